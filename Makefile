@@ -1,0 +1,39 @@
+# Two commands do everything on a machine that has Python, git and make: `make report` and `make test`.
+PYTHON ?= python3
+PROFILE ?= smoke
+VENV := .venv
+BIN := $(VENV)/bin
+
+# `make report NAME=value` hands these on as parameters; any other as SET="name=value name=value".
+NAMES := authentic verifier teacher protocol protocol_faces evaluation_folds min_images show_authentic_images
+upper = $(shell echo $(1) | tr a-z A-Z)
+SETTINGS := $(foreach name,$(NAMES),$(if $($(call upper,$(name))),--set '$(name)=$($(call upper,$(name)))'))
+SETTINGS += $(foreach pair,$(SET),--set '$(pair)') $(if $(FROM),--from $(FROM)) $(if $(OUT),--out '$(OUT)')
+
+.PHONY: report test lint clean
+
+report: $(VENV)/installed
+	$(BIN)/sface report --profile $(PROFILE) $(SETTINGS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check sface_lib tests notebooks
+	$(BIN)/ruff format --check sface_lib tests
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) runs

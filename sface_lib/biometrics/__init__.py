@@ -1,0 +1,27 @@
+"""Scores to numbers: error rates, curves, ranks, k-fold accuracy and their intervals.
+
+Arrays in, numbers out: no files, no plots. A score is a similarity, higher is more alike, and a pair is
+accepted when ``score >= threshold``. Everything is computed in float64.
+"""
+
+from sface_lib.biometrics.bootstrap import bootstrap_metrics
+from sface_lib.biometrics.curves import RocCurve, roc
+from sface_lib.biometrics.folds import KfoldAccuracy, kfold_accuracy
+from sface_lib.biometrics.identification import cmc
+from sface_lib.biometrics.intervals import Interval, accuracy_interval, identity_weights
+from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
+
+__all__ = [
+    "Interval",
+    "KfoldAccuracy",
+    "RocCurve",
+    "VerificationMetrics",
+    "accuracy_interval",
+    "bootstrap_metrics",
+    "cmc",
+    "fnmr_at_fmr",
+    "identity_weights",
+    "kfold_accuracy",
+    "roc",
+    "verification_metrics",
+]

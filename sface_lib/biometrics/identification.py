@@ -1,0 +1,94 @@
+"""Closed-set identification: at which rank a probe finds its own identity in a gallery."""
+
+import numpy as np
+
+from sface_lib.biometrics import checks
+from sface_lib.errors import InputError
+
+BLOCK_SCORES = 4_000_000  # scores held at a time, 32 MB
+# Rounding of a float64 dot product of unit vectors stays below this, so nearer scores are ties.
+TIE = 1e-12
+
+
+def cmc(
+    probe: np.ndarray,
+    probe_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    max_rank: int,
+) -> np.ndarray:
+    """Return the share of probes whose own identity is among the k best gallery identities, k = 1..max_rank.
+
+    Parameters
+    ----------
+    probe, gallery
+        Embeddings [P, d] and [G, d], any float dtype; only their direction counts.
+    probe_labels, gallery_labels
+        Integer identities [P] and [G].
+    max_rank
+        Highest rank; from the number of gallery identities on, the share is 1.
+
+    Returns
+    -------
+    float64 [max_rank], ascending, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        Unusable embeddings or labels, or a probe whose identity is not in the gallery (closed set).
+
+    Notes
+    -----
+    An identity's template is the mean of its unit embeddings, renormalised. Ties count against the probe.
+    """
+    probe, gallery = checks.embeddings("probe", probe), checks.embeddings("gallery", gallery)
+    if probe.shape[1] != gallery.shape[1]:
+        raise InputError(
+            f"probe is {probe.shape[1]} wide and gallery {gallery.shape[1]}; give the same width."
+        )
+    probe_labels = checks.labels("probe_labels", probe_labels, len(probe))
+    gallery_labels = checks.labels("gallery_labels", gallery_labels, len(gallery))
+    max_rank = checks.integer("max_rank", max_rank, 1)
+    identities, templates = _templates(gallery, gallery_labels)
+    absent = np.setdiff1d(probe_labels, identities)
+    if absent.size:
+        named = ", ".join(map(str, absent[:5])) + (", …" if absent.size > 5 else "")
+        raise InputError(
+            f"probe_labels holds {absent.size} identities that the gallery lacks ({named}); "
+            "the set is closed: leave out their probes or add them to the gallery."
+        )
+    rank = _ranks(probe, templates, np.searchsorted(identities, probe_labels))
+    at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
+    return np.cumsum(at_rank[1 : max_rank + 1]) / len(probe)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = vectors.astype(np.float64)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def _templates(gallery: np.ndarray, gallery_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the identities, ascending [K], and their unit templates [K, d]."""
+    order = np.argsort(gallery_labels, kind="stable")
+    identities, first = np.unique(gallery_labels[order], return_index=True)
+    rows = np.split(order, first[1:])
+    means = np.stack([_unit(gallery[row]).mean(axis=0) for row in rows])
+    empty = np.flatnonzero(np.linalg.norm(means, axis=1) <= TIE)
+    if empty.size:
+        raise InputError(
+            f"gallery embeddings of identity {identities[empty[0]]} cancel out, so it has no template; "
+            "check the embeddings."
+        )
+    return identities, _unit(means)
+
+
+def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return the rank of template `own` of each probe, 1 the best, with bounded memory."""
+    rank = np.empty(len(probe), dtype=np.int64)
+    block = max(1, BLOCK_SCORES // len(templates))
+    for start in range(0, len(probe), block):
+        rows = slice(start, start + block)
+        scores = _unit(probe[rows]) @ templates.T  # [block, K]
+        own_score = np.take_along_axis(scores, own[rows, None], axis=1)
+        rank[rows] = np.count_nonzero(scores >= own_score - TIE, axis=1)
+    return rank

@@ -1,0 +1,98 @@
+"""The command line, `sface …`: a thin face of the library."""
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Sequence
+
+from sface_lib.errors import ParameterError, SfaceError
+from sface_lib.parameters import describe_parameters, profile_names
+
+REFUSED, STOPPED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; give the exit code.
+
+    0 done; 1 a stage failed; 2 refused before anything started; 130 stopped from the keyboard.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except SfaceError as error:
+        print(f"sface: {error}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"sface: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("sface: stopped from the keyboard", file=sys.stderr)
+        return STOPPED
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """`sface report`; papermill and its company load only when the parameters are right."""
+    from sface_lib.report.plan import plan_report
+
+    plan = plan_report(arguments.profile, _overrides(arguments.set), arguments.out, arguments.start_from)
+    from sface_lib.report.runner import run_report
+
+    return run_report(plan)
+
+
+def _overrides(texts: Sequence[str]) -> dict[str, str]:
+    """`name=value` pairs; a later one wins."""
+    for text in texts:
+        if "=" not in text:
+            raise ParameterError(f"--set {text!r} has no '='; write --set name=value")
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sface", description="Synthetic faces: what they teach, whom they give away."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    report = commands.add_parser(
+        "report",
+        help="run the notebooks in order and make report.html",
+        description="Run the notebooks in order, reuse what is unchanged, and make one self-contained report.html.",
+        epilog=_parameter_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    report.add_argument(
+        "--profile",
+        default="smoke",
+        metavar="P",
+        help=f"a set of parameters: {', '.join(profile_names())} (default: smoke)",
+    )
+    report.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set one parameter; may be given again",
+    )
+    report.add_argument(
+        "--from",
+        dest="start_from",
+        metavar="STAGE",
+        help="compute from this stage on, e.g. 03; earlier ones must be complete",
+    )
+    report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _parameter_help() -> str:
+    """Every parameter: name, type, range, default, and its sentence."""
+    lines = ["parameters (--set NAME=VALUE):"]
+    for row in describe_parameters():
+        limits = f", {row['range']}" if row["range"] else ""
+        lines.append(f"\n  {row['name']}  ({row['type']}{limits}; default: {row['default']!r})")
+        lines += textwrap.wrap(row["description"], 100, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

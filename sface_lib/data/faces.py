@@ -1,0 +1,252 @@
+"""A set of faces that is opened at once and read image by image."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from sface_lib.data.decode import UndecodableImage, decode_image, image_size
+from sface_lib.data.layout import Layout, find_layout
+from sface_lib.data.manifest import Manifest, bad_image_error, combined_digest, images_per_identity, summary
+from sface_lib.data.sources import READ_ERRORS, open_source
+from sface_lib.data.transforms import centre_square, resize_images
+from sface_lib.errors import InputError, ParameterError
+
+_BLOCK = 256  # Images that are decoded and resized together.
+_UNREADABLE = "unreadable"  # Stands for the digest of a file whose bytes can't be read.
+
+
+class FaceSet:
+    """Images of faces, with a label each or none at all; made by `open_faces`.
+
+    `len(faces)` is the number of images. `faces[i]` is the i-th: uint8 `[3, H, W]`, RGB, at its own size, and
+    its label (int, or None in an unlabelled set). The set may be pickled and used by `DataLoader` workers.
+
+    Attributes
+    ----------
+    path
+        Where the set lies.
+    names
+        Name of each image relative to the set's root, e.g. "AJ_Cook/AJ_Cook_0001.jpg".
+    labels
+        int64 `[N]`, or None if the set is unlabelled.
+    identities
+        Names of the identities; a label is an index into it.
+    """
+
+    def __init__(self, source: Any, layout: Layout, on_bad_image: str):
+        self._source, self._layout, self._on_bad_image = source, layout, on_bad_image
+        self._fingerprint: str | None = None
+        self._manifest: Manifest | None = None
+        self.path: Path = source.path
+        self.names, self.labels, self.identities = layout.names, layout.labels, layout.identities
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"FaceSet('{self.path}', {len(self)} images, {len(self.identities)} identities)"
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int | None]:
+        index = range(len(self))[index]
+        label = None if self.labels is None else int(self.labels[index])
+        return torch.from_numpy(np.ascontiguousarray(self._pixels(index))), label
+
+    @property
+    def resolution(self) -> int:
+        """Side in pixels of the first image (the shorter one), from its header; `inspect` finds mixed sizes."""
+        try:
+            return min(image_size(self._bytes(0)))
+        except UndecodableImage as error:
+            raise bad_image_error(self.path, [(self.names[0], str(error))]) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over name, label and content of all images.
+
+        A folder, a zip and a tar of the same files have the same one, wherever and whenever they were made.
+        Computed at first use, which reads every file.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = combined_digest(self.names, self.labels, map(self._digest, range(len(self))))
+        return self._fingerprint
+
+    @property
+    def good(self) -> np.ndarray:
+        """bool `[N]`, which images can be decoded; `inspect` is run at first use."""
+        good = np.ones(len(self), dtype=bool)
+        good[list(self.inspect().bad_indices)] = False
+        return good
+
+    def load(
+        self, indices: Iterable[int] | np.ndarray | None = None, size_px: int | None = None
+    ) -> torch.Tensor:
+        """Decode images into one tensor; one that is not square is cropped to its centred square first.
+
+        Parameters
+        ----------
+        indices
+            Positions in the set, in the wanted order (or a bool mask); None for all.
+        size_px
+            Side to resize to, by antialiased bicubic interpolation; None if all images have one size already.
+
+        Returns
+        -------
+        uint8 `[N, 3, S, S]`, RGB.
+
+        Raises
+        ------
+        InputError
+            If `size_px` is None and sizes differ, `size_px` is below 1, or an index is out of range.
+        BadImageError
+            If an image can't be decoded, whatever `on_bad_image` says: use `faces.subset(faces.good)` first.
+        """
+        chosen = np.arange(len(self)) if indices is None else self._positions(indices)
+        if size_px is not None and size_px < 1:
+            raise ParameterError(f"size_px is {size_px}, but must be at least 1")
+        side = size_px or (min(self._pixels(chosen[0]).shape[1:]) if len(chosen) else self.resolution)
+        images = np.empty((len(chosen), 3, side, side), dtype=np.uint8)
+        for start in range(0, len(chosen), _BLOCK):
+            block = chosen[start : start + _BLOCK]
+            squares = [centre_square(self._pixels(index)) for index in block]
+            # Images are resized many at a time: torch's threads cost more than the work on a single one.
+            for shape, group in groupby(range(len(block)), key=lambda k: squares[k].shape):
+                rows = list(group)
+                if size_px is None and shape[-1] != side:
+                    raise InputError(
+                        f"'{self.path}' holds images of {side} and of {shape[-1]} pixels "
+                        f"({self.names[block[rows[0]]]!r}); give size_px to resize all of them to one size"
+                    )
+                together = torch.from_numpy(np.stack([squares[k] for k in rows]))
+                images[start + rows[0] : start + rows[-1] + 1] = resize_images(together, side).numpy()
+        return torch.from_numpy(images)
+
+    def subset(self, indices: Iterable[int] | np.ndarray, relabel: bool = True) -> "FaceSet":
+        """Some images of the set, from the same source.
+
+        Parameters
+        ----------
+        indices
+            Positions in the set, in the wanted order and each once, or a bool mask.
+        relabel
+            Number the identities that are left from 0, in the same order; otherwise labels and identities
+            stay as they are.
+        """
+        chosen = self._positions(indices)
+        if len(np.unique(chosen)) != len(chosen):
+            raise InputError("indices name an image more than once; give each position once")
+        labels, identities = self.labels, self.identities
+        if labels is not None:
+            labels = labels[chosen]
+            if relabel:
+                kept, labels = np.unique(labels, return_inverse=True)
+                identities = tuple(identities[label] for label in kept)
+        members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
+        return FaceSet(self._source, Layout(members, names, labels, identities), self._on_bad_image)
+
+    def inspect(self) -> Manifest:
+        """Decode every image once and tell what the set holds.
+
+        Raises
+        ------
+        BadImageError
+            If images can't be decoded and the set was opened with `on_bad_image="stop"`.
+        """
+        if self._manifest is None:
+            self._manifest = self._inspect()
+        if self._manifest.bad and self._on_bad_image == "stop":
+            raise bad_image_error(self.path, list(self._manifest.bad))
+        return self._manifest
+
+    def _inspect(self) -> Manifest:
+        sizes, converted, bad, digests = Counter(), Counter(), {}, []
+        for index in range(len(self)):
+            digest = _UNREADABLE
+            try:
+                data = self._bytes(index)
+                digest = hashlib.sha256(data).hexdigest()
+                pixels, conversion = decode_image(data)
+            except UndecodableImage as error:
+                bad[index] = str(error)
+            else:
+                sizes[f"{pixels.shape[1]}x{pixels.shape[0]}"] += 1
+                converted.update([conversion] if conversion else [])
+            digests.append(digest)
+        self._fingerprint = combined_digest(self.names, self.labels, digests)
+        counts = images_per_identity(self.labels, len(self.identities), list(bad))
+        return Manifest(
+            n_images=len(self),
+            n_identities=len(self.identities),
+            sizes=dict(sizes.most_common()),
+            converted=dict(sorted(converted.items())),
+            bad=tuple((self.names[index], reason) for index, reason in bad.items()),
+            bad_indices=tuple(bad),
+            images_per_identity=summary(counts),
+            n_empty_identities=int((counts == 0).sum()),
+            fingerprint=self._fingerprint,
+        )
+
+    def _bytes(self, index: int) -> bytes:
+        try:
+            return self._source.read(self._layout.members[index])
+        except READ_ERRORS as error:
+            # The system's own words only: the whole message would hold the image's path, and so a name.
+            raise UndecodableImage(getattr(error, "strerror", None) or "the file cannot be read") from error
+
+    def _pixels(self, index: int) -> np.ndarray:
+        try:
+            return decode_image(self._bytes(index))[0].transpose(2, 0, 1)
+        except UndecodableImage as error:
+            raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
+
+    def _positions(self, indices: Iterable[int] | np.ndarray) -> np.ndarray:
+        positions = np.asarray(indices if isinstance(indices, np.ndarray | torch.Tensor) else list(indices))
+        if positions.dtype == bool and positions.shape == (len(self),):
+            return np.flatnonzero(positions)
+        whole = np.issubdtype(positions.dtype, np.integer) and positions.ndim == 1
+        if positions.size and not (whole and positions.min() >= 0 and positions.max() < len(self)):
+            raise InputError(
+                f"indices must be integers [n] from 0 to {len(self) - 1}, or a bool mask [{len(self)}]; "
+                f"these are {positions.dtype} {list(positions.shape)} from {positions.min()} to {positions.max()}"
+            )
+        return positions.astype(np.int64)
+
+    def _digest(self, index: int) -> str:
+        try:
+            return hashlib.sha256(self._bytes(index)).hexdigest()
+        except UndecodableImage:
+            return _UNREADABLE
+
+
+def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
+    """Open a set of faces, recognised by its content and not by its name; images are read when asked for.
+
+    A set is a folder `<identity>/<image>`, or a zip or tar (plain, gzip, bzip2, xz) of one, possibly below one
+    common folder; or a StyleGAN2-ADA folder or zip with a `dataset.json` of integer labels, or of none.
+    Images are .jpg, .jpeg, .png, .webp and .bmp files; hidden and all other files are left aside. Links are
+    followed. Nothing is ever unpacked beside the archive; a compressed tar is decompressed to a temporary file.
+
+    Parameters
+    ----------
+    path
+        Folder or archive.
+    on_bad_image
+        What `inspect` does about images that can't be decoded: "stop" raises and lists them, "skip" counts
+        them, and `faces.good` tells which are usable.
+
+    Raises
+    ------
+    FacesError
+        If there is no such set at `path`; the message says what is wrong and what is allowed.
+    ParameterError
+        If `on_bad_image` is neither "stop" nor "skip".
+    """
+    if on_bad_image not in ("stop", "skip"):
+        raise ParameterError(f'on_bad_image is {on_bad_image!r}, but must be "stop" or "skip"')
+    source = open_source(path)
+    return FaceSet(source, find_layout(source), on_bad_image)

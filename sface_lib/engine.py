@@ -1,0 +1,192 @@
+"""The ground under every loop: device and precision through Accelerate, checkpoints, and the log.
+
+A checkpoint is a folder `checkpoint-<step>/` with `tensors.safetensors` (networks, moving average, optimisers) and
+`state.json` (counters, configuration, fingerprint of the data). It is written beside its final name and renamed, the
+newest two are kept, and it is read strictly: a missing or extra field is an error.
+"""
+
+import json
+import os
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from sface_lib.errors import CheckpointError, TrainingError, WeightsError
+from sface_lib.files import atomic_path, read_json, write_json
+
+CHECKPOINTS_KEPT = 2
+
+
+def make_accelerator(precision: str = "auto") -> Accelerator:
+    """An `Accelerator` for this process: any device, any number of processes.
+
+    `precision` is "float32", "bf16", or "auto": bf16 autocast where the processor computes in it, float32 elsewhere.
+    """
+    mixed = "bf16" if precision == "bf16" or (precision == "auto" and bf16_is_fast()) else "no"
+    return Accelerator(mixed_precision=mixed)
+
+
+def bf16_is_fast() -> bool:
+    """Whether this machine computes in bf16 by hardware (a recent GPU; AMX or AVX512-bf16 on a CPU)."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and torch; every loop calls it before it makes its networks."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that draw from numpy's global state
+    torch.manual_seed(seed)
+
+
+def require_finite(losses: dict[str, float], step: int) -> None:
+    """Stop with `TrainingError` naming the step and the loss when one is NaN or infinite."""
+    for name, value in losses.items():
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"loss {name} became {value} at step {step}; the last checkpoint stands: "
+                "lower the learning rate, or use precision=float32, and run again"
+            )
+
+
+class JsonLines:
+    """A log of one JSON object a line; `resume_at` drops what was logged after the step training resumes from."""
+
+    def __init__(self, path: Path, resume_at: int = 0):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = [row for row in read_log(path) if row["step"] <= resume_at]
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+    def write(self, **row: Any) -> None:
+        """Append one row; it must hold `step`."""
+        with open(self.path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log; a last line cut short by a killed process is left out, a missing file is an empty log."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> Path:
+    """Write `checkpoint-<step>` atomically and remove all but the newest two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"checkpoint-{step:09d}"
+    temporary = folder / f".{target.name}-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, temporary / "tensors.safetensors")
+        write_json(temporary / "state.json", state | {"step": step})
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    for old in checkpoints(folder)[CHECKPOINTS_KEPT:]:
+        shutil.rmtree(old)
+    return target
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints in a folder, newest first."""
+    return sorted(folder.glob("checkpoint-*"), reverse=True)
+
+
+def load_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """The newest readable checkpoint, or None where there is none.
+
+    A damaged checkpoint is passed over with a warning for the one before it.
+
+    Raises
+    ------
+    CheckpointError
+        A field of `expected` (configuration, fingerprint) differs from the checkpoint's, or all are damaged.
+    """
+    found = checkpoints(folder)
+    for path in found:
+        try:
+            tensors, state = load_file(path / "tensors.safetensors"), read_json(path / "state.json")
+        except (OSError, ValueError, SafetensorError) as error:
+            print(f"Warning: {path.name} is damaged ({error}); the one before it is used.")
+            continue
+        _check_expected(path, state, expected)
+        return tensors, state
+    if found:
+        raise CheckpointError(f"every checkpoint in {folder} is damaged; delete the folder to train from the beginning")
+    return None
+
+
+def _check_expected(path: Path, state: dict[str, Any], expected: dict[str, Any]) -> None:
+    for name, value in expected.items():
+        if name not in state:
+            raise CheckpointError(f"{path} lacks the field {name!r}; delete it to train from the beginning")
+        if state[name] != json.loads(json.dumps(value)):
+            raise CheckpointError(
+                f"{path} was made with another {name} ({state[name]!r}, now {value!r}); "
+                "use the old one to go on, or delete the folder to train from the beginning"
+            )
+
+
+def flatten(prefix: str, state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """A module's or optimiser's tensors under a prefix; optimiser entries become `<prefix>.<index>.<name>`."""
+    if "param_groups" not in state:
+        return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
+    return {f"{prefix}.{i}.{name}": torch.as_tensor(v) for i, entry in state["state"].items() for name, v in entry.items()}
+
+
+def unflatten(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors under a prefix, with it taken off."""
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def load_optimiser(optimiser: torch.optim.Optimizer, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
+    """Put back an optimiser's state written by `flatten`; the groups' settings stay those of `optimiser`."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in unflatten(prefix, tensors).items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def seed_step(seed: int, step: int, rank: int) -> torch.Generator:
+    """Seed torch's global RNG for one step of one process, and give a CPU generator for the draws of the host.
+
+    Randomness is a function of (seed, step, rank): a resumed run draws what the uninterrupted one would have drawn,
+    without stored RNG states, and on any device.
+    """
+    words = np.random.SeedSequence([seed, step, rank]).generate_state(2, np.uint64)
+    torch.manual_seed(int(words[0]))
+    return torch.Generator().manual_seed(int(words[1]))
+
+
+def save_weights(path: str | Path, module: torch.nn.Module, description: dict[str, Any]) -> Path:
+    """Write a module's state as safetensors, its description as JSON in the file's header under `sface`."""
+    with atomic_path(path) as temporary:
+        state = {name: tensor.detach().contiguous().cpu() for name, tensor in module.state_dict().items()}
+        save_file(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
+    return Path(path)
+
+
+def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
+    """Load a state dict; missing or extra keys and wrong shapes are refused with `WeightsError` that names them."""
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"{what} does not fit the network: {' '.join(str(error).split())}") from None

@@ -1,0 +1,55 @@
+"""The one tree of errors that a user may see.
+
+Every message is one clear sentence (two at most): the parameter or file, the value found, what is allowed,
+and what to do next.
+"""
+
+
+class SfaceError(Exception):
+    """Base of every error that this program raises on purpose."""
+
+
+class InputError(SfaceError, ValueError):
+    """A value, array or file given by the user cannot be used."""
+
+
+class ParameterError(InputError):
+    """A parameter is unknown, of the wrong type, or out of its range."""
+
+
+class FacesError(InputError):
+    """A set of faces cannot be opened, read or written."""
+
+
+class BadImageError(FacesError):
+    """Images of a set cannot be decoded.
+
+    Attributes
+    ----------
+    bad
+        Pairs of (name within the set, reason), every bad image that was met.
+    """
+
+    def __init__(self, message: str, bad: list[tuple[str, str]]):
+        super().__init__(message)
+        self.bad = bad
+
+
+class ProtocolError(InputError):
+    """A verification protocol cannot be read, or does not fit the set it is used with."""
+
+
+class WeightsError(InputError):
+    """Model weights cannot be read, or do not fit the network."""
+
+
+class CheckpointError(SfaceError):
+    """A checkpoint is damaged, or belongs to another data set or configuration."""
+
+
+class TrainingError(SfaceError):
+    """Training cannot go on, e.g. a loss is not finite; the last checkpoint stands."""
+
+
+class RunError(SfaceError):
+    """A run of the report cannot start or go on."""

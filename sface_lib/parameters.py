@@ -1,0 +1,293 @@
+"""Every parameter of the report on one page: its type, default, range, unit and reason.
+
+The same model fills the notebooks' `parameters` cells, the report's table and the command line's help. The defaults
+are those of a small interactive session; profiles (`profiles/*.toml`, beside this file) override them, and
+`--set name=value` overrides the profile.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from sface_lib.errors import ParameterError
+
+EMBEDDED = "embedded"
+BASELINE = "baseline"
+PROFILES_FOLDER = Path(__file__).parent / "profiles"
+PATH_PARAMETERS = {
+    "authentic": EMBEDDED,
+    "protocol": EMBEDDED,
+    "protocol_faces": "",
+    "verifier": EMBEDDED,
+    "teacher": BASELINE,
+}
+
+
+def _field(default: Any, stages: str, description: str, **limits: Any) -> Any:
+    """A field that also says which stages read it."""
+    return Field(default, description=description, json_schema_extra={"stages": stages.split()}, **limits)
+
+
+class ReportParameters(BaseModel):
+    """All parameters of one run; unknown names, wrong types and values out of range are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # What is read. A path, or the word that stands for what the program makes itself.
+    authentic: str = _field(
+        EMBEDDED,
+        "01 02 03 04 05",
+        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, or 'embedded' for drawn sketches.",
+    )
+    protocol: str = _field(
+        EMBEDDED,
+        "01 05",
+        "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for those of the sketches.",
+    )
+    protocol_faces: str = _field(
+        "", "01 05", "Faces that the pairs name; empty for the authentic set itself."
+    )
+    verifier: str = _field(
+        EMBEDDED,
+        "03",
+        "Weights of the recognition model that judges the link; 'embedded' trains one on other sketches.",
+    )
+    teacher: str = _field(
+        BASELINE,
+        "04 05",
+        "Weights of the frozen teacher of KT and CL; 'baseline' is the authentic baseline of the same run.",
+    )
+    on_bad_image: Literal["stop", "skip"] = _field(
+        "stop", "01", "What an image that cannot be decoded does: stop the run, or be skipped and counted."
+    )
+    show_authentic_images: bool | None = _field(
+        None,
+        "01 02 03",
+        "Show authentic faces and names in the report; unset means only for the embedded set, which shows nobody.",
+    )
+    seed: int = _field(0, "01 02 03 04 05", "Seed of every random draw.", ge=0, le=2**31 - 1)
+    precision: Literal["auto", "float32", "bf16"] = _field(
+        "auto",
+        "02 03 04 05",
+        "Arithmetic of the networks; auto takes bf16 autocast where the processor has it.",
+    )
+
+    # 01: which identities train.
+    evaluation_folds: str = _field(
+        "all",
+        "01 05",
+        "Folds of the protocol to evaluate on, e.g. 6-10; identities in them are never trained on.",
+    )
+    min_images: int = _field(2, "01", "Fewest images of an identity to train on it.", ge=1)
+    embedded_identities: int = _field(
+        12, "01", "Number of sketched identities that train the generator.", ge=2, le=10_000
+    )
+    embedded_images: int = _field(12, "01", "Images of each sketched identity.", ge=2, le=1_000)
+
+    # 02: the generator.
+    generator_resolution_px: Literal[16, 32, 64, 128, 256] = _field(32, "02", "Side of the generated images.")
+    generator_channel_base: int = _field(
+        1024,
+        "02",
+        "Channels at a resolution are this over the resolution, up to generator_channel_max.",
+        ge=64,
+    )
+    generator_channel_max: int = _field(64, "02", "Most channels of a layer.", ge=8)
+    total_kimg: float = _field(
+        2.0, "02", "Length of the generator's training: thousand images shown to the discriminator.", gt=0
+    )
+    generator_batch: int = _field(
+        32, "02", "Images in one training step of the generator, over all processes.", ge=2
+    )
+    generator_learning_rate: float = _field(
+        0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1
+    )
+    r1_gamma: float = _field(0.3, "02", "Weight of the R1 gradient penalty on real images.", ge=0)
+    r1_interval_steps: int = _field(16, "02", "The R1 penalty is computed at every so many steps.", ge=1)
+    ema_half_life_kimg: float = _field(
+        2.0, "02", "Half-life of the moving average of the generator's weights.", gt=0
+    )
+    snapshot_kimg: float = _field(
+        1.0, "02", "A picture grid is drawn and a checkpoint kept every so many kimg.", gt=0
+    )
+    images_per_class: int = _field(
+        12,
+        "02 04",
+        "Synthetic images of each class, and most images of a class that any recognition model is trained on.",
+        ge=2,
+    )
+    psi: float = _field(1.0, "02", "Truncation of the latent space; 1 is none.", ge=0, le=1)
+
+    # 03: the identity link.
+    shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=100)
+    bootstrap_resamples: int = _field(
+        500, "03 05", "Identity bootstrap resamples behind each interval.", ge=100
+    )
+    max_rank: int = _field(
+        20, "03", "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
+    )
+
+    # 04: recognition.
+    recognition_resolution_px: Literal[32, 64, 112, 128] = _field(
+        64, "03 04", "Side of the images that the recognition models see."
+    )
+    backbone: Literal["small", "iresnet18", "iresnet50"] = _field("small", "03 04", "Recognition network.")
+    embedding_size: int = _field(
+        128,
+        "03 04",
+        "Width of the embedding; a teacher given by path sets it to its own width.",
+        ge=8,
+        le=2048,
+    )
+    training_steps: int = _field(60, "03 04", "Training steps of each recognition model.", ge=1)
+    recognition_batch: int = _field(
+        64, "03 04", "Images in one training step of a recognition model, over all processes.", ge=2
+    )
+    recognition_learning_rate: float = _field(
+        0.1, "03 04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10
+    )
+    weight_decay: float = _field(5e-4, "03 04", "Weight decay of SGD.", ge=0, lt=1)
+    margin: float = _field(0.35, "03 04", "Margin of CosFace, in cosine.", ge=0, lt=1)
+    scale: float = _field(64.0, "03 04", "Scale of CosFace's logits.", gt=0)
+    kt_weight: float = _field(
+        39.06,
+        "04",
+        "Weight of the knowledge transfer loss 1 - cos in CL; 39.06 is 10000 x MSE at 512 dimensions.",
+        gt=0,
+    )
+
+    @model_validator(mode="after")
+    def _resolve(self) -> "ReportParameters":
+        """Settle what depends on another field."""
+        if self.show_authentic_images is None:
+            object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
+        if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
+            raise ValueError(
+                "verifier: 'embedded' knows only sketches, which says nothing about the faces of authentic; give the weights of a recognition model that never saw them, e.g. verifier=PATH.safetensors"
+            )
+        if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
+            raise ValueError(
+                "protocol: 'embedded' fits only authentic=embedded; give a pairs file, e.g. protocol=PATH/pairs.txt"
+            )
+        return self
+
+    @field_validator(*PATH_PARAMETERS)
+    @classmethod
+    def _existing(cls, value: str, info: Any) -> str:
+        """A path must exist, and is kept absolute because notebooks run in another folder."""
+        if value == PATH_PARAMETERS[info.field_name]:
+            return value
+        path = Path(value).expanduser()
+        if not path.exists():
+            raise ValueError(
+                f"{info.field_name}: no file or folder at {value!r}; give an existing path or {PATH_PARAMETERS[info.field_name]!r}"
+            )
+        return str(path.resolve())
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the profiles that ship."""
+    return tuple(sorted(path.stem for path in PROFILES_FOLDER.glob("*.toml")))
+
+
+def load_profile(name: str) -> dict[str, Any]:
+    """Values of a profile, checked against nothing yet.
+
+    Raises
+    ------
+    ParameterError
+        There is no such profile.
+    """
+    if name not in profile_names():
+        raise ParameterError(f"profile {name!r} does not exist; choose one of {', '.join(profile_names())}")
+    return tomllib.loads((PROFILES_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def build_parameters(profile: str, overrides: dict[str, str] | None = None) -> ReportParameters:
+    """Profile and overrides as one checked model.
+
+    Raises
+    ------
+    ParameterError
+        An unknown profile or parameter (the nearest valid name is given), or a value of the wrong type or out of range.
+    """
+    return check_parameters(load_profile(profile) | dict(overrides or {}))
+
+
+def check_parameters(values: dict[str, Any]) -> ReportParameters:
+    """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`."""
+    for name in values:
+        if name not in ReportParameters.model_fields:
+            near = difflib.get_close_matches(name, ReportParameters.model_fields, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
+            raise ParameterError(f"parameter {name!r} does not exist; {hint}")
+    try:
+        return ReportParameters(**values)
+    except ValidationError as error:
+        raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
+
+
+def _sentence(item: dict[str, Any]) -> str:
+    """One pydantic error in our words: parameter, value, what is allowed."""
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"] or item["type"] == "value_error":
+        return message
+    name = str(item["loc"][0])
+    allowed = ReportParameters.model_fields[name].description
+    return (
+        f"parameter {name} = {item['input']!r} is not allowed: {message[0].lower()}{message[1:]} ({allowed})"
+    )
+
+
+def stage_parameters(parameters: ReportParameters, stage: str) -> dict[str, Any]:
+    """The parameters that a stage reads, as plain JSON values; `stage` is a name such as "02_generation"."""
+    values = parameters.model_dump(mode="json")
+    return {
+        name: values[name] for name, field in ReportParameters.model_fields.items() if _reads(field, stage)
+    }
+
+
+def input_paths(parameters: ReportParameters, stage: str) -> dict[str, Path]:
+    """Files and folders outside the run folder that a stage reads, by parameter."""
+    values = stage_parameters(parameters, stage)
+    return {
+        name: Path(values[name])
+        for name, word in PATH_PARAMETERS.items()
+        if name in values and values[name] != word
+    }
+
+
+def describe_parameters() -> list[dict[str, Any]]:
+    """Name, type, default, range, description and stages of every parameter, for help texts and tables."""
+    properties = ReportParameters.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "type": _type_text(properties[name]),
+            "default": field.default,
+            "range": _range_text(properties[name]),
+            "description": field.description,
+            "stages": field.json_schema_extra["stages"],
+        }
+        for name, field in ReportParameters.model_fields.items()
+    ]
+
+
+def _reads(field: Any, stage: str) -> bool:
+    return stage[:2] in field.json_schema_extra["stages"]
+
+
+def _type_text(schema: dict[str, Any]) -> str:
+    """`integer`, `number`, `string`, `boolean`, or the choices."""
+    if "enum" in schema:
+        return " | ".join(str(choice) for choice in schema["enum"])
+    return schema.get("type") or next(option["type"] for option in schema["anyOf"])
+
+
+def _range_text(schema: dict[str, Any]) -> str:
+    """Bounds as they stand in the JSON schema, e.g. `>= 2, < 10`."""
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return ", ".join(f"{sign} {schema[key]:g}" for key, sign in words.items() if key in schema)

@@ -1,0 +1,33 @@
+"""Face recognition: backbones, margin heads, strategies, training, embeddings, evaluation."""
+
+from sface_lib.recognition.backbones import IResNet, MobileFaceNet
+from sface_lib.recognition.embedding import embed_batches, embed_faces, pixel_embeddings
+from sface_lib.recognition.evaluation import Evaluation, ProtocolPairs, evaluate, learnt
+from sface_lib.recognition.heads import CosFace, cosface_logits
+from sface_lib.recognition.models import InputSpec, RecognitionModel, open_model
+from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
+from sface_lib.recognition.training import RecognitionRecipe, RecognitionTrainer, TaughtBatches, untrained_model
+
+__all__ = [
+    "Classification",
+    "CombinedLearning",
+    "CosFace",
+    "Evaluation",
+    "IResNet",
+    "InputSpec",
+    "KnowledgeTransfer",
+    "MobileFaceNet",
+    "ProtocolPairs",
+    "RecognitionModel",
+    "RecognitionRecipe",
+    "RecognitionTrainer",
+    "TaughtBatches",
+    "cosface_logits",
+    "embed_batches",
+    "embed_faces",
+    "evaluate",
+    "learnt",
+    "open_model",
+    "pixel_embeddings",
+    "untrained_model",
+]

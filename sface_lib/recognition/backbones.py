@@ -1,0 +1,162 @@
+"""Recognition networks: the iResNet family and MobileFaceNet.
+
+Every network takes float RGB images and gives raw embeddings `[N, d]`; unit length is the caller's business.
+"""
+
+import dataclasses
+
+import torch
+from torch import nn
+
+from sface_lib.errors import InputError
+
+SPATIAL_REDUCTION = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class IResNetLayout:
+    """Blocks and widths of the four stages of an iResNet."""
+
+    blocks: tuple[int, int, int, int]
+    widths: tuple[int, int, int, int]
+
+
+LAYOUTS = {
+    "small": IResNetLayout((1, 1, 1, 1), (32, 64, 128, 256)),
+    "iresnet18": IResNetLayout((2, 2, 2, 2), (64, 128, 256, 512)),
+    "iresnet50": IResNetLayout((3, 4, 14, 3), (64, 128, 256, 512)),
+}
+
+
+def _convolution(n_in: int, n_out: int, kernel_px: int, stride: int = 1, groups: int = 1, padding: int = 0) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, kernel_px, stride, padding, groups=groups, bias=False)
+
+
+class IResBlock(nn.Module):
+    """Norm, 3x3, norm, PReLU, 3x3 with the stride, norm; plus a shortcut."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int):
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(n_in, eps=1e-5)
+        self.conv1 = _convolution(n_in, n_out, 3, padding=1)
+        self.bn2 = nn.BatchNorm2d(n_out, eps=1e-5)
+        self.prelu = nn.PReLU(n_out)
+        self.conv2 = _convolution(n_out, n_out, 3, stride, padding=1)
+        self.bn3 = nn.BatchNorm2d(n_out, eps=1e-5)
+        changes = stride != 1 or n_in != n_out
+        self.downsample = (
+            nn.Sequential(_convolution(n_in, n_out, 1, stride), nn.BatchNorm2d(n_out, eps=1e-5)) if changes else None
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
+        return y + (x if self.downsample is None else self.downsample(x))
+
+
+class IResNet(nn.Module):
+    """The improved residual network of face recognition (Duta et al., ICPR 2020), with InsightFace's parameter names.
+
+    Parameters
+    ----------
+    layout
+        A name of `LAYOUTS`.
+    embedding_size
+        Width of the embedding.
+    size_px
+        Side of the images; a multiple of 16.
+    dropout
+        Share of features dropped before the last layer; 0.4 in the paper's recipe.
+    """
+
+    def __init__(self, layout: str, embedding_size: int = 512, size_px: int = 112, dropout: float = 0.4):
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise InputError(f"backbone {layout!r} does not exist; choose one of {', '.join(LAYOUTS)}")
+        if size_px % SPATIAL_REDUCTION:
+            raise InputError(f"size_px = {size_px}: an iResNet needs a multiple of {SPATIAL_REDUCTION}")
+        blocks, widths = LAYOUTS[layout].blocks, LAYOUTS[layout].widths
+        self.conv1 = _convolution(3, widths[0], 3, padding=1)
+        self.bn1 = nn.BatchNorm2d(widths[0], eps=1e-5)
+        self.prelu = nn.PReLU(widths[0])
+        below = widths[0]
+        for i, (count, width) in enumerate(zip(blocks, widths, strict=True), start=1):
+            first = IResBlock(below, width, stride=2)
+            self.add_module(f"layer{i}", nn.Sequential(first, *(IResBlock(width, width, 1) for _ in range(count - 1))))
+            below = width
+        self.bn2 = nn.BatchNorm2d(below, eps=1e-5)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(below * (size_px // SPATIAL_REDUCTION) ** 2, embedding_size)
+        self.features = nn.BatchNorm1d(embedding_size, eps=1e-5)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Small normal convolutions; the last norm's scale is one and stays so, as in the published code's recipe."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, 0.1)
+        nn.init.constant_(self.features.weight, 1.0)
+        self.features.weight.requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images float RGB `[N, 3, S, S]` in [-1, 1] -> raw embeddings float32 `[N, embedding_size]`."""
+        x = self.prelu(self.bn1(self.conv1(x)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.dropout(self.bn2(x).flatten(1))
+        return self.features(self.fc(x).float())
+
+
+class NormedConvolution(nn.Module):
+    """Convolution and norm, and a PReLU unless linear."""
+
+    def __init__(self, n_in, n_out, kernel, stride=1, padding=0, groups=1, linear=False):
+        super().__init__()
+        self.conv = _convolution(n_in, n_out, kernel, stride, groups, padding)
+        self.bn = nn.BatchNorm2d(n_out)
+        self.prelu = None if linear else nn.PReLU(n_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.bn(self.conv(x))
+        return x if self.prelu is None else self.prelu(x)
+
+
+class Bottleneck(nn.Module):
+    """Inverted residual: widen, filter each channel, narrow; a shortcut where stride is 1 and widths agree."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int, expansion: int):
+        super().__init__()
+        width = n_in * expansion
+        self.shortcut = stride == 1 and n_in == n_out
+        self.conv = nn.Sequential(
+            _convolution(n_in, width, 1), nn.BatchNorm2d(width), nn.PReLU(width),
+            _convolution(width, width, 3, stride, groups=width, padding=1), nn.BatchNorm2d(width), nn.PReLU(width),
+            _convolution(width, n_out, 1), nn.BatchNorm2d(n_out),
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+
+class MobileFaceNet(nn.Module):
+    """MobileFaceNet (Chen et al., CCBR 2018): 1.0 M parameters, for crops of 112 rows and 96 columns."""
+
+    # Expansion, channels, repeats, stride of the first.
+    BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+
+    def __init__(self, embedding_size: int = 128):
+        super().__init__()
+        self.conv1 = NormedConvolution(3, 64, 3, 2, 1)
+        self.dw_conv1 = NormedConvolution(64, 64, 3, 1, 1, groups=64)
+        blocks, below = [], 64
+        for expansion, width, repeats, stride in self.BOTTLENECKS:
+            for i in range(repeats):
+                blocks.append(Bottleneck(below, width, stride if i == 0 else 1, expansion))
+                below = width
+        self.blocks = nn.Sequential(*blocks)
+        self.conv2 = NormedConvolution(below, 512, 1)
+        self.linear7 = NormedConvolution(512, 512, (7, 6), groups=512, linear=True)
+        self.linear1 = NormedConvolution(512, embedding_size, 1, linear=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Images float RGB `[N, 3, 112, 96]`, (x - 127.5) / 128 -> raw embeddings `[N, embedding_size]`."""
+        x = self.blocks(self.dw_conv1(self.conv1(x)))
+        return self.linear1(self.linear7(self.conv2(x))).flatten(1)

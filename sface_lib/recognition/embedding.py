@@ -1,0 +1,58 @@
+"""Embeddings of whole sets, in batches and bounded memory."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from sface_lib.data import FaceSet
+from sface_lib.recognition.models import RecognitionModel
+
+BATCH = 128
+
+
+def image_batches(faces: FaceSet, size_px: int, batch: int = BATCH) -> Iterator[torch.Tensor]:
+    """The images of a set in order, as uint8 RGB batches `[<=batch, 3, S, S]`."""
+    for start in range(0, len(faces), batch):
+        yield faces.load(np.arange(start, min(start + batch, len(faces))), size_px=size_px)
+
+
+@torch.inference_mode()
+def embed_batches(
+    model: RecognitionModel, batches: Iterable[torch.Tensor], accelerator: Accelerator, fuse: bool = True
+) -> np.ndarray:
+    """Embeddings of batches of images.
+
+    Parameters
+    ----------
+    batches
+        uint8 RGB `[B, 3, H, W]` each.
+    fuse
+        Fuse with the mirror image as the model says; else the image alone.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 `[N, d]`, rows of unit length.
+    """
+    model.to(accelerator.device)
+    embed = model.fused if fuse else model.single
+    rows = []
+    for images in batches:
+        with accelerator.autocast():
+            rows.append(embed(model.prepare(images.to(accelerator.device))).cpu().numpy())
+    return np.concatenate(rows)
+
+
+def embed_faces(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, fuse: bool = True) -> np.ndarray:
+    """Embeddings float32 `[N, d]` of a set, in its order."""
+    return embed_batches(model, image_batches(faces, model.spec.size_px), accelerator, fuse)
+
+
+def pixel_embeddings(faces: FaceSet, size_px: int = 32) -> np.ndarray:
+    """The floor of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
+    rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px)]
+    pixels = torch.cat(rows)
+    pixels -= pixels.mean(1, keepdim=True)
+    return torch.nn.functional.normalize(pixels).numpy()

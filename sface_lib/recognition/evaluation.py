@@ -1,0 +1,74 @@
+"""Verification accuracy of embeddings on a protocol, with its interval."""
+
+import dataclasses
+
+import numpy as np
+
+from sface_lib.biometrics import Interval, KfoldAccuracy, RocCurve, accuracy_interval, kfold_accuracy, roc
+from sface_lib.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ProtocolPairs:
+    """Pairs of a protocol as positions in an embedded set.
+
+    Attributes
+    ----------
+    left, right
+        Positions, int64 `[P]`.
+    same
+        Whether both show one identity, bool `[P]`.
+    fold
+        Fold of each pair, int64 `[P]`.
+    left_identity, right_identity
+        Labels of the two sides, int64 `[P]`.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    same: np.ndarray
+    fold: np.ndarray
+    left_identity: np.ndarray
+    right_identity: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Accuracy of one model on one protocol.
+
+    Attributes
+    ----------
+    accuracy
+        K-fold accuracy.
+    interval
+        Identity-bootstrap interval of the mean accuracy.
+    curve
+        ROC over all pairs.
+    """
+
+    accuracy: KfoldAccuracy
+    interval: Interval
+    curve: RocCurve
+
+
+def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed: int) -> Evaluation:
+    """Judge unit embeddings `[N, d]` on pairs: k-fold accuracy, its interval, the ROC.
+
+    Raises
+    ------
+    InputError
+        A pair lies outside the embedded set, or the pairs can't be judged (one kind only, one fold).
+    """
+    if max(pairs.left.max(), pairs.right.max()) >= len(embeddings):
+        raise InputError(f"a pair names position {max(pairs.left.max(), pairs.right.max())} of {len(embeddings)} embeddings")
+    scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right], dtype=np.float64)
+    accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
+    interval = accuracy_interval(
+        accuracy.correct, pairs.same, pairs.left_identity, pairs.right_identity, resamples=resamples, seed=seed
+    )
+    return Evaluation(accuracy, interval, roc(scores[pairs.same], scores[~pairs.same]))
+
+
+def learnt(model: Evaluation, floors: list[Evaluation]) -> bool:
+    """Whether a model's lower bound is above the accuracy of every floor (raw pixels, the untrained network)."""
+    return all(model.interval.low > floor.accuracy.mean for floor in floors)

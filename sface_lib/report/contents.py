@@ -1,0 +1,47 @@
+"""What is in a file or folder, as a hash that does not depend on where it lies."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from sface_lib.files import sha256_of_file
+
+
+def describe_path(path: Path) -> dict[str, Any]:
+    """SHA-256, size in bytes and number of files of a file or a whole folder.
+
+    A folder's hash is over the sorted relative names and hashes of its files.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is nothing at `path`.
+    """
+    if path.is_file():
+        return {"sha256": sha256_of_file(path), "bytes": path.stat().st_size, "files": 1}
+    if not path.is_dir():
+        raise FileNotFoundError(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return _describe_files(path, files)
+
+
+def describe_library(package: Path | None = None) -> dict[str, Any]:
+    """The same for the files of `sface_lib`, leaving out caches and the notebooks that a wheel puts inside."""
+    package = package or Path(__file__).resolve().parents[1]
+    skipped = {"__pycache__", "notebooks", ".ipynb_checkpoints"}
+    files = sorted(
+        file
+        for file in package.rglob("*")
+        if file.is_file() and not skipped & set(file.relative_to(package).parts)
+    )
+    return _describe_files(package, files)
+
+
+def _describe_files(folder: Path, files: list[Path]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        digest.update(f"{len(name.encode(errors='surrogateescape'))}:".encode())
+        digest.update(name.encode(errors="surrogateescape") + sha256_of_file(file).encode())
+    total = sum(file.stat().st_size for file in files)
+    return {"sha256": digest.hexdigest(), "bytes": total, "files": len(files)}

@@ -1,0 +1,158 @@
+"""One notebook through papermill, in a kernel of this very interpreter, and what went wrong in words."""
+
+import errno
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import nbformat
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from sface_lib import errors
+from sface_lib.errors import SfaceError
+from sface_lib.report.progress import Progress
+
+KILLED = (
+    "the kernel was killed (often the machine ran out of memory); "
+    "training resumes from its last checkpoint when you run the same command again"
+)
+FULL_DISK = "No space left on device"
+KERNEL = {"kernel_name": "python3", "language": "python"}
+KERNEL_LOG = Path("work/kernel.log")  # Kernels start in the run folder.
+PAPERMILL_TAG = "papermill-error-cell-tag"
+
+
+class StageFailed(SfaceError):
+    """A notebook did not come to its end.
+
+    Attributes
+    ----------
+    cell
+        Index of the cell in the executed notebook.
+    """
+
+    def __init__(self, message: str, cell: int | None):
+        super().__init__(message)
+        self.cell = cell
+
+
+class SameInterpreter(AsyncKernelManager):
+    """Starts kernels with this interpreter and this `sface_lib`, whatever kernels the user has registered."""
+
+    started: ClassVar[list[int]] = []
+    transport_encryption = "auto"
+    shutdown_wait_time = 2.0
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The command and environment of a kernel."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+        path = os.pathsep.join(filter(None, search)).replace("$", "$$")
+        metadata = {"supported_encryption": ["curve"]}  # As in the kernel spec of ipykernel.
+        return KernelSpec(argv=argv, language="python", env={"PYTHONPATH": path}, metadata=metadata)
+
+    async def start_kernel(self, **options: Any) -> None:
+        """Start the kernel, its own complaints going to a log in the run folder, and remember its process."""
+        KERNEL_LOG.parent.mkdir(exist_ok=True)
+        with open(KERNEL_LOG, "ab") as log:
+            await super().start_kernel(stdout=log, stderr=log, **options)
+        self.started.append(self.provisioner.pid)
+
+
+def execute(
+    source: Path, target: Path, parameters: Mapping[str, Any], folder: Path, progress: Progress
+) -> None:
+    """Execute a notebook into `target`, with the run folder as working directory.
+
+    Raises
+    ------
+    StageFailed
+        A cell failed, or the kernel died.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # It may be a link to another run's.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    notebook = papermill.execute_notebook(
+        nbformat.read(source, as_version=4), None, dict(parameters), prepare_only=True, **KERNEL
+    )
+    progress.start(target.stem, notebook.cells)
+    try:
+        papermill.execute_notebook(
+            notebook,
+            str(target).replace("{", "{{").replace("}", "}}"),  # papermill formats paths
+            **KERNEL,
+            cwd=str(folder),
+            progress_bar=False,
+            stderr_file=progress,
+            kernel_manager_class=SameInterpreter,
+            on_cell_start=progress.cell,
+        )
+    except PapermillExecutionError as error:
+        raise StageFailed(describe_error(error.ename, error.evalue, folder), error.cell_index) from None
+    except DeadKernelError:
+        raise StageFailed(KILLED, progress.cell_index) from None
+    except RuntimeError as error:
+        raise StageFailed(f"the kernel did not start ({error}); install the package again", None) from None
+    finally:
+        progress.close()
+        _leave_no_kernel()
+
+
+def describe_error(name: str, value: str, folder: Path) -> str:
+    """A cell's exception as a sentence."""
+    if FULL_DISK.lower() in value.lower():
+        return full_disk_sentence(folder)
+    if name == "SystemExit":
+        return f"a cell called sys.exit({value})"
+    if hasattr(errors, name):
+        return value  # Our own errors are sentences.
+    return re.sub(r"\s+", " ", f"{name}: {value}").strip().removesuffix(":")
+
+
+def full_disk_sentence(folder: Path) -> str:
+    """What to do about a full disk."""
+    return (
+        f"the disk that holds {folder} is full: free some space and run the same command again; "
+        "finished stages are kept, and training resumes from its last checkpoint"
+    )
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether an error of the operating system means that no space is left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def explain_unfinished(target: Path, stage: str) -> StageFailed:
+    """Why a notebook ended without an error and without a record."""
+    cells = read_executed(target).cells if target.exists() else []
+    for index, cell in enumerate(cells):
+        outputs = cell.get("outputs", ()) if cell.cell_type == "code" else ()
+        if any(output.output_type == "error" and output.ename == "SystemExit" for output in outputs):
+            return StageFailed(f"{stage} ended before its last cell: a cell called sys.exit", index)
+    return StageFailed(f"{stage} ran to its end, but no cell called stage.finish, so it has no results", None)
+
+
+def read_executed(path: Path) -> nbformat.NotebookNode:
+    """An executed notebook without the cells that papermill adds to a failed one."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if PAPERMILL_TAG not in cell.metadata.get("tags", [])]
+    return notebook
+
+
+def _leave_no_kernel() -> None:
+    """Kill what is left of the kernels that were started, and their children: each leads its own process group."""
+    while SameInterpreter.started:
+        try:
+            os.killpg(SameInterpreter.started.pop(), signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            continue

@@ -1,0 +1,128 @@
+"""The page: one self-contained HTML file made from the executed notebooks."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pygments.formatters import HtmlFormatter
+
+from sface_lib.files import write_text
+from sface_lib.report.cells import Outline, code_html, markdown_html, outputs_html, plain_traceback
+from sface_lib.report.execution import read_executed
+from sface_lib.report.plan import ReportPlan
+from sface_lib.report.progress import headings
+from sface_lib.report.redaction import Redactor, collect_names
+from sface_lib.report.runfolder import RunFolder
+from sface_lib.report.stages import StageSpec
+
+TEMPLATE_FOLDER = Path(__file__).parent
+SYMBOLS = {"done": "✓", "reused": "↺", "failed": "✗", "interrupted": "■", "not run": "–", "running": "…"}
+
+
+def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) -> Path:
+    """Write `report.html` from the executed notebooks, the status and the manifest; give its path."""
+    inputs = {path for named in plan.inputs.values() for path in named.values()}
+    redact = Redactor(() if plan.show_authentic_images else collect_names(folder.path, inputs))
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("report.html.j2").render(
+        css=(TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8"),
+        highlight_css=HtmlFormatter(style="default").get_style_defs(".highlight"),
+        profile=plan.profile,
+        made=f"{datetime.now():%Y-%m-%d %H:%M}",
+        failure=_failure(plan, folder, redact),
+        stages=[_section(folder, spec, redact) for spec in plan.stages],
+        parameters=[{**row, "changed": row["value"] != row["default"]} for row in plan.parameter_rows],
+        provenance=_provenance(manifest),
+        files=_files(manifest),
+        redact=redact,
+    )
+    return write_text(folder.report, page)
+
+
+def _section(folder: RunFolder, spec: StageSpec, redact: Redactor) -> dict[str, Any]:
+    """Everything the template shows of one stage."""
+    status = folder.stages[spec.name]
+    notebook = _executed(folder, spec.name) if status.state != "not run" else None
+    outline = Outline(spec.name)
+    pieces = _pieces(notebook, redact, outline) if notebook else []
+    return {
+        "name": spec.name,
+        "title": outline.title or spec.title,
+        "state": status.state,
+        "symbol": SYMBOLS[status.state],
+        "seconds": "" if status.seconds is None else f"{status.seconds:,.1f}",
+        "note": redact(status.reason or (f"from {status.reused_from}" if status.reused_from else "")),
+        "pieces": pieces,
+        "entries": outline.entries,
+    }
+
+
+def _pieces(notebook: Any, redact: Redactor, outline: Outline) -> list[str]:
+    """The cells of a notebook as HTML, in order."""
+    pieces = []
+    for cell, heading in zip(notebook.cells, headings(notebook.cells, "this notebook"), strict=True):
+        if cell.cell_type == "markdown":
+            pieces.append(markdown_html(cell.source, redact, outline, heading))
+        elif cell.cell_type == "code":
+            pieces.append(
+                code_html(redact(cell.source)) + outputs_html(cell.outputs, redact, outline, heading)
+            )
+    return pieces
+
+
+def _executed(folder: RunFolder, stage: str) -> Any:
+    """The executed notebook; None where it was never written or cut short, e.g. by a full disk."""
+    try:
+        return read_executed(folder.notebook(stage))
+    except (OSError, ValueError):
+        return None
+
+
+def _failure(plan: ReportPlan, folder: RunFolder, redact: Redactor) -> dict[str, Any] | None:
+    """What stands at the top when a stage failed: the reason, the cell, and its error."""
+    for spec in plan.stages:
+        status = folder.stages[spec.name]
+        if status.state not in ("failed", "interrupted"):
+            continue
+        notebook = _executed(folder, spec.name)
+        inside = notebook is not None and status.cell is not None and status.cell < len(notebook.cells)
+        cell = notebook.cells[status.cell] if inside else None
+        code = cell is not None and cell.cell_type == "code"
+        errors = [output for output in cell.outputs if output.output_type == "error"] if code else []
+        return {
+            "stage": spec.name,
+            "state": status.state,
+            "reason": redact(status.reason or ""),
+            "number": status.cell + 1 if code else None,
+            "code": code_html(redact(cell.source), folded=False) if code else "",
+            "traceback": redact("\n".join(plain_traceback(error) for error in errors)),
+        }
+    return None
+
+
+def _provenance(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """Rows of the provenance table: machine and versions."""
+    machine = manifest["machine"]
+    devices = {
+        stage["machine"].get("device") for stage in manifest["stages"].values() if stage["machine"]
+    } - {None}
+    rows = [("processor", f"{machine['processor']}, {machine['cores']} cores"), ("system", machine["system"])]
+    rows += [("device", ", ".join(sorted(devices)))] if devices else []
+    rows += [("git commit", manifest["git_commit"])] if manifest["git_commit"] else []
+    peaks = [stage["machine"]["peak_memory_mib"] for stage in manifest["stages"].values() if stage["machine"]]
+    rows += [("peak memory of a stage", f"{max(peaks):,} MiB")] if peaks else []
+    return rows + [(f"version of {name}", text) for name, text in manifest["versions"].items()]
+
+
+def _files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the table of files: inputs, then each stage's outputs."""
+    rows = [
+        {"role": "input", "name": f"{name}: {facts['path']}", **facts}
+        for name, facts in manifest["inputs"].items()
+    ]
+    for stage, facts in manifest["stages"].items():
+        rows += [{"role": stage, "name": name, **contents} for name, contents in facts["outputs"].items()]
+    return rows

@@ -1,0 +1,80 @@
+"""What is to be run, settled and checked before anything starts."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sface_lib import parameters as model
+from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
+
+
+@dataclass(frozen=True)
+class ReportPlan:
+    """One report to be made.
+
+    Attributes
+    ----------
+    folder
+        The run folder.
+    stages
+        The stages, in order; each has its notebook `<name>.ipynb` in `notebooks`.
+    parameters, inputs
+        For each stage its parameters, and those of them that are files or folders outside the run folder.
+    parameter_rows
+        For the report's table: dicts of name, value, default, description.
+    show_authentic_images
+        Whether names and pictures of authentic identities may stand in the report.
+    start_from
+        The first stage to compute even where it could be reused.
+    """
+
+    folder: Path
+    stages: tuple[StageSpec, ...]
+    notebooks: Path
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inputs: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    parameter_rows: tuple[Mapping[str, Any], ...] = ()
+    profile: str = "own"
+    show_authentic_images: bool = False
+    start_from: str | None = None
+
+
+def plan_report(
+    profile: str, overrides: Mapping[str, str], out: str | None = None, start_from: str | None = None
+) -> ReportPlan:
+    """Check the parameters and settle folder and stages.
+
+    Parameters
+    ----------
+    profile
+        Name of a profile.
+    overrides
+        Values, as text, of parameters that differ from the profile.
+    out
+        The run folder; by default `runs/<profile>-<hash of the parameters>`.
+    start_from
+        Number or name of the first stage to compute in any case.
+
+    Raises
+    ------
+    ParameterError, InputError
+        A parameter or stage does not exist, or a value is not allowed.
+    """
+    parameters = model.build_parameters(profile, dict(overrides))
+    values = parameters.model_dump(mode="json")
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    rows = ({**row, "value": values[row["name"]]} for row in model.describe_parameters())
+    return ReportPlan(
+        folder=Path(out or f"runs/{profile}-{digest[:8]}").expanduser().resolve(),
+        stages=STAGES,
+        notebooks=notebooks_folder(),
+        parameters={spec.name: model.stage_parameters(parameters, spec.name) for spec in STAGES},
+        inputs={spec.name: model.input_paths(parameters, spec.name) for spec in STAGES},
+        parameter_rows=tuple(rows),
+        profile=profile,
+        show_authentic_images=bool(values.get("show_authentic_images")),
+        start_from=find_stage(start_from) if start_from else None,
+    )

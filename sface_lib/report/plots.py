@@ -1,0 +1,126 @@
+"""Drawings of results on an `Axes`: no computing, no files.
+
+Colours are from a palette that colour-blind readers can tell apart, and every line has its own style as well.
+"""
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+PALETTE = sns.color_palette("colorblind").as_hex()
+LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LOWEST_RATE = 1e-4
+DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
+
+
+def new_figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 4.0):
+    """A figure with `rows` x `columns` axes in the report's look; gives (figure, array of axes or one axes)."""
+    sns.set_theme(style="whitegrid", context="notebook", font_scale=0.85)
+    return plt.subplots(rows, columns, figsize=(width * columns, height * rows), layout="constrained")
+
+
+def style(index: int) -> dict:
+    """Colour and line style of the index-th line."""
+    return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
+
+
+def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: str, bins: int = 80) -> None:
+    """Densities of genuine and impostor scores with their means."""
+    limits = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
+    edges = np.linspace(*limits, bins + 1)
+    for i, (name, scores) in enumerate((("impostor", impostor), ("genuine", genuine))):
+        axes.hist(scores, edges, density=True, alpha=0.35, color=PALETTE[i], label=f"{name} (n = {len(scores):,})")
+        axes.axvline(scores.mean(), **style(i), linewidth=1.5, label=f"mean {scores.mean():.3f}")
+    axes.set(xlabel="score (cosine similarity)", ylabel="density", title=title)
+    axes.legend(fontsize="small")
+
+
+def plot_roc(axes: Axes, curves: Mapping[str, object], title: str = "ROC") -> None:
+    """True match rate over false match rate, the latter on a log axis; chance as a dotted grey line."""
+    grid = np.geomspace(LOWEST_RATE, 1, 100)
+    axes.plot(grid, grid, color="0.6", linestyle=":", label="chance")
+    for i, (name, curve) in enumerate(curves.items()):
+        drawn = curve.thin(2000)
+        axes.step(np.maximum(drawn.fmr, LOWEST_RATE), drawn.tmr, where="post", **style(i), label=name)
+    axes.set(xscale="log", xlim=(LOWEST_RATE, 1), ylim=(0, 1.01), xlabel="false match rate (FMR)", title=title)
+    axes.set_ylabel("true match rate (1 - FNMR)")
+    axes.legend(fontsize="small")
+
+
+# Probability to normal deviate, the scale of a DET's axes.
+_deviate = np.vectorize(NormalDist().inv_cdf, otypes=[float])
+
+
+def plot_det(axes: Axes, curves: Mapping[str, object], title: str = "DET") -> None:
+    """False non-match rate over false match rate on normal deviate axes; chance is the falling diagonal."""
+    ends = _deviate([0.0005, 0.9995])
+    axes.plot(ends, ends[::-1], color="0.6", linestyle=":", label="chance")
+    for i, (name, curve) in enumerate(curves.items()):
+        drawn = curve.thin(2000)
+        inside = (drawn.fmr > 0) & (drawn.fnmr > 0) & (drawn.fmr < 1) & (drawn.fnmr < 1)
+        axes.plot(_deviate(drawn.fmr[inside]), _deviate(drawn.fnmr[inside]), **style(i), label=name)
+    ticks, labels = _deviate(DET_TICKS), [f"{100 * t:g} %" for t in DET_TICKS]
+    axes.set_xticks(ticks, labels, fontsize="small")
+    axes.set_yticks(ticks, labels, fontsize="small")
+    axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
+    axes.legend(fontsize="small")
+
+
+def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) -> None:
+    """Share of probes identified within rank k (CMC), with chance k / N."""
+    longest = max(len(curve) for curve in curves.values())
+    ranks = np.arange(1, longest + 1)
+    axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
+    for i, (name, curve) in enumerate(curves.items()):
+        axes.plot(ranks[: len(curve)], curve, marker=MARKERS[i], markersize=4, **style(i), label=name)
+    axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, 1.02), title="Identification (CMC)")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend(fontsize="small")
+
+
+def plot_null(axes: Axes, null: np.ndarray, observed: float) -> None:
+    """AUC under shuffled labels, and the observed one."""
+    axes.hist(null, 40, color=PALETTE[0], alpha=0.5, label=f"shuffled labels (n = {len(null):,})")
+    axes.axvline(observed, **style(1), linewidth=2, label=f"observed {observed:.3f}")
+    axes.set(xlabel="AUC of the same-label link", ylabel="shuffles", title="Chance")
+    axes.legend(fontsize="small")
+
+
+def plot_progress(axes: Axes, logs: Mapping[str, Sequence[Mapping]], x: str, y: str, x_label: str, y_label: str) -> None:
+    """One logged value over training, a line for each log."""
+    for i, (name, rows) in enumerate(logs.items()):
+        axes.plot([row[x] for row in rows], [row[y] for row in rows], **style(i), label=name)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.legend(fontsize="small")
+
+
+def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors: Mapping[str, float]) -> None:
+    """Accuracies with intervals as dots, floors as vertical lines; shares of one."""
+    positions = np.arange(len(names))[::-1]
+    means, lows, highs = (np.asarray(values, float) for values in (means, lows, highs))
+    bars = np.maximum(np.stack([means - lows, highs - means]), 0)
+    axes.errorbar(means, positions, xerr=bars, fmt="o", capsize=4, color=PALETTE[0])
+    for i, (name, value) in enumerate(floors.items(), start=1):
+        axes.axvline(value, **style(i), label=f"{name} {100 * value:.1f} %")
+    axes.set_yticks(positions, names)
+    axes.set(xlabel="accuracy", title="Accuracy with identity-bootstrap interval")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend(fontsize="small", title="floors")
+
+
+def contact_sheet(images: np.ndarray, columns: int, enlarge: int = 1, gap_px: int = 2) -> np.ndarray:
+    """Tile images uint8 `[N, 3, S, S]` into one picture uint8 `[H, W, 3]`, row by row, on white."""
+    images = np.asarray(images).repeat(enlarge, 2).repeat(enlarge, 3)
+    n, _, side, _ = images.shape
+    rows, step = -(-n // columns), side + gap_px
+    sheet = np.full((rows * step - gap_px, columns * step - gap_px, 3), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * step, (i % columns) * step
+        sheet[top : top + side, left : left + side] = image.transpose(1, 2, 0)
+    return sheet

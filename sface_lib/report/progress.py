@@ -1,0 +1,78 @@
+"""What the user sees while notebooks run: one bar on a terminal, one line a stage elsewhere."""
+
+import re
+import sys
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+WIDEST_NOTE = 60
+
+
+class Progress:
+    """A bar over the cells of a notebook, with the last line of the running cell's own progress behind it.
+
+    It is also the text stream that papermill copies a cell's stderr to.
+    """
+
+    def __init__(self, stream: TextIO | None = None, lines: TextIO | None = None):
+        self.stream, self.lines = stream or sys.stderr, lines or sys.stdout
+        self.cell_index = 0
+        self._bar: Any = None
+        self._stage, self._headings = "", []
+
+    def start(self, stage: str, cells: list[Any]) -> None:
+        """Begin a notebook; `cells` are those of the notebook that is executed."""
+        self._stage, self._headings, self.cell_index = stage, headings(cells, stage), 0
+        hidden = not self.stream.isatty()
+        bar_format = "{desc} |{bar:20}| {elapsed}{postfix}"
+        self._bar = tqdm(
+            total=len(cells),
+            file=self.stream,
+            leave=False,
+            disable=hidden,
+            bar_format=bar_format,
+            dynamic_ncols=True,
+        )
+
+    def cell(self, cell: Any, cell_index: int) -> None:
+        """Called when a cell starts."""
+        self.cell_index = cell_index
+        self._bar.n = cell_index
+        self._bar.set_postfix_str("", refresh=False)
+        self._bar.set_description_str(
+            f'{self._stage} {cell_index + 1}/{len(self._headings)}: "{self._headings[cell_index]}"'
+        )
+
+    def write(self, text: str) -> int:
+        """Take a piece of the cell's stderr; its last line stands behind the bar."""
+        seen = [line.strip() for line in re.split(r"[\r\n]", ESCAPES.sub("", text)) if line.strip()]
+        if seen and self._bar is not None:
+            self._bar.set_postfix_str(seen[-1][:WIDEST_NOTE])
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.close()
+        print(line, file=self.lines, flush=True)
+
+
+def headings(cells: list[Any], default: str) -> list[str]:
+    """For every cell, the last Markdown heading at or above it."""
+    found, current = [], default
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            lines = re.findall(r"^#{1,6} +(.+?) *#*$", cell.source, flags=re.MULTILINE)
+            current = lines[-1] if lines else current
+        found.append(current)
+    return found

@@ -1,0 +1,92 @@
+"""Names of authentic identities are taken out of what is handed round."""
+
+import re
+import tarfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from sface_lib.files import read_json
+from sface_lib.report.reuse import NAMES_FILE
+
+WITHHELD = "[name withheld]"
+SHORTEST_NAME = 3
+LARGEST_PAIRS_FILE = 64 << 20
+WORD = re.compile(r"[^\W_]+")
+
+
+class Redactor:
+    """Replaces names in text, also inside file names such as `Aaron_Eckhart_0001.jpg`.
+
+    A name counts when it has a letter and three characters; its words may be joined by any other separators.
+    """
+
+    def __init__(self, names: Iterable[str] = ()):
+        by_first_word: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+        for name in names:
+            words = tuple(WORD.findall(name))
+            if len(name) >= SHORTEST_NAME and any(letter.isalpha() for letter in name):
+                by_first_word[words[0]].add(words)
+        self._patterns = {
+            first: [_pattern(words) for words in sorted(found, key=lambda w: (-len(w), w))]
+            for first, found in by_first_word.items()
+        }
+
+    def __call__(self, text: str) -> str:
+        """The text without names."""
+        pieces, end = [], 0
+        for word in WORD.finditer(text):
+            for pattern in self._patterns.get(word.group(), ()) if word.start() >= end else ():
+                if found := pattern.match(text, word.start()):
+                    pieces += [text[end : word.start()], WITHHELD]
+                    end = found.end()
+                    break
+        return "".join(pieces) + text[end:]
+
+
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    """The words of a name, up to three other characters between them, and no letter or digit after them."""
+    return re.compile(r"[\W_]{1,3}".join(map(re.escape, words)) + r"(?![^\W_])")
+
+
+def collect_names(run_dir: Path, inputs: Iterable[Path]) -> set[str]:
+    """Names to withhold: those that notebooks left in `work/**/names.json`, and those that the inputs' layout tells.
+
+    The latter count also when a notebook fails before it has listed anybody.
+    """
+    names: set[str] = set()
+    for file in (run_dir / "work").rglob(NAMES_FILE):
+        names |= {str(name) for name in read_json(file)}
+    for path in inputs:
+        names |= _names_of(path)
+    return names
+
+
+def _names_of(path: Path) -> set[str]:
+    """Folder names within a set of faces, or the fields of a text file of pairs."""
+    if path.is_dir():
+        return {entry.name for entry in path.iterdir() if entry.is_dir()}
+    if not path.is_file():
+        return set()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return _parents(archive.namelist())
+    if tarfile.is_tarfile(path):
+        with tarfile.open(path) as archive:
+            return _parents(archive.getnames())
+    return _fields(path) if path.suffix in (".txt", ".csv", ".tsv") else set()
+
+
+def _parents(members: Iterable[str]) -> set[str]:
+    return {PurePosixPath(member).parent.name for member in members} - {""}
+
+
+def _fields(path: Path) -> set[str]:
+    """Names in a pairs file: whole fields, and the folders of fields that are paths."""
+    if path.stat().st_size > LARGEST_PAIRS_FILE:
+        return set()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    header = {"left", "right", "same", "fold"}
+    fields = {field.strip().strip('"') for line in lines for field in re.split(r"[\t,]", line)} - header
+    return {PurePosixPath(field).parent.name if "/" in field else field for field in fields}

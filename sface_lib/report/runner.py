@@ -1,0 +1,151 @@
+"""The run: every stage in order, reused or computed, then the manifest and the page.
+
+Whether a stage is done is decided by the record that its last cell writes, never by the notebook's metadata.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sface_lib.errors import RunError
+from sface_lib.report.contents import describe_library
+from sface_lib.report.execution import (
+    StageFailed,
+    execute,
+    explain_unfinished,
+    full_disk_sentence,
+    is_full_disk,
+)
+from sface_lib.report.html import write_report
+from sface_lib.report.plan import ReportPlan
+from sface_lib.report.progress import Progress
+from sface_lib.report.provenance import describe_inputs, write_manifest
+from sface_lib.report.reuse import reuse, stage_key
+from sface_lib.report.runfolder import RunFolder
+from sface_lib.report.stages import StageSpec
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def run_report(plan: ReportPlan, progress: Progress | None = None) -> int:
+    """Make a report; give the exit code: 0 done, 1 a stage failed, 130 stopped by the user.
+
+    Raises
+    ------
+    RunError
+        The run cannot start: the folder is in use or cannot be written, or stages before `start_from` are missing.
+    """
+    progress = progress or Progress()
+    folder = RunFolder(plan.folder)
+    try:
+        with folder.locked(), _terminate_like_ctrl_c():
+            inputs = describe_inputs(plan)
+            code = _run_stages(plan, folder, inputs, progress)
+            manifest = write_manifest(plan, folder, inputs)
+            write_report(plan, folder, manifest)
+    except OSError as error:
+        if not is_full_disk(error):
+            raise
+        progress.say(f"Stopped: {full_disk_sentence(folder.path)}.")
+        return FAILED
+    progress.say(f"Report: {folder.report}")
+    return code
+
+
+def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], progress: Progress) -> int:
+    """Stages in order up to the first that fails."""
+    folder.begin(spec.name for spec in plan.stages)
+    hashes = {"library": describe_library()["sha256"]} | {
+        name: facts["sha256"] for name, facts in inputs.items()
+    }
+    names = [spec.name for spec in plan.stages]
+    first_forced = names.index(plan.start_from) if plan.start_from else len(names)
+    for position, spec in enumerate(plan.stages):
+        try:
+            _run_stage(plan, folder, spec, hashes, position >= first_forced, progress)
+        except StageFailed as failure:
+            return _stop(plan, folder, progress, position, "failed", str(failure), failure.cell)
+        except KeyboardInterrupt:
+            reason = "it was stopped from the keyboard; run the same command again to go on"
+            return _stop(plan, folder, progress, position, "interrupted", reason, progress.cell_index)
+    return DONE
+
+
+def _run_stage(
+    plan: ReportPlan,
+    folder: RunFolder,
+    spec: StageSpec,
+    hashes: Mapping[str, str],
+    forced: bool,
+    progress: Progress,
+) -> None:
+    """Reuse a stage, or compute it."""
+    name = spec.name
+    needs = {need: folder.read_record(need) for need in spec.needs}
+    source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
+    read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
+    key = stage_key(parameters, source, hashes["library"], read, needs)
+    if not forced and reuse(folder, name, key):
+        origin = folder.stages[name].reused_from
+        progress.say(f"{name} reused{f' from {origin}' if origin else ''}")
+        return
+    if plan.start_from and not forced:
+        raise RunError(
+            f"--from {plan.start_from} needs {name}, which is not complete or has changed; leave out --from"
+        )
+    seconds = _compute(plan, folder, spec, key, progress)
+    progress.say(f"{name} done in {seconds:.1f} s")
+
+
+def _compute(plan: ReportPlan, folder: RunFolder, spec: StageSpec, key: str, progress: Progress) -> float:
+    """Execute a stage's notebook; it is done when it has left a fresh record."""
+    name, started = spec.name, time.monotonic()
+    folder.record(name).unlink(missing_ok=True)
+    folder.mark(name, "running", key=None, record=None, seconds=None)
+    values = {**plan.parameters.get(name, {}), "run_dir": str(folder.path)}
+    try:
+        execute(plan.notebooks / f"{name}.ipynb", folder.notebook(name), values, folder.path, progress)
+    except OSError as error:
+        raise StageFailed(full_disk_sentence(folder.path), None) if is_full_disk(error) else error from None
+    if folder.read_record(name) is None:
+        raise explain_unfinished(folder.notebook(name), name)
+    seconds = round(time.monotonic() - started, 1)
+    folder.mark(name, "done", key=key, record=folder.record_hash(name), seconds=seconds)
+    return seconds
+
+
+def _stop(
+    plan: ReportPlan,
+    folder: RunFolder,
+    progress: Progress,
+    position: int,
+    state: str,
+    reason: str,
+    cell: int | None,
+) -> int:
+    """Mark the stage that ended the run and those after it."""
+    name = plan.stages[position].name
+    folder.record(name).unlink(missing_ok=True)
+    folder.mark(name, state, reason=reason, cell=cell)
+    for later in plan.stages[position + 1 :]:
+        folder.mark(
+            later.name, "not run", reason=f"{name} was {state}" if state != "failed" else f"{name} failed"
+        )
+    progress.say(f"{name} {state}: {reason}")
+    return INTERRUPTED if state == "interrupted" else FAILED
+
+
+@contextlib.contextmanager
+def _terminate_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM stops the run as Ctrl-C does, so that no kernel outlives it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,309 @@
+"""What a notebook holds of its run: parameters in, files out, and a record written as its last act.
+
+Importing this module loads neither torch nor matplotlib.
+"""
+
+import resource
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError, create_model
+
+from sface_lib.errors import InputError, ParameterError, RunError
+from sface_lib.files import atomic_path, read_json, write_json
+from sface_lib.parameters import EMBEDDED, ReportParameters, stage_parameters
+from sface_lib.report.contents import describe_path
+from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
+from sface_lib.report.plain import to_plain
+from sface_lib.report.stages import STAGES
+
+SCHEMA_VERSION = 1
+HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
+PICTURE_KINDS = ("plot", "synthetic", "authentic")
+
+
+class Stage:
+    """One stage of a run, as its notebook sees it. Make it with `Stage.open`.
+
+    Attributes
+    ----------
+    name
+        e.g. "02_generation".
+    run_dir
+        The run folder, absolute.
+    parameters
+        The parameters that this stage declares, checked, as attributes.
+    """
+
+    def __init__(self, name: str, run_dir: Path, parameters: Any):
+        self.name = name
+        self.run_dir = run_dir
+        self.parameters = parameters
+        self._outputs: dict[str, Path] = {}
+
+    @classmethod
+    def open(cls, name: str, namespace: Mapping[str, Any]) -> "Stage":
+        """Take `run_dir` and the stage's parameters out of a notebook's names and check them.
+
+        A record of an earlier execution is removed: from here on the stage is unfinished until `finish`.
+
+        Parameters
+        ----------
+        name
+            Name of the stage, the notebook's without suffix.
+        namespace
+            The notebook's `globals()`, where the cell tagged `parameters` has set them.
+
+        Raises
+        ------
+        ParameterError
+            A parameter is missing in the cell, or its value is not allowed.
+        """
+        run_dir = Path(_take(name, namespace, ["run_dir"])["run_dir"]).expanduser().resolve()
+        values = _take(name, namespace, stage_parameters(ReportParameters(), name))
+        stage = cls(name, run_dir, _checked(values))
+        stage._record(name).unlink(missing_ok=True)
+        return stage
+
+    def result(self, stage: str) -> dict[str, Any]:
+        """The results that an earlier stage gave to `finish`.
+
+        Raises
+        ------
+        RunError
+            That stage has not finished in this run folder, or this stage does not declare that it reads it.
+        """
+        return self._read_record(stage)["results"]
+
+    def input(self, name: str) -> Path:
+        """The path of a file or folder that an earlier stage wrote, e.g. "weights/generator.safetensors".
+
+        Raises
+        ------
+        RunError
+            No stage that this one needs wrote it.
+        """
+        path = self._inside(name)
+        needs = self._needs()
+        for stage in needs:
+            record = read_json(self._record(stage)) if self._record(stage).exists() else {"outputs": {}}
+            if any(path.is_relative_to(self.run_dir / output) for output in record["outputs"]):
+                return path
+        raise RunError(
+            f"{name} is not in {self.run_dir}; run notebook {' or '.join(needs) or 'that writes it'} first"
+        )
+
+    def output(self, name: str) -> Path:
+        """Register a file or folder that this stage writes; give its path, free and with its parents made.
+
+        What an earlier execution left there is removed, so that a link to another run is never written through.
+        """
+        path = self._inside(name)
+        if name not in self._outputs:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+            self._outputs[name] = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def scratch(self, name: str) -> Path:
+        """A folder for checkpoints and logs that stays from one execution to the next; it is no output."""
+        folder = self._inside(f"work/{self.name}/{name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def table(
+        self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()
+    ) -> None:
+        """Write a `pandas.DataFrame` as `results/<stage>.<name>.csv` and show it.
+
+        `floats` formats the shown numbers, in `%` style; the file holds them in full. `grey` names cells, as pairs of
+        (row position, column name), whose value must not be relied on.
+        """
+        _require(caption, f"caption of table {name}")
+        self._write_csv(frame, name, index)
+        _show_html(table_html(frame, caption, index, floats, grey))
+
+    def figure(
+        self, fig: Any, name: str, alt: str, caption: str = "", shows: str = "plot", table: Any = None
+    ) -> None:
+        """Save a matplotlib figure as `figures/<stage>.<name>.png` and `.svg`, show it, and close it.
+
+        Parameters
+        ----------
+        fig
+            The figure.
+        name
+            Its name within the stage.
+        alt
+            What it shows, in words, for those who cannot see it.
+        caption
+            Text under it.
+        shows
+            "plot", "synthetic" or "authentic"; the last is left out unless `show_authentic_images` is set.
+        table
+            A `pandas.DataFrame` of the numbers behind it: written as CSV, and folded beside it.
+        """
+        import matplotlib.pyplot as plt
+
+        try:
+            if self._may_show(name, alt, shows):
+                png = self._save_figure(fig, name)
+                folded = (
+                    table_html(table, f"The numbers behind: {caption or alt}") if table is not None else ""
+                )
+                if table is not None:
+                    self._write_csv(table, name, index=False)
+                _show_html(figure_html(png, alt, caption, shows, folded))
+        finally:
+            plt.close(fig)
+
+    def picture(self, pixels: Any, name: str, alt: str, caption: str = "", shows: str = "synthetic") -> None:
+        """Save pixels uint8 `[H, W, 3]`, RGB, exactly, as `figures/<stage>.<name>.png`, and show them.
+
+        Of authentic faces nothing is written unless `show_authentic_images` is set.
+        """
+        if self._may_show(name, alt, shows):
+            png = png_of_pixels(pixels)
+            with atomic_path(self.output(f"figures/{self.name}.{name}.png")) as temporary:
+                temporary.write_bytes(png)
+            _show_html(figure_html(png, alt, caption, shows))
+
+    def say(self, markdown: str) -> None:
+        """Show Markdown whose numbers were read from results."""
+        from IPython.display import Markdown, display
+
+        display(Markdown(markdown))
+
+    def finish(self, **results: Any) -> None:
+        """Record the results and the hashes of all outputs in `results/<stage>.json`: the stage's last act.
+
+        Raises
+        ------
+        InputError
+            A result is NaN or infinite, or of a type that JSON cannot hold.
+        RunError
+            A registered output was not written.
+        """
+        plain = to_plain(results, "results")
+        missing = [name for name, path in self._outputs.items() if not path.exists()]
+        if missing:
+            raise RunError(f"{self.name} registered {', '.join(missing)} but did not write it")
+        record = {
+            "schema_version": SCHEMA_VERSION,
+            "stage": self.name,
+            "parameters": self.parameters.model_dump(mode="json"),
+            "results": plain,
+            "outputs": {name: describe_path(path) for name, path in sorted(self._outputs.items())},
+            "machine": _machine(),
+        }
+        write_json(self._record(self.name), record)
+
+    def _record(self, stage: str) -> Path:
+        return self.run_dir / "results" / f"{stage}.json"
+
+    def _read_record(self, stage: str) -> dict[str, Any]:
+        if stage not in self._needs():
+            raise RunError(
+                f"{self.name} does not declare that it reads {stage}; add it in sface_lib/report/stages.py"
+            )
+        if not self._record(stage).exists():
+            raise RunError(
+                f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
+            )
+        return read_json(self._record(stage))
+
+    def _needs(self) -> tuple[str, ...]:
+        """Stages that this one declares to read; for a notebook of one's own, every finished one."""
+        declared = {spec.name: spec.needs for spec in STAGES}
+        found = (path.stem for path in sorted((self.run_dir / "results").glob("*.json")))
+        return declared[self.name] if self.name in declared else tuple(n for n in found if n != self.name)
+
+    def _inside(self, name: str) -> Path:
+        path = (self.run_dir / name).resolve()
+        if not path.is_relative_to(self.run_dir) or path == self.run_dir:
+            raise InputError(
+                f"{name!r} is not a path inside the run folder; give a relative one such as 'data/faces.zip'"
+            )
+        return path
+
+    def _may_show(self, name: str, alt: str, shows: str) -> bool:
+        """Whether a picture may be written and shown; says so where it may not."""
+        _require(alt, f"alt text of figure {name}")
+        if shows not in PICTURE_KINDS:
+            raise InputError(f"shows={shows!r} of figure {name} is not one of {', '.join(PICTURE_KINDS)}")
+        allowed = shows != "authentic" or self._shows_authentic()
+        if not allowed:
+            self.say(HIDDEN)
+        return allowed
+
+    def _shows_authentic(self) -> bool:
+        """`show_authentic_images`; a notebook opened by hand may leave it unset, which means the embedded set only."""
+        given = getattr(self.parameters, "show_authentic_images", False)
+        return getattr(self.parameters, "authentic", "") == EMBEDDED if given is None else given
+
+    def _save_figure(self, fig: Any, name: str) -> bytes:
+        """PNG and SVG, without the dates and random ids that would make equal drawings differ."""
+        from matplotlib import rc_context
+
+        paths = {suffix: self.output(f"figures/{self.name}.{name}.{suffix}") for suffix in ("png", "svg")}
+        with rc_context({"svg.hashsalt": self.name}):
+            for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+                with atomic_path(paths[suffix]) as temporary:
+                    fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches="tight")
+        return paths["png"].read_bytes()
+
+    def _write_csv(self, frame: Any, name: str, index: bool) -> None:
+        with atomic_path(self.output(f"results/{self.name}.{name}.csv")) as temporary:
+            frame.to_csv(temporary, index=index)
+
+
+def _take(stage: str, namespace: Mapping[str, Any], names: Any) -> dict[str, Any]:
+    missing = [name for name in names if name not in namespace]
+    if missing:
+        raise ParameterError(
+            f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there"
+        )
+    return {name: namespace[name] for name in names}
+
+
+def _checked(values: dict[str, Any]) -> BaseModel:
+    """Check a stage's parameters one by one, by their own fields: rules between fields need all of them."""
+    fields = {
+        name: (field.annotation, field)
+        for name, field in ReportParameters.model_fields.items()
+        if name in values
+    }
+    try:
+        return create_model("StageParameters", __config__=ReportParameters.model_config, **fields)(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, message = first["loc"][0], first["msg"]
+        raise ParameterError(f"parameter {name} = {first['input']!r} is not allowed: {message}") from None
+
+
+def _require(text: str, what: str) -> None:
+    if not text.strip():
+        raise InputError(f"the {what} is empty; say in one sentence what it shows")
+
+
+def _show_html(html: str) -> None:
+    from IPython.display import HTML, display
+
+    display(HTML(html))
+
+
+def _machine() -> dict[str, Any]:
+    """Peak memory of this kernel, and the device if the notebook used torch."""
+    facts: dict[str, Any] = {
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        facts["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+        facts["threads"] = torch.get_num_threads()
+    if engine := sys.modules.get("sface_lib.engine"):
+        facts["bf16_is_fast"] = engine.bf16_is_fast()
+    return facts

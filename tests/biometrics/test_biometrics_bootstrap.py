@@ -1,0 +1,282 @@
+"""Identity-bootstrap intervals."""
+
+import numpy as np
+import pytest
+
+from sface_lib.biometrics import (
+    Interval,
+    accuracy_interval,
+    bootstrap,
+    bootstrap_metrics,
+    identity_weights,
+    intervals,
+    verification_metrics,
+)
+from sface_lib.errors import InputError
+
+
+def scored_identities(n_identities=12, n_genuine=8, n_impostor=3, seed=0, spread=0.1):
+    """Genuine and impostor scores whose identities differ; every ordered pair has impostor scores."""
+    generator = np.random.default_rng(seed)
+    level = generator.normal(0, spread, n_identities)
+    own = np.repeat(np.arange(n_identities), n_genuine)
+    first, second = np.nonzero(~np.eye(n_identities, dtype=bool))
+    first, second = np.repeat(first, n_impostor), np.repeat(second, n_impostor)
+    genuine = generator.normal(0.5 + level[own], 0.15)
+    impostor = generator.normal(level[first] + level[second], 0.15)
+    return genuine, own, impostor, first, second
+
+
+def weighted_figures(genuine, genuine_weight, impostor, impostor_weight):
+    """The four figures from all scores, each with its weight, at every distinct score."""
+    threshold = np.append(np.unique(np.concatenate([genuine, impostor])), np.inf)
+    fmr = np.array([impostor_weight[impostor >= t].sum() for t in threshold]) / impostor_weight.sum()
+    fnmr = np.array([genuine_weight[genuine < t].sum() for t in threshold]) / genuine_weight.sum()
+    closest = np.argmin(np.abs(fmr - fnmr))
+    return {
+        "eer": (fmr[closest] + fnmr[closest]) / 2,
+        "auc": np.sum((fmr[:-1] - fmr[1:]) * (1 - (fnmr[1:] + fnmr[:-1]) / 2)),
+        "genuine_mean": np.average(genuine, weights=genuine_weight),
+        "impostor_mean": np.average(impostor, weights=impostor_weight),
+    }
+
+
+# Weights
+
+
+def test_weights_count_draws_with_replacement():
+    weights = identity_weights(50, 2000, seed=3)
+    assert weights.dtype == np.float64 and weights.shape == (2000, 50)
+    assert (weights == weights.round()).all() and (weights >= 0).all()
+    assert (weights.sum(axis=1) == 50).all()
+    # A weight is binomial(50, 1/50): mean 1, variance .98; 1e5 of them, four standard errors of each.
+    assert weights.mean() == 1.0
+    assert weights.var() == pytest.approx(0.98, abs=4 * 1.8 / 1e5**0.5)
+
+
+def test_weights_are_those_of_the_seed():
+    np.testing.assert_array_equal(identity_weights(9, 5, 1), identity_weights(9, 5, 1))
+    assert (identity_weights(9, 5, 1) != identity_weights(9, 5, 2)).any()
+
+
+@pytest.mark.parametrize("bad", [(0, 1, 0), (1, 0, 0), (1, 1, -1), (1.5, 1, 0)])
+def test_bad_counts_are_refused(bad):
+    with pytest.raises(InputError, match="give an integer of at least"):
+        identity_weights(*bad)
+
+
+# Accuracy
+
+
+def judged_pairs(n_identities=40, n_pairs=400, chance=0.8, seed=0):
+    generator = np.random.default_rng(seed)
+    left = generator.integers(0, n_identities, n_pairs)
+    same = np.arange(n_pairs) % 4 == 0
+    right = np.where(same, left, (left + generator.integers(1, n_identities, n_pairs)) % n_identities)
+    return generator.random(n_pairs) < chance, same, left, right
+
+
+def test_faultless_accuracy_has_no_width():
+    correct, same, left, right = judged_pairs(chance=1.1)
+    interval = accuracy_interval(correct, same, left, right)
+    # Equal sums are divided by each other; only the two shares add, with rounding.
+    assert interval.low == pytest.approx(1, abs=1e-12) and interval.high == pytest.approx(1, abs=1e-12)
+    assert (interval.level, interval.resamples) == (0.95, 1000)
+
+
+def test_mix_of_genuine_and_impostor_pairs_does_not_wander():
+    # All genuines right, all impostors wrong: each class keeps its share in every draw.
+    _, same, left, right = judged_pairs()
+    interval = accuracy_interval(same, same, left, right)
+    assert interval.low == pytest.approx(0.25, abs=1e-12)  # one pair in four; rounding only
+    assert interval.high == pytest.approx(0.25, abs=1e-12)
+
+
+def test_accuracy_interval_agrees_with_one_weighted_sum_a_resample(monkeypatch):
+    monkeypatch.setattr(intervals, "BLOCK_WEIGHTS", 1000)  # several blocks
+    correct, same, left, right = judged_pairs(seed=2)
+    fold = np.where(np.arange(400) < 100, 3, 8)  # unequal folds: 100 and 300 pairs, each fold counts half
+    importance = np.where(fold == 3, 1 / 200, 1 / 600)
+    weights = identity_weights(40, 50, seed=7)
+    values = []
+    for drawn in weights:
+        pair = importance * np.where(same, drawn[left], drawn[left] * drawn[right])
+        parts = [
+            (importance[part].sum(), np.average(correct[part], weights=pair[part])) for part in (same, ~same)
+        ]
+        values.append(sum(share * accuracy for share, accuracy in parts))
+    interval = accuracy_interval(correct, same, left, right, fold, resamples=50, level=0.8, seed=7)
+    # The same sums in another order: rounding only.
+    assert (interval.low, interval.high) == pytest.approx(np.quantile(values, [0.1, 0.9]), abs=1e-12)
+    assert (interval.level, interval.resamples) == (0.8, 50)
+
+
+def test_accuracy_interval_covers_the_truth_about_as_often_as_it_says():
+    # Whole identities are easy or hard: 0.8 on average, so pairs of one identity are not independent.
+    covered = 0
+    for seed in range(100):
+        generator = np.random.default_rng(seed)
+        chance = generator.choice([0.6, 1.0], 60)
+        left = np.repeat(np.arange(60), 10)
+        same = np.tile([True, False], 300)
+        right = np.where(same, left, (left + generator.integers(1, 60, 600)) % 60)
+        correct = generator.random(600) < np.where(same, chance[left], 0.8)
+        interval = accuracy_interval(correct, same, left, right, resamples=200, level=0.9, seed=seed)
+        covered += interval.low <= 0.8 <= interval.high
+    # 90 expected, binomial sd 3; weights w_i w_j make it slightly wide, percentiles slightly narrow.
+    assert 80 <= covered <= 99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"same": []}, r"^same has shape \(0,\)"),
+        ({"correct": [True]}, "^correct has 1 entries; give 4"),
+        ({"correct": [0.5] * 4}, "^correct holds values of type float64"),
+        ({"left_identity": [1, 2, 3]}, "^left_identity has 3 entries"),
+        ({"right_identity": [[1, 2, 3, 4]]}, "^right_identity has shape"),
+        ({"same": [True] * 4, "right_identity": [1, 2, 3, 4]}, "^same holds genuine pairs only"),
+        ({"right_identity": [1, 2, 3, 5]}, "^same disagrees with .* 1 pair.*index 2"),
+        ({"fold": [1, 2]}, "^fold has 2 entries"),
+        ({"level": 1}, "^level is 1; give a number above 0 and below 1"),
+        ({"level": "x"}, "^level is 'x'"),
+        ({"resamples": 0}, "^resamples is 0"),
+        ({"seed": 0.5}, "^seed is 0.5"),
+    ],
+)
+def test_bad_judged_pairs_are_refused_by_name(change, message):
+    good = {
+        "correct": [True, True, False, True],
+        "same": [True, True, False, False],
+        "left_identity": [1, 2, 3, 4],
+        "right_identity": [1, 2, 4, 5],
+    }
+    with pytest.raises(InputError, match=message):
+        accuracy_interval(**(good | change))
+
+
+def test_too_few_identities_to_resample_are_refused():
+    # The genuine pair is of 2 and the impostor pair of 0 and 1, so each must be drawn once: 3! / 3^3 = 22 %.
+    with pytest.raises(InputError, match="give scores of more identities"):
+        accuracy_interval([1, 1], [1, 0], [2, 0], [2, 1], resamples=200)
+
+
+def test_draws_without_an_impostor_pair_are_left_out_and_counted():
+    # Of three identities, the impostor pairs 0-1, 0-2, 1-2 all vanish when one person is drawn thrice: 3 of 27.
+    left, right = [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]
+    interval = accuracy_interval([1] * 6, [1, 1, 1, 0, 0, 0], left, right, resamples=2000)
+    assert interval.resamples == pytest.approx(2000 * 24 / 27, abs=56)  # four binomial sd of 14
+    assert np.isfinite([interval.low, interval.high]).all()
+
+
+# Figures from scores
+
+
+def test_histograms_agree_with_explicitly_weighted_scores(monkeypatch):
+    monkeypatch.setattr(bootstrap, "BLOCK_NUMBERS", 20_000)  # several blocks of pairs
+    genuine, own, impostor, first, second = scored_identities()
+    weights = identity_weights(12, 60, seed=5)
+    explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
+    result = bootstrap_metrics(
+        genuine, own, impostor, first, second, resamples=60, level=0.8, seed=5, bins=2000
+    )
+    # Scores span about 1.6 and bins 0.0008; 96 genuines move FNMR in steps of 1 %, and a heavily drawn
+    # one by more, between which EER is interpolated here and rounded to a score there.
+    tolerance = {"eer": 0.01, "auc": 0.0005, "genuine_mean": 0.0008, "impostor_mean": 0.0008}
+    assert set(result) == set(tolerance)
+    for name, interval in result.items():
+        expected = np.quantile([figures[name] for figures in explicit], [0.1, 0.9])
+        assert (interval.low, interval.high) == pytest.approx(expected, abs=tolerance[name]), name
+        assert (interval.level, interval.resamples) == (0.8, 60)
+
+
+def test_scores_on_bin_edges_give_the_explicit_figures_but_for_rounding():
+    # Scores 0..200 in 201 bins: one value a bin, so that nothing but the EER's interpolation is lost.
+    genuine, own, impostor, first, second = scored_identities(seed=4)
+    genuine, impostor = (np.clip(np.round(part * 100 + 80), 0, 200) for part in (genuine, impostor))
+    genuine[0], impostor[0] = 200, 0
+    weights = identity_weights(12, 40, seed=1)
+    explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
+    result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=40, seed=1, bins=201)
+    for name in ("auc", "genuine_mean", "impostor_mean"):
+        expected = np.quantile([figures[name] for figures in explicit], [0.025, 0.975])
+        assert (result[name].low, result[name].high) == pytest.approx(expected, rel=1e-10), name
+
+
+def test_names_of_identities_and_order_of_scores_do_not_matter():
+    genuine, own, impostor, first, second = scored_identities()
+    order = np.random.default_rng(0).permutation(impostor.size)
+    plain = bootstrap_metrics(genuine, own, impostor, first, second, resamples=30)
+    renamed = bootstrap_metrics(
+        genuine, own * 7 - 50, impostor[order], second[order] * 7 - 50, first[order] * 7 - 50, resamples=30
+    )
+    for name, interval in plain.items():  # sums in another order: rounding only
+        assert (renamed[name].low, renamed[name].high) == pytest.approx(
+            (interval.low, interval.high), abs=1e-12
+        )
+
+
+def test_identical_scores_give_intervals_of_no_width():
+    _, own, impostor, first, second = scored_identities()
+    result = bootstrap_metrics(np.full(own.size, 0.3), own, np.full(impostor.size, 0.3), first, second)
+    for name, expected in {"eer": 0.5, "auc": 0.5, "genuine_mean": 0.3, "impostor_mean": 0.3}.items():
+        # A mean of equal numbers may round.
+        assert (result[name].low, result[name].high) == pytest.approx((expected, expected), abs=1e-12), name
+
+
+def test_separated_scores_have_no_error_in_any_resample():
+    _, own, impostor, first, second = scored_identities()
+    result = bootstrap_metrics(np.full(own.size, 1.0), own, np.full(impostor.size, 0.1), first, second)
+    # Shares of a resample sum to 1 but for rounding.
+    assert (result["eer"].low, result["eer"].high) == pytest.approx((0, 0), abs=1e-12)
+    assert (result["auc"].low, result["auc"].high) == pytest.approx((1, 1), abs=1e-12)
+    assert result["eer"].low >= 0
+
+
+def test_intervals_hold_the_figures_of_the_whole_set():
+    genuine, own, impostor, first, second = scored_identities(n_identities=40, seed=9)
+    metrics = verification_metrics(genuine, impostor).as_dict()
+    for name, interval in bootstrap_metrics(genuine, own, impostor, first, second, resamples=400).items():
+        assert interval.low < metrics[name] < interval.high, name
+
+
+def test_interval_of_the_mean_has_the_width_of_the_identities_not_of_the_scores():
+    # 60 identities that differ by sd .1, with 50 nearly equal scores each: the mean's sd is .1 / sqrt(60).
+    genuine, own, impostor, first, second = scored_identities(60, n_genuine=50, n_impostor=1, spread=0.1)
+    interval = bootstrap_metrics(genuine, own, impostor, first, second, seed=2)["genuine_mean"]
+    expected = 2 * 1.96 * np.array([genuine[own == i].mean() for i in range(60)]).std() / 60**0.5
+    # Percentiles of 1,000 resamples: about 4 % each side; 15 % is some three standard errors.
+    assert interval.high - interval.low == pytest.approx(expected, rel=0.15)
+
+
+def test_bins_give_way_to_many_pairs_and_then_refuse(monkeypatch):
+    scores = scored_identities()
+    monkeypatch.setattr(bootstrap, "MOST_PRODUCTS", 66 * 30 * 250)  # 66 pairs, 30 resamples: 250 bins
+    assert isinstance(bootstrap_metrics(*scores, resamples=30)["auc"], Interval)
+    with pytest.raises(InputError, match="giving the scores of fewer identities"):
+        bootstrap_metrics(*scores, resamples=60)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scores_genuine": [np.nan, 0.5]}, "^scores_genuine holds 1 unusable"),
+        ({"scores_impostor": []}, r"^scores_impostor has shape \(0,\)"),
+        ({"genuine_identity": [0]}, "^genuine_identity has 1 entries; give 2"),
+        ({"impostor_identity_a": [0.0, 1.0]}, "^impostor_identity_a holds values of type float64"),
+        ({"impostor_identity_b": [2, 1]}, "equal for 1 score.*index 1"),
+        ({"bins": 100}, "^bins is 100; give an integer between 200 and 10000"),
+        ({"level": 0}, "^level is 0"),
+        ({"seed": -1}, "^seed is -1"),
+    ],
+)
+def test_bad_scores_and_identities_are_refused_by_name(change, message):
+    good = {
+        "scores_genuine": [0.5, 0.6],
+        "genuine_identity": [0, 1],
+        "scores_impostor": [0.1, 0.2],
+        "impostor_identity_a": [0, 1],
+        "impostor_identity_b": [2, 3],
+    }
+    with pytest.raises(InputError, match=message):
+        bootstrap_metrics(**(good | change))

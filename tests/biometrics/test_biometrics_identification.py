@@ -1,0 +1,97 @@
+"""Closed-set identification ranks."""
+
+import numpy as np
+import pytest
+
+from sface_lib.biometrics import cmc, identification
+from sface_lib.errors import InputError
+
+
+def at_angle(*degrees):
+    """Unit vectors in the plane."""
+    return np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=1)
+
+
+GALLERY = (at_angle(-10, 10, 60, 180), [5, 5, 7, 9])  # templates: 5 at 0, 7 at 60, 9 at 180 degrees
+
+
+def test_hand_worked_ranks_with_a_tie_counted_against_the_probe():
+    # 5 at 10: nearest, rank 1. 7 at 30: as near to 5, rank 2. 9 at 0: last, rank 3. 7 at 50: rank 1.
+    shares = cmc(at_angle(10, 30, 0, 50), [5, 7, 9, 7], *GALLERY, max_rank=4)
+    assert shares.dtype == np.float64
+    assert shares.tolist() == [0.5, 0.75, 1.0, 1.0]
+
+
+def test_ties_that_differ_by_rounding_count_against_the_probe():
+    # Halfway between two templates the two scores are equal in truth, and for some angles not in float64.
+    for angle in np.linspace(1, 80, 50):
+        probe, gallery = at_angle(angle, angle), at_angle(0, 2 * angle)
+        assert cmc(probe, [1, 2], gallery, [1, 2], 2).tolist() == [0.0, 1.0]
+
+
+def test_identical_templates_tie_in_any_position_and_block():
+    # Equal templates may round differently in a matrix product; each probe of n such identities has rank n.
+    n = 37
+    template = np.random.default_rng(0).normal(size=(1, 301))
+    shares = cmc(np.repeat(template, n, 0), np.arange(n), np.repeat(template, n, 0), np.arange(n), n)
+    assert shares.tolist() == [0.0] * (n - 1) + [1.0]
+
+
+def test_every_embedding_has_one_vote_in_its_template_whatever_its_length():
+    # Directions 0 and 90 average to 45 though the first is ten times longer; 30 is nearer to 45 than to 10.
+    gallery = at_angle(0, 90, 10) * [[10], [1], [1]]
+    assert cmc(at_angle(30), [1], gallery, [1, 1, 2], 1).tolist() == [1.0]
+
+
+def test_blocks_and_order_do_not_change_the_ranks(monkeypatch):
+    generator = np.random.default_rng(3)
+    labels = np.repeat(np.arange(20), 4)
+    faces = (generator.normal(size=(20, 1, 16)) + generator.normal(size=(20, 4, 16))).reshape(80, 16)
+    whole = cmc(faces, labels, faces, labels, 20)
+    order = generator.permutation(80)
+    monkeypatch.setattr(identification, "BLOCK_SCORES", 60)  # three probes at a time
+    assert cmc(faces[order], labels[order], faces[order], labels[order], 20).tolist() == whole.tolist()
+    assert whole[-1] == 1.0 and (np.diff(whole) >= 0).all()
+
+
+def test_absent_identities_are_refused_by_name():
+    with pytest.raises(InputError, match=r"2 identities that the gallery lacks \(3, 8\)"):
+        cmc(at_angle(0, 1, 2), [8, 5, 3], *GALLERY, max_rank=1)
+
+
+def test_long_lists_of_absent_identities_are_cut():
+    with pytest.raises(InputError, match=r"6 identities that the gallery lacks \(10, 11, 12, 13, 14, …\)"):
+        cmc(at_angle(*range(6)), np.arange(10, 16), *GALLERY, max_rank=1)
+
+
+def test_template_that_cancels_out_is_refused():
+    with pytest.raises(InputError, match="identity 4 cancel out"):
+        cmc(at_angle(0), [4], at_angle(0, 180), [4, 4], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"probe": np.zeros((0, 2))}, r"^probe has shape \(0, 2\)"),
+        ({"probe": np.zeros(2)}, r"^probe has shape \(2,\)"),
+        ({"probe": np.array([[1, 0]])}, "^probe holds values of type int64"),
+        ({"probe": np.array([[np.nan, 1.0]])}, "^probe holds 1 row"),
+        ({"gallery": at_angle(0, 1) * [[1], [0]]}, "^gallery holds 1 row.*index 1"),
+        ({"probe": np.ones((1, 3))}, "^probe is 3 wide and gallery 2"),
+        ({"probe_labels": [1, 2]}, "^probe_labels has 2 entries; give 1"),
+        ({"probe_labels": [1.0]}, "^probe_labels holds values of type float64"),
+        ({"gallery_labels": [1]}, "^gallery_labels has 1 entries; give 2"),
+        ({"max_rank": 0}, "^max_rank is 0; give an integer of at least 1"),
+        ({"max_rank": 1.5}, "^max_rank is 1.5; give an integer"),
+    ],
+)
+def test_bad_input_is_refused_by_name(change, message):
+    good = {
+        "probe": at_angle(0),
+        "probe_labels": [1],
+        "gallery": at_angle(0, 1),
+        "gallery_labels": [1, 2],
+        "max_rank": 1,
+    }
+    with pytest.raises(InputError, match=message):
+        cmc(**(good | change))

@@ -1,0 +1,66 @@
+"""The real set reads as its description says."""
+
+import time
+
+import numpy as np
+import pytest
+
+from sface_lib.data import open_faces, parse_folds, read_protocol, select_images
+
+
+@pytest.fixture(scope="module")
+def lfw(real_data):
+    return open_faces(real_data / "lfw112.tar")
+
+
+@pytest.fixture(scope="module")
+def pairs(real_data):
+    return read_protocol(real_data / "lfw_pairs.txt")
+
+
+def test_the_index_of_13233_images_is_quick(real_data):
+    start = time.perf_counter()
+    faces = open_faces(real_data / "lfw112.tar")
+    assert time.perf_counter() - start < 5  # Takes 0.5 s alone; the rest is for a busy machine.
+    assert (len(faces), len(faces.identities), faces.resolution) == (13_233, 5_749, 112)
+    assert faces.names[0] == "AJ_Cook/AJ_Cook_0001.jpg"
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "min_images", "identities", "images"),
+    [("6-10", 2, 826, 4194), ("6-10", 5, 199, 2616), ("6-10", 10, 79, 1852), ("1-5", 5, 226, 3383)],
+)
+def test_identities_outside_the_evaluation_folds_are_those_described(
+    lfw, pairs, evaluation, min_images, identities, images
+):
+    exclude = pairs.identities_in(lfw, parse_folds(evaluation, pairs.fold_ids))
+    chosen = select_images(lfw.labels, min_images, exclude=exclude)
+    assert len(np.unique(lfw.labels[chosen])) == identities
+    assert len(chosen) == images
+
+
+def test_no_identity_is_in_two_folds(lfw, pairs):
+    groups = [pairs.identities_in(lfw, [fold]) for fold in pairs.fold_ids]
+    assert len(groups) == 10
+    assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+def test_half_of_the_pairs_are_genuine_and_share_their_label(lfw, pairs):
+    left, right = pairs.resolve(lfw)
+    assert np.array_equal(lfw.labels[left] == lfw.labels[right], pairs.same)
+    assert pairs.same.sum() == 3000
+
+
+def test_training_images_load_in_seconds(lfw, pairs):
+    exclude = pairs.identities_in(lfw, parse_folds("6-10", pairs.fold_ids))
+    start = time.perf_counter()
+    images = lfw.load(select_images(lfw.labels, 5, exclude=exclude), size_px=64)
+    assert time.perf_counter() - start < 10  # Takes 0.7 s alone; the rest is for a busy machine.
+    assert images.shape == (2616, 3, 64, 64)
+
+
+def test_every_image_can_be_decoded(lfw):
+    manifest = lfw.inspect()
+    assert manifest.sizes == {"112x112": 13_233}
+    assert manifest.images_per_identity == {"min": 1, "median": 1.0, "max": 530}
+    assert manifest.converted == {}

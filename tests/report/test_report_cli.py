@@ -1,0 +1,89 @@
+"""The command line refuses before any kernel starts, and says what is allowed."""
+
+import pytest
+
+from sface_lib import cli
+from sface_lib.parameters import describe_parameters
+from sface_lib.report import runner
+from sface_lib.report.plan import plan_report
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, tmp_path):
+    """Run the command; give its one complaint. A run that starts is an error."""
+    monkeypatch.setattr(runner, "run_report", lambda plan: pytest.fail("a run started"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        assert cli.main(["report", *arguments]) == 2
+        complaint = capsys.readouterr().err
+        assert complaint.startswith("sface: ") and complaint.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+        return complaint
+
+    return run
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest_name(refused):
+    assert "parameter 'total_kimgs' does not exist; did you mean 'total_kimg'?" in refused(
+        "--set", "total_kimgs=3"
+    )
+
+
+def test_an_ill_typed_value_is_refused_with_what_is_allowed(refused):
+    complaint = refused("--set", "images_per_class=many")
+    assert "images_per_class" in complaint and "'many'" in complaint and "integer" in complaint
+
+
+def test_a_value_out_of_range_is_refused(refused):
+    assert "psi" in refused("--set", "psi=2")
+
+
+def test_a_setting_without_a_value_is_refused(refused):
+    assert "--set 'psi' has no '='" in refused("--set", "psi")
+
+
+def test_a_path_that_does_not_exist_is_refused(refused):
+    assert "no file or folder at 'nowhere'" in refused("--set", "authentic=nowhere")
+
+
+def test_an_unknown_profile_is_refused_with_those_there_are(refused):
+    assert "profile 'huge' does not exist; choose one of" in refused("--profile", "huge")
+
+
+def test_an_unknown_stage_is_refused_with_those_there_are(refused):
+    assert "stage '09' does not exist; choose one of 01_data, 02_generation" in refused("--from", "09")
+
+
+def test_a_run_error_is_one_line_and_exit_code_2(monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert cli.main(["report", "--out", str(tmp_path / "file" / "run")]) == 2
+    assert "choose another folder with --out" in capsys.readouterr().err
+
+
+def test_the_help_lists_every_parameter(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["report", "--help"])
+    text = capsys.readouterr().out
+    assert all(f"  {row['name']}  (" in text for row in describe_parameters())
+
+
+def test_the_default_folder_depends_on_profile_and_parameters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [plan_report("smoke", overrides).folder for overrides in ({}, {"seed": "1"}, {})]
+    assert folders[0] == folders[2] != folders[1]
+    assert folders[0].parent == tmp_path / "runs" and folders[0].name.startswith("smoke-")
+
+
+def test_every_notebook_sets_exactly_the_parameters_of_its_stage():
+    """Else a parameter would be injected that nobody reads, or read without being part of the stage's key."""
+    import ast
+
+    import nbformat
+
+    plan = plan_report("smoke", {})
+    for spec in plan.stages:
+        cells = nbformat.read(plan.notebooks / f"{spec.name}.ipynb", as_version=4).cells
+        (source,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
+        set_names = {target.id for node in ast.parse(source).body for target in node.targets}
+        assert set_names == {"run_dir", *plan.parameters[spec.name]}, spec.name

@@ -1,0 +1,131 @@
+"""The page is one file that needs nothing else, can be read by everyone, and shows no one who must not be shown."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+from report_workshop import Workshop
+from nbformat.v4 import new_markdown_cell
+
+from sface_lib.report.stages import StageSpec
+
+DRAW = """
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, sys
+from IPython.display import HTML, Image, display
+fig, axes = plt.subplots(); axes.plot([1, 2])
+frame = pd.DataFrame({"model": ["<script>alert(1)</script>", "O'Neil é"], "accuracy (%)": [81.23456, np.nan]})
+stage.figure(fig, "curve", alt='A "rising" line.', caption="Rise & fall.", table=frame)
+stage.picture(np.zeros((8, 8, 3), np.uint8), "face", alt="A face.", shows="authentic")
+stage.table(frame, "names", "Two models.")
+print("file Aaron_Eckhart_0001.jpg, Aaron Eckhart, 0001")
+print("\\r 50% progress", file=sys.stderr)
+display(HTML('<script src="http://a.example/x.js"></script><img src="http://a.example/x.png"><h1>Again</h1>'))
+display(Image(stage.run_dir / "figures/91_first.curve.png", format="png"))
+"""
+MARKDOWN = """## Same heading
+
+#### Deep heading
+
+<script>alert("markdown")</script> ![](http://a.example/y.png) [link](http://a.example) <a href="//a.example">b</a>
+
+<p style="background:url(http://a.example/z.png)">styled</p>
+
+## Same heading
+"""
+
+
+class Page(HTMLParser):
+    """What a reader's browser and screen reader find."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.levels = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if len(tag) == 2 and tag[0] == "h" and tag[1].isdigit():
+            self.levels.append(int(tag[1]))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    workshop = Workshop(tmp_path_factory.mktemp("page"))
+    workshop.notebook(
+        "91_first", DRAW, new_markdown_cell(MARKDOWN), "stage.say('# Said\\n**7**')\nstage.finish()"
+    )
+    names = workshop.folder / "runs/a/work/names.json"
+    names.parent.mkdir(parents=True)
+    names.write_text(json.dumps(["Aaron_Eckhart", "0001"]))
+    rows = ({"name": "psi", "value": 0.7, "default": 1.0, "description": "Truncation <of> it."},)
+    assert workshop.run(stages=(StageSpec("91_first", "First"),), parameter_rows=rows)[0] == 0
+    return workshop.page()
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_it_has_no_external_address(text, page):
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "srcset", "action", "style"):
+            value = attributes.get(name) or "#"
+            assert value.startswith(("#", "data:image/")), (tag, name, value[:80])
+    assert "@import" not in text and "url(" not in text[: text.index("</style>")]
+
+
+def test_every_picture_has_alt_text(page):
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert [picture["alt"] for picture in pictures] == [
+        'A "rising" line.',
+        "Picture in: The 91_first notebook",
+    ]
+
+
+def test_heading_levels_never_skip_and_start_with_one_h1(page):
+    assert page.levels.count(1) == 1 and page.levels[0] == 1
+    assert all(after <= before + 1 for before, after in zip(page.levels, page.levels[1:], strict=False))
+
+
+def test_ids_are_unique_and_every_link_finds_its_target(page):
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes["href"][1:] for tag, attributes in page.tags if tag == "a"]
+    assert set(links) <= set(ids) and "91_first-same-heading-2" in links
+
+
+def test_every_table_of_a_stage_has_a_caption_and_scopes(text, page):
+    tables = sum(tag == "table" for tag, _ in page.tags)
+    assert sum(tag == "caption" for tag, _ in page.tags) == tables
+    assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
+
+
+def test_names_and_raw_html_are_escaped(text):
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert '&lt;script&gt;alert("markdown")&lt;/script&gt;' in text
+    assert "Truncation &lt;of&gt; it." in text
+
+
+def test_code_is_folded_but_present_and_progress_is_left_out(text):
+    assert '<details class="code"><summary>Code</summary>' in text
+    assert "50% progress</" not in text
+
+
+def test_identity_names_are_withheld_also_in_file_names(text):
+    assert "file [name withheld]_0001.jpg, [name withheld], 0001" in text
+    assert "Eckhart" not in text
+
+
+def test_pictures_of_authentic_faces_are_replaced_by_a_sentence(text):
+    assert "Pictures of authentic faces are hidden (show_authentic_images is false)." in text
+
+
+def test_it_states_language_viewport_and_a_skip_link(text):
+    assert '<html lang="en">' in text and 'name="viewport"' in text and 'class="skip"' in text
+
+
+def test_the_tables_of_parameters_and_provenance_are_there(text):
+    assert "<code>psi</code>" in text and "<strong>0.7</strong>" in text
+    assert "version of torch" in text and "peak memory of a stage" in text

@@ -1,0 +1,136 @@
+"""A stage is reused when, and only when, nothing that it depends on has changed."""
+
+import shutil
+
+import nbformat
+import pytest
+from report_workshop import Workshop
+
+from sface_lib.errors import InputError, RunError
+from sface_lib.report import runner
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workshop whose run `a` is complete; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    workshop = Workshop(folder).usual_notebooks()
+    given = folder / "given" / "faces.bin"
+    given.parent.mkdir()
+    given.write_bytes(b"faces")
+    workshop.inputs = {"92_second": {"authentic": given}}
+    assert workshop.run()[0] == 0
+    return workshop
+
+
+@pytest.fixture
+def copy(finished, workshop):
+    """The finished workshop elsewhere: contents count, places do not."""
+    shutil.copytree(finished.folder, workshop.folder)
+    workshop.inputs = {"92_second": {"authentic": workshop.folder / "given" / "faces.bin"}}
+    return workshop
+
+
+def edit(workshop, name, change):
+    path = workshop.folder / "notebooks" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+def test_an_unchanged_run_is_reused_and_the_report_says_so(copy):
+    code, printed = copy.run()
+    assert (code, copy.states()) == (0, ["reused", "reused"])
+    assert "91_first reused\n92_second reused\nReport: " in printed
+    assert (
+        copy.page().count("</span> reused</span>") == 4
+    )  # In the table and over the section, for each stage.
+
+
+def test_editing_one_line_of_a_notebook_makes_it_run_again(copy):
+    edit(
+        copy,
+        "92_second",
+        lambda notebook: notebook.cells[-1].update(source="stage.finish(text=text.upper())"),
+    )
+    assert copy.run()[0] == 0
+    assert copy.states() == ["reused", "done"]
+    assert '"HELLO"' in (copy.folder / "runs/a/results/92_second.json").read_text()
+
+
+def test_changing_metadata_and_outputs_of_a_notebook_changes_nothing(copy):
+    def change(notebook):
+        notebook.metadata["kernelspec"] = {"name": "other", "display_name": "Other"}
+        notebook.cells[-1].metadata["collapsed"] = True
+        notebook.cells[-1].execution_count = 7
+
+    edit(copy, "91_first", change)
+    copy.run()
+    assert copy.states() == ["reused", "reused"]
+
+
+def test_a_changed_input_file_makes_its_stage_run_again(copy):
+    (copy.folder / "given" / "faces.bin").write_bytes(b"other")
+    copy.run()
+    assert copy.states() == ["reused", "done"]
+
+
+def test_a_missing_input_is_refused_before_any_kernel(copy):
+    (copy.folder / "given" / "faces.bin").unlink()
+    with pytest.raises(InputError, match=r"no file or folder at .*faces\.bin"):
+        copy.run()
+
+
+def test_a_changed_parameter_makes_its_stage_and_its_readers_run_again(copy):
+    copy.run(parameters={"91_first": {"word": "bye"}})
+    assert copy.states() == ["done", "done"]
+
+
+def test_a_changed_library_makes_everything_run_again(copy, monkeypatch):
+    monkeypatch.setattr(runner, "describe_library", lambda: {"sha256": "changed"})
+    copy.run()
+    assert copy.states() == ["done", "done"]
+
+
+def test_a_damaged_output_makes_its_stage_run_again_and_its_readers_are_reused(copy):
+    (copy.folder / "runs/a/data/first.txt").write_text("damaged")
+    copy.run()
+    assert copy.states() == ["done", "reused"]
+    assert (copy.folder / "runs/a/data/first.txt").read_text() == "hello"
+
+
+def test_an_edited_record_is_not_reused(copy):
+    record = copy.folder / "runs/a/results/91_first.json"
+    record.write_text(record.read_text().replace('"length": 5', '"length": 6'))
+    copy.run()
+    assert copy.states() == ["done", "reused"]
+
+
+def test_stages_are_taken_over_from_a_run_folder_beside_and_its_files_stay_as_they_are(copy):
+    names = copy.folder / "runs/a/work/91_first/names/names.json"
+    names.parent.mkdir(parents=True)
+    names.write_text("[]")
+    _, printed = copy.run("b")
+    assert (copy.states("b"), copy.status("b")["91_first"]["reused_from"]) == (["reused", "reused"], "a")
+    assert "91_first reused from a" in printed and "from a" in copy.page("b")
+    assert (
+        copy.folder / "runs/b/work/91_first/names/names.json"
+    ).exists()  # What must be withheld stays withheld.
+    copy.run("b", parameters={"91_first": {"word": "bye"}})
+    assert (copy.folder / "runs/b/data/first.txt").read_text() == "bye"
+    assert (copy.folder / "runs/a/data/first.txt").read_text() == "hello"
+    copy.run("a")
+    assert copy.states("a") == ["reused", "reused"]
+
+
+def test_from_computes_that_stage_though_it_could_be_reused(copy):
+    copy.run(start_from="92_second")
+    assert copy.states() == ["reused", "done"]
+
+
+def test_from_needs_the_earlier_stages_complete(workshop):
+    workshop.usual_notebooks()
+    with pytest.raises(
+        RunError, match="--from 92_second needs 91_first, which is not complete or has changed"
+    ):
+        workshop.run(start_from="92_second")
