@@ -49,9 +49,7 @@ def _overrides(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sface", description="Synthetic faces: what they teach, whom they give away."
-    )
+    parser = argparse.ArgumentParser(prog="sface", description="Synthetic faces: what they teach, whom they give away.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     report = commands.add_parser(
         "report",

@@ -93,7 +93,10 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], s
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, temporary / "tensors.safetensors")
+        save_file(
+            {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()},
+            temporary / "tensors.safetensors",
+        )
         write_json(temporary / "state.json", state | {"step": step})
         shutil.rmtree(target, ignore_errors=True)
         os.replace(temporary, target)
@@ -148,7 +151,9 @@ def flatten(prefix: str, state: dict[str, Any]) -> dict[str, torch.Tensor]:
     """A module's or optimiser's tensors under a prefix; optimiser entries become `<prefix>.<index>.<name>`."""
     if "param_groups" not in state:
         return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
-    return {f"{prefix}.{i}.{name}": torch.as_tensor(v) for i, entry in state["state"].items() for name, v in entry.items()}
+    return {
+        f"{prefix}.{i}.{name}": torch.as_tensor(v) for i, entry in state["state"].items() for name, v in entry.items()
+    }
 
 
 def unflatten(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -47,9 +47,7 @@ class ReportParameters(BaseModel):
         "01 05",
         "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for those of the sketches.",
     )
-    protocol_faces: str = _field(
-        "", "01 05", "Faces that the pairs name; empty for the authentic set itself."
-    )
+    protocol_faces: str = _field("", "01 05", "Faces that the pairs name; empty for the authentic set itself.")
     verifier: str = _field(
         EMBEDDED,
         "03",
@@ -99,20 +97,12 @@ class ReportParameters(BaseModel):
     total_kimg: float = _field(
         2.0, "02", "Length of the generator's training: thousand images shown to the discriminator.", gt=0
     )
-    generator_batch: int = _field(
-        32, "02", "Images in one training step of the generator, over all processes.", ge=2
-    )
-    generator_learning_rate: float = _field(
-        0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1
-    )
+    generator_batch: int = _field(32, "02", "Images in one training step of the generator, over all processes.", ge=2)
+    generator_learning_rate: float = _field(0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
     r1_gamma: float = _field(0.3, "02", "Weight of the R1 gradient penalty on real images.", ge=0)
     r1_interval_steps: int = _field(16, "02", "The R1 penalty is computed at every so many steps.", ge=1)
-    ema_half_life_kimg: float = _field(
-        2.0, "02", "Half-life of the moving average of the generator's weights.", gt=0
-    )
-    snapshot_kimg: float = _field(
-        1.0, "02", "A picture grid is drawn and a checkpoint kept every so many kimg.", gt=0
-    )
+    ema_half_life_kimg: float = _field(2.0, "02", "Half-life of the moving average of the generator's weights.", gt=0)
+    snapshot_kimg: float = _field(1.0, "02", "A picture grid is drawn and a checkpoint kept every so many kimg.", gt=0)
     images_per_class: int = _field(
         12,
         "02 04",
@@ -123,9 +113,7 @@ class ReportParameters(BaseModel):
 
     # 03: the identity link.
     shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=100)
-    bootstrap_resamples: int = _field(
-        500, "03 05", "Identity bootstrap resamples behind each interval.", ge=100
-    )
+    bootstrap_resamples: int = _field(500, "03 05", "Identity bootstrap resamples behind each interval.", ge=100)
     max_rank: int = _field(
         20, "03", "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
     )
@@ -146,9 +134,7 @@ class ReportParameters(BaseModel):
     recognition_batch: int = _field(
         64, "03 04", "Images in one training step of a recognition model, over all processes.", ge=2
     )
-    recognition_learning_rate: float = _field(
-        0.1, "03 04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10
-    )
+    recognition_learning_rate: float = _field(0.1, "03 04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
     weight_decay: float = _field(5e-4, "03 04", "Weight decay of SGD.", ge=0, lt=1)
     margin: float = _field(0.35, "03 04", "Margin of CosFace, in cosine.", ge=0, lt=1)
     scale: float = _field(64.0, "03 04", "Scale of CosFace's logits.", gt=0)
@@ -237,26 +223,20 @@ def _sentence(item: dict[str, Any]) -> str:
         return message
     name = str(item["loc"][0])
     allowed = ReportParameters.model_fields[name].description
-    return (
-        f"parameter {name} = {item['input']!r} is not allowed: {message[0].lower()}{message[1:]} ({allowed})"
-    )
+    return f"parameter {name} = {item['input']!r} is not allowed: {message[0].lower()}{message[1:]} ({allowed})"
 
 
 def stage_parameters(parameters: ReportParameters, stage: str) -> dict[str, Any]:
     """The parameters that a stage reads, as plain JSON values; `stage` is a name such as "02_generation"."""
     values = parameters.model_dump(mode="json")
-    return {
-        name: values[name] for name, field in ReportParameters.model_fields.items() if _reads(field, stage)
-    }
+    return {name: values[name] for name, field in ReportParameters.model_fields.items() if _reads(field, stage)}
 
 
 def input_paths(parameters: ReportParameters, stage: str) -> dict[str, Path]:
     """Files and folders outside the run folder that a stage reads, by parameter."""
     values = stage_parameters(parameters, stage)
     return {
-        name: Path(values[name])
-        for name, word in PATH_PARAMETERS.items()
-        if name in values and values[name] != word
+        name: Path(values[name]) for name, word in PATH_PARAMETERS.items() if name in values and values[name] != word
     }
 
 

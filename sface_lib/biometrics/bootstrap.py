@@ -137,9 +137,7 @@ def _resampled_shares(
     for at in range(0, groups.size, block):
         codes = groups[at : at + block]
         sizes = np.diff(starts[at : at + codes.size + 1])
-        cell = (
-            key[starts[at] : starts[at + codes.size]] - np.repeat(codes - np.arange(codes.size), sizes) * bins
-        )
+        cell = key[starts[at] : starts[at + codes.size]] - np.repeat(codes - np.arange(codes.size), sizes) * bins
         histogram = np.bincount(cell, minlength=codes.size * bins).reshape(codes.size, bins)
         total += weights_of(codes) @ histogram.astype(np.float64)
     mass = total.sum(axis=1, keepdims=True)

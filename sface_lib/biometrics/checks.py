@@ -55,9 +55,7 @@ def both_classes(name: str, same: np.ndarray) -> None:
     """Refuse pairs that are all genuine or all impostor."""
     if same.all() or not same.any():
         kind = "genuine" if same.all() else "impostor"
-        raise InputError(
-            f"{name} holds {kind} pairs only; give both genuine (True) and impostor (False) pairs."
-        )
+        raise InputError(f"{name} holds {kind} pairs only; give both genuine (True) and impostor (False) pairs.")
 
 
 def embeddings(name: str, values) -> np.ndarray:
@@ -94,6 +92,4 @@ def share(name: str, value, *, one_allowed: bool) -> float:
     """Return `value` as a float above 0 and below 1 (or up to 1)."""
     if isinstance(value, (int, float, np.number)) and (0 < value < 1 or (one_allowed and value == 1)):
         return float(value)
-    raise InputError(
-        f"{name} is {value!r}; give a number above 0 and {'at most' if one_allowed else 'below'} 1."
-    )
+    raise InputError(f"{name} is {value!r}; give a number above 0 and {'at most' if one_allowed else 'below'} 1.")

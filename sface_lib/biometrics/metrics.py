@@ -125,9 +125,7 @@ def fnmr_at_fmr(genuine: np.ndarray, impostor: np.ndarray, target: float) -> tup
 
 
 def _too_few(target: float, n_impostor: int) -> str:
-    return (
-        f"{n_impostor} impostor scores cannot show a FMR of {target:g}; at least {1 / target:.0f} are needed"
-    )
+    return f"{n_impostor} impostor scores cannot show a FMR of {target:g}; at least {1 / target:.0f} are needed"
 
 
 def _lowest_fnmr(curve: RocCurve, target: float) -> tuple[float, float]:

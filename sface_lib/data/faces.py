@@ -83,9 +83,7 @@ class FaceSet:
         good[list(self.inspect().bad_indices)] = False
         return good
 
-    def load(
-        self, indices: Iterable[int] | np.ndarray | None = None, size_px: int | None = None
-    ) -> torch.Tensor:
+    def load(self, indices: Iterable[int] | np.ndarray | None = None, size_px: int | None = None) -> torch.Tensor:
         """Decode images into one tensor; one that is not square is cropped to its centred square first.
 
         Parameters

@@ -82,9 +82,7 @@ def _below_common_folder(images: Sequence[str]) -> list[str]:
 def _check_depth(names: Sequence[str], source: Any) -> None:
     loose = [name for name in names if "/" not in name]
     if loose:
-        raise FacesError(
-            f"'{source.path}' holds images outside identity folders, e.g. {loose[0]!r}; {_ALLOWED}"
-        )
+        raise FacesError(f"'{source.path}' holds images outside identity folders, e.g. {loose[0]!r}; {_ALLOWED}")
     deep = [name for name in names if name.count("/") > 1]
     if deep:
         raise FacesError(f"'{source.path}' nests folders too deeply, e.g. {deep[0]!r}; {_ALLOWED}")

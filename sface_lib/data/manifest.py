@@ -54,9 +54,7 @@ class Manifest:
         """Plain JSON values; without names, which may be those of real people."""
         values = asdict(self)
         indices, named = values.pop("bad_indices"), values.pop("bad")
-        values["bad"] = [
-            {"index": i, "reason": reason} for i, (_, reason) in zip(indices, named, strict=True)
-        ]
+        values["bad"] = [{"index": i, "reason": reason} for i, (_, reason) in zip(indices, named, strict=True)]
         return {**values, "n_bad": len(indices)}
 
 

@@ -91,16 +91,12 @@ class Protocol:
                 f"{len(missing)} images of the pairs are not in '{faces.path}' (or twice, with different "
                 f"suffixes): {shown}; use the set that the pairs were made for, or leave these pairs out"
             )
-        return tuple(
-            np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right)
-        )
+        return tuple(np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right))
 
     def identities_in(self, faces: FaceSet, folds: Iterable[int] | None = None) -> set[int]:
         """Labels of a set that occur in the pairs (of some folds); training must leave them out."""
         if faces.labels is None:
-            raise InputError(
-                f"'{faces.path}' has no labels, but identities are needed here; use a labelled set"
-            )
+            raise InputError(f"'{faces.path}' has no labels, but identities are needed here; use a labelled set")
         pairs = self if folds is None else self.restrict(folds)
         return set(faces.labels[np.concatenate(pairs.resolve(faces))].tolist())
 
@@ -119,9 +115,7 @@ def read_protocol(path: str | Path) -> Protocol:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ProtocolError(
-            f"'{path}' cannot be read ({error}); give a pairs.txt or a CSV file in UTF-8"
-        ) from error
+        raise ProtocolError(f"'{path}' cannot be read ({error}); give a pairs.txt or a CSV file in UTF-8") from error
     lines = text.splitlines()
     header = lines[0].strip() if lines else ""
     if re.fullmatch(r"\d+(\s+\d+)?", header):
@@ -187,13 +181,9 @@ def _lfw_rows(lines: list[str], path: Path) -> Iterator[tuple[str, str, bool, in
         fold, place = divmod(position, 2 * pairs)
         fields = line.strip().split("\t") if "\t" in line else line.split()
         same = place < pairs
-        if len(fields) != (3 if same else 4) or not all(
-            f.strip().isdecimal() for f in (fields[1], fields[-1])
-        ):
+        if len(fields) != (3 if same else 4) or not all(f.strip().isdecimal() for f in (fields[1], fields[-1])):
             wanted = "name, number, number" if same else "name, number, name, number"
-            raise ProtocolError(
-                f"'{path}', line {number}: {line.strip()[:60]!r} is not '{wanted}'; correct it"
-            )
+            raise ProtocolError(f"'{path}', line {number}: {line.strip()[:60]!r} is not '{wanted}'; correct it")
         name, first, *other, second = fields
         yield _lfw_name(name, first), _lfw_name(other[0] if other else name, second), same, fold + 1
 

@@ -59,9 +59,7 @@ class ZipSource:
             if info.is_dir() or name is None:
                 continue
             if info.flag_bits & 1:
-                raise FacesError(
-                    f"'{path}' is an encrypted zip; decrypt it and make a zip without a password"
-                )
+                raise FacesError(f"'{path}' is an encrypted zip; decrypt it and make a zip without a password")
             self._raw[name] = info.filename
         self.members = tuple(self._raw)
 

@@ -101,9 +101,7 @@ def _checked(labels: np.ndarray | None) -> np.ndarray:
         raise InputError("the set has no labels, but identities are needed here; use a labelled set")
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise InputError(
-            f"labels are {labels.dtype} {list(labels.shape)}, but must be integers [N] from 0, N > 0"
-        )
+        raise InputError(f"labels are {labels.dtype} {list(labels.shape)}, but must be integers [N] from 0, N > 0")
     return labels
 
 

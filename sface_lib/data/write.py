@@ -77,9 +77,7 @@ def write_faces(
         raise FacesError(f"'{path}' exists already; remove it or give another path")
     is_zip = path.suffix.lower() == ".zip"
     if labels is None and not is_zip:
-        raise InputError(
-            f"labels are needed to write the folder '{path}'; give them, or a path that ends in .zip"
-        )
+        raise InputError(f"labels are needed to write the folder '{path}'; give them, or a path that ends in .zip")
     rows = _rows(images, labels, names, identities)
     try:
         (_write_zip if is_zip else _write_folder)(path, rows, identities)
@@ -96,9 +94,7 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
         for row in rows:
             member = row.name or f"{row.index // 1000:05d}/img{row.index:08d}.png"
             if member in labels:
-                raise InputError(
-                    f"names hold {member!r} twice (the suffix becomes .png); give each image its own"
-                )
+                raise InputError(f"names hold {member!r} twice (the suffix becomes .png); give each image its own")
             labels[member] = row.label
             archive.writestr(zipfile.ZipInfo(member, _EPOCH), row.png)
         content = {"labels": list(labels.items()) if None not in labels.values() else None}
@@ -116,9 +112,7 @@ def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | 
             target = temporary / _folder_member(row, identities)
             target.parent.mkdir(exist_ok=True)
             if target.exists():
-                raise InputError(
-                    f"two images would be written to '{target.relative_to(temporary)}'; rename one"
-                )
+                raise InputError(f"two images would be written to '{target.relative_to(temporary)}'; rename one")
             target.write_bytes(row.png)
         temporary.rename(path)
     finally:
@@ -132,9 +126,7 @@ def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:
         raise InputError(f"identity {identity!r} cannot name a folder; use no '/' and no leading '.'")
     folder, _, file = (row.name or f"{row.index:08d}.png").rpartition("/")
     if folder not in ("", identity):
-        raise InputError(
-            f"name {row.name!r} lies outside the folder of its identity {identity!r}; change one"
-        )
+        raise InputError(f"name {row.name!r} lies outside the folder of its identity {identity!r}; change one")
     return f"{identity}/{file}"
 
 
@@ -145,9 +137,7 @@ def _rows(
     given = [column for column in (images, labels, names) if column is not None]
     for index, values in enumerate(itertools.zip_longest(*given, fillvalue=_END)):
         if any(value is _END for value in values):
-            raise InputError(
-                f"images, labels and names differ in number: one ends after {index}; give one each"
-            )
+            raise InputError(f"images, labels and names differ in number: one ends after {index}; give one each")
         rest = iter(values[1:])
         label = None if labels is None else _checked_label(next(rest), index, identities)
         name = None if names is None else _checked_name(next(rest))
@@ -175,9 +165,7 @@ def _checked_name(name: str) -> str:
 def _png(image: np.ndarray | torch.Tensor, index: int) -> bytes:
     pixels = image.cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[0] != 3 or 0 in pixels.shape:
-        raise InputError(
-            f"image {index} is {pixels.dtype} {list(pixels.shape)}, but must be uint8 [3, H, W], RGB"
-        )
+        raise InputError(f"image {index} is {pixels.dtype} {list(pixels.shape)}, but must be uint8 [3, H, W], RGB")
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(stream, "PNG", compress_level=1)
     return stream.getvalue()

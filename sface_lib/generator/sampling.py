@@ -40,13 +40,21 @@ def load_generator(path: str | Path) -> Generator:
 
 def latents(seed: int, labels: Sequence[int], indices: Sequence[int], size: int) -> torch.Tensor:
     """Standard normal latents float32 `[N, size]`, one for each (class, index); no two classes share theirs."""
-    draws = [np.random.default_rng([seed, int(c), int(i)]).standard_normal(size) for c, i in zip(labels, indices, strict=True)]
+    draws = [
+        np.random.default_rng([seed, int(c), int(i)]).standard_normal(size)
+        for c, i in zip(labels, indices, strict=True)
+    ]
     return torch.from_numpy(np.asarray(draws, np.float32).reshape(-1, size))
 
 
 @torch.inference_mode()
 def draw(
-    generator: Generator, accelerator: Accelerator, labels: Sequence[int], indices: Sequence[int], seed: int, psi: float = 1.0
+    generator: Generator,
+    accelerator: Accelerator,
+    labels: Sequence[int],
+    indices: Sequence[int],
+    seed: int,
+    psi: float = 1.0,
 ) -> torch.Tensor:
     """Draw one batch of images.
 
@@ -61,7 +69,7 @@ def draw(
         A class is out of range.
     """
     classes = np.asarray(labels)
-    if classes.size and not (0 <= classes.min() and classes.max() < generator.spec.n_classes):
+    if classes.size and not (classes.min() >= 0 and classes.max() < generator.spec.n_classes):
         raise InputError(
             f"class {classes.min() if classes.min() < 0 else classes.max()} is out of range; "
             f"this generator has classes 0 to {generator.spec.n_classes - 1}"

@@ -191,9 +191,7 @@ class GeneratorTrainer:
         if regularise:
             (gradient,) = torch.autograd.grad(logits_real.sum(), real, create_graph=True)
             penalty = gradient.float().square().sum((1, 2, 3)).mean()
-        self._descend(
-            self.optimiser_d, loss + penalty * (self.recipe.r1_gamma / 2 * self.recipe.r1_interval_steps)
-        )
+        self._descend(self.optimiser_d, loss + penalty * (self.recipe.r1_gamma / 2 * self.recipe.r1_interval_steps))
         losses = {"loss_discriminator": loss, "logit_real": logits_real.mean(), "logit_fake": logits_fake.mean()}
         return {name: value.detach() for name, value in losses.items()}
 

@@ -96,7 +96,9 @@ def _sketches(first: int, labels: np.ndarray, images: int, size_px: int, seed: i
         yield sketch(seed, first + int(label), position % images, size_px)
 
 
-def write_sketch_protocol(path: Path, names: tuple[str, ...], labels: np.ndarray, folds: int, pairs: int, seed: int) -> Path:
+def write_sketch_protocol(
+    path: Path, names: tuple[str, ...], labels: np.ndarray, folds: int, pairs: int, seed: int
+) -> Path:
     """Write identity-disjoint folds of pairs over a set: in each, as many genuine as impostor pairs.
 
     Parameters

@@ -103,7 +103,9 @@ def _checked(name: str, embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.
     if embeddings.ndim != 2 or not len(embeddings):
         raise InputError(f"set {name} must be embeddings [N, d] with N >= 1, got shape {embeddings.shape}")
     if labels.shape != (len(embeddings),) or labels.dtype.kind not in "iu":
-        raise InputError(f"set {name} needs one integer label a row: {len(embeddings)}, got {labels.shape} {labels.dtype}")
+        raise InputError(
+            f"set {name} needs one integer label a row: {len(embeddings)}, got {labels.shape} {labels.dtype}"
+        )
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~(np.abs(np.linalg.norm(embeddings, axis=1) - 1) < UNIT_TOLERANCE))
     if bad.size:

@@ -28,7 +28,9 @@ LAYOUTS = {
 }
 
 
-def _convolution(n_in: int, n_out: int, kernel_px: int, stride: int = 1, groups: int = 1, padding: int = 0) -> nn.Conv2d:
+def _convolution(
+    n_in: int, n_out: int, kernel_px: int, stride: int = 1, groups: int = 1, padding: int = 0
+) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, kernel_px, stride, padding, groups=groups, bias=False)
 
 

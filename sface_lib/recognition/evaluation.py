@@ -60,7 +60,9 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
         A pair lies outside the embedded set, or the pairs can't be judged (one kind only, one fold).
     """
     if max(pairs.left.max(), pairs.right.max()) >= len(embeddings):
-        raise InputError(f"a pair names position {max(pairs.left.max(), pairs.right.max())} of {len(embeddings)} embeddings")
+        raise InputError(
+            f"a pair names position {max(pairs.left.max(), pairs.right.max())} of {len(embeddings)} embeddings"
+        )
     scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right], dtype=np.float64)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
     interval = accuracy_interval(

@@ -111,7 +111,11 @@ class RecognitionTrainer:
         self.taught, self.name, self.step = taught, strategy, 0
         seed_everything(recipe.seed)
         network, self.spec, self.description = make_iresnet(
-            recipe.backbone, recipe.embedding_size, recipe.size_px, recipe.dropout, f"{strategy}, see the run's manifest"
+            recipe.backbone,
+            recipe.embedding_size,
+            recipe.size_px,
+            recipe.dropout,
+            f"{strategy}, see the run's manifest",
         )
         objective = recipe.strategy(strategy, data.n_classes)
         self._check(objective)
@@ -130,7 +134,9 @@ class RecognitionTrainer:
     def _check(self, objective: nn.Module) -> None:
         recipe = self.recipe
         if len(self.data) < recipe.batch:
-            raise InputError(f"the set has {len(self.data)} images, fewer than recognition_batch = {recipe.batch}; lower it")
+            raise InputError(
+                f"the set has {len(self.data)} images, fewer than recognition_batch = {recipe.batch}; lower it"
+            )
         if recipe.batch % self.accelerator.num_processes:
             raise InputError(
                 f"recognition_batch = {recipe.batch} cannot be shared by {self.accelerator.num_processes} processes"

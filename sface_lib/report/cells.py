@@ -16,8 +16,11 @@ from sface_lib.report.redaction import Redactor
 
 ERROR_CLASS = "traceback"
 TAGS = frozenset(
-    "p br hr em strong b i s u sub sup code pre kbd blockquote ul ol li dl dt dd div span h1 h2 h3 h4 h5 h6 table caption "
-    "thead tbody tfoot tr th td figure figcaption img details summary".split()
+    re.findall(
+        r"\w+",
+        "p br hr em strong b i s u sub sup code pre kbd blockquote ul ol li dl dt dd div span h1 h2 h3 h4 h5 h6 "
+        "table caption thead tbody tfoot tr th td figure figcaption img details summary",
+    )
 )
 ATTRIBUTES = {
     "*": ["class"],

@@ -30,9 +30,7 @@ def describe_library(package: Path | None = None) -> dict[str, Any]:
     package = package or Path(__file__).resolve().parents[1]
     skipped = {"__pycache__", "notebooks", ".ipynb_checkpoints"}
     files = sorted(
-        file
-        for file in package.rglob("*")
-        if file.is_file() and not skipped & set(file.relative_to(package).parts)
+        file for file in package.rglob("*") if file.is_file() and not skipped & set(file.relative_to(package).parts)
     )
     return _describe_files(package, files)
 

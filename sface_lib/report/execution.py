@@ -69,9 +69,7 @@ class SameInterpreter(AsyncKernelManager):
         self.started.append(self.provisioner.pid)
 
 
-def execute(
-    source: Path, target: Path, parameters: Mapping[str, Any], folder: Path, progress: Progress
-) -> None:
+def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: Path, progress: Progress) -> None:
     """Execute a notebook into `target`, with the run folder as working directory.
 
     Raises
@@ -81,7 +79,7 @@ def execute(
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # It may be a link to another run's.
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # What went wrong is said once, by us.
     notebook = papermill.execute_notebook(
         nbformat.read(source, as_version=4), None, dict(parameters), prepare_only=True, **KERNEL
     )

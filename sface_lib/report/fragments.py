@@ -27,22 +27,26 @@ def table_html(frame: Any, caption: str, index: bool = False, floats: str = "%.4
     places = {(row, list(frame.columns).index(column) + int(index)) for row, column in grey}
     frame = frame.reset_index() if index else frame
     columns = [[_text(value, floats) for value in frame.iloc[:, i]] for i in range(frame.shape[1])]
-    numeric = [_is_numeric(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    styles = [' class="number"' if number else "" for number in numeric]
-    head = "".join(
-        f'<th scope="col"{style}>{escape(str(name))}</th>' for name, style in zip(frame, styles, strict=True)
-    )
-    body = "".join(_row(texts, styles) for texts in zip(*columns, strict=True))
-    return (
-        f"<table><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    kinds = ["number" if _is_numeric(frame.iloc[:, i]) else "" for i in range(frame.shape[1])]
+    names = zip(frame, kinds, strict=True)
+    head = "".join(f'<th scope="col"{_classes(kind)}>{escape(str(name))}</th>' for name, kind in names)
+    rows = enumerate(zip(*columns, strict=True))
+    body = "".join(_row(texts, kinds, {j for i, j in places if i == row}) for row, texts in rows)
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _row(texts: tuple[str, ...], styles: list[str]) -> str:
-    """One row; its first cell names it."""
-    rest = (f"<td{style}>{text}</td>" for text, style in zip(texts[1:], styles[1:], strict=True))
-    return f'<tr><th scope="row"{styles[0]}>{texts[0]}</th>{"".join(rest)}</tr>'
+def _row(texts: tuple[str, ...], kinds: list[str], grey: set[int]) -> str:
+    """One row; its first cell names it, cells at the positions `grey` are in grey and in brackets."""
+    cells = []
+    for i, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
+        tag, scope = ("td", "") if i else ("th", ' scope="row"')
+        text, kind = (f"({text})", f"{kind} grey".strip()) if i in grey else (text, kind)
+        cells.append(f"<{tag}{scope}{_classes(kind)}>{text}</{tag}>")
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _classes(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
 
 
 def _is_missing(value: Any) -> bool:

@@ -67,9 +67,7 @@ def _pieces(notebook: Any, redact: Redactor, outline: Outline) -> list[str]:
         if cell.cell_type == "markdown":
             pieces.append(markdown_html(cell.source, redact, outline, heading))
         elif cell.cell_type == "code":
-            pieces.append(
-                code_html(redact(cell.source)) + outputs_html(cell.outputs, redact, outline, heading)
-            )
+            pieces.append(code_html(redact(cell.source)) + outputs_html(cell.outputs, redact, outline, heading))
     return pieces
 
 
@@ -106,9 +104,7 @@ def _failure(plan: ReportPlan, folder: RunFolder, redact: Redactor) -> dict[str,
 def _provenance(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows of the provenance table: machine and versions."""
     machine = manifest["machine"]
-    devices = {
-        stage["machine"].get("device") for stage in manifest["stages"].values() if stage["machine"]
-    } - {None}
+    devices = {stage["machine"].get("device") for stage in manifest["stages"].values() if stage["machine"]} - {None}
     rows = [("processor", f"{machine['processor']}, {machine['cores']} cores"), ("system", machine["system"])]
     rows += [("device", ", ".join(sorted(devices)))] if devices else []
     rows += [("git commit", manifest["git_commit"])] if manifest["git_commit"] else []
@@ -120,8 +116,7 @@ def _provenance(manifest: dict[str, Any]) -> list[tuple[str, str]]:
 def _files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the table of files: inputs, then each stage's outputs."""
     rows = [
-        {"role": "input", "name": f"{name}: {facts['path']}", **facts}
-        for name, facts in manifest["inputs"].items()
+        {"role": "input", "name": f"{name}: {facts['path']}", **facts} for name, facts in manifest["inputs"].items()
     ]
     for stage, facts in manifest["stages"].items():
         rows += [{"role": stage, "name": name, **contents} for name, contents in facts["outputs"].items()]

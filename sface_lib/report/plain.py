@@ -46,9 +46,7 @@ def _from_library(value: Any, name: str) -> Any:
         return to_plain(value.model_dump(mode="python"), name)
     if hasattr(value, "tolist"):
         return to_plain(value.tolist(), name)
-    raise InputError(
-        f"{name} is a {type(value).__name__}, which JSON cannot hold; give numbers, text, lists or dicts"
-    )
+    raise InputError(f"{name} is a {type(value).__name__}, which JSON cannot hold; give numbers, text, lists or dicts")
 
 
 def _finite(value: float, name: str) -> float:

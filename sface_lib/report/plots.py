@@ -30,12 +30,29 @@ def style(index: int) -> dict:
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 
 
+def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
+    """How often each whole number occurs, as stems; a log axis where the numbers span a factor of 20."""
+    axes.vlines(values, 0, counts, color=PALETTE[0], linewidth=2)
+    axes.plot(values, counts, "o", color=PALETTE[0], markersize=4)
+    axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, max(values) * 1.05), ylim=(0, max(counts) * 1.1))
+    if max(values) > 20 * min(values):
+        axes.set(xscale="log", xlim=(min(values) * 0.8, max(values) * 1.2))
+
+
 def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: str, bins: int = 80) -> None:
     """Densities of genuine and impostor scores with their means."""
     limits = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
     edges = np.linspace(*limits, bins + 1)
     for i, (name, scores) in enumerate((("impostor", impostor), ("genuine", genuine))):
-        axes.hist(scores, edges, density=True, alpha=0.35, color=PALETTE[i], label=f"{name} (n = {len(scores):,})")
+        axes.hist(
+            scores,
+            edges,
+            density=True,
+            alpha=0.35,
+            color=PALETTE[i],
+            linewidth=0,
+            label=f"{name} (n = {len(scores):,})",
+        )
         axes.axvline(scores.mean(), **style(i), linewidth=1.5, label=f"mean {scores.mean():.3f}")
     axes.set(xlabel="score (cosine similarity)", ylabel="density", title=title)
     axes.legend(fontsize="small")
@@ -92,7 +109,9 @@ def plot_null(axes: Axes, null: np.ndarray, observed: float) -> None:
     axes.legend(fontsize="small")
 
 
-def plot_progress(axes: Axes, logs: Mapping[str, Sequence[Mapping]], x: str, y: str, x_label: str, y_label: str) -> None:
+def plot_progress(
+    axes: Axes, logs: Mapping[str, Sequence[Mapping]], x: str, y: str, x_label: str, y_label: str
+) -> None:
     """One logged value over training, a line for each log."""
     for i, (name, rows) in enumerate(logs.items()):
         axes.plot([row[x] for row in rows], [row[y] for row in rows], **style(i), label=name)

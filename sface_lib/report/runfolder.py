@@ -46,9 +46,7 @@ class StageStatus:
     def ended(self, state: str, **facts: Any) -> "StageStatus":
         """The same stage in another state; what it was reused from and why it failed before is forgotten."""
         assert state in STATES
-        return StageStatus(
-            **{"key": self.key, "record": self.record, "seconds": self.seconds, "state": state} | facts
-        )
+        return StageStatus(**{"key": self.key, "record": self.record, "seconds": self.seconds, "state": state} | facts)
 
 
 class RunFolder:

@@ -58,9 +58,7 @@ def run_report(plan: ReportPlan, progress: Progress | None = None) -> int:
 def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], progress: Progress) -> int:
     """Stages in order up to the first that fails."""
     folder.begin(spec.name for spec in plan.stages)
-    hashes = {"library": describe_library()["sha256"]} | {
-        name: facts["sha256"] for name, facts in inputs.items()
-    }
+    hashes = {"library": describe_library()["sha256"]} | {name: facts["sha256"] for name, facts in inputs.items()}
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     for position, spec in enumerate(plan.stages):
@@ -93,9 +91,7 @@ def _run_stage(
         progress.say(f"{name} reused{f' from {origin}' if origin else ''}")
         return
     if plan.start_from and not forced:
-        raise RunError(
-            f"--from {plan.start_from} needs {name}, which is not complete or has changed; leave out --from"
-        )
+        raise RunError(f"--from {plan.start_from} needs {name}, which is not complete or has changed; leave out --from")
     seconds = _compute(plan, folder, spec, key, progress)
     progress.say(f"{name} done in {seconds:.1f} s")
 
@@ -131,9 +127,7 @@ def _stop(
     folder.record(name).unlink(missing_ok=True)
     folder.mark(name, state, reason=reason, cell=cell)
     for later in plan.stages[position + 1 :]:
-        folder.mark(
-            later.name, "not run", reason=f"{name} was {state}" if state != "failed" else f"{name} failed"
-        )
+        folder.mark(later.name, "not run", reason=f"{name} was {state}" if state != "failed" else f"{name} failed")
     progress.say(f"{name} {state}: {reason}")
     return INTERRUPTED if state == "interrupted" else FAILED
 

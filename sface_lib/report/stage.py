@@ -92,9 +92,7 @@ class Stage:
             record = read_json(self._record(stage)) if self._record(stage).exists() else {"outputs": {}}
             if any(path.is_relative_to(self.run_dir / output) for output in record["outputs"]):
                 return path
-        raise RunError(
-            f"{name} is not in {self.run_dir}; run notebook {' or '.join(needs) or 'that writes it'} first"
-        )
+        raise RunError(f"{name} is not in {self.run_dir}; run notebook {' or '.join(needs) or 'that writes it'} first")
 
     def output(self, name: str) -> Path:
         """Register a file or folder that this stage writes; give its path, free and with its parents made.
@@ -126,9 +124,7 @@ class Stage:
         self._write_csv(frame, name, index)
         _show_html(table_html(frame, caption, index, floats, grey))
 
-    def figure(
-        self, fig: Any, name: str, alt: str, caption: str = "", shows: str = "plot", table: Any = None
-    ) -> None:
+    def figure(self, fig: Any, name: str, alt: str, caption: str = "", shows: str = "plot", table: Any = None) -> None:
         """Save a matplotlib figure as `figures/<stage>.<name>.png` and `.svg`, show it, and close it.
 
         Parameters
@@ -151,9 +147,7 @@ class Stage:
         try:
             if self._may_show(name, alt, shows):
                 png = self._save_figure(fig, name)
-                folded = (
-                    table_html(table, f"The numbers behind: {caption or alt}") if table is not None else ""
-                )
+                folded = table_html(table, f"The numbers behind: {caption or alt}") if table is not None else ""
                 if table is not None:
                     self._write_csv(table, name, index=False)
                 _show_html(figure_html(png, alt, caption, shows, folded))
@@ -206,9 +200,7 @@ class Stage:
 
     def _read_record(self, stage: str) -> dict[str, Any]:
         if stage not in self._needs():
-            raise RunError(
-                f"{self.name} does not declare that it reads {stage}; add it in sface_lib/report/stages.py"
-            )
+            raise RunError(f"{self.name} does not declare that it reads {stage}; add it in sface_lib/report/stages.py")
         if not self._record(stage).exists():
             raise RunError(
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
@@ -263,18 +255,14 @@ class Stage:
 def _take(stage: str, namespace: Mapping[str, Any], names: Any) -> dict[str, Any]:
     missing = [name for name in names if name not in namespace]
     if missing:
-        raise ParameterError(
-            f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there"
-        )
+        raise ParameterError(f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there")
     return {name: namespace[name] for name in names}
 
 
 def _checked(values: dict[str, Any]) -> BaseModel:
     """Check a stage's parameters one by one, by their own fields: rules between fields need all of them."""
     fields = {
-        name: (field.annotation, field)
-        for name, field in ReportParameters.model_fields.items()
-        if name in values
+        name: (field.annotation, field) for name, field in ReportParameters.model_fields.items() if name in values
     }
     try:
         return create_model("StageParameters", __config__=ReportParameters.model_config, **fields)(**values)
@@ -297,9 +285,7 @@ def _show_html(html: str) -> None:
 
 def _machine() -> dict[str, Any]:
     """Peak memory of this kernel, and the device if the notebook used torch."""
-    facts: dict[str, Any] = {
-        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    }
+    facts: dict[str, Any] = {"peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
     torch = sys.modules.get("torch")
     if torch is not None:
         facts["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

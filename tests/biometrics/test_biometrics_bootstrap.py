@@ -101,9 +101,7 @@ def test_accuracy_interval_agrees_with_one_weighted_sum_a_resample(monkeypatch):
     values = []
     for drawn in weights:
         pair = importance * np.where(same, drawn[left], drawn[left] * drawn[right])
-        parts = [
-            (importance[part].sum(), np.average(correct[part], weights=pair[part])) for part in (same, ~same)
-        ]
+        parts = [(importance[part].sum(), np.average(correct[part], weights=pair[part])) for part in (same, ~same)]
         values.append(sum(share * accuracy for share, accuracy in parts))
     interval = accuracy_interval(correct, same, left, right, fold, resamples=50, level=0.8, seed=7)
     # The same sums in another order: rounding only.
@@ -177,9 +175,7 @@ def test_histograms_agree_with_explicitly_weighted_scores(monkeypatch):
     genuine, own, impostor, first, second = scored_identities()
     weights = identity_weights(12, 60, seed=5)
     explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
-    result = bootstrap_metrics(
-        genuine, own, impostor, first, second, resamples=60, level=0.8, seed=5, bins=2000
-    )
+    result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=60, level=0.8, seed=5, bins=2000)
     # Scores span about 1.6 and bins 0.0008; 96 genuines move FNMR in steps of 1 %, and a heavily drawn
     # one by more, between which EER is interpolated here and rounded to a score there.
     tolerance = {"eer": 0.01, "auc": 0.0005, "genuine_mean": 0.0008, "impostor_mean": 0.0008}
@@ -211,9 +207,7 @@ def test_names_of_identities_and_order_of_scores_do_not_matter():
         genuine, own * 7 - 50, impostor[order], second[order] * 7 - 50, first[order] * 7 - 50, resamples=30
     )
     for name, interval in plain.items():  # sums in another order: rounding only
-        assert (renamed[name].low, renamed[name].high) == pytest.approx(
-            (interval.low, interval.high), abs=1e-12
-        )
+        assert (renamed[name].low, renamed[name].high) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_identical_scores_give_intervals_of_no_width():

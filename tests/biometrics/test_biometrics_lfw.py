@@ -55,8 +55,6 @@ def test_lfw_intervals_hold_the_figures(lfw):
     interval = accuracy_interval(result.correct, same, left, right, lfw["fold"], resamples=200)
     assert interval.low < result.mean < interval.high
     metrics = verification_metrics(scores[same], scores[~same]).as_dict()
-    intervals = bootstrap_metrics(
-        scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200
-    )
+    intervals = bootstrap_metrics(scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200)
     for name, interval in intervals.items():
         assert interval.low < metrics[name] < interval.high, name

@@ -98,9 +98,7 @@ def test_target_that_the_impostors_cannot_show_is_none_with_a_reason():
     assert verification_metrics([1.0], np.arange(100)).fmr100 is not None
 
 
-@pytest.mark.parametrize(
-    ("n", "marked"), [(2999, {"fmr100", "fmr1000"}), (3000, {"fmr1000"}), (30000, set())]
-)
+@pytest.mark.parametrize(("n", "marked"), [(2999, {"fmr100", "fmr1000"}), (3000, {"fmr1000"}), (30000, set())])
 def test_operating_point_is_imprecise_below_thirty_expected_errors(n, marked):
     assert set(verification_metrics([1.0], np.arange(n)).imprecise) == marked
 

@@ -54,9 +54,7 @@ def folder(tmp_path) -> Path:
     return fill(tmp_path / "folder")
 
 
-@pytest.fixture(
-    params=["folder", "zip", "zip below a top folder", "tar", "tar below a top folder", "tar.gz", "tar.xz"]
-)
+@pytest.fixture(params=["folder", "zip", "zip below a top folder", "tar", "tar below a top folder", "tar.gz", "tar.xz"])
 def same_set(request, folder, tmp_path) -> Path:
     """The set of `folder` in every form, under names that tell nothing."""
     below = "top/" if "below" in request.param else ""

@@ -73,12 +73,7 @@ def test_sixteen_bit_colour_is_counted_too():
 
     row = b"\0" + struct.pack(">3H", 0x1234, 0xFF00, 0x00FF)
     header = struct.pack(">2I5B", 1, 1, 16, 2, 0, 0, 0)
-    data = (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(row))
-        + chunk(b"IEND", b"")
-    )
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
     pixels, converted = decode_image(data)
     assert converted == "16-bit"
     assert pixels.tolist() == [[[0x12, 0xFF, 0x00]]]

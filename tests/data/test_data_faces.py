@@ -277,9 +277,7 @@ def test_on_bad_image_is_stop_or_skip(folder):
 
 def test_images_without_identity_folders_are_refused_with_the_allowed_layouts(tmp_path, make):
     (tmp_path / "a.png").write_bytes(make.encode(make.pixels_of(0)))
-    with pytest.raises(
-        FacesError, match=r"outside identity folders, e\.g\. 'a\.png'; allowed are <identity>/<image>"
-    ):
+    with pytest.raises(FacesError, match=r"outside identity folders, e\.g\. 'a\.png'; allowed are <identity>/<image>"):
         open_faces(tmp_path)
 
 

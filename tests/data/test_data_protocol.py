@@ -89,9 +89,7 @@ def test_a_protocol_survives_writing_and_reading(lfw, tmp_path):
 
 
 def test_csv_takes_words_for_truth_a_byte_order_mark_and_any_order_of_columns(tmp_path):
-    (tmp_path / "p.csv").write_text(
-        "\ufefffold,same,left,right\n3,True,a/0.png,a/1.png\n3,false,a/0.png,b/0.png\n"
-    )
+    (tmp_path / "p.csv").write_text("\ufefffold,same,left,right\n3,True,a/0.png,a/1.png\n3,false,a/0.png,b/0.png\n")
     protocol = read_protocol(tmp_path / "p.csv")
     assert protocol.same.tolist() == [True, False]
     assert protocol.fold_ids == (3,)

@@ -65,9 +65,7 @@ def test_the_draw_of_an_identity_does_not_depend_on_the_others():
 
 
 def test_a_selection_with_nothing_left_says_what_there_was():
-    with pytest.raises(
-        InputError, match="0 of 6 identities have at least 21 images .* has 20.*lower min_images"
-    ):
+    with pytest.raises(InputError, match="0 of 6 identities have at least 21 images .* has 20.*lower min_images"):
         select_images(LABELS, 21)
 
 
@@ -87,9 +85,7 @@ def test_a_cap_below_the_minimum_is_refused():
         select_images(LABELS, 3, 2)
 
 
-@pytest.mark.parametrize(
-    "labels", [None, np.array([]), np.array([0.5]), np.array([-1]), np.zeros((2, 2), int)]
-)
+@pytest.mark.parametrize("labels", [None, np.array([]), np.array([0.5]), np.array([-1]), np.zeros((2, 2), int)])
 def test_labels_that_are_absent_or_no_labels_are_refused(labels):
     for use in (lambda: select_images(labels, 1), lambda: split_by_identity(labels, (1.0,), 0)):
         with pytest.raises(InputError, match="labels"):

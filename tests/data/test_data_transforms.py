@@ -8,9 +8,7 @@ from sface_lib.errors import InputError, ParameterError
 
 
 def images(n=4, side=16):
-    return torch.randint(
-        0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_every_value_survives_the_round_trip_exactly():

@@ -19,9 +19,7 @@ def images(n, side=4):
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    labels=st.lists(st.integers(0, 12), min_size=1, max_size=8), side=st.integers(1, 5), is_zip=st.booleans()
-)
+@given(labels=st.lists(st.integers(0, 12), min_size=1, max_size=8), side=st.integers(1, 5), is_zip=st.booleans())
 def test_labels_and_pixels_survive_writing_and_opening(tmp_path_factory, labels, side, is_zip):
     path = tmp_path_factory.mktemp("set") / ("set.zip" if is_zip else "set")
     faces = open_faces(write_faces(path, images(len(labels), side), labels))
@@ -95,9 +93,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "function"), [("set", "pathlib.Path.mkdir"), ("set.zip", "tempfile.mkstemp")]
-)
+@pytest.mark.parametrize(("name", "function"), [("set", "pathlib.Path.mkdir"), ("set.zip", "tempfile.mkstemp")])
 def test_a_folder_without_write_permission_is_refused(tmp_path, name, function, monkeypatch):
     def forbid(*args, **kwargs):  # Tests may run as root, whom no permission stops.
         raise PermissionError(13, "Permission denied", str(tmp_path))

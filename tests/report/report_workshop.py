@@ -28,9 +28,7 @@ class Workshop:
 
     def notebook(self, name: str, *cells) -> Path:
         """Write a notebook: title, parameters, opening, then `cells` (text is code)."""
-        first = new_code_cell(
-            'run_dir = "runs/interactive"\nword = "default"', metadata={"tags": ["parameters"]}
-        )
+        first = new_code_cell('run_dir = "runs/interactive"\nword = "default"', metadata={"tags": ["parameters"]})
         head = [new_markdown_cell(f"# The {name} notebook"), first, new_code_cell(OPEN.format(name=name))]
         body = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         for i, cell in enumerate([*head, *body]):

@@ -25,9 +25,7 @@ def refused(monkeypatch, capsys, tmp_path):
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(refused):
-    assert "parameter 'total_kimgs' does not exist; did you mean 'total_kimg'?" in refused(
-        "--set", "total_kimgs=3"
-    )
+    assert "parameter 'total_kimgs' does not exist; did you mean 'total_kimg'?" in refused("--set", "total_kimgs=3")
 
 
 def test_an_ill_typed_value_is_refused_with_what_is_allowed(refused):

@@ -118,9 +118,7 @@ def start(workshop):
     workshop.usual_notebooks().notebook("91_first", WAIT, "stage.finish()")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", RUN, str(workshop.folder)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     file = workshop.folder / "runs/a/pid"
     deadline = time.monotonic() + 30
     while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
@@ -144,9 +142,7 @@ def test_ctrl_c_stops_the_kernel_and_still_makes_the_page(workshop, number):
 def test_a_second_run_in_the_same_folder_is_refused_with_the_holder_named(workshop):
     process, _ = start(workshop)
     try:
-        with pytest.raises(
-            RunError, match=rf"Another run \(process {process.pid}, started .*\) is using .*--out"
-        ):
+        with pytest.raises(RunError, match=rf"Another run \(process {process.pid}, started .*\) is using .*--out"):
             workshop.run()
     finally:
         process.send_signal(signal.SIGINT)

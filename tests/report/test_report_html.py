@@ -4,8 +4,8 @@ import json
 from html.parser import HTMLParser
 
 import pytest
-from report_workshop import Workshop
 from nbformat.v4 import new_markdown_cell
+from report_workshop import Workshop
 
 from sface_lib.report.stages import StageSpec
 
@@ -51,9 +51,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     workshop = Workshop(tmp_path_factory.mktemp("page"))
-    workshop.notebook(
-        "91_first", DRAW, new_markdown_cell(MARKDOWN), "stage.say('# Said\\n**7**')\nstage.finish()"
-    )
+    workshop.notebook("91_first", DRAW, new_markdown_cell(MARKDOWN), "stage.say('# Said\\n**7**')\nstage.finish()")
     names = workshop.folder / "runs/a/work/names.json"
     names.parent.mkdir(parents=True)
     names.write_text(json.dumps(["Aaron_Eckhart", "0001"]))

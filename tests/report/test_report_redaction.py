@@ -39,6 +39,4 @@ def test_names_are_known_from_the_inputs_before_any_notebook_has_listed_them(tmp
         archive.writestr("Cy_Roe/1.jpg", "")
     (tmp_path / "pairs.txt").write_text("10\t300\nDan_Woe\t1\t4\nEve_Zoe\t1\tFay_Abe\t2\n")
     inputs = [tmp_path / name for name in ("folder", "set.tar", "set.zip", "pairs.txt")]
-    assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(
-        tmp_path, inputs
-    )
+    assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(tmp_path, inputs)

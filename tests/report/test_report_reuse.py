@@ -42,9 +42,7 @@ def test_an_unchanged_run_is_reused_and_the_report_says_so(copy):
     code, printed = copy.run()
     assert (code, copy.states()) == (0, ["reused", "reused"])
     assert "91_first reused\n92_second reused\nReport: " in printed
-    assert (
-        copy.page().count("</span> reused</span>") == 4
-    )  # In the table and over the section, for each stage.
+    assert copy.page().count("</span> reused</span>") == 4  # In the table and over the section, for each stage.
 
 
 def test_editing_one_line_of_a_notebook_makes_it_run_again(copy):
@@ -113,9 +111,7 @@ def test_stages_are_taken_over_from_a_run_folder_beside_and_its_files_stay_as_th
     _, printed = copy.run("b")
     assert (copy.states("b"), copy.status("b")["91_first"]["reused_from"]) == (["reused", "reused"], "a")
     assert "91_first reused from a" in printed and "from a" in copy.page("b")
-    assert (
-        copy.folder / "runs/b/work/91_first/names/names.json"
-    ).exists()  # What must be withheld stays withheld.
+    assert (copy.folder / "runs/b/work/91_first/names/names.json").exists()  # What must be withheld stays withheld.
     copy.run("b", parameters={"91_first": {"word": "bye"}})
     assert (copy.folder / "runs/b/data/first.txt").read_text() == "bye"
     assert (copy.folder / "runs/a/data/first.txt").read_text() == "hello"
@@ -130,7 +126,5 @@ def test_from_computes_that_stage_though_it_could_be_reused(copy):
 
 def test_from_needs_the_earlier_stages_complete(workshop):
     workshop.usual_notebooks()
-    with pytest.raises(
-        RunError, match="--from 92_second needs 91_first, which is not complete or has changed"
-    ):
+    with pytest.raises(RunError, match="--from 92_second needs 91_first, which is not complete or has changed"):
         workshop.run(start_from="92_second")

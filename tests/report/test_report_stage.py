@@ -85,9 +85,7 @@ class Metrics:
 
 def test_results_are_recorded_as_plain_json(tmp_path, stage):
     stage.output("data/x.txt").write_text("abc")
-    stage.finish(
-        link=Metrics(None, np.arange(2)), n=np.int64(3), per_rank={np.int64(1): np.float32(0.5)}, at=tmp_path
-    )
+    stage.finish(link=Metrics(None, np.arange(2)), n=np.int64(3), per_rank={np.int64(1): np.float32(0.5)}, at=tmp_path)
     record = json.loads((tmp_path / "results/91_own.json").read_text())
     expected = {"link": {"eer": None, "counts": [0, 1]}, "n": 3, "per_rank": {"1": 0.5}, "at": str(tmp_path)}
     assert record["results"] == expected
@@ -96,9 +94,7 @@ def test_results_are_recorded_as_plain_json(tmp_path, stage):
 
 @pytest.mark.parametrize("value", [float("nan"), np.float32("inf"), np.array([1.0, np.nan])])
 def test_nan_and_infinity_in_results_are_refused_by_name(tmp_path, stage, value):
-    with pytest.raises(
-        InputError, match=r"results\.link\.eer.* is (nan|inf), which JSON cannot hold; give None"
-    ):
+    with pytest.raises(InputError, match=r"results\.link\.eer.* is (nan|inf), which JSON cannot hold; give None"):
         stage.finish(link={"eer": value})
     assert not (tmp_path / "results/91_own.json").exists()
 
@@ -121,9 +117,7 @@ def test_a_table_is_written_in_full_and_shown_escaped(tmp_path, stage, shown):
     frame = pd.DataFrame({"name": ["<b>", "c"], "eer": [0.123456789, np.nan], "n": [1, 2]})
     stage.table(frame, "link", "Link <test>.", floats="%.2f")
     assert "0.123456789" in (tmp_path / "results/91_own.link.csv").read_text()
-    assert (
-        "<caption>Link &lt;test&gt;.</caption>" in shown[0] and '<th scope="row">&lt;b&gt;</th>' in shown[0]
-    )
+    assert "<caption>Link &lt;test&gt;.</caption>" in shown[0] and '<th scope="row">&lt;b&gt;</th>' in shown[0]
     assert '<td class="number">0.12</td>' in shown[0] and '<td class="number">–</td>' in shown[0]
 
 
@@ -134,10 +128,7 @@ def test_a_figure_is_written_twice_the_same_closed_and_shown_with_alt_text(tmp_p
         fig, axes = plt.subplots()
         axes.plot([1, 2])
         stage.figure(fig, name, alt="A line.", table=pd.DataFrame({"x": [1]}))
-    files = {
-        suffix: [tmp_path / f"figures/91_own.{n}.{suffix}" for n in ("one", "two")]
-        for suffix in ("png", "svg")
-    }
+    files = {suffix: [tmp_path / f"figures/91_own.{n}.{suffix}" for n in ("one", "two")] for suffix in ("png", "svg")}
     assert all(one.read_bytes() == two.read_bytes() for one, two in files.values())
     assert plt.get_fignums() == [] and (tmp_path / "results/91_own.one.csv").exists()
     assert 'alt="A line."' in shown[0] and "<details>" in shown[0]
@@ -171,3 +162,8 @@ def test_a_picture_keeps_its_pixels_exactly(tmp_path, stage, shown):
 def test_a_picture_of_another_type_is_refused(stage):
     with pytest.raises(InputError, match=r"uint8 \[H, W, 3\], RGB; this one is float64 \(4, 4, 3\)"):
         stage.picture(np.zeros((4, 4, 3)), "x", alt="x")
+
+
+def test_cells_that_must_not_be_relied_on_are_grey_and_in_brackets(stage, shown):
+    stage.table(pd.DataFrame({"model": ["KT", "CL"], "eer": [0.1, 0.2]}), "link", "Link.", grey=[(1, "eer")])
+    assert '<td class="number">0.1</td>' in shown[0] and '<td class="number grey">(0.2)</td>' in shown[0]
