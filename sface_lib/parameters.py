@@ -40,7 +40,8 @@ class ReportParameters(BaseModel):
     authentic: str = _field(
         EMBEDDED,
         "01 02 03 04 05",
-        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, or 'embedded' for drawn sketches.",
+        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, "
+        "or 'embedded' for drawn sketches.",
     )
     protocol: str = _field(
         EMBEDDED,
@@ -152,7 +153,8 @@ class ReportParameters(BaseModel):
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
-                "verifier: 'embedded' knows only sketches, which says nothing about the faces of authentic; give the weights of a recognition model that never saw them, e.g. verifier=PATH.safetensors"
+                "verifier: 'embedded' knows only sketches, which says nothing about the faces of authentic; give the "
+                "weights of a recognition model that never saw them, e.g. verifier=PATH.safetensors"
             )
         if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
             raise ValueError(
@@ -169,7 +171,8 @@ class ReportParameters(BaseModel):
         path = Path(value).expanduser()
         if not path.exists():
             raise ValueError(
-                f"{info.field_name}: no file or folder at {value!r}; give an existing path or {PATH_PARAMETERS[info.field_name]!r}"
+                f"{info.field_name}: no file or folder at {value!r}; "
+                f"give an existing path or {PATH_PARAMETERS[info.field_name]!r}"
             )
         return str(path.resolve())
 

@@ -94,7 +94,8 @@ class GeneratorTrainer:
             raise InputError(f"the set has {len(data)} images, fewer than generator_batch = {recipe.batch}; lower it")
         if recipe.batch % accelerator.num_processes:
             raise InputError(
-                f"generator_batch = {recipe.batch} cannot be shared by {accelerator.num_processes} processes; use a multiple"
+                f"generator_batch = {recipe.batch} cannot be shared by "
+                f"{accelerator.num_processes} processes; use a multiple"
             )
         self.data, self.spec, self.recipe, self.accelerator, self.folder = data, spec, recipe, accelerator, folder
         self.step = 0

@@ -145,7 +145,8 @@ class RecognitionTrainer:
             raise InputError(f"strategy {self.name} needs a teacher")
         if objective.needs_teacher and self.taught.embedding_size != recipe.embedding_size:
             raise InputError(
-                f"the teacher's embedding has {self.taught.embedding_size} values, the student's {recipe.embedding_size}; "
+                f"the teacher's embedding has {self.taught.embedding_size} values, the student's "
+                f"{recipe.embedding_size}; "
                 f"set embedding_size={self.taught.embedding_size}"
             )
 

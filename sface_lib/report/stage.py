@@ -3,20 +3,17 @@
 Importing this module loads neither torch nor matplotlib.
 """
 
-import resource
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, create_model
-
-from sface_lib.errors import InputError, ParameterError, RunError
+from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, read_json, write_json
-from sface_lib.parameters import EMBEDDED, ReportParameters, stage_parameters
+from sface_lib.parameters import EMBEDDED
 from sface_lib.report.contents import describe_path
 from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
+from sface_lib.report.kernel import machine_facts, take_parameters
 from sface_lib.report.plain import to_plain
 from sface_lib.report.stages import STAGES
 
@@ -62,9 +59,7 @@ class Stage:
         ParameterError
             A parameter is missing in the cell, or its value is not allowed.
         """
-        run_dir = Path(_take(name, namespace, ["run_dir"])["run_dir"]).expanduser().resolve()
-        values = _take(name, namespace, stage_parameters(ReportParameters(), name))
-        stage = cls(name, run_dir, _checked(values))
+        stage = cls(name, *take_parameters(name, namespace))
         stage._record(name).unlink(missing_ok=True)
         return stage
 
@@ -191,7 +186,7 @@ class Stage:
             "parameters": self.parameters.model_dump(mode="json"),
             "results": plain,
             "outputs": {name: describe_path(path) for name, path in sorted(self._outputs.items())},
-            "machine": _machine(),
+            "machine": machine_facts(),
         }
         write_json(self._record(self.name), record)
 
@@ -252,26 +247,6 @@ class Stage:
             frame.to_csv(temporary, index=index)
 
 
-def _take(stage: str, namespace: Mapping[str, Any], names: Any) -> dict[str, Any]:
-    missing = [name for name in names if name not in namespace]
-    if missing:
-        raise ParameterError(f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there")
-    return {name: namespace[name] for name in names}
-
-
-def _checked(values: dict[str, Any]) -> BaseModel:
-    """Check a stage's parameters one by one, by their own fields: rules between fields need all of them."""
-    fields = {
-        name: (field.annotation, field) for name, field in ReportParameters.model_fields.items() if name in values
-    }
-    try:
-        return create_model("StageParameters", __config__=ReportParameters.model_config, **fields)(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, message = first["loc"][0], first["msg"]
-        raise ParameterError(f"parameter {name} = {first['input']!r} is not allowed: {message}") from None
-
-
 def _require(text: str, what: str) -> None:
     if not text.strip():
         raise InputError(f"the {what} is empty; say in one sentence what it shows")
@@ -281,15 +256,3 @@ def _show_html(html: str) -> None:
     from IPython.display import HTML, display
 
     display(HTML(html))
-
-
-def _machine() -> dict[str, Any]:
-    """Peak memory of this kernel, and the device if the notebook used torch."""
-    facts: dict[str, Any] = {"peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        facts["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-        facts["threads"] = torch.get_num_threads()
-    if engine := sys.modules.get("sface_lib.engine"):
-        facts["bf16_is_fast"] = engine.bf16_is_fast()
-    return facts
