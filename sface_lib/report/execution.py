@@ -48,7 +48,7 @@ class StageFailed(SfaceError):
 class SameInterpreter(AsyncKernelManager):
     """Starts kernels with this interpreter and this `sface_lib`, whatever kernels the user has registered."""
 
-    started: ClassVar[list[int]] = []
+    started: ClassVar[list[Any]] = []  # Popen objects, newest last
     transport_encryption = "auto"
     shutdown_wait_time = 2.0
 
@@ -66,7 +66,7 @@ class SameInterpreter(AsyncKernelManager):
         KERNEL_LOG.parent.mkdir(exist_ok=True)
         with open(KERNEL_LOG, "ab") as log:
             await super().start_kernel(stdout=log, stderr=log, **options)
-        self.started.append(self.provisioner.pid)
+        self.started.append(self.provisioner.process)
 
 
 def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: Path, progress: Progress) -> None:
@@ -98,7 +98,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
     except PapermillExecutionError as error:
         raise StageFailed(describe_error(error.ename, error.evalue, folder), error.cell_index) from None
     except DeadKernelError:
-        raise StageFailed(KILLED, progress.cell_index) from None
+        raise StageFailed(_describe_death(SameInterpreter.started[-1].poll()), progress.cell_index) from None
     except RuntimeError as error:
         raise StageFailed(f"the kernel did not start ({error}); install the package again", None) from None
     finally:
@@ -147,10 +147,20 @@ def read_executed(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
+def _describe_death(exit_code: int | None) -> str:
+    """How a kernel died, by the exit code of its process (None where it is not known)."""
+    if exit_code in (None, -signal.SIGKILL):
+        return KILLED
+    how = f"crashed with {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with exit code {exit_code}"
+    return (
+        f"the kernel {how}; what it said last is in {KERNEL_LOG}; training resumes when you run the same command again"
+    )
+
+
 def _leave_no_kernel() -> None:
     """Kill what is left of the kernels that were started, and their children: each leads its own process group."""
     while SameInterpreter.started:
         try:
-            os.killpg(SameInterpreter.started.pop(), signal.SIGKILL)
+            os.killpg(SameInterpreter.started.pop().pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue

@@ -76,6 +76,11 @@ def test_a_killed_kernel_is_told_with_the_remedy(workshop):
     assert "the kernel was killed" in workshop.page() and "SIGKILL" in workshop.page()
 
 
+def test_a_crashed_kernel_is_not_called_killed(workshop):
+    code, printed = fail_first(workshop, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert code == 1 and "the kernel crashed with SIGSEGV; what it said last is in work/kernel.log" in printed
+
+
 def test_a_full_disk_met_by_a_cell_is_told_with_the_remedy(workshop):
     code, printed = fail_first(workshop, "with open('/dev/full', 'w') as stream:\n    stream.write('x')")
     assert (code, workshop.states()) == (1, ["failed", "not run"])
