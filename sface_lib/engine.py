@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -30,6 +31,8 @@ def make_accelerator(precision: str = "auto") -> Accelerator:
     `precision` is "float32", "bf16", or "auto": bf16 autocast where the processor computes in it, float32 elsewhere.
     """
     mixed = "bf16" if precision == "bf16" or (precision == "auto" and bf16_is_fast()) else "no"
+    # Accelerate keeps one precision for a process; a notebook whose parameters were changed may ask for another.
+    AcceleratorState._reset_state()
     return Accelerator(mixed_precision=mixed)
 
 

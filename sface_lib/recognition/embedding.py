@@ -9,10 +9,16 @@ from accelerate import Accelerator
 from sface_lib.data import FaceSet
 from sface_lib.recognition.models import RecognitionModel
 
-BATCH = 128
+# Larger batches are slower on a CPU: their activations are given back to the system and cleared again at every step.
+CPU_BATCH, GPU_BATCH = 16, 256
 
 
-def image_batches(faces: FaceSet, size_px: int, batch: int = BATCH) -> Iterator[torch.Tensor]:
+def batch_size(accelerator: Accelerator) -> int:
+    """Images in one batch of inference on this device."""
+    return CPU_BATCH if accelerator.device.type == "cpu" else GPU_BATCH
+
+
+def image_batches(faces: FaceSet, size_px: int, batch: int) -> Iterator[torch.Tensor]:
     """The images of a set in order, as uint8 RGB batches `[<=batch, 3, S, S]`."""
     for start in range(0, len(faces), batch):
         yield faces.load(np.arange(start, min(start + batch, len(faces))), size_px=size_px)
@@ -47,12 +53,12 @@ def embed_batches(
 
 def embed_faces(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, fuse: bool = True) -> np.ndarray:
     """Embeddings float32 `[N, d]` of a set, in its order."""
-    return embed_batches(model, image_batches(faces, model.spec.size_px), accelerator, fuse)
+    return embed_batches(model, image_batches(faces, model.spec.size_px, batch_size(accelerator)), accelerator, fuse)
 
 
 def pixel_embeddings(faces: FaceSet, size_px: int = 32) -> np.ndarray:
     """The floor of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
-    rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px)]
+    rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px, GPU_BATCH)]
     pixels = torch.cat(rows)
     pixels -= pixels.mean(1, keepdim=True)
     return torch.nn.functional.normalize(pixels).numpy()

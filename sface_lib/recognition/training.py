@@ -25,7 +25,7 @@ from sface_lib.engine import (
     unflatten,
 )
 from sface_lib.errors import InputError
-from sface_lib.recognition.embedding import embed_batches
+from sface_lib.recognition.embedding import batch_size, embed_batches
 from sface_lib.recognition.heads import CosFace
 from sface_lib.recognition.models import RecognitionModel, make_iresnet
 from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
@@ -85,8 +85,8 @@ class TaughtBatches:
 
     @staticmethod
     def _embed(teacher, data, accelerator, flip: bool) -> torch.Tensor:
-        starts = range(0, len(data), 128)
-        images = (data.images(np.arange(s, min(s + 128, len(data))))[0] for s in starts)
+        size = batch_size(accelerator)
+        images = (data.images(np.arange(s, min(s + size, len(data))))[0] for s in range(0, len(data), size))
         batches = (batch.flip(3) if flip else batch for batch in images)
         return torch.from_numpy(embed_batches(teacher, batches, accelerator, fuse=False))
 
