@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check sface_lib tests notebooks
-	$(BIN)/ruff format --check sface_lib tests
+	$(BIN)/ruff format --check sface_lib tests notebooks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 $(VENV)/bin/python:

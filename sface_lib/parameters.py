@@ -8,9 +8,9 @@ are those of a small interactive session; profiles (`profiles/*.toml`, beside th
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sface_lib.errors import ParameterError
 
@@ -29,6 +29,10 @@ PATH_PARAMETERS = {
 def _field(default: Any, stages: str, description: str, **limits: Any) -> Any:
     """A field that also says which stages read it."""
     return Field(default, description=description, json_schema_extra={"stages": stages.split()}, **limits)
+
+
+# Pydantic compares a Literal with the value as given, so a number that came as text is read first.
+_FROM_TEXT = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
 
 
 class ReportParameters(BaseModel):
@@ -87,7 +91,9 @@ class ReportParameters(BaseModel):
     embedded_images: int = _field(12, "01", "Images of each sketched identity.", ge=2, le=1_000)
 
     # 02: the generator.
-    generator_resolution_px: Literal[16, 32, 64, 128, 256] = _field(32, "02", "Side of the generated images.")
+    generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], _FROM_TEXT] = _field(
+        32, "02", "Side of the generated images."
+    )
     generator_channel_base: int = _field(
         1024,
         "02",
@@ -120,10 +126,10 @@ class ReportParameters(BaseModel):
     )
 
     # 04: recognition.
-    recognition_resolution_px: Literal[32, 64, 112, 128] = _field(
+    recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], _FROM_TEXT] = _field(
         64, "03 04", "Side of the images that the recognition models see."
     )
-    backbone: Literal["small", "iresnet18", "iresnet50"] = _field("small", "03 04", "Recognition network.")
+    backbone: Literal["small", "iresnet18", "iresnet50"] = _field("small", "03 04", "Recognition network that is trained; small is a narrow iResNet.")
     embedding_size: int = _field(
         128,
         "03 04",

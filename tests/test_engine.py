@@ -1,0 +1,110 @@
+"""Checkpoints are whole or absent, logs continue where training does, draws are a function of their place."""
+
+import json
+
+import pytest
+import torch
+
+from sface_lib.engine import (
+    JsonLines,
+    checkpoints,
+    flatten,
+    load_checkpoint,
+    load_optimiser,
+    load_strictly,
+    make_accelerator,
+    read_log,
+    require_finite,
+    save_checkpoint,
+    seed_step,
+)
+from sface_lib.errors import CheckpointError, TrainingError, WeightsError
+from sface_lib.files import atomic_path, write_json
+
+TENSORS = {"a": torch.arange(3.0)}
+
+
+def test_the_newest_two_checkpoints_are_kept_and_no_temporary(tmp_path):
+    for step in (1, 2, 10):
+        save_checkpoint(tmp_path, step, TENSORS, {"data": "x"})
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-000000010", "checkpoint-000000002"]
+    assert len(list(tmp_path.iterdir())) == 2
+    tensors, state = load_checkpoint(tmp_path, {"data": "x"})
+    assert torch.equal(tensors["a"], TENSORS["a"]) and state["step"] == 10
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    save_checkpoint(tmp_path, 1, TENSORS, {})
+    monkeypatch.setattr("sface_lib.engine.write_json", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path, 2, TENSORS, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001"]
+
+
+def test_a_checkpoint_of_another_configuration_or_without_a_field_is_refused(tmp_path):
+    save_checkpoint(tmp_path, 1, TENSORS, {"data": "x"})
+    with pytest.raises(CheckpointError, match="another data"):
+        load_checkpoint(tmp_path, {"data": "y"})
+    with pytest.raises(CheckpointError, match="lacks the field 'recipe'"):
+        load_checkpoint(tmp_path, {"recipe": 1})
+    (checkpoints(tmp_path)[0] / "state.json").write_text("{")
+    with pytest.raises(CheckpointError, match="every checkpoint in .* is damaged"):
+        load_checkpoint(tmp_path, {"data": "x"})
+    assert load_checkpoint(tmp_path / "none", {}) is None
+
+
+def test_a_log_goes_on_at_the_step_of_the_checkpoint(tmp_path):
+    log = JsonLines(tmp_path / "log.jsonl")
+    for step in (1, 2, 3):
+        log.write(step=step, loss=0.5)
+    with open(log.path, "a") as stream:
+        stream.write('{"step": 4, "lo')  # Cut by a kill.
+    assert [row["step"] for row in read_log(log.path)] == [1, 2, 3]
+    JsonLines(tmp_path / "log.jsonl", resume_at=2).write(step=3, loss=0.25)
+    assert [json.loads(line) for line in log.path.read_text().splitlines()][-1] == {"step": 3, "loss": 0.25}
+    assert len(read_log(log.path)) == 3
+
+
+def test_an_optimiser_comes_back_whole():
+    weight = torch.nn.Parameter(torch.ones(3))
+    first, second = (torch.optim.Adam([weight], lr=0.1) for _ in range(2))
+    weight.sum().backward()
+    first.step()
+    load_optimiser(second, "adam", flatten("adam", first.state_dict()))
+    for name, value in first.state[weight].items():
+        assert torch.equal(value, second.state[weight][name])
+
+
+def test_draws_are_a_function_of_seed_step_and_rank():
+    def draw(*place: int) -> tuple[float, float]:
+        host = seed_step(*place)
+        return torch.rand(1).item(), torch.rand(1, generator=host).item()
+
+    assert draw(1, 2, 0) == draw(1, 2, 0)
+    assert len({draw(1, 2, 0), draw(1, 3, 0), draw(2, 2, 0), draw(1, 2, 1)}) == 4
+
+
+def test_weights_that_do_not_fit_are_refused_by_name():
+    with pytest.raises(WeightsError, match=r"w\.safetensors does not fit the network: .*bias.*extra"):
+        load_strictly(torch.nn.Linear(2, 2), {"weight": torch.zeros(2, 2), "extra": torch.zeros(1)}, "w.safetensors")
+
+
+def test_losses_that_are_not_finite_name_the_step():
+    require_finite({"loss": 1.0}, 3)
+    with pytest.raises(TrainingError, match="loss became nan at step 3"):
+        require_finite({"loss": float("nan")}, 3)
+
+
+def test_the_precision_may_be_changed_within_a_process():
+    assert make_accelerator("bf16").mixed_precision == "bf16"
+    assert make_accelerator("float32").mixed_precision == "no"
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    with pytest.raises(RuntimeError), atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": float("nan")})
+    assert list(tmp_path.iterdir()) == []

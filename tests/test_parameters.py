@@ -1,0 +1,92 @@
+"""A wrong name or value is refused in one sentence before anything starts."""
+
+import pytest
+
+from sface_lib.errors import ParameterError
+from sface_lib.parameters import (
+    ReportParameters,
+    build_parameters,
+    describe_parameters,
+    input_paths,
+    load_profile,
+    profile_names,
+    stage_parameters,
+)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_one():
+    with pytest.raises(ParameterError, match="parameter 'totl_kimg' does not exist; did you mean 'total_kimg'"):
+        build_parameters("smoke", {"totl_kimg": "3"})
+    with pytest.raises(ParameterError, match="'zzz' does not exist; 'sface report --help' lists all"):
+        build_parameters("smoke", {"zzz": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("total_kimg", "long"),
+        ("total_kimg", "-1"),
+        ("total_kimg", "nan"),
+        ("seed", "1.5"),
+        ("seed", "-1"),
+        ("generator_resolution_px", "48"),
+        ("backbone", "resnet"),
+        ("psi", "1.2"),
+        ("show_authentic_images", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_parameter(name, value):
+    with pytest.raises(ParameterError, match=rf"parameter {name} = '?{value}'? is not allowed"):
+        build_parameters("smoke", {name: value})
+
+
+def test_text_becomes_the_type_of_its_field():
+    built = build_parameters("smoke", {"total_kimg": "3", "seed": "7", "show_authentic_images": "false"})
+    assert (built.total_kimg, built.seed, built.show_authentic_images) == (3.0, 7, False)
+    assert build_parameters("smoke", {"generator_resolution_px": "32"}).generator_resolution_px == 32
+
+
+def test_an_unknown_profile_is_answered_with_those_there_are():
+    with pytest.raises(ParameterError, match="'fast' does not exist; choose one of faces, smoke"):
+        load_profile("fast")
+
+
+def test_every_profile_is_valid():
+    assert profile_names() == ("faces", "smoke")
+    for name in profile_names():
+        assert set(load_profile(name)) <= set(ReportParameters.model_fields)
+        build_parameters(name)
+
+
+def test_faces_of_ones_own_need_a_verifier_and_pairs(tmp_path):
+    with pytest.raises(ParameterError, match="verifier=PATH"):
+        build_parameters("faces", {"authentic": str(tmp_path)})
+    with pytest.raises(ParameterError, match="protocol=PATH"):
+        build_parameters("faces", {"authentic": str(tmp_path), "verifier": str(tmp_path)})
+
+
+def test_a_path_must_exist_and_becomes_absolute(tmp_path, monkeypatch):
+    with pytest.raises(ParameterError, match="authentic: no file or folder at '/nowhere'"):
+        build_parameters("faces", {"authentic": "/nowhere"})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set").mkdir()
+    built = build_parameters("faces", {"authentic": "set", "verifier": "set", "protocol": "set"})
+    assert built.authentic == str((tmp_path / "set").resolve())
+    assert not built.show_authentic_images  # False for every set but the embedded one.
+    assert input_paths(built, "01_data") == {name: tmp_path.resolve() / "set" for name in ("authentic", "protocol")}
+    assert input_paths(build_parameters("smoke"), "01_data") == {}
+
+
+def test_only_the_embedded_set_is_shown_without_asking():
+    assert build_parameters("smoke").show_authentic_images is True
+
+
+def test_every_parameter_is_one_sentence_long_and_read_by_a_stage():
+    for row in describe_parameters():
+        assert row["description"].endswith(".") and len(row["description"]) > 15, row["name"]
+        assert row["stages"] and set(row["stages"]) <= {f"{i:02}" for i in range(1, 8)}
+
+
+def test_a_stage_is_given_only_what_it_reads():
+    given = stage_parameters(build_parameters("smoke"), "02_generation")
+    assert "total_kimg" in given and "training_steps" not in given and "verifier" not in given

@@ -1,0 +1,121 @@
+"""The whole report on real photographs, at the smallest size: it runs, and shows nobody."""
+
+import base64
+import dataclasses
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.signal import fftconvolve
+
+from sface_lib.data import open_faces, read_protocol
+from sface_lib.report.plan import ReportPlan, plan_report
+from sface_lib.report.runner import run_report
+
+SMALL = {
+    "evaluation_folds": "1-2",  # The full run uses 6-10: no fold is built in.
+    "min_images": "25",
+    "total_kimg": "0.2",
+    "snapshot_kimg": "0.1",
+    "generator_batch": "16",
+    "images_per_class": "4",
+    "training_steps": "4",
+    "recognition_batch": "16",
+    "bootstrap_resamples": "100",
+    "shuffles": "100",
+}
+
+
+def plan(real_data: Path, folder: Path, **changes: str) -> ReportPlan:
+    model = str(real_data / "mobilefacenet_casia.safetensors")
+    paths = {"authentic": str(real_data / "lfw112.tar"), "protocol": str(real_data / "lfw_pairs.txt")}
+    return plan_report("smoke", SMALL | paths | {"verifier": model, "teacher": model} | changes, out=str(folder))
+
+
+@pytest.fixture(scope="module")
+def run(real_data, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "real"
+    assert run_report(plan(real_data, folder)) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faces(real_data):
+    return open_faces(real_data / "lfw112.tar")
+
+
+def pictures(page: str) -> list[np.ndarray]:
+    """Grey levels of every picture in a page."""
+    found = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), np.float64) for data in found]
+
+
+def best_match(picture: np.ndarray, face: np.ndarray) -> float:
+    """Highest normalised cross-correlation of a face, at its size, anywhere in a picture."""
+    if min(np.subtract(picture.shape, face.shape)) < 0:
+        return 0.0
+    ones, zero_mean = np.ones_like(face), face - face.mean()
+    product = fftconvolve(picture, zero_mean[::-1, ::-1], "valid")
+    total, squares = fftconvolve(picture, ones, "valid"), fftconvolve(picture**2, ones, "valid")
+    variance = squares - total**2 / face.size
+    norm = np.sqrt(np.maximum(variance, face.size)) * np.linalg.norm(zero_mean)
+    return float((product / norm).max())
+
+
+def shown_faces(page: str, faces, positions: list[int]) -> int:
+    """How many of some faces stand in a page, at the sizes that contact sheets use."""
+    drawn = pictures(page)
+    found = 0
+    for position in positions:
+        whole = faces.load([position], size_px=64)[0].float().mean(0).numpy()
+        coarse = faces.load([position], size_px=16)[0].float().mean(0).numpy().repeat(4, 0).repeat(4, 1)
+        found += any(best_match(picture, face) > 0.97 for picture in drawn for face in (whole, coarse))
+    return found
+
+
+def first_training_faces(folder: Path) -> list[int]:
+    rows = (folder / "data" / "selection.csv").read_text().split()[1:]
+    return [int(row.split(",")[0]) for row in rows[:6]]
+
+
+def test_the_page_names_nobody(run, faces):
+    page = (run / "report.html").read_text(encoding="utf-8").lower()
+    full_names = [name for name in faces.identities if "_" in name]
+    assert len(full_names) > 5000
+    assert [n for n in full_names if n.lower() in page or n.replace("_", " ").lower() in page] == []
+
+
+def test_the_page_shows_no_real_face_unless_asked(run, faces, real_data, tmp_path):
+    positions = first_training_faces(run)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert len(pictures(page)) > 8
+    assert shown_faces(page, faces, positions) == 0
+    # The same search finds them where they are shown.
+    asked = plan(real_data, tmp_path / "shown", show_authentic_images="true")
+    assert run_report(dataclasses.replace(asked, stages=asked.stages[:1])) == 0
+    assert shown_faces((tmp_path / "shown" / "report.html").read_text(encoding="utf-8"), faces, positions) == len(
+        positions
+    )
+
+
+def test_nobody_in_the_evaluated_folds_trains(run, faces, real_data):
+    protocol = read_protocol(real_data / "lfw_pairs.txt")
+    tested = protocol.identities_in(faces, (1, 2))
+    rows = (run / "data" / "selection.csv").read_text().split()[1:]
+    trained = {int(faces.labels[int(row.split(",")[0])]) for row in rows}
+    assert trained and not trained & tested
+    counts = np.bincount(faces.labels)
+    expected = {label for label in np.flatnonzero(counts >= 25).tolist() if label not in tested}
+    assert trained == expected
+
+
+def test_a_link_judged_by_the_teacher_is_greyed(run):
+    results = json.loads((run / "results" / "07_summary.json").read_text())["results"]
+    assert results["verifier_is_teacher"] is True
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<td class="[^"]*grey[^"]*">', page)) == 4
+    assert "Verifier and teacher are" in page
