@@ -129,7 +129,9 @@ class ReportParameters(BaseModel):
     recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], _FROM_TEXT] = _field(
         64, "03 04", "Side of the images that the recognition models see."
     )
-    backbone: Literal["small", "iresnet18", "iresnet50"] = _field("small", "03 04", "Recognition network that is trained; small is a narrow iResNet.")
+    backbone: Literal["small", "iresnet18", "iresnet50"] = _field(
+        "small", "03 04", "Network that is trained for recognition; small is a narrow iResNet."
+    )
     embedding_size: int = _field(
         128,
         "03 04",

@@ -87,7 +87,6 @@ def write_sketches(path: Path, first_identity: int, identities: int, images: int
             f"{identities} identities x {images} images of {size_px} px: at least one of each, and 16 px, are needed"
         )
     labels = np.repeat(np.arange(identities), images)
-    path.unlink(missing_ok=True)
     return write_faces(path, _sketches(first_identity, labels, images, size_px, seed), labels)
 
 

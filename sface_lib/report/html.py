@@ -23,7 +23,7 @@ SYMBOLS = {"done": "✓", "reused": "↺", "failed": "✗", "interrupted": "■"
 def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) -> Path:
     """Write `report.html` from the executed notebooks, the status and the manifest; give its path."""
     inputs = {path for named in plan.inputs.values() for path in named.values()}
-    redact = Redactor(() if plan.show_authentic_images else collect_names(folder.path, inputs))
+    redact = Redactor(() if plan.show_authentic_images else collect_names(inputs))
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 PALETTE = sns.color_palette("colorblind").as_hex()
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
@@ -25,6 +25,11 @@ def new_figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: floa
     return plt.subplots(rows, columns, figsize=(width * columns, height * rows), layout="constrained")
 
 
+def legend_beside(axes: Axes) -> None:
+    """A legend to the right of the axes, where it hides no line."""
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+
+
 def style(index: int) -> dict:
     """Colour and line style of the index-th line."""
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
@@ -37,6 +42,9 @@ def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, max(values) * 1.05), ylim=(0, max(counts) * 1.1))
     if max(values) > 20 * min(values):
         axes.set(xscale="log", xlim=(min(values) * 0.8, max(values) * 1.2))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: str, bins: int = 80) -> None:
@@ -55,7 +63,7 @@ def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: st
         )
         axes.axvline(scores.mean(), **style(i), linewidth=1.5, label=f"mean {scores.mean():.3f}")
     axes.set(xlabel="score (cosine similarity)", ylabel="density", title=title)
-    axes.legend(fontsize="small")
+    legend_beside(axes)
 
 
 def plot_roc(axes: Axes, curves: Mapping[str, object], title: str = "ROC") -> None:
@@ -96,7 +104,9 @@ def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) 
     axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
     for i, (name, curve) in enumerate(curves.items()):
         axes.plot(ranks[: len(curve)], curve, marker=MARKERS[i], markersize=4, **style(i), label=name)
-    axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, 1.02), title="Identification (CMC)")
+    top = min(1.02, 1.3 * max(max(curve) for curve in curves.values()))
+    axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, top), title="Identification (CMC)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(fontsize="small")
 
@@ -130,7 +140,7 @@ def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors
     axes.set_yticks(positions, names)
     axes.set(xlabel="accuracy", title="Accuracy with identity-bootstrap interval")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize="small", title="floors")
+    axes.legend(fontsize="small", title="floors", loc="lower left")
 
 
 def contact_sheet(images: np.ndarray, columns: int, enlarge: int = 1, gap_px: int = 2) -> np.ndarray:

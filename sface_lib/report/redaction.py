@@ -7,9 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from sface_lib.files import read_json
-from sface_lib.report.reuse import NAMES_FILE
-
 WITHHELD = "[name withheld]"
 SHORTEST_NAME = 3
 LARGEST_PAIRS_FILE = 64 << 20
@@ -17,7 +14,7 @@ WORD = re.compile(r"[^\W_]+")
 
 
 class Redactor:
-    """Replaces names in text, also inside file names such as `Aaron_Eckhart_0001.jpg`.
+    """Replaces names in text, also inside file names such as `Ann_Lee_0001.jpg`.
 
     A name counts when it has a letter and three characters; its words may be joined by any other separators.
     """
@@ -50,17 +47,9 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(r"[\W_]{1,3}".join(map(re.escape, words)) + r"(?![^\W_])")
 
 
-def collect_names(run_dir: Path, inputs: Iterable[Path]) -> set[str]:
-    """Names to withhold: those that notebooks left in `work/**/names.json`, and those that the inputs' layout tells.
-
-    The latter count also when a notebook fails before it has listed anybody.
-    """
-    names: set[str] = set()
-    for file in (run_dir / "work").rglob(NAMES_FILE):
-        names |= {str(name) for name in read_json(file)}
-    for path in inputs:
-        names |= _names_of(path)
-    return names
+def collect_names(inputs: Iterable[Path]) -> set[str]:
+    """Names to withhold, as the layout of the inputs tells them: also when a notebook failed before it read any."""
+    return set().union(*map(_names_of, inputs))
 
 
 def _names_of(path: Path) -> set[str]:

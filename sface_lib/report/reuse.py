@@ -14,8 +14,6 @@ from sface_lib.errors import RunError
 from sface_lib.report.contents import describe_path
 from sface_lib.report.runfolder import RunFolder
 
-NAMES_FILE = "names.json"
-
 
 def stage_key(
     parameters: Mapping[str, Any],
@@ -107,7 +105,6 @@ def take_over(folder: RunFolder, other: RunFolder, stage: str) -> None:
     """Bring a stage's files from another run folder, as links where the file system can."""
     record = other.read_record(stage) or {"outputs": {}}
     names = [*record["outputs"], f"notebooks/{stage}.ipynb"]
-    names += [str(path.relative_to(other.path)) for path in (other.path / "work" / stage).rglob(NAMES_FILE)]
     for name in [*names, f"results/{stage}.json"]:  # The record last: with it the stage counts as finished.
         _link(other.path / name, folder.path / name)
 

@@ -1,6 +1,5 @@
 """The page is one file that needs nothing else, can be read by everyone, and shows no one who must not be shown."""
 
-import json
 from html.parser import HTMLParser
 
 import pytest
@@ -17,7 +16,7 @@ frame = pd.DataFrame({"model": ["<script>alert(1)</script>", "O'Neil é"], "accu
 stage.figure(fig, "curve", alt='A "rising" line.', caption="Rise & fall.", table=frame)
 stage.picture(np.zeros((8, 8, 3), np.uint8), "face", alt="A face.", shows="authentic")
 stage.table(frame, "names", "Two models.")
-print("file Aaron_Eckhart_0001.jpg, Aaron Eckhart, 0001")
+print("file Ann_Lee_0001.jpg, Ann Lee, 0001")
 print("\\r 50% progress", file=sys.stderr)
 display(HTML('<script src="http://a.example/x.js"></script><img src="http://a.example/x.png"><h1>Again</h1>'))
 display(Image(stage.run_dir / "figures/91_first.curve.png", format="png"))
@@ -52,9 +51,9 @@ class Page(HTMLParser):
 def text(tmp_path_factory):
     workshop = Workshop(tmp_path_factory.mktemp("page"))
     workshop.notebook("91_first", DRAW, new_markdown_cell(MARKDOWN), "stage.say('# Said\\n**7**')\nstage.finish()")
-    names = workshop.folder / "runs/a/work/names.json"
-    names.parent.mkdir(parents=True)
-    names.write_text(json.dumps(["Aaron_Eckhart", "0001"]))
+    pairs = workshop.folder / "pairs.txt"
+    pairs.write_text("1\t1\nAnn_Lee\t1\t2\n")
+    workshop.inputs = {"91_first": {"protocol": pairs}}
     rows = ({"name": "psi", "value": 0.7, "default": 1.0, "description": "Truncation <of> it."},)
     assert workshop.run(stages=(StageSpec("91_first", "First"),), parameter_rows=rows)[0] == 0
     return workshop.page()
@@ -113,7 +112,7 @@ def test_code_is_folded_but_present_and_progress_is_left_out(text):
 
 def test_identity_names_are_withheld_also_in_file_names(text):
     assert "file [name withheld]_0001.jpg, [name withheld], 0001" in text
-    assert "Eckhart" not in text
+    assert "Lee" not in text
 
 
 def test_pictures_of_authentic_faces_are_replaced_by_a_sentence(text):

@@ -11,17 +11,17 @@ from sface_lib.report.redaction import Redactor, collect_names
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Aaron_Eckhart_0001.jpg", "[name withheld]_0001.jpg"),
-        ("Aaron Eckhart's face", "[name withheld]'s face"),
-        ("Aaron_Eckhart_Jr is longer", "[name withheld] is longer"),
-        ("Aaron Eckharts, XAaron_Eckhart", "Aaron Eckharts, XAaron_Eckhart"),
+        ("Ann_Lee_0001.jpg", "[name withheld]_0001.jpg"),
+        ("Ann Lee's face", "[name withheld]'s face"),
+        ("Ann_Lee_Jr is longer", "[name withheld] is longer"),
+        ("Ann Lees, XAnn_Lee", "Ann Lees, XAnn_Lee"),
         ("<b>José O'Neil</b>", "<b>[name withheld]</b>"),
         ("class 0001 and Al", "class 0001 and Al"),
         ("n000123/0001_01.jpg", "[name withheld]/0001_01.jpg"),
     ],
 )
 def test_names_are_withheld_as_whole_words_longest_first(text, expected):
-    names = ["Aaron_Eckhart", "Aaron_Eckhart_Jr", "José O'Neil", "0001", "Al", "n000123", "..."]
+    names = ["Ann_Lee", "Ann_Lee_Jr", "José O'Neil", "0001", "Al", "n000123", "..."]
     assert Redactor(names)(text) == expected
 
 
@@ -39,4 +39,4 @@ def test_names_are_known_from_the_inputs_before_any_notebook_has_listed_them(tmp
         archive.writestr("Cy_Roe/1.jpg", "")
     (tmp_path / "pairs.txt").write_text("10\t300\nDan_Woe\t1\t4\nEve_Zoe\t1\tFay_Abe\t2\n")
     inputs = [tmp_path / name for name in ("folder", "set.tar", "set.zip", "pairs.txt")]
-    assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(tmp_path, inputs)
+    assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(inputs)

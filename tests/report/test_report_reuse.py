@@ -105,13 +105,9 @@ def test_an_edited_record_is_not_reused(copy):
 
 
 def test_stages_are_taken_over_from_a_run_folder_beside_and_its_files_stay_as_they_are(copy):
-    names = copy.folder / "runs/a/work/91_first/names/names.json"
-    names.parent.mkdir(parents=True)
-    names.write_text("[]")
     _, printed = copy.run("b")
     assert (copy.states("b"), copy.status("b")["91_first"]["reused_from"]) == (["reused", "reused"], "a")
     assert "91_first reused from a" in printed and "from a" in copy.page("b")
-    assert (copy.folder / "runs/b/work/91_first/names/names.json").exists()  # What must be withheld stays withheld.
     copy.run("b", parameters={"91_first": {"word": "bye"}})
     assert (copy.folder / "runs/b/data/first.txt").read_text() == "bye"
     assert (copy.folder / "runs/a/data/first.txt").read_text() == "hello"
