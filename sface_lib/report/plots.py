@@ -140,7 +140,7 @@ def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors
     axes.set_yticks(positions, names)
     axes.set(xlabel="accuracy", title="Accuracy with identity-bootstrap interval")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize="small", title="floors", loc="lower left")
+    axes.legend(fontsize="small", title="floors", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
 
 
 def contact_sheet(images: np.ndarray, columns: int, enlarge: int = 1, gap_px: int = 2) -> np.ndarray:

@@ -25,6 +25,7 @@ from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.reuse import reuse, stage_key
 from sface_lib.report.runfolder import RunFolder
+from sface_lib.report.stage import unfinish
 from sface_lib.report.stages import StageSpec
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -99,7 +100,7 @@ def _run_stage(
 def _compute(plan: ReportPlan, folder: RunFolder, spec: StageSpec, key: str, progress: Progress) -> float:
     """Execute a stage's notebook; it is done when it has left a fresh record."""
     name, started = spec.name, time.monotonic()
-    folder.record(name).unlink(missing_ok=True)
+    unfinish(folder.path, name)
     folder.mark(name, "running", key=None, record=None, seconds=None)
     values = {**plan.parameters.get(name, {}), "run_dir": str(folder.path)}
     try:

@@ -3,6 +3,8 @@
 Importing this module loads neither torch nor matplotlib.
 """
 
+import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,7 @@ from sface_lib.report.stages import STAGES
 SCHEMA_VERSION = 1
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
+HANDED_OVER = ("data/", "weights/")
 
 
 class Stage:
@@ -45,7 +48,8 @@ class Stage:
     def open(cls, name: str, namespace: Mapping[str, Any]) -> "Stage":
         """Take `run_dir` and the stage's parameters out of a notebook's names and check them.
 
-        A record of an earlier execution is removed: from here on the stage is unfinished until `finish`.
+        A record of an earlier execution is removed, with its checkpoints: from here on the stage is unfinished until
+        `finish`. Checkpoints of an execution that did not finish stay, so that training goes on.
 
         Parameters
         ----------
@@ -60,7 +64,7 @@ class Stage:
             A parameter is missing in the cell, or its value is not allowed.
         """
         stage = cls(name, *take_parameters(name, namespace))
-        stage._record(name).unlink(missing_ok=True)
+        unfinish(stage.run_dir, name)
         return stage
 
     def result(self, stage: str) -> dict[str, Any]:
@@ -102,10 +106,21 @@ class Stage:
         return path
 
     def scratch(self, name: str) -> Path:
-        """A folder for checkpoints and logs that stays from one execution to the next; it is no output."""
-        folder = self._inside(f"work/{self.name}/{name}")
+        """A folder for checkpoints and logs that stays until the stage has finished; it is no output.
+
+        It belongs to the parameters, and to the data and weights of earlier stages: other ones begin in a fresh folder,
+        and going back to these finds it again.
+        """
+        folder = self._inside(f"work/{self.name}/{self._inputs_digest()}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _inputs_digest(self) -> str:
+        """Eight hex digits of the parameters, and of the data and weights that earlier stages wrote."""
+        records = [self._read_record(need)["outputs"] for need in self._needs() if self._record(need).exists()]
+        read = {name: facts for outputs in records for name, facts in outputs.items() if name.startswith(HANDED_OVER)}
+        parts = json.dumps([self.parameters.model_dump(mode="json"), read], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()[:8]
 
     def table(
         self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()
@@ -245,6 +260,14 @@ class Stage:
     def _write_csv(self, frame: Any, name: str, index: bool) -> None:
         with atomic_path(self.output(f"results/{self.name}.{name}.csv")) as temporary:
             frame.to_csv(temporary, index=index)
+
+
+def unfinish(run_dir: Path, stage: str) -> None:
+    """Take a stage's record away, and the checkpoints of the execution that wrote it."""
+    record = run_dir / "results" / f"{stage}.json"
+    if record.exists():
+        shutil.rmtree(run_dir / "work" / stage, ignore_errors=True)
+        record.unlink()
 
 
 def _require(text: str, what: str) -> None:

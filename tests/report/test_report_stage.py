@@ -105,12 +105,33 @@ def test_a_registered_output_that_was_not_written_is_named(stage):
         stage.finish()
 
 
-def test_opening_a_stage_again_takes_its_record_away_but_not_its_scratch(tmp_path, stage):
+def test_checkpoints_stay_until_the_stage_has_finished_and_is_opened_again(tmp_path, stage):
     (stage.scratch("generator") / "checkpoint").write_text("x")
-    stage.finish()
     again = Stage.open("91_own", {"run_dir": tmp_path})
-    assert not (tmp_path / "results/91_own.json").exists()
     assert (again.scratch("generator") / "checkpoint").exists()
+    again.finish()
+    assert (again.scratch("generator") / "checkpoint").exists()
+    once_more = Stage.open("91_own", {"run_dir": tmp_path})
+    assert not (tmp_path / "results/91_own.json").exists()
+    assert not (once_more.scratch("generator") / "checkpoint").exists()
+
+
+def test_other_parameters_begin_without_checkpoints_and_going_back_finds_them(tmp_path):
+    (own(tmp_path, "02_generation").scratch("generator") / "checkpoint").write_text("x")
+    assert not (own(tmp_path, "02_generation", generator_batch=16).scratch("generator") / "checkpoint").exists()
+    assert (own(tmp_path, "02_generation").scratch("generator") / "checkpoint").exists()
+
+
+def test_other_data_begin_without_checkpoints(tmp_path):
+    def select(text):
+        data = own(tmp_path, "01_data")
+        data.output("data/selection.csv").write_text(text)
+        data.finish()
+        return own(tmp_path, "02_generation").scratch("generator")
+
+    (select("a") / "checkpoint").write_text("x")
+    assert not (select("b") / "checkpoint").exists()
+    assert (select("a") / "checkpoint").exists()
 
 
 def test_a_table_is_written_in_full_and_shown_escaped(tmp_path, stage, shown):
