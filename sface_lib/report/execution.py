@@ -81,7 +81,8 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # It may be a link to another run's.
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # What went wrong is said once, by us.
+    for chatty in ("papermill", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # What went wrong is said once, by us.
     notebook = papermill.execute_notebook(
         nbformat.read(source, as_version=4), None, dict(parameters), prepare_only=True, **KERNEL
     )

@@ -10,6 +10,8 @@ from typing import Any
 from sface_lib import parameters as model
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
+MODELS = ("verifier", "teacher")
+
 
 @dataclass(frozen=True)
 class ReportPlan:
@@ -62,8 +64,11 @@ def plan_report(
     ------
     ParameterError, InputError
         A parameter or stage does not exist, or a value is not allowed.
+    WeightsError
+        A verifier or teacher cannot be read: known now, not after the generator's training.
     """
     parameters = model.build_parameters(profile, dict(overrides))
+    _check_models(parameters)
     values = parameters.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     rows = ({**row, "value": values[row["name"]]} for row in model.describe_parameters())
@@ -78,3 +83,12 @@ def plan_report(
         show_authentic_images=bool(values.get("show_authentic_images")),
         start_from=find_stage(start_from) if start_from else None,
     )
+
+
+def _check_models(parameters: model.ReportParameters) -> None:
+    """Open the models that are given; torch loads only when there are any."""
+    given = {name: getattr(parameters, name) for name in MODELS}
+    for path in {path for name, path in given.items() if path != model.PATH_PARAMETERS[name]}:
+        from sface_lib.recognition import open_model
+
+        open_model(path)

@@ -85,3 +85,10 @@ def test_every_notebook_sets_exactly_the_parameters_of_its_stage():
         (source,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())]
         set_names = {target.id for node in ast.parse(source).body for target in node.targets}
         assert set_names == {"run_dir", *plan.parameters[spec.name]}, spec.name
+
+
+def test_a_verifier_that_is_no_model_is_refused_before_the_generator_trains(refused, tmp_path_factory):
+    text = tmp_path_factory.mktemp("given") / "pairs.txt"
+    text.write_text("10\t300\n" * 20)
+    given = [f"--set={name}={text}" for name in ("authentic", "protocol", "verifier")]
+    assert f"{text} cannot be read as safetensors" in refused("--profile", "faces", *given)
