@@ -88,7 +88,7 @@ class Protocol:
         if missing:
             shown = ", ".join(map(repr, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
             raise ProtocolError(
-                f"{len(missing)} images of the pairs are not in '{faces.path}' (or twice, with different "
+                f"images of the pairs, {len(missing)} in all, are not in '{faces.path}' (or twice, with different "
                 f"suffixes): {shown}; use the set that the pairs were made for, or leave these pairs out"
             )
         return tuple(np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right))

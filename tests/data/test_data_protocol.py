@@ -50,7 +50,7 @@ def test_resolving_finds_images_whatever_their_suffix(lfw, faces):
 
 def test_a_missing_image_is_named_with_the_remedy(lfw, faces):
     part = faces.subset([i for i, name in enumerate(faces.names) if "Bob" not in name])
-    with pytest.raises(ProtocolError, match="1 images of the pairs are not in .*'Bob/Bob_0001'; use the set"):
+    with pytest.raises(ProtocolError, match="images of the pairs, 1 in all, are not in .*'Bob/Bob_0001'; use the set"):
         lfw.resolve(part)
 
 
