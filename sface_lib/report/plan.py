@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +88,15 @@ def plan_report(
 
 
 def _check_models(parameters: model.ReportParameters) -> None:
-    """Open the models that are given; torch loads only when there are any."""
+    """Open the models that are given, in a process of its own: torch would fill this one to the end of the run."""
     given = {name: getattr(parameters, name) for name in MODELS}
-    for path in {path for name, path in given.items() if path != model.PATH_PARAMETERS[name]}:
-        from sface_lib.recognition import open_model
+    paths = {path for name, path in given.items() if path != model.PATH_PARAMETERS[name]}
+    if paths:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            list(pool.map(_open_model, sorted(paths)))
 
-        open_model(path)
+
+def _open_model(path: str) -> None:
+    from sface_lib.recognition import open_model
+
+    open_model(path)

@@ -139,7 +139,7 @@ def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors
         axes.axvline(value, **style(i), label=f"{name} {100 * value:.1f} %")
     axes.set_yticks(positions, names)
     axes.set(xlabel="accuracy", title="Accuracy with identity-bootstrap interval")
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(fontsize="small", title="floors", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
 
 
