@@ -49,7 +49,7 @@ class ReportParameters(BaseModel):
     )
     protocol: str = _field(
         EMBEDDED,
-        "01 05",
+        "01",
         "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for those of the sketches.",
     )
     protocol_faces: str = _field("", "01 05", "Faces that the pairs name; empty for the authentic set itself.")
@@ -81,8 +81,9 @@ class ReportParameters(BaseModel):
     # 01: which identities train.
     evaluation_folds: str = _field(
         "all",
-        "01 05",
-        "Folds of the protocol to evaluate on, e.g. 6-10; identities in them are never trained on.",
+        "01",
+        "Folds of the protocol to evaluate on, two or more, e.g. 6-10; identities in them are never trained on.",
+        pattern=r"^\s*(all|\d+\s*(-\s*\d+)?(\s*,\s*\d+\s*(-\s*\d+)?)*)\s*$",
     )
     min_images: int = _field(2, "01", "Fewest images of an identity to train on it.", ge=1)
     embedded_identities: int = _field(
@@ -104,7 +105,9 @@ class ReportParameters(BaseModel):
     total_kimg: float = _field(
         2.0, "02", "Length of the generator's training: thousand images shown to the discriminator.", gt=0
     )
-    generator_batch: int = _field(32, "02", "Images in one training step of the generator, over all processes.", ge=2)
+    generator_batch: int = _field(
+        32, "01 02", "Images in one training step of the generator, over all processes.", ge=2
+    )
     generator_learning_rate: float = _field(0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
     r1_gamma: float = _field(0.3, "02", "Weight of the R1 gradient penalty on real images.", ge=0)
     r1_interval_steps: int = _field(16, "02", "The R1 penalty is computed at every so many steps.", ge=1)
@@ -112,7 +115,7 @@ class ReportParameters(BaseModel):
     snapshot_kimg: float = _field(1.0, "02", "A picture grid is drawn and a checkpoint kept every so many kimg.", gt=0)
     images_per_class: int = _field(
         12,
-        "02 04",
+        "01 02 04",
         "Synthetic images of each class, and most images of a class that any recognition model is trained on.",
         ge=2,
     )
@@ -141,7 +144,7 @@ class ReportParameters(BaseModel):
     )
     training_steps: int = _field(60, "03 04", "Training steps of each recognition model.", ge=1)
     recognition_batch: int = _field(
-        64, "03 04", "Images in one training step of a recognition model, over all processes.", ge=2
+        64, "01 03 04", "Images in one training step of a recognition model, over all processes.", ge=2
     )
     recognition_learning_rate: float = _field(0.1, "03 04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
     weight_decay: float = _field(5e-4, "03 04", "Weight decay of SGD.", ge=0, lt=1)
@@ -159,6 +162,15 @@ class ReportParameters(BaseModel):
         """Settle what depends on another field."""
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
+        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
+            raise ValueError(
+                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
+            )
+        if self.generator_channel_base < 4 * self.generator_resolution_px:
+            raise ValueError(
+                f"generator_channel_base = {self.generator_channel_base} leaves fewer than 4 channels at "
+                f"{self.generator_resolution_px} px; give at least {4 * self.generator_resolution_px}"
+            )
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
                 "verifier: 'embedded' knows only sketches, which says nothing about the faces of authentic; give the "

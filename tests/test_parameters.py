@@ -90,3 +90,21 @@ def test_every_parameter_is_one_sentence_long_and_read_by_a_stage():
 def test_a_stage_is_given_only_what_it_reads():
     given = stage_parameters(build_parameters("smoke"), "02_generation")
     assert "total_kimg" in given and "training_steps" not in given and "verifier" not in given
+
+
+def test_pairs_of_ones_own_need_faces_of_ones_own(tmp_path):
+    for name in ("protocol", "protocol_faces"):
+        with pytest.raises(ParameterError, match="give authentic=PATH too"):
+            build_parameters("smoke", {name: str(tmp_path)})
+
+
+def test_a_generator_needs_channels_at_every_resolution():
+    with pytest.raises(ParameterError, match="leaves fewer than 4 channels at 128 px; give at least 512"):
+        build_parameters("smoke", {"generator_resolution_px": "128", "generator_channel_base": "64"})
+
+
+@pytest.mark.parametrize("text", ["banana", "1-", "-3", "1,,2", ""])
+def test_a_choice_of_folds_is_refused_by_its_form(text):
+    with pytest.raises(ParameterError, match="evaluation_folds"):
+        build_parameters("smoke", {"evaluation_folds": text})
+    assert build_parameters("smoke", {"evaluation_folds": "1-5, 8"}).evaluation_folds == "1-5, 8"

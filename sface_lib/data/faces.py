@@ -73,7 +73,7 @@ class FaceSet:
         Computed at first use, which reads every file.
         """
         if self._fingerprint is None:
-            self._fingerprint = combined_digest(self.names, self.labels, map(self._digest, range(len(self))))
+            self._fingerprint = combined_digest(self.names, self.labels, map(self.digest, range(len(self))))
         return self._fingerprint
 
     @property
@@ -82,6 +82,19 @@ class FaceSet:
         good = np.ones(len(self), dtype=bool)
         good[list(self.inspect().bad_indices)] = False
         return good
+
+    def digest(self, index: int) -> str:
+        """SHA-256 of one image's file."""
+        try:
+            return hashlib.sha256(self._bytes(index)).hexdigest()
+        except UndecodableImage:
+            return _UNREADABLE
+
+    def require_labels(self) -> np.ndarray:
+        """The labels; raises `InputError` in an unlabelled set."""
+        if self.labels is None:
+            raise InputError(f"'{self.path}' has no labels, but identities are needed here; use a labelled set")
+        return self.labels
 
     def load(self, indices: Iterable[int] | np.ndarray | None = None, size_px: int | None = None) -> torch.Tensor:
         """Decode images into one tensor; one that is not square is cropped to its centred square first.
@@ -213,12 +226,6 @@ class FaceSet:
                 f"these are {positions.dtype} {list(positions.shape)} from {positions.min()} to {positions.max()}"
             )
         return positions.astype(np.int64)
-
-    def _digest(self, index: int) -> str:
-        try:
-            return hashlib.sha256(self._bytes(index)).hexdigest()
-        except UndecodableImage:
-            return _UNREADABLE
 
 
 def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.errors import InputError, ParameterError, ProtocolError
+from sface_lib.errors import ParameterError, ProtocolError
 from sface_lib.files import atomic_path
 
 COLUMNS = ("left", "right", "same", "fold")
@@ -76,7 +76,8 @@ class Protocol:
         Raises
         ------
         ProtocolError
-            If an image is not in the set, or a name without suffix stands for two of its images.
+            If an image is not in the set, or a name without suffix stands for two of its images, or the set's labels
+            say otherwise than `same`.
         """
         index = {name: position for position, name in enumerate(faces.names)}
         stems = [_stem(name) for name in faces.names]
@@ -91,14 +92,27 @@ class Protocol:
                 f"images of the pairs, {len(missing)} in all, are not in '{faces.path}' (or twice, with different "
                 f"suffixes): {shown}; use the set that the pairs were made for, or leave these pairs out"
             )
-        return tuple(np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right))
+        left, right = (np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right))
+        self._check_labels(faces, left, right)
+        return left, right
+
+    def _check_labels(self, faces: FaceSet, left: np.ndarray, right: np.ndarray) -> None:
+        if faces.labels is None:
+            return
+        wrong = np.flatnonzero((faces.labels[left] == faces.labels[right]) != self.same)
+        if wrong.size:
+            first = wrong[0]
+            said = ("genuine", "two identities") if self.same[first] else ("impostor", "one identity")
+            raise ProtocolError(
+                f"{wrong.size} pairs disagree with the labels of '{faces.path}', the first being {self.left[first]!r} "
+                f"and {self.right[first]!r}: called {said[0]}, but of {said[1]} in the set; correct one of them"
+            )
 
     def identities_in(self, faces: FaceSet, folds: Iterable[int] | None = None) -> set[int]:
         """Labels of a set that occur in the pairs (of some folds); training must leave them out."""
-        if faces.labels is None:
-            raise InputError(f"'{faces.path}' has no labels, but identities are needed here; use a labelled set")
+        labels = faces.require_labels()
         pairs = self if folds is None else self.restrict(folds)
-        return set(faces.labels[np.concatenate(pairs.resolve(faces))].tolist())
+        return set(labels[np.concatenate(pairs.resolve(faces))].tolist())
 
 
 def read_protocol(path: str | Path) -> Protocol:

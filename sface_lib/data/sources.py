@@ -124,7 +124,7 @@ def open_source(path: str | Path) -> FolderSource | ZipSource | TarSource:
     try:
         if path.is_dir():
             return FolderSource(path)
-        return ZipSource(path) if _head(path, b"PK") else TarSource(path)
+        return ZipSource(path) if _is_zip(path) else TarSource(path)
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -177,9 +177,13 @@ def _index_tar(plain: Path, path: Path) -> dict[str, tuple[int, int] | None]:
 
 def _not_readable(path: Path) -> str:
     """Why a file can't be opened: a damaged archive, or none at all."""
-    if _head(path, b"PK") or _head(path, b"ustar", 257) or any(_head(path, magic) for magic in _UNPACKERS):
+    if _is_zip(path) or _head(path, b"ustar", 257) or any(_head(path, magic) for magic in _UNPACKERS):
         return f"'{path}' is a damaged or incomplete archive; copy or download it again"
     return f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces"
+
+
+def _is_zip(path: Path) -> bool:
+    return _head(path, b"PK\x03\x04") or _head(path, b"PK\x05\x06")
 
 
 def _head(path: Path, magic: bytes, offset: int = 0) -> bool:

@@ -1,8 +1,8 @@
 """Face recognition: backbones, margin heads, strategies, training, embeddings, evaluation."""
 
 from sface_lib.recognition.backbones import IResNet, MobileFaceNet
-from sface_lib.recognition.embedding import embed_batches, embed_faces, pixel_embeddings
-from sface_lib.recognition.evaluation import Evaluation, ProtocolPairs, evaluate, learnt
+from sface_lib.recognition.embedding import PIXELS_PX, embed_batches, embed_faces, pixel_embeddings
+from sface_lib.recognition.evaluation import Evaluation, ProtocolPairs, evaluate, learnt, resolve_pairs
 from sface_lib.recognition.heads import CosFace, cosface_logits
 from sface_lib.recognition.models import InputSpec, RecognitionModel, open_model
 from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
@@ -17,6 +17,7 @@ __all__ = [
     "InputSpec",
     "KnowledgeTransfer",
     "MobileFaceNet",
+    "PIXELS_PX",
     "ProtocolPairs",
     "RecognitionModel",
     "RecognitionRecipe",
@@ -29,5 +30,6 @@ __all__ = [
     "learnt",
     "open_model",
     "pixel_embeddings",
+    "resolve_pairs",
     "untrained_model",
 ]

@@ -11,6 +11,7 @@ from sface_lib.recognition.models import RecognitionModel
 
 # Larger batches are slower on a CPU: their activations are given back to the system and cleared again at every step.
 CPU_BATCH, GPU_BATCH = 16, 256
+PIXELS_PX = 32  # Side of the images behind the raw-pixel floor.
 
 
 def batch_size(accelerator: Accelerator) -> int:
@@ -56,7 +57,7 @@ def embed_faces(model: RecognitionModel, faces: FaceSet, accelerator: Accelerato
     return embed_batches(model, image_batches(faces, model.spec.size_px, batch_size(accelerator)), accelerator, fuse)
 
 
-def pixel_embeddings(faces: FaceSet, size_px: int = 32) -> np.ndarray:
+def pixel_embeddings(faces: FaceSet, size_px: int = PIXELS_PX) -> np.ndarray:
     """The floor of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
     rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px, GPU_BATCH)]
     pixels = torch.cat(rows)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from sface_lib.biometrics import Interval, KfoldAccuracy, RocCurve, accuracy_interval, kfold_accuracy, roc
+from sface_lib.data import FaceSet, Protocol
 from sface_lib.errors import InputError
 
 
@@ -51,6 +52,30 @@ class Evaluation:
     curve: RocCurve
 
 
+def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
+    """The pairs of a protocol as positions in a set, without those that name an image which cannot be decoded.
+
+    Raises
+    ------
+    InputError
+        The set has no labels, or fewer than two folds are left.
+    BadImageError
+        An image of the pairs cannot be decoded, and the set was opened with `on_bad_image="stop"`.
+    ProtocolError
+        See `Protocol.resolve`.
+    """
+    labels = faces.require_labels()
+    left, right = protocol.resolve(faces)
+    used = np.unique(np.concatenate([left, right]))
+    readable = np.zeros(len(faces), bool)
+    readable[used] = faces.subset(used).good
+    kept = readable[left] & readable[right]
+    columns = (left, right, protocol.same, protocol.fold, labels[left], labels[right])
+    if len(np.unique(protocol.fold[kept])) < 2:
+        raise InputError(f"the pairs are in the folds {list(protocol.fold_ids)}; k-fold accuracy needs two or more")
+    return ProtocolPairs(*(column[kept] for column in columns))
+
+
 def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed: int) -> Evaluation:
     """Judge unit embeddings `[N, d]` on pairs: k-fold accuracy, its interval, the ROC.
 
@@ -66,7 +91,7 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
     scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right], dtype=np.float64)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
     interval = accuracy_interval(
-        accuracy.correct, pairs.same, pairs.left_identity, pairs.right_identity, resamples=resamples, seed=seed
+        accuracy.correct, pairs.same, pairs.left_identity, pairs.right_identity, pairs.fold, resamples, seed=seed
     )
     return Evaluation(accuracy, interval, roc(scores[pairs.same], scores[~pairs.same]))
 

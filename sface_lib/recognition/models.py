@@ -1,6 +1,7 @@
 """A recognition model: a network, what it wants at its door, and how its embedding is fused with the mirror image's."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -66,6 +67,14 @@ class RecognitionModel:
     def embedding_size(self) -> int:
         """Width of one embedding, before fusion with the mirror image."""
         return self.description["embedding_size"]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 RGB `[N, 3, H, W]` -> float32 at the network's door; on the images' device."""

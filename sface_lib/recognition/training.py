@@ -80,7 +80,7 @@ class TaughtBatches:
     """
 
     def __init__(self, teacher: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
-        self.embedding_size = teacher.embedding_size
+        self.embedding_size, self.teacher = teacher.embedding_size, teacher.fingerprint
         self.views = torch.stack([self._embed(teacher, data, accelerator, flip) for flip in (False, True)])
 
     @staticmethod
@@ -125,7 +125,12 @@ class RecognitionTrainer:
         )
         network = network.to(memory_format=torch.channels_last)
         self.network, self.objective = (self._prepare(module) for module in (network, objective))
-        self.identity = {"recipe": dataclasses.asdict(recipe), "strategy": strategy, "data": data.fingerprint}
+        self.identity = {
+            "recipe": dataclasses.asdict(recipe),
+            "strategy": strategy,
+            "data": data.fingerprint,
+            "teacher": taught.teacher if taught else None,
+        }
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         """Move to the device; wrap for several processes only what has parameters."""

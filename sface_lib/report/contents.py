@@ -1,10 +1,14 @@
 """What is in a file or folder, as a hash that does not depend on where it lies."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sface_lib.files import sha256_of_file
+
+DEEPEST = 6
 
 
 def describe_path(path: Path) -> dict[str, Any]:
@@ -21,8 +25,7 @@ def describe_path(path: Path) -> dict[str, Any]:
         return {"sha256": sha256_of_file(path), "bytes": path.stat().st_size, "files": 1}
     if not path.is_dir():
         raise FileNotFoundError(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    return _describe_files(path, files)
+    return _describe_files(path, sorted(_files_below(path)))
 
 
 def describe_library(package: Path | None = None) -> dict[str, Any]:
@@ -33,6 +36,14 @@ def describe_library(package: Path | None = None) -> dict[str, Any]:
         file for file in package.rglob("*") if file.is_file() and not skipped & set(file.relative_to(package).parts)
     )
     return _describe_files(package, files)
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    """All files of a folder; links are followed as deep as a set of faces may go, which ends a loop of links."""
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        if len(Path(folder).relative_to(path).parts) >= DEEPEST:
+            subfolders.clear()
+        yield from (file for name in files if (file := Path(folder) / name).is_file())
 
 
 def _describe_files(folder: Path, files: list[Path]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """What later notebooks open of what earlier ones left in the run folder."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sface_lib.data import FaceSet, open_faces, parse_folds, read_protocol
+from sface_lib.data import FaceSet, open_faces
+from sface_lib.files import write_text
 from sface_lib.parameters import EMBEDDED
 from sface_lib.recognition import ProtocolPairs
 
 SELECTION = "data/selection.csv"
+PAIRS = "data/pairs.csv"
 SYNTHETIC = "data/synthetic.zip"
 EMBEDDED_AUTHENTIC = "data/authentic.zip"
 EMBEDDED_BENCHMARK = "data/benchmark.zip"
@@ -34,18 +37,23 @@ def synthetic_faces(stage: Any) -> FaceSet:
     return open_faces(stage.input(SYNTHETIC))
 
 
+def benchmark_faces(stage: Any) -> FaceSet:
+    """The set that the pairs name: the sketches' benchmark, the user's own, or the authentic set itself."""
+    p = stage.parameters
+    if p.authentic == EMBEDDED:
+        return open_faces(stage.input(EMBEDDED_BENCHMARK))
+    return open_faces(p.protocol_faces) if p.protocol_faces else authentic_faces(stage)
+
+
+def write_pairs(stage: Any, pairs: ProtocolPairs) -> None:
+    """Hand the evaluated pairs on, as positions in `benchmark_faces`."""
+    write_text(stage.output(PAIRS), pd.DataFrame(dataclasses.asdict(pairs)).to_csv(index=False))
+
+
 def evaluation_faces(stage: Any) -> tuple[FaceSet, ProtocolPairs]:
     """The images that the evaluated pairs name, each once, and the pairs as positions in them."""
-    p = stage.parameters
-    if p.protocol == EMBEDDED:
-        faces, path = open_faces(stage.input(EMBEDDED_BENCHMARK)), stage.input(EMBEDDED_PROTOCOL)
-    else:
-        faces, path = open_faces(p.protocol_faces) if p.protocol_faces else authentic_faces(stage), p.protocol
-    protocol = read_protocol(path)
-    protocol = protocol.restrict(parse_folds(p.evaluation_folds, protocol.fold_ids))
-    left, right = protocol.resolve(faces)
-    used, positions = np.unique(np.concatenate([left, right]), return_inverse=True)
-    left_at, right_at = np.split(positions, 2)
-    labels = np.where(protocol.same, faces.labels[left], faces.labels[right])
-    pairs = ProtocolPairs(left_at, right_at, protocol.same, protocol.fold, faces.labels[left], labels)
-    return faces.subset(used), pairs
+    table = pd.read_csv(stage.input(PAIRS))
+    used, positions = np.unique(table[["left", "right"]].to_numpy().T, return_inverse=True)
+    left, right = positions.reshape(2, -1)
+    rest = (table[name].to_numpy() for name in ("same", "fold", "left_identity", "right_identity"))
+    return benchmark_faces(stage).subset(used), ProtocolPairs(left, right, *rest)

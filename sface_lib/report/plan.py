@@ -2,17 +2,29 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from sface_lib import parameters as model
+from sface_lib.errors import WeightsError
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
 MODELS = ("verifier", "teacher")
+OPEN_MODELS = """
+import sys
+from sface_lib.errors import SfaceError
+from sface_lib.recognition import open_model
+try:
+    for path in sys.argv[1:]:
+        open_model(path)
+except SfaceError as error:
+    sys.exit(str(error))
+"""
 
 
 @dataclass(frozen=True)
@@ -90,13 +102,11 @@ def plan_report(
 def _check_models(parameters: model.ReportParameters) -> None:
     """Open the models that are given, in a process of its own: torch would fill this one to the end of the run."""
     given = {name: getattr(parameters, name) for name in MODELS}
-    paths = {path for name, path in given.items() if path != model.PATH_PARAMETERS[name]}
+    paths = sorted({path for name, path in given.items() if path != model.PATH_PARAMETERS[name]})
     if paths:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_open_model, sorted(paths)))
-
-
-def _open_model(path: str) -> None:
-    from sface_lib.recognition import open_model
-
-    open_model(path)
+        search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
+        command = [sys.executable, "-c", OPEN_MODELS, *paths]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if answer.returncode:
+            raise WeightsError(answer.stderr.strip().splitlines()[-1])

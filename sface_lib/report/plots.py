@@ -143,6 +143,12 @@ def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors
     axes.legend(fontsize="small", title="floors", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
 
 
+def rows_of(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Rows of images uint8 `[n, 3, S, S]`, n <= columns, one after the other; short ones are filled with white."""
+    blank = np.full((columns, *rows[0].shape[1:]), 255, np.uint8)
+    return np.concatenate([np.concatenate([row, blank[len(row) :]]) for row in rows])
+
+
 def contact_sheet(images: np.ndarray, columns: int, enlarge: int = 1, gap_px: int = 2) -> np.ndarray:
     """Tile images uint8 `[N, 3, S, S]` into one picture uint8 `[H, W, 3]`, row by row, on white."""
     images = np.asarray(images).repeat(enlarge, 2).repeat(enlarge, 3)

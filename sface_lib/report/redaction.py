@@ -1,11 +1,13 @@
 """Names of authentic identities are taken out of what is handed round."""
 
 import re
-import tarfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+
+from sface_lib.data.layout import IMAGE_SUFFIXES, find_layout
+from sface_lib.data.sources import open_source
+from sface_lib.errors import FacesError
 
 WITHHELD = "[name withheld]"
 SHORTEST_NAME = 3
@@ -16,14 +18,15 @@ WORD = re.compile(r"[^\W_]+")
 class Redactor:
     """Replaces names in text, also inside file names such as `Ann_Lee_0001.jpg`.
 
-    A name counts when it has a letter and three characters; its words may be joined by any other separators.
+    A name counts when it has a letter, and three characters or one outside ASCII; its words may be joined by any other
+    separators.
     """
 
     def __init__(self, names: Iterable[str] = ()):
         by_first_word: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         for name in names:
             words = tuple(WORD.findall(name))
-            if len(name) >= SHORTEST_NAME and any(letter.isalpha() for letter in name):
+            if any(letter.isalpha() for letter in name) and (len(name) >= SHORTEST_NAME or not name.isascii()):
                 by_first_word[words[0]].add(words)
         self._patterns = {
             first: [_pattern(words) for words in sorted(found, key=lambda w: (-len(w), w))]
@@ -53,22 +56,20 @@ def collect_names(inputs: Iterable[Path]) -> set[str]:
 
 
 def _names_of(path: Path) -> set[str]:
-    """Folder names within a set of faces, or the fields of a text file of pairs."""
-    if path.is_dir():
-        return {entry.name for entry in path.iterdir() if entry.is_dir()}
-    if not path.is_file():
-        return set()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return _parents(archive.namelist())
-    if tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
-            return _parents(archive.getnames())
-    return _fields(path) if path.suffix in (".txt", ".csv", ".tsv") else set()
-
-
-def _parents(members: Iterable[str]) -> set[str]:
-    return {PurePosixPath(member).parent.name for member in members} - {""}
+    """Identities of a set of faces and the names within its images' names, or the fields of a text file of pairs."""
+    if path.suffix in (".txt", ".csv", ".tsv") and path.is_file():
+        return _fields(path)
+    try:
+        source = open_source(path)
+    except FacesError:
+        return set()  # No set of faces, or one that no notebook could open either.
+    try:
+        names = set(find_layout(source).identities)
+    except FacesError:
+        names = {part for member in source.members for part in PurePosixPath(member).parent.parts}
+    stems = (PurePosixPath(member).stem for member in source.members if member.lower().endswith(IMAGE_SUFFIXES))
+    people = {re.sub(r"[\W_\d]+$", "", stem) for stem in stems}
+    return names | {person for person in people if len(WORD.findall(person)) > 1}
 
 
 def _fields(path: Path) -> set[str]:

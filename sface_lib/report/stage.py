@@ -13,7 +13,7 @@ from typing import Any
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, read_json, write_json
 from sface_lib.parameters import EMBEDDED
-from sface_lib.report.contents import describe_path
+from sface_lib.report.contents import describe_library, describe_path
 from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.report.kernel import machine_facts, take_parameters
 from sface_lib.report.plain import to_plain
@@ -108,18 +108,19 @@ class Stage:
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints and logs that stays until the stage has finished; it is no output.
 
-        It belongs to the parameters, and to the data and weights of earlier stages: other ones begin in a fresh folder,
-        and going back to these finds it again.
+        It belongs to the parameters, to the library's files, and to the data and weights of earlier stages: other ones
+        begin in a fresh folder, and going back to these finds it again.
         """
         folder = self._inside(f"work/{self.name}/{self._inputs_digest()}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _inputs_digest(self) -> str:
-        """Eight hex digits of the parameters, and of the data and weights that earlier stages wrote."""
+        """Eight hex digits of the parameters, the library, and the data and weights that earlier stages wrote."""
         records = [self._read_record(need)["outputs"] for need in self._needs() if self._record(need).exists()]
         read = {name: facts for outputs in records for name, facts in outputs.items() if name.startswith(HANDED_OVER)}
-        parts = json.dumps([self.parameters.model_dump(mode="json"), read], sort_keys=True)
+        library = describe_library()["sha256"]
+        parts = json.dumps([self.parameters.model_dump(mode="json"), library, read], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:8]
 
     def table(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sface_lib.data import Protocol, open_faces, parse_folds, read_protocol, write_protocol
+from sface_lib.data import Protocol, open_faces, parse_folds, read_protocol, write_faces, write_protocol
 from sface_lib.errors import InputError, ParameterError, ProtocolError
 
 LFW = "2\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\nCy\t2\t3\nCy\t1\tDi\t1\n"
@@ -151,3 +151,11 @@ def test_a_choice_that_names_no_folds_is_refused_with_those_there_are(text):
     with pytest.raises(ParameterError, match="folds are .*of the folds 1, 2, 3") as caught:
         parse_folds(text, (3, 1, 2))
     assert repr(text) in str(caught.value)
+
+
+def test_pairs_that_disagree_with_the_labels_are_refused(tmp_path):
+    faces = open_faces(write_faces(tmp_path / "a.zip", np.zeros((4, 3, 8, 8), np.uint8), [0, 0, 1, 1]))
+    name = faces.names
+    wrong = Protocol((name[0], name[1]), (name[1], name[2]), np.array([True, True]), np.array([0, 1]))
+    with pytest.raises(ProtocolError, match="1 pairs disagree .* called genuine, but of two identities"):
+        wrong.resolve(faces)

@@ -7,6 +7,7 @@ import zipfile
 import pytest
 
 from sface_lib.data import open_faces
+from sface_lib.data.sources import open_source
 from sface_lib.errors import BadImageError, FacesError
 
 
@@ -134,3 +135,9 @@ def test_a_damaged_labels_file_in_a_zip_is_refused(tmp_path, make):
     path = make.pack_zip(tmp_path / "set", tmp_path / "set.zip")
     path.write_bytes(path.read_bytes().replace(b'"labels"', b'"lobels"'))  # Its checksum no longer fits.
     refused(path, r"dataset\.json of .* is not valid JSON")
+
+
+def test_a_tar_whose_first_name_begins_like_a_zip_is_a_tar(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(__file__, "PK_Rao/1.jpg")
+    assert open_source(tmp_path / "a.tar").members == ("PK_Rao/1.jpg",)

@@ -1,6 +1,7 @@
 """Losses are the formulas, strategies differ only in what they learn from, and training is exact."""
 
 import inspect
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.biometrics import Interval
-from sface_lib.data import FaceBatches, open_faces
+from sface_lib.data import FaceBatches, Protocol, open_faces
 from sface_lib.engine import checkpoints, make_accelerator
-from sface_lib.errors import InputError, TrainingError
+from sface_lib.errors import BadImageError, CheckpointError, InputError, TrainingError
+from sface_lib.parameters import ReportParameters
 from sface_lib.population import write_sketches
 from sface_lib.privacy import compare_within
 from sface_lib.recognition import (
@@ -27,6 +29,7 @@ from sface_lib.recognition import (
     embed_faces,
     evaluate,
     learnt,
+    resolve_pairs,
     untrained_model,
 )
 from sface_lib.recognition.evaluation import Evaluation
@@ -94,7 +97,7 @@ def test_the_weight_is_ten_thousand_times_the_mean_squared_error_at_512_dimensio
     a, b = (F.normalize(torch.randn(6, 512)) for _ in range(2))
     mse = 10_000 * F.mse_loss(a, b).item()
     assert KnowledgeTransfer(39.0625)(a, None, b).item() == pytest.approx(mse, rel=1e-4)
-    assert pytest.approx(10_000 * 2 / 512, rel=1e-3) == 39.06
+    assert ReportParameters().kt_weight == pytest.approx(10_000 * 2 / 512, rel=1e-3)
 
 
 def test_combined_learning_is_the_sum_of_both():
@@ -193,3 +196,30 @@ def test_perfect_embeddings_score_one_and_pairs_outside_the_set_are_refused():
     assert result.accuracy.mean == 1 and result.interval.low == 1
     with pytest.raises(InputError, match="position 15 of 10"):
         evaluate(rows[:10], pairs, resamples=100, seed=0)
+
+
+def test_training_taught_by_another_teacher_is_not_gone_on_with(data, tmp_path):
+    accelerator = make_accelerator(FLOAT32)
+
+    def trainer(seed):
+        taught = TaughtBatches(untrained_model(recipe(seed=seed)), data, accelerator)
+        return RecognitionTrainer(data, "KT", recipe(), accelerator, tmp_path, taught)
+
+    trainer(8).train()
+    with pytest.raises(CheckpointError, match="made with another teacher"):
+        trainer(9).train()
+
+
+def test_pairs_with_an_image_that_cannot_be_decoded_are_left_out_and_one_fold_is_too_few(tmp_path):
+    faces = open_faces(write_sketches(tmp_path / "a.zip", 0, 4, 2, 16, seed=0))
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "set")
+    (tmp_path / "set" / faces.names[0]).write_bytes(b"no image")
+    left, right = ((faces.names[i] for i in chosen) for chosen in ((0, 2, 4, 6), (1, 3, 6, 0)))
+    protocol = Protocol(tuple(left), tuple(right), np.array([1, 1, 0, 0], bool), np.array([1, 1, 2, 1]))
+    pairs = resolve_pairs(protocol, open_faces(tmp_path / "set", on_bad_image="skip"))
+    assert pairs.left.tolist() == [2, 4] and pairs.same.tolist() == [True, False]
+    with pytest.raises(BadImageError, match="cannot be decoded"):
+        resolve_pairs(protocol, open_faces(tmp_path / "set"))
+    with pytest.raises(InputError, match="k-fold accuracy needs two or more"):
+        resolve_pairs(protocol.restrict([1]), faces)

@@ -40,3 +40,27 @@ def test_names_are_known_from_the_inputs_before_any_notebook_has_listed_them(tmp
     (tmp_path / "pairs.txt").write_text("10\t300\nDan_Woe\t1\t4\nEve_Zoe\t1\tFay_Abe\t2\n")
     inputs = [tmp_path / name for name in ("folder", "set.tar", "set.zip", "pairs.txt")]
     assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(inputs)
+
+
+def test_names_below_a_common_folder_in_file_names_and_of_two_letters_are_known(tmp_path):
+    (tmp_path / "set" / "lfw112" / "Ann_Lee").mkdir(parents=True)
+    (tmp_path / "set" / "lfw112" / "王伟").mkdir()
+    for name in ("Ann_Lee", "王伟"):
+        (tmp_path / "set" / "lfw112" / name / "1.jpg").write_text("")
+    with zipfile.ZipFile(tmp_path / "numbered.zip", "w") as archive:
+        archive.writestr("00000\\Bea_Poe_0001.png", "")
+        archive.writestr("00000\\img0002.png", "")
+        archive.writestr("dataset.json", '{"labels": null}')
+    names = collect_names([tmp_path / "set", tmp_path / "numbered.zip"])
+    assert {"Ann_Lee", "王伟", "Bea_Poe"} <= names
+    assert (
+        Redactor(names)("image Bea_Poe_0001 of 王伟 in lfw112")
+        == "image [name withheld]_0001 of [name withheld] in lfw112"
+    )
+
+
+def test_a_damaged_archive_has_no_names_and_is_no_error(tmp_path):
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        archive.add(__file__, "Ann_Lee/1.jpg")
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "set.tar").read_bytes()[:700])
+    assert collect_names([tmp_path / "set.tar"]) >= {"Ann_Lee"} and collect_names([tmp_path / "cut.tar"]) == set()

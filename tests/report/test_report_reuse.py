@@ -8,6 +8,7 @@ from report_workshop import Workshop
 
 from sface_lib.errors import InputError, RunError
 from sface_lib.report import runner
+from sface_lib.report.contents import describe_path
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,14 @@ def test_from_needs_the_earlier_stages_complete(workshop):
     workshop.usual_notebooks()
     with pytest.raises(RunError, match="--from 92_second needs 91_first, which is not complete or has changed"):
         workshop.run(start_from="92_second")
+
+
+def test_a_linked_identity_folder_counts_by_its_contents(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.jpg").write_text("a")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "Ann_Lee").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "loop").symlink_to(tmp_path / "set")
+    before = describe_path(tmp_path / "set")
+    (tmp_path / "elsewhere" / "1.jpg").write_text("b")
+    assert before["files"] >= 1 and describe_path(tmp_path / "set")["sha256"] != before["sha256"]
