@@ -1,0 +1,213 @@
+"""Looks of a head: skin, lips, brows, irises and hair, painted on a cylinder around the average head.
+
+A texture is sRGB float `[H, W, 3]` in 0..1. Its columns are the angle around the head from -180 degrees (behind, at the
+right) over 0 (the face) to 180, its rows the height from the top: a place on it is the same place of every head.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+from scipy.interpolate import LinearNDInterpolator
+from scipy.ndimage import gaussian_filter
+
+from sface_lib.population.heads import HeadModel, head_model
+
+HEIGHT, WIDTH = 512, 1024
+AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
+TOP_MM, BOTTOM_MM = 120.0, -150.0
+# Absorption of melanin and haemoglobin in sRGB's three bands, relative; light skin keeps what is left of white.
+PALE = np.array([0.97, 0.84, 0.76])
+MELANIN = np.array([1.00, 1.50, 1.95])
+BLOOD = np.array([0.08, 0.62, 0.50])
+HAIR_COLOURS = {
+    "black": (0.07, 0.06, 0.06),
+    "brown": (0.24, 0.15, 0.09),
+    "blond": (0.72, 0.56, 0.34),
+    "red": (0.48, 0.20, 0.09),
+    "gray": (0.62, 0.61, 0.60),
+}
+IRIS_COLOURS = {
+    "brown": (0.26, 0.15, 0.08),
+    "hazel": (0.42, 0.32, 0.16),
+    "green": (0.36, 0.45, 0.30),
+    "blue": (0.36, 0.50, 0.66),
+    "gray": (0.48, 0.53, 0.56),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Skin:
+    """What belongs to the skin of one identity.
+
+    Attributes
+    ----------
+    melanin, blood
+        0..1: how dark, how red.
+    mottling
+        0..1: strength of large patches.
+    spots
+        float `[S, 4]`: angle in degrees, height in mm, radius in mm and darkness 0..1 of freckles and moles.
+    lip_redness
+        0..1.
+    brow_height_mm, brow_thickness_mm, brow_arch_mm, brow_length_mm, brow_density
+        Of both brows; the density is 0..1.
+    stubble
+        0..1: shadow of a shaven beard.
+    lines
+        0..1: lines of age.
+    seed
+        Of patches and of the brows' hairs.
+    """
+
+    melanin: float
+    blood: float
+    mottling: float
+    spots: np.ndarray
+    lip_redness: float
+    brow_height_mm: float
+    brow_thickness_mm: float
+    brow_arch_mm: float
+    brow_length_mm: float
+    brow_density: float
+    stubble: float
+    lines: float
+    seed: int
+
+
+def skin_colour(melanin: np.ndarray | float, blood: np.ndarray | float) -> np.ndarray:
+    """sRGB of skin, with a last axis of three, by the absorption of its two pigments."""
+    melanin, blood = np.asarray(melanin, float)[..., None], np.asarray(blood, float)[..., None]
+    return PALE * np.exp(-1.15 * melanin * MELANIN - 0.55 * blood * BLOOD)
+
+
+def cylinder_places(vertices: np.ndarray) -> np.ndarray:
+    """Texture coordinates (u to the left of the head, v upwards, 0..1) of points `[V, 3]` on the average head."""
+    angle = np.arctan2(vertices[:, 0], AXIS_Y_MM - vertices[:, 1])
+    height = (vertices[:, 2] - BOTTOM_MM) / (TOP_MM - BOTTOM_MM)
+    return np.stack([angle / (2 * np.pi) + 0.5, height], 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Canvas:
+    """What lies where on the cylinder, each `[H, W]`: x and height in mm, angle in degrees, and the lips' mask."""
+
+    x_mm: np.ndarray
+    z_mm: np.ndarray
+    angle: np.ndarray
+    lips: np.ndarray
+
+
+@functools.cache
+def canvas() -> Canvas:
+    """The canvas of the average head."""
+    model = head_model()
+    places = cylinder_places(model.template)
+    outer = _front_surface(model)
+    u, v = np.meshgrid((np.arange(WIDTH) + 0.5) / WIDTH, 1 - (np.arange(HEIGHT) + 0.5) / HEIGHT)
+    values = np.stack([model.template[outer, 0], model.lips[outer]], 1)
+    x, lips = np.moveaxis(LinearNDInterpolator(places[outer], values, fill_value=0.0)(u, v), 2, 0)
+    return Canvas(x, BOTTOM_MM + v * (TOP_MM - BOTTOM_MM), (u - 0.5) * 360, np.clip(gaussian_filter(lips, 1.0), 0, 1))
+
+
+def _front_surface(model: HeadModel) -> np.ndarray:
+    """Skin vertices that can be seen from outside along the cylinder's radius."""
+    return np.unique(model.skin)
+
+
+def paint_skin(skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
+    """The texture of a head; `hair_colour` is sRGB `[3]` and colours the brows."""
+    c, rng = canvas(), np.random.default_rng(skin.seed)
+    patches = _noise(rng, 40) * 0.6 + _noise(rng, 12) * 0.4
+    fine = _noise(rng, 1.2)
+    cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
+    sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
+    melanin = skin.melanin * (1 + 0.10 * skin.mottling * patches + 0.03 * fine) + 0.07 * sockets
+    blood = skin.blood * (1 + 0.35 * skin.mottling * patches) + 0.28 * cheeks + 0.05 * fine
+    melanin += 0.8 * _spots(c, skin.spots)
+    texture = skin_colour(np.clip(melanin, 0, 2), np.clip(blood, 0, 2))
+    texture *= 1 - 0.32 * skin.lines * _age_lines(c, rng)[..., None]
+    beard = _bump(np.maximum(abs(c.angle) - 38, 0), 12) * _step(-50 - c.z_mm, 7) * _step(c.z_mm + 122, 8)
+    beard *= 1 - _bump(c.x_mm, 17) * _step(c.z_mm + 64, 5) * 0.5
+    texture = _blend(texture, hair_colour * 0.8, skin.stubble * 0.45 * beard * (0.8 + 0.2 * fine))
+    lips = skin_colour(skin.melanin * 0.92 + 0.05, skin.blood + 0.5 + 0.9 * skin.lip_redness)
+    texture = _blend(texture, lips * (1 + 0.05 * fine[..., None]), 0.85 * c.lips)
+    return np.clip(_blend(texture, hair_colour * 0.85, _brows(c, skin, rng)), 0, 1)
+
+
+def _noise(rng: np.random.Generator, radius_px: float) -> np.ndarray:
+    """Smooth noise with unit standard deviation; the columns wrap round."""
+    small = max(1, int(radius_px / 3))
+    field = rng.standard_normal((HEIGHT // small + 1, WIDTH // small + 1))
+    field = gaussian_filter(field, radius_px / small, mode=("nearest", "wrap"))
+    field = np.kron(field, np.ones((small, small)))[:HEIGHT, :WIDTH] if small > 1 else field[:HEIGHT, :WIDTH]
+    if small > 1:
+        field = gaussian_filter(field, small, mode=("nearest", "wrap"))
+    return field / field.std()
+
+
+def _bump(distance: np.ndarray, width: float) -> np.ndarray:
+    return np.exp(-0.5 * (distance / width) ** 2)
+
+
+def _step(value: np.ndarray, softness: float) -> np.ndarray:
+    """0 far below zero, 1 far above."""
+    return 1 / (1 + np.exp(np.clip(-4 * value / softness, -60, 60)))
+
+
+def _blend(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+    share = np.clip(share, 0, 1)[..., None]
+    return below * (1 - share) + above * share
+
+
+def _spots(c: Canvas, spots: np.ndarray) -> np.ndarray:
+    """Darkness of freckles and moles; each is drawn in a small window around its place."""
+    darkness = np.zeros((HEIGHT, WIDTH))
+    mm_per_row, degrees_per_column = (TOP_MM - BOTTOM_MM) / HEIGHT, 360 / WIDTH
+    for angle, height, radius, strength in spots:
+        row, column = int((TOP_MM - height) / mm_per_row), int((angle + 180) / degrees_per_column)
+        rows, columns = slice(max(row - 12, 0), row + 13), slice(max(column - 12, 0), column + 13)
+        across = (c.angle[rows, columns] - angle) * 1.5  # About 1.5 mm a degree at the face.
+        along = c.z_mm[rows, columns] - height
+        darkness[rows, columns] += strength * np.exp(-((across**2 + along**2) / radius**2) ** 2)
+    return darkness
+
+
+def _brows(c: Canvas, skin: Skin, rng: np.random.Generator) -> np.ndarray:
+    """Cover of both brows: an arch of short hairs, thinning out at its ends."""
+    x = abs(c.x_mm)
+    start, end = 11.0, 11.0 + skin.brow_length_mm
+    along = np.clip((x - start) / (end - start), 0, 1)
+    middle = 17.0 + skin.brow_height_mm + skin.brow_arch_mm * np.sin(np.pi * along**1.4) - 4.0 * along**3
+    thickness = skin.brow_thickness_mm * (1 - 0.62 * along) * 0.5
+    cover = _bump(c.z_mm - middle, thickness) * _step(x - start, 3) * _step(end - x, 5) * (abs(c.angle) < 75)
+    hairs = 0.75 + 0.35 * gaussian_filter(rng.standard_normal((HEIGHT, WIDTH)), (0.6, 1.6)) / 0.3
+    return np.clip(skin.brow_density * cover * np.clip(hairs, 0.2, 1.3), 0, 1)
+
+
+def _age_lines(c: Canvas, rng: np.random.Generator) -> np.ndarray:
+    """Lines of the forehead, from nose to mouth, at the eyes' corners and between the brows, 0..1."""
+    wobble = 1.5 * _noise(rng, 25)
+    forehead = sum(_bump(c.z_mm - z + wobble, 0.9) for z in (34 + rng.uniform(-2, 2), 43, 52 + rng.uniform(-2, 2)))
+    forehead = forehead * _bump(np.maximum(abs(c.angle) - 25, 0), 8)
+    x = abs(c.x_mm)
+    drop = np.clip((-34 - c.z_mm) / 42, 0, 1)
+    folds = _bump(x - (19 + 12 * drop), 1.3) * _step(-36 - c.z_mm, 6) * _step(c.z_mm + 78, 8)
+    feet = sum(_bump(c.z_mm - slope * (x - 48), 0.9) for slope in (-0.35, 0.05, 0.45))
+    feet = feet * _step(x - 50, 3) * _step(63 - x, 4) * (abs(c.angle) < 80)
+    frown = _bump(x - 5, 0.8) * _bump(c.z_mm - 20, 6)
+    return np.clip(0.7 * forehead + folds + 0.7 * feet + 0.7 * frown, 0, 1)
+
+
+def paint_eye(iris: np.ndarray, seed: int, size: int = 96) -> np.ndarray:
+    """Texture of an eyeball seen from the front, `[size, size, 3]`: white, iris with fibres and dark rim, pupil."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 80), rng.normal(0, 0.16, 80))
+    disc = 0.46
+    colour = np.asarray(iris) * (1 + fibres[..., None] + 0.5 * (1 - radius[..., None] / disc).clip(0, 1))
+    eye = np.array([0.90, 0.87, 0.85]) * (1 - 0.22 * radius[..., None] ** 2)
+    eye = _blend(eye, colour * 0.45, _step(disc - radius, 0.06))
+    eye = _blend(eye, colour, _step(disc * 0.88 - radius, 0.08))
+    return np.clip(_blend(eye, np.full(3, 0.02), _step(0.19 - radius, 0.04)), 0, 1)
