@@ -123,6 +123,7 @@ class HeadModel:
         rest = vertices[:, [self._nose_tip, *self._mouth]]
         return np.concatenate([self.eye_centres(vertices), rest], 1)
 
+    @functools.cached_property
     def change_sizes(self) -> np.ndarray:
         """Largest displacement in mm, over the head's surface, of each local change at 1."""
         n = len(self.change_names)
@@ -160,16 +161,6 @@ class HeadModel:
 def head_model() -> HeadModel:
     """The one head model of a process; making it the first time on a machine takes a minute."""
     return HeadModel()
-
-
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Area-weighted unit normals `[V, 3]`; zero where no triangle touches a vertex."""
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    faces = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(normals, triangles[:, i], faces)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
 def _tensors(values: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

@@ -1,6 +1,6 @@
 """Looks of a head: skin, lips, brows, irises and hair, painted on a cylinder around the average head.
 
-A texture is sRGB float `[H, W, 3]` in 0..1. Its columns are the angle around the head from -180 degrees (behind, at the
+A texture is sRGB float32 `[H, 2 H, 3]` in 0..1. Its columns are the angle around the head from -180 degrees (behind, at the
 right) over 0 (the face) to 180, its rows the height from the top: a place on it is the same place of every head.
 """
 
@@ -13,13 +13,13 @@ from scipy.ndimage import gaussian_filter
 
 from sface_lib.population.heads import HeadModel, head_model
 
-HEIGHT, WIDTH = 512, 1024
+REFERENCE_ROWS = 512  # Sizes in pixels below are meant at this height.
 AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
 TOP_MM, BOTTOM_MM = 120.0, -150.0
 # Absorption of melanin and haemoglobin in sRGB's three bands, relative; light skin keeps what is left of white.
-PALE = np.array([0.97, 0.84, 0.76])
-MELANIN = np.array([1.00, 1.50, 1.95])
-BLOOD = np.array([0.08, 0.62, 0.50])
+PALE = np.array([0.97, 0.84, 0.76], np.float32)
+MELANIN = np.array([1.00, 1.50, 1.95], np.float32)
+BLOOD = np.array([0.08, 0.62, 0.50], np.float32)
 HAIR_COLOURS = {
     "black": (0.07, 0.06, 0.06),
     "brown": (0.24, 0.15, 0.09),
@@ -77,7 +77,7 @@ class Skin:
 
 def skin_colour(melanin: np.ndarray | float, blood: np.ndarray | float) -> np.ndarray:
     """sRGB of skin, with a last axis of three, by the absorption of its two pigments."""
-    melanin, blood = np.asarray(melanin, float)[..., None], np.asarray(blood, float)[..., None]
+    melanin, blood = (np.asarray(share, np.float32)[..., None] for share in (melanin, blood))
     return PALE * np.exp(-1.15 * melanin * MELANIN - 0.55 * blood * BLOOD)
 
 
@@ -88,38 +88,65 @@ def cylinder_places(vertices: np.ndarray) -> np.ndarray:
     return np.stack([angle / (2 * np.pi) + 0.5, height], 1)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Canvas:
-    """What lies where on the cylinder, each `[H, W]`: x and height in mm, angle in degrees, and the lips' mask."""
+    """What lies where on the cylinder, each float32 `[H, 2 H]`: x and height in mm, angle in degrees, the lips' mask."""
 
     x_mm: np.ndarray
     z_mm: np.ndarray
     angle: np.ndarray
     lips: np.ndarray
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.angle.shape
+
+    @property
+    def scale(self) -> float:
+        """Pixels for each one at the reference height."""
+        return self.shape[0] / REFERENCE_ROWS
+
+    def noise(self, rng: np.random.Generator, radius_px: float) -> np.ndarray:
+        """Smooth noise with unit standard deviation; the columns wrap round."""
+        radius, modes = radius_px * self.scale, ("nearest", "wrap")
+        small = max(1, int(radius / 3))
+        rows, columns = self.shape
+        field = rng.standard_normal((rows // small + 1, columns // small + 1), np.float32)
+        field = gaussian_filter(field, radius / small, mode=modes)
+        if small > 1:
+            field = gaussian_filter(field.repeat(small, 0).repeat(small, 1), small, mode=modes)
+        field = field[:rows, :columns]
+        return field / field.std()
+
+    def strands(self, rng: np.random.Generator, curl: float) -> np.ndarray:
+        """Noise drawn out along the strands of hair, unit standard deviation."""
+        field = rng.standard_normal(self.shape, np.float32)
+        lengths = np.array([14 * (1 - curl) + 1.5, 0.8 + 1.2 * curl]) * self.scale
+        field = gaussian_filter(field, lengths, mode=("nearest", "wrap"))
+        return field / field.std()
+
 
 @functools.cache
-def canvas() -> Canvas:
-    """The canvas of the average head."""
+def canvas(rows: int) -> Canvas:
+    """The canvas of the average head, with this many rows."""
     model = head_model()
     places = cylinder_places(model.template)
-    outer = _front_surface(model)
-    u, v = np.meshgrid((np.arange(WIDTH) + 0.5) / WIDTH, 1 - (np.arange(HEIGHT) + 0.5) / HEIGHT)
+    outer = np.unique(model.skin)
+    columns = 2 * rows
+    u, v = np.meshgrid((np.arange(columns) + 0.5) / columns, 1 - (np.arange(rows) + 0.5) / rows)
     values = np.stack([model.template[outer, 0], model.lips[outer]], 1)
     x, lips = np.moveaxis(LinearNDInterpolator(places[outer], values, fill_value=0.0)(u, v), 2, 0)
-    return Canvas(x, BOTTOM_MM + v * (TOP_MM - BOTTOM_MM), (u - 0.5) * 360, np.clip(gaussian_filter(lips, 1.0), 0, 1))
+    lips = np.clip(gaussian_filter(lips, rows / REFERENCE_ROWS), 0, 1)
+    fields = (x, BOTTOM_MM + v * (TOP_MM - BOTTOM_MM), (u - 0.5) * 360, lips)
+    return Canvas(*(field.astype(np.float32) for field in fields))
 
 
-def _front_surface(model: HeadModel) -> np.ndarray:
-    """Skin vertices that can be seen from outside along the cylinder's radius."""
-    return np.unique(model.skin)
-
-
-def paint_skin(skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
+def paint_skin(c: Canvas, skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
     """The texture of a head; `hair_colour` is sRGB `[3]` and colours the brows."""
-    c, rng = canvas(), np.random.default_rng(skin.seed)
-    patches = _noise(rng, 40) * 0.6 + _noise(rng, 12) * 0.4
-    fine = _noise(rng, 1.2)
+    rng = np.random.default_rng(skin.seed)
+    patches = c.noise(rng, 40) * 0.6 + c.noise(rng, 12) * 0.4
+    fine = c.noise(rng, 1.2)
     cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
     sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
     melanin = skin.melanin * (1 + 0.10 * skin.mottling * patches + 0.03 * fine) + 0.07 * sockets
@@ -133,17 +160,6 @@ def paint_skin(skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
     lips = skin_colour(skin.melanin * 0.92 + 0.05, skin.blood + 0.5 + 0.9 * skin.lip_redness)
     texture = _blend(texture, lips * (1 + 0.05 * fine[..., None]), 0.85 * c.lips)
     return np.clip(_blend(texture, hair_colour * 0.85, _brows(c, skin, rng)), 0, 1)
-
-
-def _noise(rng: np.random.Generator, radius_px: float) -> np.ndarray:
-    """Smooth noise with unit standard deviation; the columns wrap round."""
-    small = max(1, int(radius_px / 3))
-    field = rng.standard_normal((HEIGHT // small + 1, WIDTH // small + 1))
-    field = gaussian_filter(field, radius_px / small, mode=("nearest", "wrap"))
-    field = np.kron(field, np.ones((small, small)))[:HEIGHT, :WIDTH] if small > 1 else field[:HEIGHT, :WIDTH]
-    if small > 1:
-        field = gaussian_filter(field, small, mode=("nearest", "wrap"))
-    return field / field.std()
 
 
 def _bump(distance: np.ndarray, width: float) -> np.ndarray:
@@ -162,14 +178,14 @@ def _blend(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarra
 
 def _spots(c: Canvas, spots: np.ndarray) -> np.ndarray:
     """Darkness of freckles and moles; each is drawn in a small window around its place."""
-    darkness = np.zeros((HEIGHT, WIDTH))
-    mm_per_row, degrees_per_column = (TOP_MM - BOTTOM_MM) / HEIGHT, 360 / WIDTH
+    darkness = np.zeros(c.shape, np.float32)
+    mm_per_row, degrees_per_column = (TOP_MM - BOTTOM_MM) / c.shape[0], 360 / c.shape[1]
     for angle, height, radius, strength in spots:
         row, column = int((TOP_MM - height) / mm_per_row), int((angle + 180) / degrees_per_column)
         rows, columns = slice(max(row - 12, 0), row + 13), slice(max(column - 12, 0), column + 13)
         across = (c.angle[rows, columns] - angle) * 1.5  # About 1.5 mm a degree at the face.
         along = c.z_mm[rows, columns] - height
-        darkness[rows, columns] += strength * np.exp(-((across**2 + along**2) / radius**2) ** 2)
+        darkness[rows, columns] += strength * np.exp(-(((across**2 + along**2) / radius**2) ** 2))
     return darkness
 
 
@@ -181,13 +197,13 @@ def _brows(c: Canvas, skin: Skin, rng: np.random.Generator) -> np.ndarray:
     middle = 17.0 + skin.brow_height_mm + skin.brow_arch_mm * np.sin(np.pi * along**1.4) - 4.0 * along**3
     thickness = skin.brow_thickness_mm * (1 - 0.62 * along) * 0.5
     cover = _bump(c.z_mm - middle, thickness) * _step(x - start, 3) * _step(end - x, 5) * (abs(c.angle) < 75)
-    hairs = 0.75 + 0.35 * gaussian_filter(rng.standard_normal((HEIGHT, WIDTH)), (0.6, 1.6)) / 0.3
+    hairs = 0.75 + 0.35 * c.strands(rng, 0.95)
     return np.clip(skin.brow_density * cover * np.clip(hairs, 0.2, 1.3), 0, 1)
 
 
 def _age_lines(c: Canvas, rng: np.random.Generator) -> np.ndarray:
     """Lines of the forehead, from nose to mouth, at the eyes' corners and between the brows, 0..1."""
-    wobble = 1.5 * _noise(rng, 25)
+    wobble = 1.5 * c.noise(rng, 25)
     forehead = sum(_bump(c.z_mm - z + wobble, 0.9) for z in (34 + rng.uniform(-2, 2), 43, 52 + rng.uniform(-2, 2)))
     forehead = forehead * _bump(np.maximum(abs(c.angle) - 25, 0), 8)
     x = abs(c.x_mm)

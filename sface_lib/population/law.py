@@ -1,0 +1,346 @@
+"""The law of the population: what belongs to a person, and what to one photograph of them.
+
+Every draw is a function of (seed, split, identity) or (seed, split, identity, image): any image can be made alone.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from sface_lib.errors import InputError
+from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
+from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
+from sface_lib.population.render import Light, View
+from sface_lib.population.worn import Beard, Glasses, Hair
+
+# Identities of two splits share nothing but the law; the number seeds them.
+SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-train": 5, "mac-train": 6}
+GLOBAL_SHARES = (0.12, 0.22, 0.66)  # Of `ANCESTRIES` in the skewed split; the others are balanced.
+GLOBAL_MALE = 0.62
+DIRECTIONS, DIRECTIONS_SEED = 40, 2022
+CHANGE_MM, MOUTH_CHANGE_MM, LARGEST_CHANGE = 2.4, 1.5, 0.4
+ASYMMETRY = 0.12
+YEARS = (18.0, 80.0)
+
+# Facial actions of an expression, by name of the action; sides that are left out move both.
+EXPRESSIONS = {
+    "neutral": {},
+    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.4},
+    "laugh": {"mouthSmile": 0.9, "jawOpen": 0.35, "cheekSquint": 0.6, "eyeSquint": 0.4},
+    "frown": {"browDown": 0.8, "mouthFrown": 0.5},
+    "surprise": {"browInnerUp": 0.8, "browOuterUp": 0.7, "eyeWide": 0.5, "jawOpen": 0.3},
+    "talk": {"jawOpen": 0.25, "mouthFunnel": 0.4},
+    "pout": {"mouthPucker": 0.6},
+    "sneer": {"noseSneer": 0.6, "mouthUpperUp": 0.3},
+}
+EXPRESSION_SHARES = (0.40, 0.25, 0.08, 0.06, 0.05, 0.08, 0.04, 0.04)
+HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
+    "african": (0.86, 0.11, 0.02, 0.01),
+    "asian": (0.78, 0.18, 0.03, 0.01),
+    "caucasian": (0.20, 0.48, 0.24, 0.08),
+}
+IRIS_BY_ANCESTRY = {
+    "african": (0.90, 0.06, 0.02, 0.01, 0.01),
+    "asian": (0.88, 0.08, 0.02, 0.01, 0.01),
+    "caucasian": (0.38, 0.14, 0.12, 0.28, 0.08),
+}
+MELANIN = {"african": 0.78, "asian": 0.32, "caucasian": 0.18}
+
+
+@dataclasses.dataclass(frozen=True)
+class Person:
+    """One identity: what all its photographs share.
+
+    Attributes
+    ----------
+    male
+        Whether the person is a man.
+    ancestry
+        One of `ANCESTRIES`: the largest share.
+    years
+        Age in the first photograph.
+    shape
+        A `Shape` of one head.
+    skin, hair, beard, glasses
+        As usually worn; None where the person has none.
+    iris
+        Name of the iris colour.
+    hair_name
+        Name of the hair colour.
+    """
+
+    male: bool
+    ancestry: str
+    years: float
+    shape: Shape
+    skin: Skin
+    hair: Hair
+    beard: Beard | None
+    glasses: Glasses | None
+    iris: str
+    hair_name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """One photograph: everything about it that is not the person.
+
+    Attributes
+    ----------
+    view
+        Camera and lights.
+    expression, strength
+        Name of an expression, and how much of it.
+    gaze_mm
+        Where the irises are, to the left and up.
+    years
+        Years since the first photograph, negative before it.
+    hair, beard, glasses
+        What is worn in it.
+    exposure, gamma, white_balance
+        Of the development; the last is a factor of red, green and blue.
+    blur_px, noise, jpeg_quality
+        In pixels of the crop; share of full scale; 1..100.
+    background, occluder
+        Seeds; None for no occluder.
+    """
+
+    view: View
+    expression: str
+    strength: float
+    gaze_mm: tuple[float, float]
+    years: float
+    hair: Hair
+    beard: Beard | None
+    glasses: Glasses | None
+    exposure: float
+    gamma: float
+    white_balance: tuple[float, float, float]
+    blur_px: float
+    noise: float
+    jpeg_quality: int
+    background: int
+    occluder: int | None
+
+
+def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Person:
+    """The person with this number.
+
+    Raises
+    ------
+    InputError
+        There is no such split, or the number is negative.
+    """
+    if split not in SPLITS or identity < 0:
+        raise InputError(
+            f"split {split!r}, identity {identity}: choose one of {', '.join(SPLITS)}, and a number from 0"
+        )
+    rng = np.random.default_rng([seed, SPLITS[split], identity])
+    if split == "global":
+        male, main = bool(rng.random() < GLOBAL_MALE), int(rng.choice(3, p=GLOBAL_SHARES))
+    else:
+        male, main = bool(identity % 2), identity // 2 % 3
+    share = rng.beta(7, 1.2)
+    ancestry = np.full(3, 0.0)
+    ancestry[main] = share
+    rest = rng.dirichlet([1, 1]) * (1 - share)
+    ancestry[[i for i in range(3) if i != main]] = rest
+    years = float(rng.triangular(YEARS[0], 28, YEARS[1]))
+    masculinity = rng.beta(8, 2) if male else rng.beta(2, 8)
+    shape = Shape(
+        np.array([masculinity]),
+        np.array([age_parameter(years)]),
+        np.array([0.1 + 0.8 * rng.beta(3, 3)]),
+        ancestry[None],
+        draw_changes(model, rng)[None],
+    )
+    name = ANCESTRIES[main]
+    hair_name = (
+        "gray"
+        if rng.random() < np.clip((years - 42) / 45, 0, 0.85)
+        else str(rng.choice(list(HAIR_COLOURS)[:4], p=HAIR_BY_ANCESTRY[name]))
+    )
+    hair_colour = np.clip(
+        np.array(HAIR_COLOURS[hair_name]) * rng.lognormal(0, 0.12) * rng.lognormal(0, 0.05, 3), 0.02, 0.95
+    )
+    iris = str(rng.choice(list(IRIS_COLOURS), p=IRIS_BY_ANCESTRY[name]))
+    return Person(
+        male=male,
+        ancestry=name,
+        years=years,
+        shape=shape,
+        skin=_draw_skin(rng, ancestry, male, years),
+        hair=_draw_hair(rng, hair_colour, male, years, name),
+        beard=_draw_beard(rng) if male and rng.random() < 0.35 else None,
+        glasses=_draw_glasses(rng) if rng.random() < 0.25 else None,
+        iris=iris,
+        hair_name=hair_name,
+    )
+
+
+def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
+    """Local changes of one head: correlated, nearly symmetric, clipped; standard deviations set by millimetres."""
+    names = model.change_names
+    unsided = [name[2:] if name[:2] in ("l-", "r-") else name for name in names]
+    distinct = sorted(set(unsided))
+    directions = np.random.default_rng(DIRECTIONS_SEED).standard_normal((len(distinct), DIRECTIONS))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    values = np.clip(directions @ rng.standard_normal(DIRECTIONS), -2, 2)
+    at = np.array([distinct.index(name) for name in unsided])
+    limit = np.array([MOUTH_CHANGE_MM if "mouth" in name else CHANGE_MM for name in names])
+    spread = np.minimum(LARGEST_CHANGE, limit / model.change_sizes)
+    sided = np.array([name[:2] in ("l-", "r-") for name in names])
+    across = np.array(["trans-out" in name or "angle-out" in name for name in names]) & ~sided
+    changes = values[at] * spread * np.where(across, ASYMMETRY, 1)
+    return np.clip(changes + rng.standard_normal(len(names)) * ASYMMETRY * spread * sided, -1, 1)
+
+
+def age_parameter(years: float) -> float:
+    """The body model's age of an adult: 0.62 at 18 years, 1 at 80."""
+    return float(np.clip(0.62 + 0.38 * (years - YEARS[0]) / (YEARS[1] - YEARS[0]), 0.6, 1))
+
+
+def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years: float) -> Skin:
+    melanin = float(np.clip(ancestry @ [MELANIN[name] for name in ANCESTRIES] + rng.normal(0, 0.10), 0.02, 1.15))
+    freckles = rng.poisson(90 * rng.random() ** 4 * (melanin < 0.4))
+    moles = rng.poisson(3)
+    spots = np.concatenate(
+        [
+            np.stack([rng.normal(0, 26, freckles), rng.normal(-28, 14, freckles), rng.uniform(0.4, 1.0, freckles), rng.uniform(0.08, 0.3, freckles)], 1),
+            np.stack([rng.uniform(-80, 80, moles), rng.uniform(-100, 55, moles), rng.uniform(0.8, 2.0, moles), rng.uniform(0.4, 0.9, moles)], 1),
+        ]
+    )  # fmt: skip
+    return Skin(
+        melanin=melanin,
+        blood=rng.uniform(0.2, 0.7),
+        mottling=rng.uniform(0.2, 1.0),
+        spots=spots,
+        lip_redness=rng.beta(2, 3) + 0.25 * (not male),
+        brow_height_mm=rng.normal(0, 1.6),
+        brow_thickness_mm=rng.uniform(5.5, 10.5) if male else rng.uniform(3.5, 8),
+        brow_arch_mm=rng.uniform(1, 4.5) if male else rng.uniform(2.5, 6.5),
+        brow_length_mm=rng.uniform(34, 44),
+        brow_density=rng.uniform(0.55, 1.0),
+        stubble=rng.random() * male,
+        lines=lines_of_age(years),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def lines_of_age(years: float) -> float:
+    """Strength of the lines of age, 0..1."""
+    return float(np.clip((years - 32) / 45, 0, 1))
+
+
+def _draw_hair(rng: np.random.Generator, colour: np.ndarray, male: bool, years: float, ancestry: str) -> Hair:
+    curl = rng.beta(6, 2) if ancestry == "african" else rng.beta(1.3, 4)
+    bald = male and rng.random() < 0.05 + 0.25 * np.clip((years - 35) / 40, 0, 1)
+    long = rng.random() < (0.10 if male else 0.72)
+    return Hair(
+        colour=colour,
+        thickness_mm=0.0 if bald else rng.uniform(3, 14) + 16 * curl * (rng.random() < 0.6),
+        curl=curl,
+        hairline_mm=62 + rng.normal(0, 5),
+        recession_mm=abs(rng.normal(0, 9)) * np.clip((years - 25) / 40, 0, 1) if male else 0.0,
+        bangs_mm=rng.uniform(10, 30) if rng.random() < 0.22 else 0.0,
+        length_mm=rng.uniform(50, 190) if long and not bald else None,
+        parting_degrees=rng.uniform(54, 74),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _draw_beard(rng: np.random.Generator) -> Beard:
+    moustache, chin, cheeks = [(1, 1, 1), (1, 1, 0), (1, 0, 0), (0, 1, 0)][rng.choice(4, p=(0.5, 0.25, 0.15, 0.10))]
+    return Beard(rng.uniform(0.8, 9), moustache, chin, cheeks)
+
+
+def _draw_glasses(rng: np.random.Generator) -> Glasses:
+    colour = np.array([(0.06, 0.05, 0.05), (0.30, 0.18, 0.10), (0.62, 0.60, 0.56), (0.45, 0.08, 0.08)][rng.integers(4)])
+    return Glasses(rng.uniform(22, 27), rng.uniform(14, 22), rng.random(), rng.uniform(0.5, 2.0), colour, 0.0)
+
+
+def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) -> Shot:
+    """The nuisance of the image with this number."""
+    rng = np.random.default_rng([seed, SPLITS[split], identity, image + 1])
+    yaw = rng.normal(0, 16) if rng.random() < 0.68 else rng.uniform(-75, 75)
+    expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_SHARES))
+    view = View(
+        yaw=float(np.clip(yaw, -75, 75)),
+        pitch=float(np.clip(rng.normal(0, 8), -25, 25)),
+        roll=float(rng.normal(0, 5)),
+        distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
+        lights=_draw_lights(rng),
+        ambient=rng.uniform(0.15, 0.55),
+        shine=rng.beta(1.5, 5) * 0.6,
+    )
+    hair, beard, glasses = _draw_worn(rng, person)
+    warm = rng.normal(0, 0.06)
+    return Shot(
+        view=view,
+        expression=expression,
+        strength=rng.uniform(0.5, 1.0),
+        gaze_mm=(float(rng.normal(0, 1.5)), float(rng.normal(0, 0.8))),
+        years=float(rng.uniform(-8, 8)),
+        hair=hair,
+        beard=beard,
+        glasses=glasses,
+        exposure=float(rng.lognormal(0, 0.20)),
+        gamma=float(rng.lognormal(0, 0.10)),
+        white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
+        blur_px=float(rng.exponential(0.35)),
+        noise=float(rng.exponential(0.012)),
+        jpeg_quality=int(rng.integers(60, 98)),
+        background=int(rng.integers(2**31)),
+        occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
+    )
+
+
+def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
+    """A key light and a weaker one from another side."""
+    lights = []
+    for strength, spread in ((rng.uniform(0.55, 1.05), 45), (rng.uniform(0.05, 0.45), 75)):
+        around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-15, 65))
+        direction = (np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up))
+        warm = np.exp(rng.normal(0, 0.07))
+        lights.append(
+            Light(
+                tuple(map(float, direction)),
+                (float(min(warm, 1)), float(min(warm, 1 / warm)) ** 0.3, float(min(1 / warm, 1))),
+                float(strength),
+            )
+        )
+    return tuple(lights)
+
+
+def _draw_worn(rng: np.random.Generator, person: Person) -> tuple[Hair, Beard | None, Glasses | None]:
+    """Hair, beard and glasses of one day: mostly as usual."""
+    hair, beard, glasses = person.hair, person.beard, person.glasses
+    if rng.random() < 0.25 and hair.thickness_mm > 0:
+        lengths = (
+            {None: None} if hair.length_mm is None else {"tied": None, "cut": hair.length_mm * rng.uniform(0.5, 1)}
+        )
+        hair = dataclasses.replace(
+            hair,
+            thickness_mm=hair.thickness_mm * rng.uniform(0.5, 1.4),
+            bangs_mm=rng.uniform(8, 26) if rng.random() < 0.3 else 0.0,
+            length_mm=lengths[list(lengths)[rng.integers(len(lengths))]],
+            seed=int(rng.integers(2**31)),
+        )
+    if beard is not None and rng.random() < 0.3:
+        beard = (
+            dataclasses.replace(beard, length_mm=beard.length_mm * rng.uniform(0.3, 1.5))
+            if rng.random() < 0.6
+            else None
+        )
+    if glasses is not None and rng.random() < 0.35:
+        glasses = None
+    if rng.random() < 0.03:
+        glasses = dataclasses.replace(_draw_glasses(rng), dark=0.92)
+    return hair, beard, glasses
+
+
+def actions_of(model: HeadModel, shot: Shot) -> np.ndarray:
+    """Facial actions `[1, A]` of a shot, by the names of `HeadModel.action_names`."""
+    wanted = EXPRESSIONS[shot.expression]
+    strip = [name.removesuffix("Left").removesuffix("Right") for name in model.action_names]
+    return np.array([[shot.strength * wanted.get(name, 0.0) for name in strip]])

@@ -1,0 +1,159 @@
+"""From a person and a shot to a photograph: the head is built, drawn, put before a background, developed and cropped."""
+
+import dataclasses
+import io
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from sface_lib.population.heads import head_model
+from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
+from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
+from sface_lib.population.mesh import Mesh, cut_at_seam, vertex_normals
+from sface_lib.population.render import ARCFACE_112, Renderer, similarity
+from sface_lib.population.worn import Surface, glasses_meshes, hair_curtain, paint_beard, paint_hair, shells
+
+OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
+MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
+EYE_RADIUS_MM = 13.0
+KEPT = 12  # Painted textures.
+GREY, METERING = 0.40, 0.6  # The camera brings the head's mean brightness this share of the way to this grey.
+
+
+class Photographer:
+    """Takes photographs of `size_px` x `size_px`, aligned to the ArcFace crop.
+
+    Raises
+    ------
+    InputError
+        The extra `population` is not installed.
+    """
+
+    def __init__(self, size_px: int):
+        self.size_px, self.model = size_px, head_model()
+        self.renderer = Renderer(2 * OVERSAMPLING * size_px)
+        self.canvas = canvas(int(np.clip(4 * size_px, MIN_ROWS, MAX_ROWS)))
+        model = self.model
+        self._triangles, self._source, self._places = cut_at_seam(model.skin, cylinder_places(model.template))
+        self._skin_points = np.unique(model.skin)
+        self._eyes = []
+        for eye, centre in zip(model.eyes, model.eye_centres(model.template[None])[0], strict=True):
+            used, triangles = np.unique(eye, return_inverse=True)
+            places = 0.5 + (model.template[used] - centre)[:, [0, 2]] / (2 * EYE_RADIUS_MM)
+            self._eyes.append((used, triangles.reshape(eye.shape), places))
+        # What is painted is kept for a while: photographs are taken person by person.
+        self._painted: dict[tuple, object] = {}
+
+    def take(self, person: Person, shot: Shot) -> np.ndarray:
+        """One photograph, uint8 RGB `[S, S, 3]`."""
+        years = float(np.clip(person.years + shot.years, 18, 85))
+        shape = dataclasses.replace(person.shape, age=np.array([age_parameter(years)]))
+        vertices = self.model.vertices(shape, actions_of(self.model, shot))[0]
+        drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view)
+        landmarks = self.renderer.project(self.model.landmarks(vertices[None])[0])
+        side = OVERSAMPLING * self.size_px
+        picture, cover = _crop(drawn, landmarks, side)
+        picture *= (GREY / max((picture.sum() / 3) / max(cover.sum(), 1), 0.02)) ** METERING
+        picture = picture + (1 - cover) * background(shot.background, side)
+        if shot.occluder is not None:
+            picture = occlude(picture, shot.occluder)
+        return develop(picture, shot, self.size_px)
+
+    def _parts(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> list[Mesh]:
+        """Skin, eyes, and what is worn."""
+        normals = vertex_normals(vertices, self.model.skin)[self._source]
+        surface = Surface(vertices[self._source], normals, self._triangles, self._places)
+        aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
+        skin = self._once(("skin", aged.seed, aged.lines), lambda: paint_skin(self.canvas, aged, person.hair.colour))
+        parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine)]
+        iris = np.array(IRIS_COLOURS[person.iris])
+        eye = self._once(("eye", person.skin.seed), lambda: paint_eye(iris, person.skin.seed))
+        for used, triangles, places in self._eyes:
+            points, gaze = vertices[used], np.array(shot.gaze_mm) / (2 * EYE_RADIUS_MM)
+            parts.append(Mesh(points, vertex_normals(points, triangles), triangles, places - gaze, eye, 0.6, 60))
+        hair, beard, glasses = shot.hair, shot.beard, shot.glasses
+        if hair.thickness_mm > 0:
+            key = ("hair", hair.seed, hair.thickness_mm, hair.bangs_mm)
+            parts += shells(surface, self._once(key, lambda: paint_hair(self.canvas, hair)))
+        if hair.length_mm is not None:
+            parts.append(hair_curtain(vertices[self._skin_points], hair))
+        if beard is not None:
+            key, colour = ("beard", person.skin.seed, beard.length_mm), person.hair.colour * 0.9
+            parts += shells(surface, self._once(key, lambda: paint_beard(self.canvas, beard, colour, person.skin.seed)))
+        if glasses is not None:
+            parts += glasses_meshes(self.model.landmarks(vertices[None])[0], vertices, glasses)
+        return parts
+
+    def _once(self, key: tuple, paint):
+        """What was painted under this key, or paint it now."""
+        if key not in self._painted:
+            if len(self._painted) >= KEPT:
+                self._painted.pop(next(iter(self._painted)))
+            self._painted[key] = paint()
+        return self._painted[key]
+
+
+def _crop(drawn: np.ndarray, landmarks: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (times cover) and cover of the aligned crop, float `[side, side, 3]` and `[side, side, 1]`, 0..1."""
+    to_crop = similarity(landmarks, ARCFACE_112 * side / 112)
+    back = np.linalg.inv(np.vstack([to_crop, [0, 0, 1]]))[:2]
+    warped = Image.fromarray(drawn).transform(
+        (side, side), Image.Transform.AFFINE, back.ravel(), Image.Resampling.BILINEAR
+    )
+    pixels = np.asarray(warped, np.float64) / 255
+    return pixels[..., :3] * (pixels[..., 3:] > 0), pixels[..., 3:]
+
+
+def background(seed: int, side: int) -> np.ndarray:
+    """A blurred scene: a slope of two colours with boxes and blobs before it, float `[side, side, 3]`."""
+    rng = np.random.default_rng(seed)
+    first, second = _muted(rng), _muted(rng)
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    slope = np.clip(0.5 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)), 0, 1)[..., None]
+    scene = first * slope + second * (1 - slope)
+    for _ in range(rng.integers(0, 9)):
+        centre, reach, colour = rng.uniform(-1.1, 1.1, 2), rng.uniform(0.08, 0.7, 2), _muted(rng)
+        box = (abs(x - centre[0]) < reach[0]) & (abs(y - centre[1]) < reach[1])
+        blob = ((x - centre[0]) / reach[0]) ** 2 + ((y - centre[1]) / reach[1]) ** 2 < 1
+        share = rng.uniform(0.3, 1.0) * (box if rng.random() < 0.6 else blob)[..., None]
+        scene = scene * (1 - share) + colour * share
+    blur = side * rng.choice([0.004, 0.02, 0.05])
+    return gaussian_filter(scene, (blur, blur, 0))
+
+
+def _muted(rng: np.random.Generator) -> np.ndarray:
+    """A colour, mostly a greyish one."""
+    grey = rng.uniform(0.05, 0.95)
+    return np.clip(grey + rng.normal(0, 0.10 if rng.random() < 0.8 else 0.3, 3) * np.sqrt(grey), 0, 1)
+
+
+def occlude(picture: np.ndarray, seed: int) -> np.ndarray:
+    """Something of one colour before a part of the face, from one side."""
+    rng = np.random.default_rng(seed)
+    side = len(picture)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.75)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    across = -x * np.sin(angle) + y * np.cos(angle)
+    inside = (along - 0.25 * across**2 > reach) & (abs(across - rng.uniform(-0.4, 0.4)) < rng.uniform(0.3, 0.9))
+    share = gaussian_filter(inside.astype(float), side * 0.006)[..., None]
+    colour = rng.uniform(0.05, 0.8) * rng.uniform(0.7, 1.0, 3)
+    return picture * (1 - share) + colour * (0.85 + 0.15 * y[..., None]) * share
+
+
+def develop(picture: np.ndarray, shot: Shot, size_px: int) -> np.ndarray:
+    """Exposure, colour, size, blur, noise and JPEG, in this order; uint8 `[size_px, size_px, 3]`."""
+    picture = np.clip(picture * shot.exposure * np.array(shot.white_balance), 0, 1) ** shot.gamma
+    small = picture.reshape(size_px, OVERSAMPLING, size_px, OVERSAMPLING, 3).mean((1, 3))
+    if shot.blur_px > 0.05:
+        small = gaussian_filter(small, (shot.blur_px, shot.blur_px, 0))
+    rng = np.random.default_rng(shot.background + 1)
+    small = small + shot.noise * (
+        rng.standard_normal(small.shape[:2])[..., None] + 0.4 * rng.standard_normal(small.shape)
+    )
+    pixels = (np.clip(small, 0, 1) * 255).round().astype(np.uint8)
+    stored = io.BytesIO()
+    Image.fromarray(pixels).save(stored, "JPEG", quality=shot.jpeg_quality)
+    return np.asarray(Image.open(stored))

@@ -1,0 +1,139 @@
+"""Whole sets of photographs: rendered identity by identity, over processes, resumable, with a table of ground truth."""
+
+import functools
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from sface_lib.errors import InputError
+from sface_lib.files import atomic_path, write_json
+from sface_lib.population.heads import head_model
+from sface_lib.population.labels import describe
+from sface_lib.population.law import SPLITS, draw_person, draw_shot
+
+SMALLEST_PX, LARGEST_PX = 16, 1024
+RECIPE_FILE, LABELS_FILE = "recipe.json", "labels.parquet"
+
+
+def render_set(
+    folder: str | Path, split: str, identities: int, images: int, size_px: int, seed: int = 0, workers: int = 1
+) -> Path:
+    """Render a set as identity folders `<split>-<number>/<image>.png`, with `labels.parquet` beside them.
+
+    Every image is a function of (seed, split, identity, image): a longer set begins with the shorter one. A run that was
+    stopped goes on with the identities that are missing.
+
+    Parameters
+    ----------
+    folder
+        Where to; made if need be.
+    split
+        A name of `SPLITS`: splits share no identity.
+    identities, images
+        Number of identities, and of images of each.
+    size_px
+        Side of the aligned crops.
+    workers
+        Processes; the pixels do not depend on it.
+
+    Raises
+    ------
+    InputError
+        A number or name that is not allowed, a folder with another recipe's images, or the extra `population` is missing.
+    """
+    folder = Path(folder)
+    if split not in SPLITS:
+        raise InputError(f"split {split!r} does not exist; choose one of {', '.join(SPLITS)}")
+    if min(identities, images, workers) < 1 or seed < 0 or not SMALLEST_PX <= size_px <= LARGEST_PX:
+        raise InputError(
+            f"{identities} identities x {images} images of {size_px} px, seed {seed}, {workers} workers: at least one of "
+            f"each, a seed from 0, and {SMALLEST_PX} to {LARGEST_PX} px are needed"
+        )
+    head_model()  # Missing packages are told before anything is written.
+    _claim(folder, {"split": split, "images": images, "size_px": size_px, "seed": seed})
+    missing = [i for i in range(identities) if not (folder / _name(split, i)).is_dir()]
+    work = functools.partial(_render_identity, folder, split, images, size_px, seed)
+    with tqdm(total=identities, initial=identities - len(missing), unit="identity", desc=split) as bar:
+        for _ in _over_processes(work, missing, workers):
+            bar.update()
+    with atomic_path(folder / LABELS_FILE) as temporary:
+        truth_table(split, identities, images, seed).to_parquet(temporary, index=False)
+    return folder
+
+
+def truth_table(split: str, identities: int, images: int, seed: int = 0) -> pd.DataFrame:
+    """Ground truth of a set, one row an image: its name, identity, nuisance and attributes (1, -1, 0 undefined)."""
+    rows = []
+    for identity in range(identities):
+        person = draw_person(head_model(), split, identity, seed)
+        for image in range(images):
+            name = f"{_name(split, identity)}/{_file(image)}"
+            shot = draw_shot(person, split, identity, image, seed)
+            rows.append({"name": name, "identity": identity, "image": image} | describe(person, shot))
+    return pd.DataFrame(rows)
+
+
+def _claim(folder: Path, recipe: dict) -> None:
+    """Note what is rendered here; a folder with another recipe is not mixed with this one."""
+    noted = folder / RECIPE_FILE
+    if noted.exists():
+        import json
+
+        given = json.loads(noted.read_text(encoding="utf-8"))
+        if given != recipe:
+            raise InputError(f"'{folder}' holds a set made with {given}, now {recipe}; give another folder")
+    elif folder.exists() and any(folder.iterdir()):
+        raise InputError(f"'{folder}' holds other files; give a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(noted, recipe)
+
+
+def _over_processes(work, identities, workers):
+    if workers == 1 or len(identities) < 2:
+        yield from map(work, identities)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
+        yield from pool.map(work, identities)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@functools.cache
+def _photographer(size_px: int):
+    from sface_lib.population.photograph import Photographer
+
+    return Photographer(size_px)
+
+
+def _render_identity(folder: Path, split: str, images: int, size_px: int, seed: int, identity: int) -> None:
+    """All images of one identity; its folder appears when it is whole."""
+    photographer, name = _photographer(size_px), _name(split, identity)
+    person = draw_person(photographer.model, split, identity, seed)
+    temporary = folder / f".{name}-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        for image in range(images):
+            picture = photographer.take(person, draw_shot(person, split, identity, image, seed))
+            Image.fromarray(picture).save(temporary / _file(image))
+        os.replace(temporary, folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _name(split: str, identity: int) -> str:
+    return f"{split}-{identity:06d}"
+
+
+def _file(image: int) -> str:
+    return f"{image:04d}.png"
