@@ -1,6 +1,7 @@
 """The command line, `sface …`: a thin face of the library."""
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -38,6 +39,16 @@ def _report(arguments: argparse.Namespace) -> int:
     from sface_lib.report.runner import run_report
 
     return run_report(plan)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    """`sface population render`."""
+    from sface_lib.population.sets import render_set
+
+    sizes = {"identities": arguments.identities, "images": arguments.images, "size_px": arguments.size}
+    folder = render_set(arguments.out, arguments.split, **sizes, seed=arguments.seed, workers=arguments.workers)
+    print(f"Faces: {folder}")
+    return 0
 
 
 def _overrides(texts: Sequence[str]) -> dict[str, str]:
@@ -79,7 +90,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
     report.set_defaults(command=_report)
+    _add_population(commands)
     return parser
+
+
+def _add_population(commands: argparse._SubParsersAction) -> None:
+    population = commands.add_parser("population", help="faces of nobody: parametric heads with known identity")
+    actions = population.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    render = actions.add_parser(
+        "render",
+        help="render a set of any size, with a table of ground truth",
+        description="Render identity folders of aligned faces and labels.parquet. A stopped run goes on where it was.",
+    )
+    render.add_argument("--out", required=True, metavar="DIR", help="a new folder, or one of the same recipe")
+    render.add_argument("--split", default="balanced", help="splits share no identity (default: balanced)")
+    render.add_argument("--identities", type=int, default=200, metavar="N", help="default: 200")
+    render.add_argument("--images", type=int, default=20, metavar="N", help="of each identity; default: 20")
+    render.add_argument("--size", type=int, default=64, metavar="PX", help="side of the crops; default: 64")
+    render.add_argument("--seed", type=int, default=0, help="default: 0")
+    render.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    render.set_defaults(command=_render)
 
 
 def _parameter_help() -> str:

@@ -5,8 +5,6 @@ Axes are the model's: x to the head's left, y to the back, z up; millimetres.
 
 import dataclasses
 import functools
-import os
-import warnings
 
 import numpy as np
 import torch
@@ -53,6 +51,8 @@ class HeadModel:
         Triangles int `[T, 3]` of the head's surface, and of (right, left) eyeball.
     template
         float `[V, 3]` in mm, the average head.
+    average
+        The `Shape` of the average head.
     lips
         float `[V]`, 1 on the lips.
 
@@ -63,22 +63,18 @@ class HeadModel:
     """
 
     def __init__(self):
-        os.environ.setdefault("WARP_QUIET", "1")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import anny
-                import warp
-                from anny.face_segmentation import get_face_segmentation_mask as region
+            import warp
 
-                warp.config.quiet = True
+            warp.config.quiet = True  # Before anny starts it: it would print its devices.
+            import anny
+            from anny.face_segmentation import get_face_segmentation_mask as region
         except ImportError as error:
-            raise InputError(f"{MISSING} ({error.name} is not installed)") from None
+            raise InputError(f"{MISSING} ({error.name or error})") from None
         arguments = {"local_changes": "default", "facial_actions": "all", "phenotypes": "all"}
         self._anny = anny.Anny(rig="makehuman-head", topology="head", **arguments).to(dtype=torch.float32)
         triangles = self._anny.faces.numpy()
         self.skin = triangles[region(self._anny, ["head"]).numpy()]
-        self.inside = triangles[region(self._anny, ["mouth_cavity", "tongue", "eye_cavity.L", "eye_cavity.R"]).numpy()]
         self.eyes = tuple(
             triangles[region(self._anny, [f"eye_front.{side}", f"eye_back.{side}"]).numpy()] for side in "RL"
         )

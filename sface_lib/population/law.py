@@ -18,7 +18,7 @@ SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-tr
 GLOBAL_SHARES = (0.12, 0.22, 0.66)  # Of `ANCESTRIES` in the skewed split; the others are balanced.
 GLOBAL_MALE = 0.62
 DIRECTIONS, DIRECTIONS_SEED = 40, 2022
-CHANGE_MM, MOUTH_CHANGE_MM, LARGEST_CHANGE = 2.4, 1.5, 0.4
+CHANGE_MM, MOUTH_CHANGE_MM, LARGEST_CHANGE = 3.2, 1.8, 0.5
 ASYMMETRY = 0.12
 YEARS = (18.0, 80.0)
 
@@ -262,7 +262,7 @@ def _draw_glasses(rng: np.random.Generator) -> Glasses:
 def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) -> Shot:
     """The nuisance of the image with this number."""
     rng = np.random.default_rng([seed, SPLITS[split], identity, image + 1])
-    yaw = rng.normal(0, 16) if rng.random() < 0.68 else rng.uniform(-75, 75)
+    yaw = rng.normal(0, 15) if rng.random() < 0.78 else rng.uniform(-75, 75)
     expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_SHARES))
     view = View(
         yaw=float(np.clip(yaw, -75, 75)),
@@ -270,7 +270,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         roll=float(rng.normal(0, 5)),
         distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
         lights=_draw_lights(rng),
-        ambient=rng.uniform(0.15, 0.55),
+        ambient=rng.uniform(0.22, 0.60),
         shine=rng.beta(1.5, 5) * 0.6,
     )
     hair, beard, glasses = _draw_worn(rng, person)
@@ -287,8 +287,8 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         exposure=float(rng.lognormal(0, 0.20)),
         gamma=float(rng.lognormal(0, 0.10)),
         white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
-        blur_px=float(rng.exponential(0.35)),
-        noise=float(rng.exponential(0.012)),
+        blur_px=float(rng.exponential(0.2)),
+        noise=float(rng.exponential(0.006)),
         jpeg_quality=int(rng.integers(60, 98)),
         background=int(rng.integers(2**31)),
         occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,

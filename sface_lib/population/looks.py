@@ -18,7 +18,7 @@ AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
 TOP_MM, BOTTOM_MM = 120.0, -150.0
 # Absorption of melanin and haemoglobin in sRGB's three bands, relative; light skin keeps what is left of white.
 PALE = np.array([0.97, 0.84, 0.76], np.float32)
-MELANIN = np.array([1.00, 1.50, 1.95], np.float32)
+MELANIN = np.array([1.00, 1.36, 1.66], np.float32)
 BLOOD = np.array([0.08, 0.62, 0.50], np.float32)
 HAIR_COLOURS = {
     "black": (0.07, 0.06, 0.06),

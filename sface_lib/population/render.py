@@ -67,6 +67,8 @@ class Renderer:
             import pyvista
         except ImportError as error:
             raise InputError(f"{MISSING} ({error.name or error})") from None
+        # VTK says on every machine without a display that there is none, and then does without.
+        pyvista.vtk_verbosity("error")
         self._pyvista, self.window_px = pyvista, window_px
         self._plotter = pyvista.Plotter(off_screen=True, window_size=(window_px, window_px), lighting="none")
         self._plotter.set_background((0.0, 0.0, 0.0))

@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from sface_lib.errors import InputError
-from sface_lib.files import atomic_path, write_json
+from sface_lib.files import atomic_path, read_json, write_json
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
 from sface_lib.population.law import SPLITS, draw_person, draw_shot
@@ -83,9 +83,7 @@ def _claim(folder: Path, recipe: dict) -> None:
     """Note what is rendered here; a folder with another recipe is not mixed with this one."""
     noted = folder / RECIPE_FILE
     if noted.exists():
-        import json
-
-        given = json.loads(noted.read_text(encoding="utf-8"))
+        given = read_json(noted)
         if given != recipe:
             raise InputError(f"'{folder}' holds a set made with {given}, now {recipe}; give another folder")
     elif folder.exists() and any(folder.iterdir()):

@@ -1,0 +1,137 @@
+"""Heads, light and camera: geometry with known answers."""
+
+import numpy as np
+import pytest
+
+from sface_lib.errors import InputError
+from sface_lib.population import heads
+from sface_lib.population.heads import Shape, head_model
+from sface_lib.population.law import draw_changes, draw_person
+from sface_lib.population.mesh import cut_at_seam, sheet, tube, vertex_normals
+from sface_lib.population.render import ARCFACE_112, Light, Renderer, View, similarity
+
+TOP_LIGHT = (Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 1.0), Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 0.0))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return head_model()
+
+
+def view(**changes):
+    facts = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "distance_mm": 1200.0, "lights": TOP_LIGHT}
+    return View(**facts | {"ambient": 0.2, "shine": 0.0} | changes)
+
+
+def test_the_average_head_is_a_head(model):
+    right, left, nose, mouth_right, mouth_left = model.landmarks(model.template[None])[0]
+    assert left[0] == pytest.approx(-right[0], abs=0.1) and 55 < left[0] - right[0] < 70  # Adults: 54 to 74 mm.
+    assert abs(nose[0]) < 1 and nose[1] < right[1] - 10  # In the middle, and before the eyes.
+    assert mouth_right[0] < 0 < mouth_left[0] and -90 < mouth_right[2] < -55
+    assert len(model.change_names) == 139 and len(model.action_names) == 52
+
+
+def test_eyes_stay_at_the_origin_whatever_the_shape(model):
+    shapes = [draw_person(model, "balanced", i, 0).shape for i in range(4)]
+    together = Shape(*(np.concatenate([getattr(s, name) for s in shapes]) for name in vars(shapes[0])))
+    middles = model.eye_centres(model.vertices(together)).mean(1)
+    np.testing.assert_allclose(middles, 0, atol=1e-3)
+
+
+def test_an_action_moves_what_it_names(model):
+    def moved(name):
+        actions = np.zeros((1, len(model.action_names)))
+        actions[0, model.action_names.index(name)] = 1
+        return np.linalg.norm(model.vertices(model.average, actions)[0] - model.template, axis=1)
+
+    jaw = moved("jawOpen")
+    chin = (abs(model.template[:, 0]) < 10) & (model.template[:, 2] < -95) & (model.template[:, 1] < 10)
+    brow = (abs(model.template[:, 0]) > 15) & (model.template[:, 2] > 10) & (model.template[:, 1] < 10)
+    assert jaw[chin].mean() > 5 and jaw[brow].mean() < 1.5
+
+
+def test_changes_are_nearly_symmetric_and_no_grotesques(model):
+    changes = np.stack([draw_changes(model, np.random.default_rng(i)) for i in range(200)])
+    names = list(model.change_names)
+    left = [i for i, name in enumerate(names) if name.startswith("l-")]
+    right = [names.index("r-" + names[i][2:]) for i in left]
+    assert np.corrcoef(changes[:, left].ravel(), changes[:, right].ravel())[0, 1] > 0.95
+    assert abs(changes).max() <= 1 and (changes[:, left] != changes[:, right]).all()
+    moved_mm = abs(changes) * model.change_sizes
+    assert moved_mm.mean() < 3.5 and np.quantile(moved_mm, 0.99) < 9
+
+
+def test_similarity_finds_the_transform_that_was_applied():
+    rng = np.random.default_rng(0)
+    angle, scale, shift = 0.4, 1.7, np.array([3.0, -8.0])
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = rng.normal(size=(5, 2)) * 20
+    found = similarity(points, points @ turn.T + shift)
+    np.testing.assert_allclose(found, np.c_[turn, shift], atol=1e-9)
+    mirrored = similarity(ARCFACE_112, ARCFACE_112 * [-1, 1])
+    assert np.linalg.det(mirrored[:, :2]) > 0  # A mirror image is no similarity.
+
+
+def test_normals_of_a_tube_and_of_a_sheet_point_outwards():
+    line = np.stack([np.zeros(5), np.zeros(5), np.linspace(0, 10, 5)], 1)
+    made = tube(line, 2.0, np.ones(3))
+    np.testing.assert_allclose(np.linalg.norm(made.points[:, :2], axis=1), 2, atol=1e-9)
+    assert (np.einsum("pd,pd->p", made.points[:, :2], made.normals[:, :2]) > 1.9).all()
+    x, z = np.meshgrid(np.arange(4.0), np.arange(3.0))
+    flat = sheet(np.stack([x, 0 * x, z], 2), np.ones((2, 2, 4)), 0, 1)
+    np.testing.assert_allclose(abs(flat.normals), np.tile([0, 1, 0], (12, 1)), atol=1e-9)
+    np.testing.assert_allclose(vertex_normals(flat.points, flat.triangles), flat.normals)
+
+
+def test_a_triangle_across_the_seam_gets_points_of_its_own():
+    places = np.array([[0.95, 0.0], [0.05, 0.5], [0.9, 1.0], [0.5, 0.5]])
+    triangles, source, moved = cut_at_seam(np.array([[0, 1, 2], [0, 2, 3]]), places)
+    assert source.tolist() == [0, 1, 2, 3, 1] and triangles.tolist() == [[0, 4, 2], [0, 2, 3]]
+    assert moved[4].tolist() == [1.05, 0.5]
+
+
+def test_a_red_square_is_red_where_projection_says_and_nothing_is_elsewhere():
+    renderer = Renderer(96)
+    x, z = np.meshgrid(np.linspace(-30, 30, 5), np.linspace(-60, 0, 5))
+    square = sheet(np.stack([x, 0 * x, z], 2), np.tile([1.0, 0.0, 0.0, 1.0], (2, 2, 1)), 0, 1)
+    image = renderer.picture([square], view(ambient=1.0))
+    (left, bottom), (right, top) = renderer.project(np.array([[-30.0, 0, -60], [30.0, 0, 0]]))
+    rows, columns = np.mgrid[:96, :96] + 0.5
+    inside = (columns > left + 1) & (columns < right - 1) & (rows > top + 1) & (rows < bottom - 1)
+    outside = (columns < left - 1) | (columns > right + 1) | (rows < top - 1) | (rows > bottom + 1)
+    assert (image[inside] == [255, 0, 0, 255]).all() and (image[outside, 3] == 0).all() and inside.sum() > 300
+
+
+def test_a_head_turned_to_its_left_shows_its_nose_at_the_right_of_the_picture(model):
+    renderer = Renderer(64)
+    dot = tube(np.array([[0, 0, -1.0], [0, 0, 1]]), 1, np.ones(3))
+
+    def nose(**turned):
+        renderer.picture([dot], view(**turned))
+        points = renderer.project(model.landmarks(model.template[None])[0])
+        return points[2] - points[:2].mean(0)
+
+    straight = nose()
+    assert abs(straight[0]) < 0.5
+    assert nose(yaw=40.0)[0] > 4 and nose(yaw=-40.0)[0] < -4
+    assert nose(pitch=20.0)[1] < straight[1] - 1 < straight[1] + 1 < nose(pitch=-20.0)[1]
+
+
+def test_a_light_from_the_left_of_the_picture_lights_that_side(model):
+    renderer = Renderer(64)
+    normals = vertex_normals(model.template, model.skin)
+    grey = np.full((2, 2, 3), 0.5)
+    from sface_lib.population.mesh import Mesh
+
+    head = Mesh(model.template, normals, model.skin, np.zeros((len(model.template), 2)), grey)
+    lit = Light((-1.0, 0.0, 0.3), (1.0, 1.0, 1.0), 1.0)
+    image = renderer.picture([head], view(lights=(lit, TOP_LIGHT[1]), ambient=0.0))[..., 0].astype(float)
+    assert image[:, :32].mean() > 2 * image[:, 32:].mean()
+
+
+def test_missing_packages_are_named_with_the_remedy(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "anny", None)
+    with pytest.raises(InputError, match=r"pip install 'sface-lab\[population\]' .*anny"):
+        heads.HeadModel()
