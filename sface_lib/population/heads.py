@@ -1,6 +1,6 @@
-"""Heads: triangle meshes from the parametric body model `anny` (Apache-2.0, CC0 MakeHuman shapes), centred between the eyes.
+"""Heads: triangle meshes of the parametric body model `anny` (Apache-2.0, CC0 MakeHuman shapes).
 
-Axes are the model's: x to the head's left, y to the back, z up; millimetres.
+The origin is the middle between the eyes. Axes are the model's: x to the head's left, y to the back, z up; millimetres.
 """
 
 import dataclasses
@@ -66,7 +66,7 @@ class HeadModel:
         try:
             import warp
 
-            warp.config.quiet = True  # Before anny starts it: it would print its devices.
+            warp.config.log_level = warp.LOG_ERROR  # Before anny starts it: it would print its devices.
             import anny
             from anny.face_segmentation import get_face_segmentation_mask as region
         except ImportError as error:
@@ -115,7 +115,7 @@ class HeadModel:
         return np.stack([vertices[:, front].mean(1) for front in self._eye_fronts], 1)
 
     def landmarks(self, vertices: np.ndarray) -> np.ndarray:
-        """Right eye, left eye, nose tip, right and left corner of the mouth, `[N, 5, 3]`: the order of ArcFace's crop."""
+        """Right eye, left eye, nose tip, right and left mouth corner, `[N, 5, 3]`: the order of ArcFace's crop."""
         rest = vertices[:, [self._nose_tip, *self._mouth]]
         return np.concatenate([self.eye_centres(vertices), rest], 1)
 

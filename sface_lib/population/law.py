@@ -206,10 +206,10 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years
     moles = rng.poisson(3)
     spots = np.concatenate(
         [
-            np.stack([rng.normal(0, 26, freckles), rng.normal(-28, 14, freckles), rng.uniform(0.4, 1.0, freckles), rng.uniform(0.08, 0.3, freckles)], 1),
-            np.stack([rng.uniform(-80, 80, moles), rng.uniform(-100, 55, moles), rng.uniform(0.8, 2.0, moles), rng.uniform(0.4, 0.9, moles)], 1),
+            _spots(rng, freckles, rng.normal([0, -28], [26, 14], (freckles, 2)), (0.4, 1.0), (0.08, 0.3)),
+            _spots(rng, moles, rng.uniform([-80, -100], [80, 55], (moles, 2)), (0.8, 2.0), (0.4, 0.9)),
         ]
-    )  # fmt: skip
+    )
     return Skin(
         melanin=melanin,
         blood=rng.uniform(0.2, 0.7),
@@ -225,6 +225,10 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years
         lines=lines_of_age(years),
         seed=int(rng.integers(2**31)),
     )
+
+
+def _spots(rng: np.random.Generator, n: int, places: np.ndarray, radius_mm: tuple, darkness: tuple) -> np.ndarray:
+    return np.c_[places, rng.uniform(*radius_mm, n), rng.uniform(*darkness, n)]
 
 
 def lines_of_age(years: float) -> float:

@@ -1,7 +1,7 @@
 """Looks of a head: skin, lips, brows, irises and hair, painted on a cylinder around the average head.
 
-A texture is sRGB float32 `[H, 2 H, 3]` in 0..1. Its columns are the angle around the head from -180 degrees (behind, at the
-right) over 0 (the face) to 180, its rows the height from the top: a place on it is the same place of every head.
+A texture is sRGB float32 `[H, 2 H, 3]` in 0..1. Its columns are the angle around the head from -180 degrees (behind, at
+the right) over 0 (the face) to 180, its rows the height from the top: a place on it is the same place of every head.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter
 
-from sface_lib.population.heads import HeadModel, head_model
+from sface_lib.population.heads import head_model
 
 REFERENCE_ROWS = 512  # Sizes in pixels below are meant at this height.
 AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
@@ -90,7 +90,7 @@ def cylinder_places(vertices: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Canvas:
-    """What lies where on the cylinder, each float32 `[H, 2 H]`: x and height in mm, angle in degrees, the lips' mask."""
+    """What lies where on the cylinder, float32 `[H, 2 H]`: x and height in mm, angle in degrees, the lips' mask."""
 
     x_mm: np.ndarray
     z_mm: np.ndarray

@@ -1,4 +1,4 @@
-"""From a person and a shot to a photograph: the head is built, drawn, put before a background, developed and cropped."""
+"""From a person and a shot to a photograph: a head is built, drawn, put before a background, cropped and developed."""
 
 import dataclasses
 import io
@@ -11,7 +11,7 @@ from sface_lib.population.heads import head_model
 from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
 from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, cut_at_seam, vertex_normals
-from sface_lib.population.render import ARCFACE_112, Renderer, similarity
+from sface_lib.population.render import Renderer
 from sface_lib.population.worn import Surface, glasses_meshes, hair_curtain, paint_beard, paint_hair, shells
 
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
@@ -32,7 +32,7 @@ class Photographer:
 
     def __init__(self, size_px: int):
         self.size_px, self.model = size_px, head_model()
-        self.renderer = Renderer(2 * OVERSAMPLING * size_px)
+        self.renderer = Renderer(OVERSAMPLING * size_px)
         self.canvas = canvas(int(np.clip(4 * size_px, MIN_ROWS, MAX_ROWS)))
         model = self.model
         self._triangles, self._source, self._places = cut_at_seam(model.skin, cylinder_places(model.template))
@@ -50,12 +50,11 @@ class Photographer:
         years = float(np.clip(person.years + shot.years, 18, 85))
         shape = dataclasses.replace(person.shape, age=np.array([age_parameter(years)]))
         vertices = self.model.vertices(shape, actions_of(self.model, shot))[0]
-        drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view)
-        landmarks = self.renderer.project(self.model.landmarks(vertices[None])[0])
-        side = OVERSAMPLING * self.size_px
-        picture, cover = _crop(drawn, landmarks, side)
+        landmarks = self.model.landmarks(vertices[None])[0]
+        drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
+        picture, cover = drawn[..., :3], drawn[..., 3:]
         picture *= (GREY / max((picture.sum() / 3) / max(cover.sum(), 1), 0.02)) ** METERING
-        picture = picture + (1 - cover) * background(shot.background, side)
+        picture = picture + (1 - cover) * background(shot.background, len(picture))
         if shot.occluder is not None:
             picture = occlude(picture, shot.occluder)
         return develop(picture, shot, self.size_px)
@@ -92,17 +91,6 @@ class Photographer:
                 self._painted.pop(next(iter(self._painted)))
             self._painted[key] = paint()
         return self._painted[key]
-
-
-def _crop(drawn: np.ndarray, landmarks: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (times cover) and cover of the aligned crop, float `[side, side, 3]` and `[side, side, 1]`, 0..1."""
-    to_crop = similarity(landmarks, ARCFACE_112 * side / 112)
-    back = np.linalg.inv(np.vstack([to_crop, [0, 0, 1]]))[:2]
-    warped = Image.fromarray(drawn).transform(
-        (side, side), Image.Transform.AFFINE, back.ravel(), Image.Resampling.BILINEAR
-    )
-    pixels = np.asarray(warped, np.float64) / 255
-    return pixels[..., :3] * (pixels[..., 3:] > 0), pixels[..., 3:]
 
 
 def background(seed: int, side: int) -> np.ndarray:

@@ -13,13 +13,14 @@ from sface_lib.population.mesh import Mesh
 ARCFACE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
-MIDDLE_MM = np.array([0.0, 0.0, -30.0])  # Of the picture: a little below the eyes.
-REACH_MM = 150.0  # From the middle to the picture's edge.
+MIDDLE_MM = np.array([0.0, 0.0, -30.0])  # What the camera turns around: a little below the eyes.
+SAMPLES = 4  # Of each pixel of the window, along edges.
+KEPT_TEXTURES = 24
 
 
 @dataclasses.dataclass(frozen=True)
 class Light:
-    """One light: where it comes from (x to the right of the picture, y up, z to the camera), colour 0..1 and strength."""
+    """A light: where it comes from (x to the right of the picture, y up, z to the camera), colour 0..1 and strength."""
 
     direction: tuple[float, float, float]
     colour: tuple[float, float, float]
@@ -54,7 +55,7 @@ class View:
 
 
 class Renderer:
-    """Draws meshes into a square window; one scene and its lights serve all pictures.
+    """Draws meshes into the aligned crop of a face; one scene and its lights serve all pictures.
 
     Raises
     ------
@@ -64,67 +65,126 @@ class Renderer:
 
     def __init__(self, window_px: int):
         try:
-            import pyvista
+            import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (without it nothing is drawn)
+            from vtkmodules import vtkCommonCore, vtkRenderingCore
         except ImportError as error:
             raise InputError(f"{MISSING} ({error.name or error})") from None
         # VTK says on every machine without a display that there is none, and then does without.
-        pyvista.vtk_verbosity("error")
-        self._pyvista, self.window_px = pyvista, window_px
-        self._plotter = pyvista.Plotter(off_screen=True, window_size=(window_px, window_px), lighting="none")
-        self._plotter.set_background((0.0, 0.0, 0.0))
-        self._lights = [pyvista.Light(light_type="scene light") for _ in range(2)]
+        vtkCommonCore.vtkLogger.SetStderrVerbosity(vtkCommonCore.vtkLogger.VERBOSITY_ERROR)
+        self._vtk, self.window_px = vtkRenderingCore, window_px
+        self._window, self._scene = vtkRenderingCore.vtkRenderWindow(), vtkRenderingCore.vtkRenderer()
+        self._window.SetOffScreenRendering(True)
+        self._window.SetSize(window_px, window_px)
+        self._window.SetMultiSamples(SAMPLES)
+        self._window.SetAlphaBitPlanes(True)
+        self._window.AddRenderer(self._scene)
+        self._scene.SetBackgroundAlpha(0.0)
+        self._scene.AutomaticLightCreationOff()
+        self._lights = [vtkRenderingCore.vtkLight() for _ in range(2)]
         for light in self._lights:
-            self._plotter.add_light(light)
-        self._actors: list = []
+            light.SetLightTypeToSceneLight()
+            self._scene.AddLight(light)
+        self._textures: dict[int, tuple] = {}
+        self._pixels = vtkCommonCore.vtkUnsignedCharArray()
 
-    def picture(self, meshes: Iterable[Mesh], view: View) -> np.ndarray:
-        """The meshes from this view, RGBA uint8 `[W, W, 4]`; colours are multiplied by the cover."""
-        for actor in self._actors:
-            self._plotter.remove_actor(actor, reset_camera=False, render=False)
-        self._actors = [self._add(mesh, view) for mesh in meshes]
-        self._aim(view)
-        self._plotter.render()
-        return self._plotter.screenshot(return_img=True, transparent_background=True)
+    def picture(self, meshes: Iterable[Mesh], view: View, landmarks: np.ndarray) -> np.ndarray:
+        """The aligned crop, RGBA uint8 `[W, W, 4]`; colours are multiplied by the cover.
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Where points `[N, 3]` lie in the last picture, `[N, 2]`: columns and rows in pixels."""
-        matrix = self._plotter.camera.GetCompositeProjectionTransformMatrix(1.0, -1, 1)
-        matrix = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
-        flat = np.c_[points, np.ones(len(points))] @ matrix.T
-        flat = flat[:, :2] / flat[:, 3:]
-        return np.stack([(flat[:, 0] + 1) / 2, (1 - flat[:, 1]) / 2], 1) * self.window_px
+        `landmarks` are float `[5, 3]` in mm, in the order of `ARCFACE_112`.
+        """
+        from vtkmodules.util.numpy_support import vtk_to_numpy
 
-    def _add(self, mesh: Mesh, view: View):
-        cells = np.hstack([np.full((len(mesh.triangles), 1), 3), mesh.triangles]).ravel()
-        surface = self._pyvista.PolyData(mesh.points.astype(np.float32), cells)
-        surface.active_texture_coordinates = mesh.places.astype(np.float32)
-        surface.point_data.SetNormals(self._pyvista.convert_array(mesh.normals.astype(np.float32)))
-        texture = self._pyvista.Texture((mesh.texture * 255).round().astype(np.uint8))
-        texture.interpolate = True
-        actor = self._pyvista.Actor(mapper=self._pyvista.DataSetMapper(surface))
-        actor.texture = texture
-        look = actor.prop
-        look.color, look.interpolation = "white", "phong"
-        look.ambient, look.diffuse = view.ambient, 1.0
-        look.specular, look.specular_power = mesh.shine, mesh.sharpness
-        self._plotter.add_actor(actor, reset_camera=False, render=False)
+        self._scene.RemoveAllViewProps()
+        for mesh in meshes:
+            self._scene.AddActor(self._actor(mesh, view))
+        self._aim(view, landmarks)
+        self._window.Render()
+        last = self.window_px - 1
+        self._window.GetRGBACharPixelData(0, 0, last, last, 0, self._pixels)
+        return vtk_to_numpy(self._pixels).reshape(self.window_px, self.window_px, 4)[::-1].copy()
+
+    def _actor(self, mesh: Mesh, view: View):
+        from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+        from vtkmodules.vtkCommonCore import vtkPoints
+        from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+
+        def array(values: np.ndarray):
+            return numpy_to_vtk(np.ascontiguousarray(values, np.float32), deep=True)
+
+        points, cells, surface = vtkPoints(), vtkCellArray(), vtkPolyData()
+        points.SetData(array(mesh.points))
+        cells.SetData(3, numpy_to_vtkIdTypeArray(np.ascontiguousarray(mesh.triangles, np.int64).ravel(), deep=True))
+        surface.SetPoints(points)
+        surface.SetPolys(cells)
+        surface.GetPointData().SetNormals(array(mesh.normals))
+        surface.GetPointData().SetTCoords(array(mesh.places))
+        mapper, actor = self._vtk.vtkPolyDataMapper(), self._vtk.vtkActor()
+        mapper.SetInputData(surface)
+        actor.SetMapper(mapper)
+        actor.SetTexture(self._texture(mesh.texture))
+        look = actor.GetProperty()
+        look.SetInterpolationToPhong()
+        look.SetAmbient(view.ambient)
+        look.SetDiffuse(1.0)
+        look.SetSpecular(mesh.shine)
+        look.SetSpecularPower(mesh.sharpness)
         return actor
 
-    def _aim(self, view: View) -> None:
-        """Move camera and lights around the head, which stays where it is."""
+    def _texture(self, painted: np.ndarray):
+        """The texture on its way to the screen; kept, because pictures of one person share their paint."""
+        from vtkmodules.util.numpy_support import numpy_to_vtk
+        from vtkmodules.vtkCommonDataModel import vtkImageData
+
+        if id(painted) not in self._textures:
+            if len(self._textures) >= KEPT_TEXTURES:
+                self._textures.pop(next(iter(self._textures)))[1].ReleaseGraphicsResources(self._window)
+            rows, columns, channels = painted.shape
+            image, texture = vtkImageData(), self._vtk.vtkTexture()
+            image.SetDimensions(columns, rows, 1)
+            pixels = (painted[::-1] * 255).round().astype(np.uint8)
+            image.GetPointData().SetScalars(numpy_to_vtk(pixels.reshape(-1, channels), deep=True))
+            texture.SetInputData(image)
+            texture.InterpolateOn()
+            self._textures[id(painted)] = (painted, texture)  # Held: another array may not get its number.
+        return self._textures[id(painted)][1]
+
+    def _aim(self, view: View, landmarks: np.ndarray) -> None:
+        """Move camera and lights around the head, which stays where it is, until the picture is the aligned crop."""
         turn = _rotation(view)
-        camera = self._plotter.camera
-        camera.focal_point = MIDDLE_MM
-        camera.position = MIDDLE_MM + view.distance_mm * (turn @ [0, -1, 0])
-        camera.up = turn @ [0, 0, 1]
-        camera.view_angle = 2 * np.degrees(np.arctan(REACH_MM / view.distance_mm))
-        camera.clipping_range = (max(view.distance_mm - 300, 50), view.distance_mm + 400)
+        angle, centre, half = frame(landmarks, view)
+        camera = self._scene.GetActiveCamera()
+        camera.SetFocalPoint(MIDDLE_MM)
+        camera.SetPosition(MIDDLE_MM + view.distance_mm * (turn @ [0, -1, 0]))
+        camera.SetViewUp(turn @ [np.sin(angle), 0, np.cos(angle)])
+        camera.SetViewAngle(2 * np.degrees(np.arctan(half)))
+        camera.SetWindowCenter(*(centre / half))
+        camera.SetClippingRange(max(view.distance_mm - 300, 50), view.distance_mm + 400)
         for light, given in zip(self._lights, view.lights, strict=True):
             x, y, z = given.direction
-            light.position, light.focal_point = MIDDLE_MM + 1000 * (turn @ [x, -z, y]), MIDDLE_MM
-            # A whole number would be read as one of 255 steps.
-            light.diffuse_color = light.specular_color = tuple(map(float, given.colour))
-            light.intensity = given.strength
+            light.SetPosition(MIDDLE_MM + 1000 * (turn @ [x, -z, y]))
+            light.SetFocalPoint(MIDDLE_MM)
+            light.SetDiffuseColor(given.colour)
+            light.SetSpecularColor(given.colour)
+            light.SetIntensity(given.strength)
+
+
+def frame(landmarks: np.ndarray, view: View) -> tuple[float, np.ndarray, float]:
+    """How the camera must look for its picture to be the aligned crop.
+
+    Returns
+    -------
+    angle, centre, half
+        Clockwise turn in radians; then, in a picture turned so, the crop's middle (right, up) and half its side, both
+        at distance 1 from the camera.
+    """
+    turn = _rotation(view)
+    x, depth, z = ((landmarks - MIDDLE_MM) @ turn).T
+    flat = np.stack([x, -z], 1) / (view.distance_mm + depth)[:, None]
+    to_crop = similarity(flat, ARCFACE_112)
+    scale = np.hypot(*to_crop[:, 0])
+    middle = np.linalg.solve(to_crop[:, :2], np.array([56.0, 56.0]) - to_crop[:, 2])
+    turned = to_crop[:, :2] @ middle / scale
+    return float(-np.arctan2(to_crop[1, 0], to_crop[0, 0])), turned * [1, -1], 56.0 / scale
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -26,8 +26,8 @@ def render_set(
 ) -> Path:
     """Render a set as identity folders `<split>-<number>/<image>.png`, with `labels.parquet` beside them.
 
-    Every image is a function of (seed, split, identity, image): a longer set begins with the shorter one. A run that was
-    stopped goes on with the identities that are missing.
+    Every image is a function of (seed, split, identity, image): a longer set begins with the shorter one. A run that
+    was stopped goes on with the identities that are missing.
 
     Parameters
     ----------
@@ -45,15 +45,15 @@ def render_set(
     Raises
     ------
     InputError
-        A number or name that is not allowed, a folder with another recipe's images, or the extra `population` is missing.
+        A number or name that is not allowed, a folder of another recipe's images, or no extra `population`.
     """
     folder = Path(folder)
     if split not in SPLITS:
         raise InputError(f"split {split!r} does not exist; choose one of {', '.join(SPLITS)}")
     if min(identities, images, workers) < 1 or seed < 0 or not SMALLEST_PX <= size_px <= LARGEST_PX:
         raise InputError(
-            f"{identities} identities x {images} images of {size_px} px, seed {seed}, {workers} workers: at least one of "
-            f"each, a seed from 0, and {SMALLEST_PX} to {LARGEST_PX} px are needed"
+            f"{identities} identities x {images} images of {size_px} px, seed {seed}, {workers} workers: at least one "
+            f"of each, a seed from 0, and {SMALLEST_PX} to {LARGEST_PX} px are needed"
         )
     head_model()  # Missing packages are told before anything is written.
     _claim(folder, {"split": split, "images": images, "size_px": size_px, "seed": seed})

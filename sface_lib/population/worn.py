@@ -1,7 +1,7 @@
 """Hair, beards and glasses: meshes around a head, each with its own texture.
 
-Short hair and beards are shells: layers of the skin pushed outwards, whose texture lets more through the further out they
-lie, so that they end in strands. Long hair adds a curtain that hangs from the head.
+Short hair and beards are shells: layers of the skin pushed outwards, whose texture lets more through the further out
+they lie, so that they end in strands. Long hair adds a curtain that hangs from the head.
 """
 
 import dataclasses
@@ -189,7 +189,7 @@ def _silhouette(around, radius, z, angles, heights) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Glasses:
-    """Glasses: lens half width and half height, roundness 0 (box) to 1 (ellipse), rim radius in mm; colour; dark 0..1."""
+    """Glasses: half width and height of a lens, roundness 0 (box) to 1 (ellipse), rim radius; colour; dark 0..1."""
 
     width_mm: float
     height_mm: float

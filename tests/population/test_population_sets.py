@@ -98,7 +98,8 @@ def test_labels_are_those_of_maad_face_and_follow_the_construction():
 
 
 def test_the_attributes_are_the_published_list(real_data):
-    rows = list(csv.DictReader(open(real_data.parent / "references" / "maad_attributes.csv", encoding="utf-8")))
+    with (real_data.parent / "references" / "maad_attributes.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     assert tuple(row["attribute"] for row in rows) == ATTRIBUTES
 
 
