@@ -18,7 +18,9 @@ SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-tr
 GLOBAL_SHARES = (0.12, 0.22, 0.66)  # Of `ANCESTRIES` in the skewed split; the others are balanced.
 GLOBAL_MALE = 0.62
 DIRECTIONS, DIRECTIONS_SEED = 40, 2022
-CHANGE_MM, MOUTH_CHANGE_MM, LARGEST_CHANGE = 3.2, 1.8, 0.5
+# Standard deviation of a local change where it moves the surface most, by the first word of its name, and at most.
+CHANGE_MM = {"head": 7.0, "forehead": 6.0, "chin": 6.0, "cheek": 4.5, "mouth": 1.8, "ear": 5.0}
+OTHER_CHANGE_MM, LARGEST_CHANGE = 4.0, 0.8
 ASYMMETRY = 0.12
 YEARS = (18.0, 80.0)
 
@@ -32,6 +34,25 @@ EXPRESSIONS = {
     "talk": {"jawOpen": 0.25, "mouthFunnel": 0.4},
     "pout": {"mouthPucker": 0.6},
     "sneer": {"noseSneer": 0.6, "mouthUpperUp": 0.3},
+}
+# Facial actions that a face at rest keeps: the largest value of a person, most have less.
+REST = {
+    "eyeBlink": 0.30,
+    "eyeSquint": 0.40,
+    "browDown": 0.30,
+    "browInnerUp": 0.25,
+    "browOuterUp": 0.30,
+    "noseSneer": 0.12,
+    "cheekPuff": 0.15,
+    "mouthFrown": 0.15,
+    "mouthSmile": 0.25,
+    "mouthPucker": 0.15,
+    "mouthPress": 0.30,
+    "mouthRollLower": 0.20,
+    "mouthRollUpper": 0.20,
+    "mouthShrugLower": 0.12,
+    "mouthShrugUpper": 0.10,
+    "jawForward": 0.30,
 }
 EXPRESSION_SHARES = (0.40, 0.25, 0.08, 0.06, 0.05, 0.08, 0.04, 0.04)
 HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
@@ -61,6 +82,8 @@ class Person:
         Age in the first photograph.
     shape
         A `Shape` of one head.
+    rest
+        Facial actions at rest, by name; both sides alike.
     skin, hair, beard, glasses
         As usually worn; None where the person has none.
     iris
@@ -73,6 +96,7 @@ class Person:
     ancestry: str
     years: float
     shape: Shape
+    rest: dict[str, float]
     skin: Skin
     hair: Hair
     beard: Beard | None
@@ -150,7 +174,7 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
     shape = Shape(
         np.array([masculinity]),
         np.array([age_parameter(years)]),
-        np.array([0.1 + 0.8 * rng.beta(3, 3)]),
+        np.array([rng.beta(2, 2)]),
         ancestry[None],
         draw_changes(model, rng)[None],
     )
@@ -169,6 +193,7 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         ancestry=name,
         years=years,
         shape=shape,
+        rest={name: float(largest * rng.beta(1, 1.6)) for name, largest in REST.items()},
         skin=_draw_skin(rng, ancestry, male, years),
         hair=_draw_hair(rng, hair_colour, male, years, name),
         beard=_draw_beard(rng) if male and rng.random() < 0.35 else None,
@@ -187,7 +212,7 @@ def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     values = np.clip(directions @ rng.standard_normal(DIRECTIONS), -2, 2)
     at = np.array([distinct.index(name) for name in unsided])
-    limit = np.array([MOUTH_CHANGE_MM if "mouth" in name else CHANGE_MM for name in names])
+    limit = np.array([CHANGE_MM.get(name.split("-")[0], OTHER_CHANGE_MM) for name in unsided])
     spread = np.minimum(LARGEST_CHANGE, limit / model.change_sizes)
     sided = np.array([name[:2] in ("l-", "r-") for name in names])
     across = np.array(["trans-out" in name or "angle-out" in name for name in names]) & ~sided
@@ -213,7 +238,9 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years
     return Skin(
         melanin=melanin,
         blood=rng.uniform(0.2, 0.7),
-        mottling=rng.uniform(0.2, 1.0),
+        mottling=rng.beta(1.5, 2),
+        flush=rng.beta(1.5, 2.5),
+        sockets=rng.beta(1.2, 2),
         spots=spots,
         lip_redness=rng.beta(2, 3) + 0.25 * (not male),
         brow_height_mm=rng.normal(0, 1.6),
@@ -248,7 +275,9 @@ def _draw_hair(rng: np.random.Generator, colour: np.ndarray, male: bool, years: 
         recession_mm=abs(rng.normal(0, 9)) * np.clip((years - 25) / 40, 0, 1) if male else 0.0,
         bangs_mm=rng.uniform(10, 30) if rng.random() < 0.22 else 0.0,
         length_mm=rng.uniform(50, 190) if long and not bald else None,
-        parting_degrees=rng.uniform(54, 74),
+        parting_degrees=rng.uniform(50, 68),
+        sweep=rng.uniform(-1, 1),
+        peak_mm=rng.exponential(3.0),
         seed=int(rng.integers(2**31)),
     )
 
@@ -292,7 +321,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         gamma=float(rng.lognormal(0, 0.10)),
         white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
         blur_px=float(rng.exponential(0.2)),
-        noise=float(rng.exponential(0.006)),
+        noise=float(rng.exponential(0.004)),
         jpeg_quality=int(rng.integers(60, 98)),
         background=int(rng.integers(2**31)),
         occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
@@ -343,8 +372,9 @@ def _draw_worn(rng: np.random.Generator, person: Person) -> tuple[Hair, Beard | 
     return hair, beard, glasses
 
 
-def actions_of(model: HeadModel, shot: Shot) -> np.ndarray:
+def actions_of(model: HeadModel, person: Person, shot: Shot) -> np.ndarray:
     """Facial actions `[1, A]` of a shot, by the names of `HeadModel.action_names`."""
     wanted = EXPRESSIONS[shot.expression]
     strip = [name.removesuffix("Left").removesuffix("Right") for name in model.action_names]
-    return np.array([[shot.strength * wanted.get(name, 0.0) for name in strip]])
+    values = [person.rest.get(name, 0.0) + shot.strength * wanted.get(name, 0.0) for name in strip]
+    return np.clip([values], 0, 1)

@@ -18,8 +18,8 @@ AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
 TOP_MM, BOTTOM_MM = 120.0, -150.0
 # Absorption of melanin and haemoglobin in sRGB's three bands, relative; light skin keeps what is left of white.
 PALE = np.array([0.97, 0.84, 0.76], np.float32)
-MELANIN = np.array([1.00, 1.36, 1.66], np.float32)
-BLOOD = np.array([0.08, 0.62, 0.50], np.float32)
+MELANIN = np.array([1.00, 1.15, 1.27], np.float32)
+BLOOD = np.array([0.08, 0.42, 0.37], np.float32)
 HAIR_COLOURS = {
     "black": (0.07, 0.06, 0.06),
     "brown": (0.24, 0.15, 0.09),
@@ -44,8 +44,8 @@ class Skin:
     ----------
     melanin, blood
         0..1: how dark, how red.
-    mottling
-        0..1: strength of large patches.
+    mottling, flush, sockets
+        0..1: strength of patches, of red cheeks and nose, and of dark rings around the eyes.
     spots
         float `[S, 4]`: angle in degrees, height in mm, radius in mm and darkness 0..1 of freckles and moles.
     lip_redness
@@ -63,6 +63,8 @@ class Skin:
     melanin: float
     blood: float
     mottling: float
+    flush: float
+    sockets: float
     spots: np.ndarray
     lip_redness: float
     brow_height_mm: float
@@ -145,19 +147,19 @@ def canvas(rows: int) -> Canvas:
 def paint_skin(c: Canvas, skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
     """The texture of a head; `hair_colour` is sRGB `[3]` and colours the brows."""
     rng = np.random.default_rng(skin.seed)
-    patches = c.noise(rng, 40) * 0.6 + c.noise(rng, 12) * 0.4
-    fine = c.noise(rng, 1.2)
+    patches = c.noise(rng, 40) * 0.5 + c.noise(rng, 16) * 0.5
+    fine, rough = c.noise(rng, 1.2), 0.4 + 0.6 * skin.lines + 0.5 * skin.stubble
     cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
     sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
-    melanin = skin.melanin * (1 + 0.10 * skin.mottling * patches + 0.03 * fine) + 0.07 * sockets
-    blood = skin.blood * (1 + 0.35 * skin.mottling * patches) + 0.28 * cheeks + 0.05 * fine
+    melanin = skin.melanin * (1 + 0.22 * skin.mottling * patches + 0.015 * rough * fine) + 0.16 * skin.sockets * sockets
+    blood = skin.blood * (1 + 0.5 * skin.mottling * patches) + 0.8 * skin.flush * cheeks + 0.04 * rough * fine
     melanin += 0.8 * _spots(c, skin.spots)
     texture = skin_colour(np.clip(melanin, 0, 2), np.clip(blood, 0, 2))
     texture *= 1 - 0.32 * skin.lines * _age_lines(c, rng)[..., None]
     beard = _bump(np.maximum(abs(c.angle) - 38, 0), 12) * _step(-50 - c.z_mm, 7) * _step(c.z_mm + 122, 8)
     beard *= 1 - _bump(c.x_mm, 17) * _step(c.z_mm + 64, 5) * 0.5
     texture = _blend(texture, hair_colour * 0.8, skin.stubble * 0.45 * beard * (0.8 + 0.2 * fine))
-    lips = skin_colour(skin.melanin * 0.92 + 0.05, skin.blood + 0.5 + 0.9 * skin.lip_redness)
+    lips = skin_colour(skin.melanin * 0.92 + 0.05, skin.blood + 0.8 + 1.5 * skin.lip_redness)
     texture = _blend(texture, lips * (1 + 0.05 * fine[..., None]), 0.85 * c.lips)
     return np.clip(_blend(texture, hair_colour * 0.85, _brows(c, skin, rng)), 0, 1)
 
@@ -223,7 +225,7 @@ def paint_eye(iris: np.ndarray, seed: int, size: int = 96) -> np.ndarray:
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 80), rng.normal(0, 0.16, 80))
     disc = 0.46
     colour = np.asarray(iris) * (1 + fibres[..., None] + 0.5 * (1 - radius[..., None] / disc).clip(0, 1))
-    eye = np.array([0.90, 0.87, 0.85]) * (1 - 0.22 * radius[..., None] ** 2)
+    eye = np.array([0.80, 0.77, 0.75]) * (1 - 0.22 * radius[..., None] ** 2)
     eye = _blend(eye, colour * 0.45, _step(disc - radius, 0.06))
     eye = _blend(eye, colour, _step(disc * 0.88 - radius, 0.08))
     return np.clip(_blend(eye, np.full(3, 0.02), _step(0.19 - radius, 0.04)), 0, 1)

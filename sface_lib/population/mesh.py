@@ -3,6 +3,9 @@
 import dataclasses
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags
+
+HOLLOW_ROUNDS = (2, 8, 24)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -21,6 +24,8 @@ class Mesh:
         sRGB or RGBA `[H, W, 3 or 4]` in 0..1.
     shine, sharpness
         Strength 0..1 and exponent of the highlight.
+    shade
+        `[P]` in 0..1, multiplies the texture; None for 1.
     """
 
     points: np.ndarray
@@ -30,6 +35,7 @@ class Mesh:
     texture: np.ndarray
     shine: float = 0.0
     sharpness: float = 12.0
+    shade: np.ndarray | None = None
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -40,6 +46,29 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     sums = [np.bincount(corners, np.tile(faces[:, axis], 3), len(vertices)) for axis in range(3)]
     normals = np.stack(sums, 1)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def averaging(triangles: np.ndarray, n: int) -> csr_matrix:
+    """The operator `[N, N]` that gives each of N vertices the mean of its neighbours; zero where it has none."""
+    a, b = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]).T
+    joined = csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(n, n))
+    joined.data[:] = 1
+    counts = np.asarray(joined.sum(1)).ravel()
+    return diags(1 / np.maximum(counts, 1)) @ joined
+
+
+def hollows(vertices: np.ndarray, normals: np.ndarray, mean: csr_matrix) -> np.ndarray:
+    """How deep each vertex lies below its surroundings, in mm, at three scales, `[V, 3]`; negative on a ridge.
+
+    What lies in a hollow sees less of the sky: the cheapest stand-in for ambient occlusion.
+    """
+    depths, smooth, done = [], vertices, 0
+    for rounds in HOLLOW_ROUNDS:
+        for _ in range(rounds - done):
+            smooth = mean @ smooth
+        done = rounds
+        depths.append(((smooth - vertices) * normals).sum(1))
+    return np.stack(depths, 1)
 
 
 def cut_at_seam(triangles: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

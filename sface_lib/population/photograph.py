@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from sface_lib.population.heads import head_model
 from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
 from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
-from sface_lib.population.mesh import Mesh, cut_at_seam, vertex_normals
+from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
 from sface_lib.population.render import Renderer
 from sface_lib.population.worn import Surface, glasses_meshes, hair_curtain, paint_beard, paint_hair, shells
 
@@ -18,7 +18,9 @@ OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
 EYE_RADIUS_MM = 13.0
 KEPT = 12  # Painted textures.
-GREY, METERING = 0.40, 0.6  # The camera brings the head's mean brightness this share of the way to this grey.
+HOLLOW_MM = np.array([0.5, 2.0, 5.0])  # Depths that darken the skin by these shares, at three scales.
+HOLLOW_SHADE, RIDGE = np.array([0.08, 0.14, 0.13]), 0.0
+GREY, METERING = 0.42, 0.45  # The camera brings the head's mean brightness this share of the way to this grey.
 
 
 class Photographer:
@@ -36,6 +38,7 @@ class Photographer:
         self.canvas = canvas(int(np.clip(4 * size_px, MIN_ROWS, MAX_ROWS)))
         model = self.model
         self._triangles, self._source, self._places = cut_at_seam(model.skin, cylinder_places(model.template))
+        self._mean = averaging(model.skin, len(model.template))
         self._skin_points = np.unique(model.skin)
         self._eyes = []
         for eye, centre in zip(model.eyes, model.eye_centres(model.template[None])[0], strict=True):
@@ -49,7 +52,7 @@ class Photographer:
         """One photograph, uint8 RGB `[S, S, 3]`."""
         years = float(np.clip(person.years + shot.years, 18, 85))
         shape = dataclasses.replace(person.shape, age=np.array([age_parameter(years)]))
-        vertices = self.model.vertices(shape, actions_of(self.model, shot))[0]
+        vertices = self.model.vertices(shape, actions_of(self.model, person, shot))[0]
         landmarks = self.model.landmarks(vertices[None])[0]
         drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
@@ -61,11 +64,14 @@ class Photographer:
 
     def _parts(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> list[Mesh]:
         """Skin, eyes, and what is worn."""
-        normals = vertex_normals(vertices, self.model.skin)[self._source]
+        upright = vertex_normals(vertices, self.model.skin)
+        depth = np.clip(hollows(vertices, upright, self._mean) / HOLLOW_MM, -RIDGE, 1.5)
+        shade = np.exp(-depth @ HOLLOW_SHADE)[self._source]
+        normals = upright[self._source]
         surface = Surface(vertices[self._source], normals, self._triangles, self._places)
         aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
         skin = self._once(("skin", aged.seed, aged.lines), lambda: paint_skin(self.canvas, aged, person.hair.colour))
-        parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine)]
+        parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine, shade=np.clip(shade, 0, 1))]
         iris = np.array(IRIS_COLOURS[person.iris])
         eye = self._once(("eye", person.skin.seed), lambda: paint_eye(iris, person.skin.seed))
         for used, triangles, places in self._eyes:

@@ -118,6 +118,9 @@ class Renderer:
         surface.SetPolys(cells)
         surface.GetPointData().SetNormals(array(mesh.normals))
         surface.GetPointData().SetTCoords(array(mesh.places))
+        if mesh.shade is not None:
+            grey = np.repeat((mesh.shade * 255).round().astype(np.uint8)[:, None], 3, 1)
+            surface.GetPointData().SetScalars(numpy_to_vtk(grey, deep=True))
         mapper, actor = self._vtk.vtkPolyDataMapper(), self._vtk.vtkActor()
         mapper.SetInputData(surface)
         actor.SetMapper(mapper)

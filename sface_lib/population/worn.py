@@ -14,6 +14,7 @@ from sface_lib.population.mesh import Mesh, disc, sheet, tube
 
 LAYERS = 3
 HAIR_SHINE = (0.15, 20.0)
+CURTAIN_TOP_MM = 92.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Hair:
         How far below the eyes long hair ends; None where it does not hang.
     parting_degrees
         Half of the opening around the face that long hair leaves free.
+    sweep
+        -1..1: to which side bangs and parting lie.
+    peak_mm
+        How much lower the hairline is in its middle.
     seed
         Of the strands.
     """
@@ -50,6 +55,8 @@ class Hair:
     bangs_mm: float
     length_mm: float | None
     parting_degrees: float
+    sweep: float
+    peak_mm: float
     seed: int
 
 
@@ -66,7 +73,9 @@ class Beard:
 def _scalp(c: Canvas, hair: Hair) -> np.ndarray:
     """Distance in mm inside the hairline, on the cylinder; negative on the face."""
     angle, z = abs(c.angle), c.z_mm
-    front = hair.hairline_mm - hair.bangs_mm + hair.recession_mm * np.exp(-0.5 * ((angle - 32) / 12) ** 2)
+    swept = np.clip(1 + hair.sweep * c.angle / 35, 0, 2)
+    front = hair.hairline_mm - hair.bangs_mm * swept + hair.recession_mm * np.exp(-0.5 * ((angle - 32) / 12) ** 2)
+    front = front - hair.peak_mm * np.exp(-0.5 * (angle / 10) ** 2) + 4 * np.exp(-0.5 * ((angle - 24) / 8) ** 2)
     corners = [0, 38, 58, 70, 82, 100, 125, 180]
     heights = [0, 0, -28, -62, -78, -60, -112, -122]
     line = front + np.interp(angle, corners, heights) * np.clip(front / 62, 0.6, 1)
@@ -97,7 +106,7 @@ def paint_hair(c: Canvas, hair: Hair) -> Coat:
     rng = np.random.default_rng(hair.seed)
     inside = _scalp(c, hair)
     noise, clumps = c.strands(rng, hair.curl), c.strands(rng, 1.0)
-    edge = 1 / (1 + np.exp(-np.clip((inside + 2.5 * noise) / 1.6, -30, 30)))
+    edge = 1 / (1 + np.exp(-np.clip((inside + 3.5 * noise + 2.5 * clumps) / 1.6, -30, 30)))
     depth = np.clip(inside / 14, 0, 1) ** 0.6
     colour = hair.colour.astype(np.float32) * (1 + 0.30 * noise + 0.10 * clumps)[..., None]
     textures = []
@@ -112,11 +121,12 @@ def paint_beard(c: Canvas, beard: Beard, colour: np.ndarray, seed: int) -> Coat:
     """A beard."""
     noise = c.strands(np.random.default_rng(seed), 0.6)
     angle, z, x = abs(c.angle), c.z_mm, abs(c.x_mm)
-    moustache = _soft(-48 - z) * _soft(z + 66) * _soft(30 - x) * beard.moustache
+    lip = -64 - 0.012 * x**2  # The moustache's lower edge falls towards the mouth's corners.
+    moustache = _soft(lip + 16 - 0.1 * x - z) * _soft(z - lip) * _soft(27 - x, 9) * beard.moustache
     chin = _soft(-84 - z) * _soft(z + 125) * _soft(28 - x) * beard.chin
     jaw_top = np.interp(angle, [20, 45, 70, 80], [-82, -62, -35, -5])
     cheeks = _soft(jaw_top - z) * _soft(z + 128) * _soft(80 - angle) * beard.cheeks
-    around = _soft(28 - x) * _soft(x - 25) * _soft(-55 - z) * _soft(z + 90) * min(beard.chin, beard.moustache)
+    around = _soft(31 - x, 8) * _soft(x - 23, 6) * _soft(-62 - z, 8) * _soft(z + 95, 8) * min(beard.chin, beard.moustache)
     cover = np.clip(np.maximum.reduce([moustache, chin, cheeks, around]) * (1 - c.lips), 0, 1)
     hue = colour.astype(np.float32) * (1 + 0.3 * noise)[..., None]
     textures = []
@@ -152,27 +162,39 @@ def _rgba(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
-    """Long hair: a wavy sheet that leaves the head at the temples and ends below; `skin` are points of the head."""
+    """Long hair: a wavy sheet from the parting over the ears to its ends; `skin` are points of the head `[P, 3]`.
+
+    Its two front edges frame the face: near the parting on top, widest at the cheekbones, closing in below.
+    """
     rng = np.random.default_rng(hair.seed + 1)
-    columns, rows = 97, 28
-    angle = np.radians(np.linspace(hair.parting_degrees, 360 - hair.parting_degrees, columns))
-    height = np.linspace(62, -hair.length_mm, rows)
+    columns, rows = 97, 36
+    height = np.linspace(CURTAIN_TOP_MM, -hair.length_mm, rows)
+    inwards = rng.uniform(0, 16)
+    opening = np.interp(height, [-120, -60, -5, 30, 60, CURTAIN_TOP_MM], [-inwards, 0, 0, -6, -24, -46])
+    shift = hair.sweep * np.interp(height, [20, CURTAIN_TOP_MM], [0, 22])
+    left = np.clip(hair.parting_degrees + opening + shift, 3, None)
+    right = np.clip(hair.parting_degrees + opening - shift, 3, None)
+    share = np.linspace(0, 1, columns)
+    angle = np.radians(left[:, None] * (1 - share) + (360 - right[:, None]) * share)
     around = np.mod(np.arctan2(skin[:, 0], AXIS_Y_MM - skin[:, 1]), 2 * np.pi)
     radius = np.hypot(skin[:, 0], skin[:, 1] - AXIS_Y_MM)
-    reach = _silhouette(around, radius, skin[:, 2], angle, np.maximum(height, -60))
-    reach = np.maximum.accumulate(np.maximum(reach, 60), axis=0)
-    reach = gaussian_filter(reach, (1.5, 2))
-    ends = np.sin(np.linspace(0, np.pi, columns))[None] ** 0.3
+    bins = np.radians(np.linspace(0, 360, 145))
+    reach = _silhouette(around, radius, skin[:, 2], bins, np.maximum(height, -60))
+    hangs = (height < 10)[:, None]
+    reach = np.where(hangs, np.maximum.accumulate(np.where(hangs, reach, 0), axis=0), reach)
+    reach = np.maximum(gaussian_filter(reach, (1.5, 2), mode=("nearest", "wrap")), reach)
+    reach = np.stack([np.interp(row, bins, found) for row, found in zip(angle, reach, strict=True)])
     waves = gaussian_filter(rng.standard_normal((rows, columns)), (4 - 2.5 * hair.curl, 1.5)) * (4 + 14 * hair.curl)
-    fall = np.clip((62 - height) / 60, 0, 1)[:, None]
-    reach = reach + (3 + 0.7 * hair.thickness_mm * fall + waves * fall) * ends
+    fall = np.clip((CURTAIN_TOP_MM - height) / 100, 0, 1)[:, None]
+    reach = reach + 2.5 + (0.5 + 0.5 * fall) * hair.thickness_mm + waves * fall
+    reach -= 0.5 * hair.thickness_mm * np.exp(-np.minimum(share, 1 - share) / 0.02)  # Thin at its front edges.
     x, y = reach * np.sin(angle), AXIS_Y_MM - reach * np.cos(angle)
     points = np.stack([x, y, np.repeat(height[:, None], columns, 1)], 2)
-    noise = gaussian_filter(rng.standard_normal((128, 256), np.float32), (7 * (1 - 0.8 * hair.curl) + 1, 0.7))
+    noise = gaussian_filter(rng.standard_normal((192, 384), np.float32), (12 * (1 - 0.8 * hair.curl) + 1, 0.8))
     noise /= noise.std()
-    alpha = np.clip(1.6 + 0.5 * noise - 1.9 * np.linspace(0, 1, 128)[:, None] ** 6, 0, 1)
-    side = np.minimum(np.linspace(0, 1, 256), np.linspace(1, 0, 256))[None]
-    alpha = alpha * np.clip(side * 40 + 0.4 * noise, 0, 1)
+    alpha = np.clip(1.8 + 0.5 * noise - 1.9 * np.linspace(0, 1, 192)[:, None] ** 8, 0, 1)
+    side = np.minimum(np.linspace(0, 1, 384), np.linspace(1, 0, 384))[None]
+    alpha = alpha * np.clip(side * 60 + 0.5 + 0.3 * noise, 0, 1)
     texture = _rgba(hair.colour * (0.9 + 0.30 * noise[..., None]), alpha)
     return sheet(points, texture, *HAIR_SHINE)
 
