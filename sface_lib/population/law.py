@@ -8,10 +8,11 @@ import dataclasses
 import numpy as np
 
 from sface_lib.errors import InputError
+from sface_lib.population.hair import Beard, Hair
 from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
 from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
 from sface_lib.population.render import Light, View
-from sface_lib.population.worn import Beard, Glasses, Hair
+from sface_lib.population.worn import Glasses, Hat, Makeup
 
 # Identities of two splits share nothing but the law; the number seeds them.
 SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-train": 5, "mac-train": 6}
@@ -60,11 +61,15 @@ HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
     "asian": (0.78, 0.18, 0.03, 0.01),
     "caucasian": (0.20, 0.48, 0.24, 0.08),
 }
+DYED = 0.2  # Share of women whose hair has any colour.
 IRIS_BY_ANCESTRY = {
     "african": (0.90, 0.06, 0.02, 0.01, 0.01),
     "asian": (0.88, 0.08, 0.02, 0.01, 0.01),
     "caucasian": (0.38, 0.14, 0.12, 0.28, 0.08),
 }
+LIPSTICKS = ((0.70, 0.08, 0.12), (0.80, 0.35, 0.42), (0.45, 0.08, 0.20), (0.72, 0.42, 0.34), (0.80, 0.22, 0.15))
+SHADOWS = ((0.25, 0.20, 0.22), (0.45, 0.30, 0.25), (0.30, 0.32, 0.50), (0.40, 0.25, 0.42), (0.28, 0.40, 0.34))
+MASKS = np.array([(0.75, 0.85, 0.92), (0.95, 0.95, 0.95), (0.08, 0.08, 0.09)])
 MELANIN = {"african": 0.78, "asian": 0.32, "caucasian": 0.18}
 
 
@@ -84,8 +89,10 @@ class Person:
         A `Shape` of one head.
     rest
         Facial actions at rest, by name; both sides alike.
-    skin, hair, beard, glasses
+    skin, hair, beard, glasses, makeup
         As usually worn; None where the person has none.
+    hats, earrings
+        How often a hat is worn, 0..1; radius of the earrings in mm, 0 for none.
     iris
         Name of the iris colour.
     hair_name
@@ -101,6 +108,9 @@ class Person:
     hair: Hair
     beard: Beard | None
     glasses: Glasses | None
+    makeup: Makeup | None
+    hats: float
+    earrings: float
     iris: str
     hair_name: str
 
@@ -119,8 +129,8 @@ class Shot:
         Where the irises are, to the left and up.
     years
         Years since the first photograph, negative before it.
-    hair, beard, glasses
-        What is worn in it.
+    hair, beard, glasses, makeup, hat, earrings, mask
+        What is worn in it; the mask is its colour.
     exposure, gamma, white_balance
         Of the development; the last is a factor of red, green and blue.
     blur_px, noise, jpeg_quality
@@ -137,6 +147,10 @@ class Shot:
     hair: Hair
     beard: Beard | None
     glasses: Glasses | None
+    makeup: Makeup | None
+    hat: Hat | None
+    earrings: float
+    mask: np.ndarray | None
     exposure: float
     gamma: float
     white_balance: tuple[float, float, float]
@@ -179,11 +193,10 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         draw_changes(model, rng)[None],
     )
     name = ANCESTRIES[main]
-    hair_name = (
-        "gray"
-        if rng.random() < np.clip((years - 42) / 45, 0, 0.85)
-        else str(rng.choice(list(HAIR_COLOURS)[:4], p=HAIR_BY_ANCESTRY[name]))
-    )
+    shares = np.full(4, 0.25) if not male and rng.random() < DYED else HAIR_BY_ANCESTRY[name]
+    hair_name = str(rng.choice(list(HAIR_COLOURS)[:4], p=shares))
+    if rng.random() < np.clip((years - 42) / 45, 0, 0.85):
+        hair_name = "gray"
     hair_colour = np.clip(
         np.array(HAIR_COLOURS[hair_name]) * rng.lognormal(0, 0.12) * rng.lognormal(0, 0.05, 3), 0.02, 0.95
     )
@@ -198,6 +211,9 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         hair=_draw_hair(rng, hair_colour, male, years, name),
         beard=_draw_beard(rng) if male and rng.random() < 0.35 else None,
         glasses=_draw_glasses(rng) if rng.random() < 0.25 else None,
+        makeup=_draw_makeup(rng) if not male and rng.random() < 0.6 else None,
+        hats=float(rng.random() ** 4 * 0.5),
+        earrings=float(rng.choice([0, 2.5, 7, 12], p=(0.9, 0.08, 0.02, 0) if male else (0.4, 0.3, 0.2, 0.1))),
         iris=iris,
         hair_name=hair_name,
     )
@@ -210,7 +226,7 @@ def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     distinct = sorted(set(unsided))
     directions = np.random.default_rng(DIRECTIONS_SEED).standard_normal((len(distinct), DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    values = np.clip(directions @ rng.standard_normal(DIRECTIONS), -2, 2)
+    values = np.clip(directions @ rng.standard_normal(DIRECTIONS), -1.7, 1.7)
     at = np.array([distinct.index(name) for name in unsided])
     limit = np.array([CHANGE_MM.get(name.split("-")[0], OTHER_CHANGE_MM) for name in unsided])
     spread = np.minimum(LARGEST_CHANGE, limit / model.change_sizes)
@@ -306,7 +322,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         ambient=rng.uniform(0.22, 0.60),
         shine=rng.beta(1.5, 5) * 0.6,
     )
-    hair, beard, glasses = _draw_worn(rng, person)
+    worn = _draw_worn(rng, person)
     warm = rng.normal(0, 0.06)
     return Shot(
         view=view,
@@ -314,9 +330,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         strength=rng.uniform(0.5, 1.0),
         gaze_mm=(float(rng.normal(0, 1.5)), float(rng.normal(0, 0.8))),
         years=float(rng.uniform(-8, 8)),
-        hair=hair,
-        beard=beard,
-        glasses=glasses,
+        **worn,
         exposure=float(rng.lognormal(0, 0.20)),
         gamma=float(rng.lognormal(0, 0.10)),
         white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
@@ -345,31 +359,57 @@ def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
     return tuple(lights)
 
 
-def _draw_worn(rng: np.random.Generator, person: Person) -> tuple[Hair, Beard | None, Glasses | None]:
-    """Hair, beard and glasses of one day: mostly as usual."""
+def _draw_makeup(rng: np.random.Generator) -> Makeup:
+    """Habits of make-up: none of it is strong, or some of it is."""
+    lipstick = np.array(LIPSTICKS[rng.integers(len(LIPSTICKS))]) * rng.uniform(0.85, 1.15)
+    shadow = np.array(SHADOWS[rng.integers(len(SHADOWS))]) * rng.uniform(0.8, 1.2)
+    return Makeup(lipstick, shadow, *(rng.beta(1.2, 1.2, 3) * [0.85, 0.65, 0.8]))
+
+
+def _draw_hat(rng: np.random.Generator) -> Hat:
+    colour = np.clip(rng.uniform(0.05, 0.75) + rng.normal(0, 0.12, 3), 0.02, 0.95)
+    brim = rng.uniform(35, 65) if rng.random() < 0.6 else 0.0
+    return Hat(rng.uniform(34, 50), rng.uniform(10, 24), brim, colour)
+
+
+def _draw_worn(rng: np.random.Generator, person: Person) -> dict[str, object]:
+    """Hair, beard, glasses and the rest of one day, by the names of a `Shot`: mostly as usual."""
     hair, beard, glasses = person.hair, person.beard, person.glasses
     if rng.random() < 0.25 and hair.thickness_mm > 0:
-        lengths = (
-            {None: None} if hair.length_mm is None else {"tied": None, "cut": hair.length_mm * rng.uniform(0.5, 1)}
-        )
-        hair = dataclasses.replace(
-            hair,
-            thickness_mm=hair.thickness_mm * rng.uniform(0.5, 1.4),
-            bangs_mm=rng.uniform(8, 26) if rng.random() < 0.3 else 0.0,
-            length_mm=lengths[list(lengths)[rng.integers(len(lengths))]],
-            seed=int(rng.integers(2**31)),
-        )
+        hair = _another_day(rng, hair)
     if beard is not None and rng.random() < 0.3:
-        beard = (
-            dataclasses.replace(beard, length_mm=beard.length_mm * rng.uniform(0.3, 1.5))
-            if rng.random() < 0.6
-            else None
-        )
+        shaven = rng.random() < 0.4
+        beard = None if shaven else dataclasses.replace(beard, length_mm=beard.length_mm * rng.uniform(0.3, 1.5))
     if glasses is not None and rng.random() < 0.35:
         glasses = None
     if rng.random() < 0.03:
         glasses = dataclasses.replace(_draw_glasses(rng), dark=0.92)
-    return hair, beard, glasses
+    hat = _draw_hat(rng) if rng.random() < person.hats else None
+    if hat is not None:
+        hair = dataclasses.replace(hair, thickness_mm=min(hair.thickness_mm, 6.0))
+    return {
+        "hair": hair,
+        "beard": beard,
+        "glasses": glasses,
+        "makeup": person.makeup if rng.random() < 0.7 else None,
+        "hat": hat,
+        "earrings": person.earrings if rng.random() < 0.7 else 0.0,
+        "mask": MASKS[rng.integers(len(MASKS))] * rng.uniform(0.8, 1.1) if rng.random() < 0.015 else None,
+    }
+
+
+def _another_day(rng: np.random.Generator, hair: Hair) -> Hair:
+    """The same hair, cut, tied or combed in another way."""
+    length = hair.length_mm
+    if length is not None:
+        length = None if rng.random() < 0.5 else length * rng.uniform(0.5, 1)
+    return dataclasses.replace(
+        hair,
+        thickness_mm=hair.thickness_mm * rng.uniform(0.5, 1.4),
+        bangs_mm=rng.uniform(8, 26) if rng.random() < 0.3 else 0.0,
+        length_mm=length,
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def actions_of(model: HeadModel, person: Person, shot: Shot) -> np.ndarray:

@@ -26,6 +26,8 @@ class Mesh:
         Strength 0..1 and exponent of the highlight.
     shade
         `[P]` in 0..1, multiplies the texture; None for 1.
+    closed
+        Seen from outside only: its triangles turn counter-clockwise there.
     """
 
     points: np.ndarray
@@ -36,6 +38,7 @@ class Mesh:
     shine: float = 0.0
     sharpness: float = 12.0
     shade: np.ndarray | None = None
+    closed: bool = False
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

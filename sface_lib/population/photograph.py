@@ -7,16 +7,19 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from sface_lib.population.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
 from sface_lib.population.heads import head_model
 from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
 from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
 from sface_lib.population.render import Renderer
-from sface_lib.population.worn import Surface, glasses_meshes, hair_curtain, paint_beard, paint_hair, shells
+from sface_lib.population.worn import earring_meshes, glasses_meshes, hat_meshes, mask_mesh, paint_makeup
 
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
 EYE_RADIUS_MM = 13.0
+MASK_ROUNDS = 10  # Of smoothing: cloth does not follow lips.
+GOLD = np.array([0.80, 0.66, 0.34])
 KEPT = 12  # Painted textures.
 HOLLOW_MM = np.array([0.5, 2.0, 5.0])  # Depths that darken the skin by these shares, at three scales.
 HOLLOW_SHADE, RIDGE = np.array([0.08, 0.14, 0.13]), 0.0
@@ -70,7 +73,7 @@ class Photographer:
         normals = upright[self._source]
         surface = Surface(vertices[self._source], normals, self._triangles, self._places)
         aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
-        skin = self._once(("skin", aged.seed, aged.lines), lambda: paint_skin(self.canvas, aged, person.hair.colour))
+        skin = self._painted_skin(person, shot, years)
         parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine, shade=np.clip(shade, 0, 1))]
         iris = np.array(IRIS_COLOURS[person.iris])
         eye = self._once(("eye", person.skin.seed), lambda: paint_eye(iris, person.skin.seed))
@@ -83,12 +86,30 @@ class Photographer:
             parts += shells(surface, self._once(key, lambda: paint_hair(self.canvas, hair)))
         if hair.length_mm is not None:
             parts.append(hair_curtain(vertices[self._skin_points], hair))
+        if shot.hat is not None:
+            parts += hat_meshes(self.canvas, surface, self.model.template[self._source], shot.hat)
         if beard is not None:
             key, colour = ("beard", person.skin.seed, beard.length_mm), person.hair.colour * 0.9
             parts += shells(surface, self._once(key, lambda: paint_beard(self.canvas, beard, colour, person.skin.seed)))
         if glasses is not None:
             parts += glasses_meshes(self.model.landmarks(vertices[None])[0], vertices, glasses)
+        if shot.earrings > 0:
+            parts += earring_meshes(vertices, self.model.template, GOLD, shot.earrings)
+        if shot.mask is not None:
+            smooth = vertices
+            for _ in range(MASK_ROUNDS):
+                smooth = self._mean @ smooth
+            parts.append(mask_mesh(self.canvas, surface, smooth[self._source], shot.mask))
         return parts
+
+    def _painted_skin(self, person: Person, shot: Shot, years: float) -> np.ndarray:
+        """The skin of this decade, with or without make-up."""
+        aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
+        key = ("skin", aged.seed, aged.lines)
+        bare = self._once(key, lambda: paint_skin(self.canvas, aged, person.hair.colour))
+        if shot.makeup is None:
+            return bare
+        return self._once(("makeup", *key), lambda: paint_makeup(self.canvas, bare, shot.makeup))
 
     def _once(self, key: tuple, paint):
         """What was painted under this key, or paint it now."""
@@ -107,14 +128,16 @@ def background(seed: int, side: int) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     slope = np.clip(0.5 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)), 0, 1)[..., None]
     scene = first * slope + second * (1 - slope)
-    for _ in range(rng.integers(0, 9)):
+    for _ in range(rng.integers(0, 16)):
         centre, reach, colour = rng.uniform(-1.1, 1.1, 2), rng.uniform(0.08, 0.7, 2), _muted(rng)
         box = (abs(x - centre[0]) < reach[0]) & (abs(y - centre[1]) < reach[1])
         blob = ((x - centre[0]) / reach[0]) ** 2 + ((y - centre[1]) / reach[1]) ** 2 < 1
         share = rng.uniform(0.3, 1.0) * (box if rng.random() < 0.6 else blob)[..., None]
         scene = scene * (1 - share) + colour * share
-    blur = side * rng.choice([0.004, 0.02, 0.05])
-    return gaussian_filter(scene, (blur, blur, 0))
+    rough = sum(gaussian_filter(rng.standard_normal((side, side)), side / k) * side / k for k in (6, 14, 36, 90))
+    scene = scene + rng.uniform(0, 0.35) * rough[..., None] / rough.std() * rng.uniform(0.2, 1.0, 3) * scene
+    blur = side * rng.choice([0.004, 0.012, 0.03])
+    return np.clip(gaussian_filter(scene, (blur, blur, 0)), 0, 1)
 
 
 def _muted(rng: np.random.Generator) -> np.ndarray:

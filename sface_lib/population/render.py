@@ -80,6 +80,7 @@ class Renderer:
         self._window.AddRenderer(self._scene)
         self._scene.SetBackgroundAlpha(0.0)
         self._scene.AutomaticLightCreationOff()
+        self._scene.UseOITOff()  # Layers of hair and cloth are drawn in their order, not averaged.
         self._lights = [vtkRenderingCore.vtkLight() for _ in range(2)]
         for light in self._lights:
             light.SetLightTypeToSceneLight()
@@ -131,6 +132,7 @@ class Renderer:
         look.SetDiffuse(1.0)
         look.SetSpecular(mesh.shine)
         look.SetSpecularPower(mesh.sharpness)
+        look.SetBackfaceCulling(mesh.closed)
         return actor
 
     def _texture(self, painted: np.ndarray):
