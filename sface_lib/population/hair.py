@@ -13,7 +13,7 @@ from sface_lib.population.looks import AXIS_Y_MM, Canvas
 from sface_lib.population.mesh import Mesh, sheet
 
 LAYERS = 3
-HAIR_SHINE = (0.15, 20.0)
+HAIR_SHINE = (0.12, 20.0)
 CURTAIN_TOP_MM = 92.0
 
 
@@ -126,7 +126,13 @@ def paint_beard(c: Canvas, beard: Beard, colour: np.ndarray, seed: int) -> Coat:
     chin = soft_step(-84 - z) * soft_step(z + 125) * soft_step(28 - x) * beard.chin
     jaw_top = np.interp(angle, [20, 45, 70, 80], [-82, -62, -35, -5])
     cheeks = soft_step(jaw_top - z) * soft_step(z + 128) * soft_step(80 - angle) * beard.cheeks
-    around = soft_step(31 - x, 8) * soft_step(x - 23, 6) * soft_step(-62 - z, 8) * soft_step(z + 95, 8) * min(beard.chin, beard.moustache)
+    around = (
+        soft_step(31 - x, 8)
+        * soft_step(x - 23, 6)
+        * soft_step(-62 - z, 8)
+        * soft_step(z + 95, 8)
+        * min(beard.chin, beard.moustache)
+    )
     cover = np.clip(np.maximum.reduce([moustache, chin, cheeks, around]) * (1 - c.lips), 0, 1)
     hue = colour.astype(np.float32) * (1 + 0.3 * noise)[..., None]
     textures = []

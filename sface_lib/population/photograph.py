@@ -2,13 +2,14 @@
 
 import dataclasses
 import io
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from sface_lib.population.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
-from sface_lib.population.heads import head_model
+from sface_lib.population.heads import Shape, head_model
 from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
 from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
@@ -17,12 +18,14 @@ from sface_lib.population.worn import earring_meshes, glasses_meshes, hat_meshes
 
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
+HEADS_AT_ONCE = 8
+SHOWN_YEARS = (18, 85)  # Of anyone in a photograph.
 EYE_RADIUS_MM = 13.0
 MASK_ROUNDS = 10  # Of smoothing: cloth does not follow lips.
 GOLD = np.array([0.80, 0.66, 0.34])
 KEPT = 12  # Painted textures.
 HOLLOW_MM = np.array([0.5, 2.0, 5.0])  # Depths that darken the skin by these shares, at three scales.
-HOLLOW_SHADE, RIDGE = np.array([0.08, 0.14, 0.13]), 0.0
+HOLLOW_SHADE = np.array([0.08, 0.14, 0.13])
 GREY, METERING = 0.42, 0.45  # The camera brings the head's mean brightness this share of the way to this grey.
 
 
@@ -51,11 +54,24 @@ class Photographer:
         # What is painted is kept for a while: photographs are taken person by person.
         self._painted: dict[tuple, object] = {}
 
-    def take(self, person: Person, shot: Shot) -> np.ndarray:
-        """One photograph, uint8 RGB `[S, S, 3]`."""
-        years = float(np.clip(person.years + shot.years, 18, 85))
-        shape = dataclasses.replace(person.shape, age=np.array([age_parameter(years)]))
-        vertices = self.model.vertices(shape, actions_of(self.model, person, shot))[0]
+    def take(self, person: Person, shots: Sequence[Shot]) -> np.ndarray:
+        """Photographs of one person, uint8 RGB `[N, S, S, 3]`; each is what it would be alone."""
+        return np.stack([self._one(person, *each) for each in self._heads(person, shots)])
+
+    def _heads(self, person: Person, shots: Sequence[Shot]) -> Iterator[tuple[Shot, np.ndarray, float]]:
+        """Each shot with its head's vertices and the person's age in years."""
+        for start in range(0, len(shots), HEADS_AT_ONCE):
+            some = shots[start : start + HEADS_AT_ONCE]
+            # A batch is always of the same size: another one would round in another way.
+            filled = [*some, *[some[-1]] * (HEADS_AT_ONCE - len(some))]
+            years = [float(np.clip(person.years + shot.years, *SHOWN_YEARS)) for shot in filled]
+            shape = {field.name: getattr(person.shape, field.name) for field in dataclasses.fields(Shape)}
+            shapes = {name: np.repeat(value, HEADS_AT_ONCE, 0) for name, value in shape.items()}
+            shapes["age"] = np.array([age_parameter(age) for age in years])
+            actions = np.concatenate([actions_of(self.model, person, shot) for shot in filled])
+            yield from zip(some, self.model.vertices(Shape(**shapes), actions), years, strict=False)
+
+    def _one(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> np.ndarray:
         landmarks = self.model.landmarks(vertices[None])[0]
         drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
@@ -68,13 +84,22 @@ class Photographer:
     def _parts(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> list[Mesh]:
         """Skin, eyes, and what is worn."""
         upright = vertex_normals(vertices, self.model.skin)
-        depth = np.clip(hollows(vertices, upright, self._mean) / HOLLOW_MM, -RIDGE, 1.5)
+        depth = np.clip(hollows(vertices, upright, self._mean) / HOLLOW_MM, 0, 1.5)
         shade = np.exp(-depth @ HOLLOW_SHADE)[self._source]
         normals = upright[self._source]
         surface = Surface(vertices[self._source], normals, self._triangles, self._places)
-        aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
         skin = self._painted_skin(person, shot, years)
-        parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine, shade=np.clip(shade, 0, 1))]
+        parts = [
+            Mesh(
+                surface.points,
+                normals,
+                self._triangles,
+                self._places,
+                skin,
+                shot.view.shine,
+                shade=np.clip(shade, 0, 1),
+            )
+        ]
         iris = np.array(IRIS_COLOURS[person.iris])
         eye = self._once(("eye", person.skin.seed), lambda: paint_eye(iris, person.skin.seed))
         for used, triangles, places in self._eyes:
@@ -134,10 +159,16 @@ def background(seed: int, side: int) -> np.ndarray:
         blob = ((x - centre[0]) / reach[0]) ** 2 + ((y - centre[1]) / reach[1]) ** 2 < 1
         share = rng.uniform(0.3, 1.0) * (box if rng.random() < 0.6 else blob)[..., None]
         scene = scene * (1 - share) + colour * share
-    rough = sum(gaussian_filter(rng.standard_normal((side, side)), side / k) * side / k for k in (6, 14, 36, 90))
+    rough = sum(_clouds(rng, cells, side) / cells for cells in (4, 9, 22, 55))
     scene = scene + rng.uniform(0, 0.35) * rough[..., None] / rough.std() * rng.uniform(0.2, 1.0, 3) * scene
     blur = side * rng.choice([0.004, 0.012, 0.03])
     return np.clip(gaussian_filter(scene, (blur, blur, 0)), 0, 1)
+
+
+def _clouds(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
+    """Smooth noise `[side, side]` with this many bumps across."""
+    grid = Image.fromarray(rng.standard_normal((cells, cells)).astype(np.float32))
+    return np.asarray(grid.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _muted(rng: np.random.Generator) -> np.ndarray:

@@ -34,7 +34,7 @@ class View:
     Attributes
     ----------
     yaw, pitch, roll
-        Turn of the head: to its left, up, and towards its right shoulder.
+        Turn of the head: to its left, up, and towards its left shoulder.
     distance_mm
         From the camera to the eyes; a short one is a wide lens.
     lights
@@ -206,6 +206,6 @@ def _rotation(view: View) -> np.ndarray:
     """Turn of camera and lights around the head: the turn of the head before them, reversed."""
     yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
     about_z = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
     about_y = np.array([[np.cos(roll), 0, np.sin(roll)], [0, 1, 0], [-np.sin(roll), 0, np.cos(roll)]])
     return (about_y @ about_x @ about_z).T

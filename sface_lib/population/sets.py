@@ -121,8 +121,8 @@ def _render_identity(folder: Path, split: str, images: int, size_px: int, seed: 
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        for image in range(images):
-            picture = photographer.take(person, draw_shot(person, split, identity, image, seed))
+        shots = [draw_shot(person, split, identity, image, seed) for image in range(images)]
+        for image, picture in enumerate(photographer.take(person, shots)):
             Image.fromarray(picture).save(temporary / _file(image))
         os.replace(temporary, folder / name)
     finally:

@@ -97,7 +97,15 @@ def mask_mesh(c: Canvas, surface: Surface, smooth: np.ndarray, colour: np.ndarra
     near = (heights < -15) & (heights > -125)
     above = np.maximum(((surface.points - smooth) * surface.normals).sum(1), 0)
     points = smooth + (5 + above)[:, None] * surface.normals
-    return Mesh(points, surface.normals, surface.triangles[near[surface.triangles].all(1)], surface.places, cloth, *CLOTH_SHINE, closed=True)
+    return Mesh(
+        points,
+        surface.normals,
+        surface.triangles[near[surface.triangles].all(1)],
+        surface.places,
+        cloth,
+        *CLOTH_SHINE,
+        closed=True,
+    )
 
 
 def _cloth(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
@@ -107,7 +115,9 @@ def _cloth(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
 def earring_meshes(vertices: np.ndarray, template: np.ndarray, colour: np.ndarray, radius_mm: float) -> list[Mesh]:
     """A ring at each earlobe; `template` are the same vertices `[V, 3]` on the average head."""
     (near, far), (low, high) = EARLOBE
-    lobes = (abs(template[:, 0]) > near) & (abs(template[:, 0]) < far) & (template[:, 2] > low) & (template[:, 2] < high)
+    lobes = (
+        (abs(template[:, 0]) > near) & (abs(template[:, 0]) < far) & (template[:, 2] > low) & (template[:, 2] < high)
+    )
     rings = []
     for side in (-1, 1):
         ear = vertices[lobes & (side * template[:, 0] > 0)]

@@ -7,8 +7,10 @@ from sface_lib.errors import InputError
 from sface_lib.population import heads
 from sface_lib.population.heads import Shape, head_model
 from sface_lib.population.law import draw_changes, draw_person
-from sface_lib.population.mesh import cut_at_seam, sheet, tube, vertex_normals
+from sface_lib.population.looks import canvas, paint_skin
+from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, sheet, tube, vertex_normals
 from sface_lib.population.render import ARCFACE_112, Light, Renderer, View, similarity
+from sface_lib.population.worn import Makeup, paint_makeup
 
 TOP_LIGHT = (Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 1.0), Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 0.0))
 
@@ -56,9 +58,9 @@ def test_changes_are_nearly_symmetric_and_no_grotesques(model):
     left = [i for i, name in enumerate(names) if name.startswith("l-")]
     right = [names.index("r-" + names[i][2:]) for i in left]
     assert np.corrcoef(changes[:, left].ravel(), changes[:, right].ravel())[0, 1] > 0.95
-    assert abs(changes).max() <= 1 and (changes[:, left] != changes[:, right]).all()
+    assert abs(changes).max() <= 1 and (changes[:, left] != changes[:, right]).mean() > 0.9
     moved_mm = abs(changes) * model.change_sizes
-    assert moved_mm.mean() < 3.5 and np.quantile(moved_mm, 0.99) < 9
+    assert moved_mm.mean() < 3.5 and moved_mm.max() < 14  # A head is 150 mm wide.
 
 
 def test_similarity_finds_the_transform_that_was_applied():
@@ -90,43 +92,81 @@ def test_a_triangle_across_the_seam_gets_points_of_its_own():
     assert moved[4].tolist() == [1.05, 0.5]
 
 
-def test_a_red_square_is_red_where_projection_says_and_nothing_is_elsewhere():
-    renderer = Renderer(96)
+def projected(renderer, points):
+    """Where VTK's own camera puts points in the picture, in pixels of a 112 px crop."""
+    matrix = renderer._scene.GetActiveCamera().GetCompositeProjectionTransformMatrix(1.0, -1, 1)
+    matrix = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+    flat = np.c_[points, np.ones(len(points))] @ matrix.T
+    flat = flat[:, :2] / flat[:, 3:]
+    return np.stack([flat[:, 0] + 1, 1 - flat[:, 1]], 1) * 56
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll", "distance"), [(0, 0, 0, 1200), (30, 10, 20, 500), (-75, -20, -40, 700)]
+)
+def test_the_picture_is_the_aligned_crop(model, yaw, pitch, roll, distance):
+    renderer, marks = Renderer(32), model.landmarks(model.template[None])[0]
+    renderer.picture([], view(yaw=yaw, pitch=pitch, roll=roll, distance_mm=distance), marks)
+    # No turn, scale or shift is left that would bring the landmarks nearer to the template.
+    left = similarity(projected(renderer, marks), ARCFACE_112)
+    np.testing.assert_allclose(left, [[1, 0, 0], [0, 1, 0]], atol=1e-3)
+
+
+def test_a_red_square_is_red_in_its_place_and_nothing_is_elsewhere():
+    flat = np.c_[(ARCFACE_112[:, 0] - 56) * 1.5, np.zeros(5), (56 - ARCFACE_112[:, 1]) * 1.5]  # 1.5 mm a pixel.
     x, z = np.meshgrid(np.linspace(-30, 30, 5), np.linspace(-60, 0, 5))
     square = sheet(np.stack([x, 0 * x, z], 2), np.tile([1.0, 0.0, 0.0, 1.0], (2, 2, 1)), 0, 1)
-    image = renderer.picture([square], view(ambient=1.0))
-    (left, bottom), (right, top) = renderer.project(np.array([[-30.0, 0, -60], [30.0, 0, 0]]))
-    rows, columns = np.mgrid[:96, :96] + 0.5
-    inside = (columns > left + 1) & (columns < right - 1) & (rows > top + 1) & (rows < bottom - 1)
-    outside = (columns < left - 1) | (columns > right + 1) | (rows < top - 1) | (rows > bottom + 1)
-    assert (image[inside] == [255, 0, 0, 255]).all() and (image[outside, 3] == 0).all() and inside.sum() > 300
+    image = Renderer(112).picture([square], view(ambient=1.0), flat)
+    inside = np.zeros((112, 112), bool)
+    inside[57:95, 37:75] = True  # 20 px to both sides of the middle, 40 px down, without a pixel of edge.
+    outside = np.ones((112, 112), bool)
+    outside[55:97, 35:77] = False
+    assert (image[inside] == [255, 0, 0, 255]).all() and (image[outside] == 0).all()
 
 
 def test_a_head_turned_to_its_left_shows_its_nose_at_the_right_of_the_picture(model):
-    renderer = Renderer(64)
-    dot = tube(np.array([[0, 0, -1.0], [0, 0, 1]]), 1, np.ones(3))
+    renderer, marks = Renderer(32), model.landmarks(model.template[None])[0]
 
     def nose(**turned):
-        renderer.picture([dot], view(**turned))
-        points = renderer.project(model.landmarks(model.template[None])[0])
-        return points[2] - points[:2].mean(0)
+        renderer.picture([], view(**turned), marks)
+        points = projected(renderer, marks)
+        eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+        return points[2, 0] - eyes[0], (points[2, 1] - eyes[1]) / (mouth[1] - eyes[1])
 
     straight = nose()
     assert abs(straight[0]) < 0.5
     assert nose(yaw=40.0)[0] > 4 and nose(yaw=-40.0)[0] < -4
-    assert nose(pitch=20.0)[1] < straight[1] - 1 < straight[1] + 1 < nose(pitch=-20.0)[1]
+    assert nose(pitch=20.0)[1] < straight[1] - 0.05 < straight[1] + 0.05 < nose(pitch=-20.0)[1]
 
 
 def test_a_light_from_the_left_of_the_picture_lights_that_side(model):
-    renderer = Renderer(64)
-    normals = vertex_normals(model.template, model.skin)
-    grey = np.full((2, 2, 3), 0.5)
-    from sface_lib.population.mesh import Mesh
-
+    normals, grey = vertex_normals(model.template, model.skin), np.full((2, 2, 3), 0.5)
     head = Mesh(model.template, normals, model.skin, np.zeros((len(model.template), 2)), grey)
     lit = Light((-1.0, 0.0, 0.3), (1.0, 1.0, 1.0), 1.0)
-    image = renderer.picture([head], view(lights=(lit, TOP_LIGHT[1]), ambient=0.0))[..., 0].astype(float)
+    marks = model.landmarks(model.template[None])[0]
+    image = Renderer(64).picture([head], view(lights=(lit, TOP_LIGHT[1]), ambient=0.0), marks)[..., 0].astype(float)
     assert image[:, :32].mean() > 2 * image[:, 32:].mean()
+
+
+def test_a_hollow_is_deep_and_a_ridge_is_not():
+    x, z = np.meshgrid(np.arange(21.0), np.arange(21.0))
+    bowl = sheet(np.stack([x, 0.02 * ((x - 10) ** 2 + (z - 10) ** 2), z], 2), np.ones((2, 2, 4)), 0, 1)
+    middle, mean = 10 * 21 + 10, averaging(bowl.triangles, 441)
+    upwards = bowl.normals * np.sign(bowl.normals[:, 1:2])
+    assert (hollows(bowl.points, upwards, mean)[middle] > 0.03).all()
+    assert (hollows(bowl.points, -upwards, mean)[middle] < -0.03).all()
+    np.testing.assert_allclose(np.asarray(mean.sum(1)).ravel(), 1)
+
+
+def test_paint_belongs_to_the_seed_and_make_up_to_lips_and_lids():
+    c = canvas(128)
+    skin = draw_person(head_model(), "balanced", 0, 0).skin
+    bare = paint_skin(c, skin, np.array([0.1, 0.1, 0.1]))
+    assert np.array_equal(bare, paint_skin(c, skin, np.array([0.1, 0.1, 0.1])))
+    assert bare.min() >= 0 and bare.max() <= 1 and bare.shape == (128, 256, 3)
+    blue = Makeup(np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]), 0.8, 0.8, 0.0)
+    moved = abs(paint_makeup(c, bare, blue) - bare).sum(2)
+    assert moved[c.lips > 0.9].min() > 0.3 and moved[(c.z_mm > 60) | (c.z_mm < -110)].max() < 0.02
 
 
 def test_missing_packages_are_named_with_the_remedy(monkeypatch):
