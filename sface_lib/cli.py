@@ -51,6 +51,15 @@ def _render(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _protocols(arguments: argparse.Namespace) -> int:
+    """`sface population protocols`."""
+    from sface_lib.population.sets import write_protocols
+
+    for path in write_protocols(arguments.faces, arguments.folds, arguments.pairs, arguments.seed):
+        print(f"Pairs: {path}")
+    return 0
+
+
 def _overrides(texts: Sequence[str]) -> dict[str, str]:
     """`name=value` pairs; a later one wins."""
     for text in texts:
@@ -110,6 +119,16 @@ def _add_population(commands: argparse._SubParsersAction) -> None:
     render.add_argument("--seed", type=int, default=0, help="default: 0")
     render.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     render.set_defaults(command=_render)
+    protocols = actions.add_parser(
+        "protocols",
+        help="draw the pairs of five verification benchmarks over a rendered set",
+        description="Write <benchmark>.csv (left, right, same, fold) of five benchmarks into a rendered set's folder.",
+    )
+    protocols.add_argument("faces", metavar="DIR", help="a rendered set, best of the split `benchmark`")
+    protocols.add_argument("--folds", type=int, default=10, metavar="N", help="default: 10")
+    protocols.add_argument("--pairs", type=int, default=3000, metavar="N", help="of all folds together; default: 3000")
+    protocols.add_argument("--seed", type=int, default=0, help="default: 0")
+    protocols.set_defaults(command=_protocols)
 
 
 def _parameter_help() -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sface_lib.population.heads import head_model
-from sface_lib.population.law import Person, Shot
+from sface_lib.population.law import Person, Shot, decade, grey_share, shown_years
 
 # In MAAD-Face's order. Undefined here, always 0: what is not built or is a matter of opinion.
 ATTRIBUTES = (
@@ -42,7 +42,7 @@ def attributes(person: Person, shot: Shot) -> dict[str, int]:
 
 
 def _of_person(person: Person, shot: Shot) -> dict[str, int]:
-    years, skin = person.years + shot.years, person.skin
+    years, skin = shown_years(person, shot.years), person.skin
     share = dict(zip(("Black", "Asian", "White"), person.shape.ancestry[0], strict=True))
     clear = max(share.values()) >= CLEAR_SHARE
     names = [name[2:] if name[:2] in ("l-", "r-") else name for name in head_model().change_names]
@@ -67,7 +67,11 @@ def _of_person(person: Person, shot: Shot) -> dict[str, int]:
 def _of_hair(person: Person, shot: Shot) -> dict[str, int]:
     hair, beard = shot.hair, shot.beard
     bald = hair.thickness_mm == 0
-    colours = {f"{name.title()}_Hair": _sign(person.hair_name == name) for name in ("black", "blond", "brown", "gray")}
+    grey = _between(grey_share(person, decade(shown_years(person, shot.years))), 0.3, 0.7)
+    colours = {
+        f"{name.title()}_Hair": (0, -1, _sign(person.hair_name == name))[grey]  # Unclear, grey, or natural.
+        for name in ("black", "blond", "brown")
+    } | {"Gray_Hair": grey}
     scalp = colours | {
         "Wavy_Hair": _between(hair.curl, 0.25, 0.40),
         "Receding_Hairline": 0 if hair.bangs_mm > 0 else _between(hair.recession_mm, 3, 8),
@@ -110,17 +114,21 @@ def describe(person: Person, shot: Shot) -> dict[str, object]:
     }
     return {
         "ancestry": person.ancestry,
-        "years": person.years + shot.years,
+        "years": shown_years(person, shot.years),
         "yaw_degrees": view.yaw,
         "pitch_degrees": view.pitch,
         "roll_degrees": view.roll,
         "distance_mm": view.distance_mm,
+        "gaze_left_mm": shot.gaze_mm[0],
+        "gaze_up_mm": shot.gaze_mm[1],
         "expression": shot.expression,
         "expression_strength": shot.strength,
         **lights,
         "ambient": view.ambient,
+        "shine": view.shine,
         "exposure": shot.exposure,
         "gamma": shot.gamma,
+        "white_balance": shot.white_balance[0],
         "blur_px": shot.blur_px,
         "noise": shot.noise,
         "jpeg_quality": shot.jpeg_quality,

@@ -23,7 +23,8 @@ DIRECTIONS, DIRECTIONS_SEED = 40, 2022
 CHANGE_MM = {"head": 7.0, "forehead": 6.0, "chin": 6.0, "cheek": 4.5, "mouth": 1.8, "ear": 5.0}
 OTHER_CHANGE_MM, LARGEST_CHANGE = 4.0, 0.8
 ASYMMETRY = 0.12
-YEARS = (18.0, 80.0)
+YEARS = (18.0, 80.0)  # Of anyone in the first photograph,
+SHOWN_YEARS = (18.0, 85.0)  # and in any.
 
 # Facial actions of an expression, by name of the action; sides that are left out move both.
 EXPRESSIONS = {
@@ -95,8 +96,8 @@ class Person:
         How often a hat is worn, 0..1; radius of the earrings in mm, 0 for none.
     iris
         Name of the iris colour.
-    hair_name
-        Name of the hair colour.
+    hair_name, greys_at
+        Name of the hair colour, and the age in years at which half of it is grey.
     """
 
     male: bool
@@ -113,6 +114,7 @@ class Person:
     earrings: float
     iris: str
     hair_name: str
+    greys_at: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,8 +197,6 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
     name = ANCESTRIES[main]
     shares = np.full(4, 0.25) if not male and rng.random() < DYED else HAIR_BY_ANCESTRY[name]
     hair_name = str(rng.choice(list(HAIR_COLOURS)[:4], p=shares))
-    if rng.random() < np.clip((years - 42) / 45, 0, 0.85):
-        hair_name = "gray"
     hair_colour = np.clip(
         np.array(HAIR_COLOURS[hair_name]) * rng.lognormal(0, 0.12) * rng.lognormal(0, 0.05, 3), 0.02, 0.95
     )
@@ -216,6 +216,7 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         earrings=float(rng.choice([0, 2.5, 7, 12], p=(0.9, 0.08, 0.02, 0) if male else (0.4, 0.3, 0.2, 0.1))),
         iris=iris,
         hair_name=hair_name,
+        greys_at=float(rng.normal(58, 11)),
     )
 
 
@@ -239,6 +240,27 @@ def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
 def age_parameter(years: float) -> float:
     """The body model's age of an adult: 0.62 at 18 years, 1 at 80."""
     return float(np.clip(0.62 + 0.38 * (years - YEARS[0]) / (YEARS[1] - YEARS[0]), 0.6, 1))
+
+
+def shown_years(person: Person, years: float) -> float:
+    """Age in a photograph taken so many years after the first one."""
+    return float(np.clip(person.years + years, *SHOWN_YEARS))
+
+
+def grey_share(person: Person, age: float) -> float:
+    """How much of the hair is grey at this age, 0..1."""
+    return float(np.clip((age - person.greys_at) / 14 + 0.5, 0, 1))
+
+
+def hair_colour(person: Person, age: float) -> np.ndarray:
+    """sRGB `[3]` of the hair in this decade of life."""
+    share = grey_share(person, decade(age))
+    return (1 - share) * person.hair.colour + share * np.array(HAIR_COLOURS["gray"])
+
+
+def decade(age: float) -> float:
+    """The nearest full decade: what changes slowly is painted once for all photographs of it."""
+    return 10.0 * round(age / 10)
 
 
 def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years: float) -> Skin:
@@ -312,6 +334,9 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
     """The nuisance of the image with this number."""
     rng = np.random.default_rng([seed, SPLITS[split], identity, image + 1])
     yaw = rng.normal(0, 15) if rng.random() < 0.78 else rng.uniform(-75, 75)
+    years = rng.uniform(-8, 8)
+    if split == "benchmark":
+        yaw, years = _benchmark_slot(rng, person, image, yaw, years)
     expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_SHARES))
     view = View(
         yaw=float(np.clip(yaw, -75, 75)),
@@ -322,14 +347,14 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         ambient=rng.uniform(0.22, 0.60),
         shine=rng.beta(1.5, 5) * 0.6,
     )
-    worn = _draw_worn(rng, person)
+    worn = _draw_worn(rng, person, shown_years(person, years))
     warm = rng.normal(0, 0.06)
     return Shot(
         view=view,
         expression=expression,
         strength=rng.uniform(0.5, 1.0),
         gaze_mm=(float(rng.normal(0, 1.5)), float(rng.normal(0, 0.8))),
-        years=float(rng.uniform(-8, 8)),
+        years=float(years),
         **worn,
         exposure=float(rng.lognormal(0, 0.20)),
         gamma=float(rng.lognormal(0, 0.10)),
@@ -340,6 +365,19 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         background=int(rng.integers(2**31)),
         occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
     )
+
+
+def _benchmark_slot(rng: np.random.Generator, person: Person, image: int, yaw: float, years: float):
+    """Yaw and years of a benchmark's image: of ten, two are profiles, three frontal, two of another age."""
+    slot = image % 10
+    if slot < 2:
+        yaw = rng.choice([-1, 1]) * rng.uniform(60, 75)
+    elif slot < 5:
+        yaw = rng.uniform(-10, 10)
+    elif slot < 7:
+        yaw = rng.normal(0, 15)
+        years = rng.uniform(26, 36) * (1 if person.years < (YEARS[0] + YEARS[1]) / 2 else -1)
+    return yaw, years
 
 
 def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
@@ -372,9 +410,10 @@ def _draw_hat(rng: np.random.Generator) -> Hat:
     return Hat(rng.uniform(34, 50), rng.uniform(10, 24), brim, colour)
 
 
-def _draw_worn(rng: np.random.Generator, person: Person) -> dict[str, object]:
+def _draw_worn(rng: np.random.Generator, person: Person, age: float) -> dict[str, object]:
     """Hair, beard, glasses and the rest of one day, by the names of a `Shot`: mostly as usual."""
     hair, beard, glasses = person.hair, person.beard, person.glasses
+    hair = dataclasses.replace(hair, colour=hair_colour(person, age))
     if rng.random() < 0.25 and hair.thickness_mm > 0:
         hair = _another_day(rng, hair)
     if beard is not None and rng.random() < 0.3:

@@ -10,7 +10,16 @@ from scipy.ndimage import gaussian_filter
 
 from sface_lib.population.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
 from sface_lib.population.heads import Shape, head_model
-from sface_lib.population.law import Person, Shot, actions_of, age_parameter, lines_of_age
+from sface_lib.population.law import (
+    Person,
+    Shot,
+    actions_of,
+    age_parameter,
+    decade,
+    hair_colour,
+    lines_of_age,
+    shown_years,
+)
 from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
 from sface_lib.population.render import Renderer
@@ -19,7 +28,6 @@ from sface_lib.population.worn import earring_meshes, glasses_meshes, hat_meshes
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
 HEADS_AT_ONCE = 8
-SHOWN_YEARS = (18, 85)  # Of anyone in a photograph.
 EYE_RADIUS_MM = 13.0
 MASK_ROUNDS = 10  # Of smoothing: cloth does not follow lips.
 GOLD = np.array([0.80, 0.66, 0.34])
@@ -64,7 +72,7 @@ class Photographer:
             some = shots[start : start + HEADS_AT_ONCE]
             # A batch is always of the same size: another one would round in another way.
             filled = [*some, *[some[-1]] * (HEADS_AT_ONCE - len(some))]
-            years = [float(np.clip(person.years + shot.years, *SHOWN_YEARS)) for shot in filled]
+            years = [shown_years(person, shot.years) for shot in filled]
             shape = {field.name: getattr(person.shape, field.name) for field in dataclasses.fields(Shape)}
             shapes = {name: np.repeat(value, HEADS_AT_ONCE, 0) for name, value in shape.items()}
             shapes["age"] = np.array([age_parameter(age) for age in years])
@@ -107,14 +115,14 @@ class Photographer:
             parts.append(Mesh(points, vertex_normals(points, triangles), triangles, places - gaze, eye, 0.6, 60))
         hair, beard, glasses = shot.hair, shot.beard, shot.glasses
         if hair.thickness_mm > 0:
-            key = ("hair", hair.seed, hair.thickness_mm, hair.bangs_mm)
+            key = ("hair", hair.seed, hair.thickness_mm, hair.bangs_mm, *hair.colour)
             parts += shells(surface, self._once(key, lambda: paint_hair(self.canvas, hair)))
         if hair.length_mm is not None:
             parts.append(hair_curtain(vertices[self._skin_points], hair))
         if shot.hat is not None:
             parts += hat_meshes(self.canvas, surface, self.model.template[self._source], shot.hat)
         if beard is not None:
-            key, colour = ("beard", person.skin.seed, beard.length_mm), person.hair.colour * 0.9
+            key, colour = ("beard", person.skin.seed, beard.length_mm, *hair.colour), hair.colour * 0.9
             parts += shells(surface, self._once(key, lambda: paint_beard(self.canvas, beard, colour, person.skin.seed)))
         if glasses is not None:
             parts += glasses_meshes(self.model.landmarks(vertices[None])[0], vertices, glasses)
@@ -129,9 +137,9 @@ class Photographer:
 
     def _painted_skin(self, person: Person, shot: Shot, years: float) -> np.ndarray:
         """The skin of this decade, with or without make-up."""
-        aged = dataclasses.replace(person.skin, lines=lines_of_age(10 * round(years / 10)))
-        key = ("skin", aged.seed, aged.lines)
-        bare = self._once(key, lambda: paint_skin(self.canvas, aged, person.hair.colour))
+        aged = dataclasses.replace(person.skin, lines=lines_of_age(decade(years)))
+        key = ("skin", aged.seed, decade(years))
+        bare = self._once(key, lambda: paint_skin(self.canvas, aged, hair_colour(person, years)))
         if shot.makeup is None:
             return bare
         return self._once(("makeup", *key), lambda: paint_makeup(self.canvas, bare, shot.makeup))

@@ -11,8 +11,10 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
+from sface_lib.data import write_protocol
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path, read_json, write_json
+from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
 from sface_lib.population.law import SPLITS, draw_person, draw_shot
@@ -77,6 +79,22 @@ def truth_table(split: str, identities: int, images: int, seed: int = 0) -> pd.D
             shot = draw_shot(person, split, identity, image, seed)
             rows.append({"name": name, "identity": identity, "image": image} | describe(person, shot))
     return pd.DataFrame(rows)
+
+
+def write_protocols(folder: str | Path, folds: int = FOLDS, pairs: int = PAIRS, seed: int = 0) -> list[Path]:
+    """Draw the five benchmarks' pairs over a rendered set and write each as `<benchmark>.csv` beside its labels.
+
+    Raises
+    ------
+    InputError
+        The folder holds no finished set, or too few images of a kind for a benchmark; then nothing is written.
+    """
+    labels = Path(folder) / LABELS_FILE
+    if not labels.is_file():
+        raise InputError(f"'{folder}' holds no {LABELS_FILE}; render a set there with `sface population render`")
+    table = pd.read_parquet(labels)
+    drawn = {name: draw_protocol(table, name, folds, pairs, seed) for name in BENCHMARKS}
+    return [write_protocol(Path(folder) / f"{name}.csv", protocol) for name, protocol in drawn.items()]
 
 
 def _claim(folder: Path, recipe: dict) -> None:
