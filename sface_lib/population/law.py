@@ -212,7 +212,7 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         beard=_draw_beard(rng) if male and rng.random() < 0.35 else None,
         glasses=_draw_glasses(rng) if rng.random() < 0.25 else None,
         makeup=_draw_makeup(rng) if not male and rng.random() < 0.6 else None,
-        hats=float(rng.random() ** 4 * 0.5),
+        hats=float(rng.random() ** 4 * 0.4),
         earrings=float(rng.choice([0, 2.5, 7, 12], p=(0.9, 0.08, 0.02, 0) if male else (0.4, 0.3, 0.2, 0.1))),
         iris=iris,
         hair_name=hair_name,
@@ -287,7 +287,6 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years
         brow_length_mm=rng.uniform(34, 44),
         brow_density=rng.uniform(0.55, 1.0),
         stubble=rng.random() * male,
-        lines=lines_of_age(years),
         seed=int(rng.integers(2**31)),
     )
 
@@ -344,7 +343,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         roll=float(rng.normal(0, 5)),
         distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
         lights=_draw_lights(rng),
-        ambient=rng.uniform(0.22, 0.60),
+        ambient=rng.uniform(0.34, 0.65),
         shine=rng.beta(1.5, 5) * 0.6,
     )
     worn = _draw_worn(rng, person, shown_years(person, years))
@@ -359,9 +358,9 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         exposure=float(rng.lognormal(0, 0.20)),
         gamma=float(rng.lognormal(0, 0.10)),
         white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
-        blur_px=float(rng.exponential(0.2)),
+        blur_px=float(rng.exponential(0.14)),
         noise=float(rng.exponential(0.004)),
-        jpeg_quality=int(rng.integers(60, 98)),
+        jpeg_quality=int(rng.integers(70, 98)),
         background=int(rng.integers(2**31)),
         occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
     )
@@ -376,14 +375,14 @@ def _benchmark_slot(rng: np.random.Generator, person: Person, image: int, yaw: f
         yaw = rng.uniform(-10, 10)
     elif slot < 7:
         yaw = rng.normal(0, 15)
-        years = rng.uniform(26, 36) * (1 if person.years < (YEARS[0] + YEARS[1]) / 2 else -1)
+        years = rng.uniform(24, 32) * (1 if person.years < (YEARS[0] + YEARS[1]) / 2 else -1)
     return yaw, years
 
 
 def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
     """A key light and a weaker one from another side."""
     lights = []
-    for strength, spread in ((rng.uniform(0.55, 1.05), 45), (rng.uniform(0.05, 0.45), 75)):
+    for strength, spread in ((rng.uniform(0.45, 0.90), 38), (rng.uniform(0.05, 0.45), 75)):
         around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-15, 65))
         direction = (np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up))
         warm = np.exp(rng.normal(0, 0.07))
@@ -414,14 +413,14 @@ def _draw_worn(rng: np.random.Generator, person: Person, age: float) -> dict[str
     """Hair, beard, glasses and the rest of one day, by the names of a `Shot`: mostly as usual."""
     hair, beard, glasses = person.hair, person.beard, person.glasses
     hair = dataclasses.replace(hair, colour=hair_colour(person, age))
-    if rng.random() < 0.25 and hair.thickness_mm > 0:
+    if rng.random() < 0.2 and hair.thickness_mm > 0:
         hair = _another_day(rng, hair)
     if beard is not None and rng.random() < 0.3:
         shaven = rng.random() < 0.4
         beard = None if shaven else dataclasses.replace(beard, length_mm=beard.length_mm * rng.uniform(0.3, 1.5))
-    if glasses is not None and rng.random() < 0.35:
+    if glasses is not None and rng.random() < 0.25:
         glasses = None
-    if rng.random() < 0.03:
+    if rng.random() < 0.02:
         glasses = dataclasses.replace(_draw_glasses(rng), dark=0.92)
     hat = _draw_hat(rng) if rng.random() < person.hats else None
     if hat is not None:
@@ -433,7 +432,7 @@ def _draw_worn(rng: np.random.Generator, person: Person, age: float) -> dict[str
         "makeup": person.makeup if rng.random() < 0.7 else None,
         "hat": hat,
         "earrings": person.earrings if rng.random() < 0.7 else 0.0,
-        "mask": MASKS[rng.integers(len(MASKS))] * rng.uniform(0.8, 1.1) if rng.random() < 0.015 else None,
+        "mask": MASKS[rng.integers(len(MASKS))] * rng.uniform(0.8, 1.1) if rng.random() < 0.01 else None,
     }
 
 

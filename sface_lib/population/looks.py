@@ -54,8 +54,6 @@ class Skin:
         Of both brows; the density is 0..1.
     stubble
         0..1: shadow of a shaven beard.
-    lines
-        0..1: lines of age.
     seed
         Of patches and of the brows' hairs.
     """
@@ -73,7 +71,6 @@ class Skin:
     brow_length_mm: float
     brow_density: float
     stubble: float
-    lines: float
     seed: int
 
 
@@ -145,17 +142,16 @@ def canvas(rows: int) -> Canvas:
 
 
 def paint_skin(c: Canvas, skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
-    """The texture of a head; `hair_colour` is sRGB `[3]` and colours the brows."""
+    """The texture of a young head; `hair_colour` is sRGB `[3]` and colours the brows."""
     rng = np.random.default_rng(skin.seed)
     patches = c.noise(rng, 40) * 0.5 + c.noise(rng, 16) * 0.5
-    fine, rough = c.noise(rng, 1.2), 0.4 + 0.6 * skin.lines + 0.5 * skin.stubble
+    fine, rough = c.noise(rng, 1.2), 0.5 + 0.6 * skin.stubble
     cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
     sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
     melanin = skin.melanin * (1 + 0.22 * skin.mottling * patches + 0.015 * rough * fine) + 0.16 * skin.sockets * sockets
     blood = skin.blood * (1 + 0.5 * skin.mottling * patches) + 0.8 * skin.flush * cheeks + 0.04 * rough * fine
     melanin += 0.8 * _spots(c, skin.spots)
     texture = skin_colour(np.clip(melanin, 0, 2), np.clip(blood, 0, 2))
-    texture *= 1 - 0.32 * skin.lines * _age_lines(c, rng)[..., None]
     beard = _bump(np.maximum(abs(c.angle) - 38, 0), 12) * _step(-50 - c.z_mm, 7) * _step(c.z_mm + 122, 8)
     beard *= 1 - _bump(c.x_mm, 17) * _step(c.z_mm + 64, 5) * 0.5
     texture = _blend(texture, hair_colour * 0.8, skin.stubble * 0.45 * beard * (0.8 + 0.2 * fine))
@@ -203,8 +199,9 @@ def _brows(c: Canvas, skin: Skin, rng: np.random.Generator) -> np.ndarray:
     return np.clip(skin.brow_density * cover * np.clip(hairs, 0.2, 1.3), 0, 1)
 
 
-def _age_lines(c: Canvas, rng: np.random.Generator) -> np.ndarray:
+def age_lines(c: Canvas, skin: Skin) -> np.ndarray:
     """Lines of the forehead, from nose to mouth, at the eyes' corners and between the brows, 0..1."""
+    rng = np.random.default_rng(skin.seed + 1)
     wobble = 1.5 * c.noise(rng, 25)
     forehead = sum(_bump(c.z_mm - z + wobble, 0.9) for z in (34 + rng.uniform(-2, 2), 43, 52 + rng.uniform(-2, 2)))
     forehead = forehead * _bump(np.maximum(abs(c.angle) - 25, 0), 8)

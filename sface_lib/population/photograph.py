@@ -16,22 +16,22 @@ from sface_lib.population.law import (
     actions_of,
     age_parameter,
     decade,
-    hair_colour,
     lines_of_age,
     shown_years,
 )
-from sface_lib.population.looks import IRIS_COLOURS, canvas, cylinder_places, paint_eye, paint_skin
+from sface_lib.population.looks import IRIS_COLOURS, age_lines, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
 from sface_lib.population.render import Renderer
 from sface_lib.population.worn import earring_meshes, glasses_meshes, hat_meshes, mask_mesh, paint_makeup
 
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
-HEADS_AT_ONCE = 8
+HEADS_AT_ONCE = 5
 EYE_RADIUS_MM = 13.0
 MASK_ROUNDS = 10  # Of smoothing: cloth does not follow lips.
 GOLD = np.array([0.80, 0.66, 0.34])
-KEPT = 12  # Painted textures.
+LINES = 0.32  # What the lines of old age take of the light.
+KEPT = 16  # Painted textures.
 HOLLOW_MM = np.array([0.5, 2.0, 5.0])  # Depths that darken the skin by these shares, at three scales.
 HOLLOW_SHADE = np.array([0.08, 0.14, 0.13])
 GREY, METERING = 0.42, 0.45  # The camera brings the head's mean brightness this share of the way to this grey.
@@ -84,7 +84,7 @@ class Photographer:
         drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
         picture *= (GREY / max((picture.sum() / 3) / max(cover.sum(), 1), 0.02)) ** METERING
-        picture = picture + (1 - cover) * background(shot.background, len(picture))
+        picture = picture + (1 - cover) * _double(background(shot.background, len(picture) // 2))
         if shot.occluder is not None:
             picture = occlude(picture, shot.occluder)
         return develop(picture, shot, self.size_px)
@@ -136,10 +136,12 @@ class Photographer:
         return parts
 
     def _painted_skin(self, person: Person, shot: Shot, years: float) -> np.ndarray:
-        """The skin of this decade, with or without make-up."""
-        aged = dataclasses.replace(person.skin, lines=lines_of_age(decade(years)))
-        key = ("skin", aged.seed, decade(years))
-        bare = self._once(key, lambda: paint_skin(self.canvas, aged, hair_colour(person, years)))
+        """The skin of this decade of life, with or without make-up."""
+        skin, key = person.skin, ("skin", person.skin.seed)
+        young = self._once(key, lambda: paint_skin(self.canvas, skin, person.hair.colour))
+        lines = self._once(("lines", skin.seed), lambda: age_lines(self.canvas, skin)[..., None])
+        key = (*key, decade(years))
+        bare = self._once(key, lambda: young * (1 - LINES * lines_of_age(decade(years)) * lines))
         if shot.makeup is None:
             return bare
         return self._once(("makeup", *key), lambda: paint_makeup(self.canvas, bare, shot.makeup))
@@ -153,12 +155,17 @@ class Photographer:
         return self._painted[key]
 
 
+def _double(picture: np.ndarray) -> np.ndarray:
+    """Each pixel as four."""
+    return picture.repeat(2, 0).repeat(2, 1)
+
+
 def background(seed: int, side: int) -> np.ndarray:
     """A blurred scene: a slope of two colours with boxes and blobs before it, float `[side, side, 3]`."""
     rng = np.random.default_rng(seed)
     first, second = _muted(rng), _muted(rng)
     angle = rng.uniform(0, 2 * np.pi)
-    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32)
     slope = np.clip(0.5 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)), 0, 1)[..., None]
     scene = first * slope + second * (1 - slope)
     for _ in range(rng.integers(0, 16)):
@@ -169,7 +176,7 @@ def background(seed: int, side: int) -> np.ndarray:
         scene = scene * (1 - share) + colour * share
     rough = sum(_clouds(rng, cells, side) / cells for cells in (4, 9, 22, 55))
     scene = scene + rng.uniform(0, 0.35) * rough[..., None] / rough.std() * rng.uniform(0.2, 1.0, 3) * scene
-    blur = side * rng.choice([0.004, 0.012, 0.03])
+    blur = side * rng.choice([0.003, 0.012, 0.03])
     return np.clip(gaussian_filter(scene, (blur, blur, 0)), 0, 1)
 
 
