@@ -62,7 +62,7 @@ HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
     "asian": (0.78, 0.18, 0.03, 0.01),
     "caucasian": (0.20, 0.48, 0.24, 0.08),
 }
-DYED = 0.2  # Share of women whose hair has any colour.
+DYED = 0.35  # Share of women whose hair has any colour.
 IRIS_BY_ANCESTRY = {
     "african": (0.90, 0.06, 0.02, 0.01, 0.01),
     "asian": (0.88, 0.08, 0.02, 0.01, 0.01),
@@ -276,16 +276,16 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years
     return Skin(
         melanin=melanin,
         blood=rng.uniform(0.2, 0.7),
-        mottling=rng.beta(1.5, 2),
+        mottling=rng.beta(1.8, 1.8),
         flush=rng.beta(1.5, 2.5),
         sockets=rng.beta(1.2, 2),
         spots=spots,
         lip_redness=rng.beta(2, 3) + 0.25 * (not male),
-        brow_height_mm=rng.normal(0, 1.6),
-        brow_thickness_mm=rng.uniform(5.5, 10.5) if male else rng.uniform(3.5, 8),
+        brow_height_mm=rng.normal(0, 2.2),
+        brow_thickness_mm=rng.uniform(4.5, 11.5) if male else rng.uniform(3, 8.5),
         brow_arch_mm=rng.uniform(1, 4.5) if male else rng.uniform(2.5, 6.5),
         brow_length_mm=rng.uniform(34, 44),
-        brow_density=rng.uniform(0.55, 1.0),
+        brow_density=rng.uniform(0.4, 1.0),
         stubble=rng.random() * male,
         seed=int(rng.integers(2**31)),
     )
@@ -343,7 +343,7 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         roll=float(rng.normal(0, 5)),
         distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
         lights=_draw_lights(rng),
-        ambient=rng.uniform(0.34, 0.65),
+        ambient=rng.uniform(0.32, 0.63),
         shine=rng.beta(1.5, 5) * 0.6,
     )
     worn = _draw_worn(rng, person, shown_years(person, years))
@@ -370,7 +370,7 @@ def _benchmark_slot(rng: np.random.Generator, person: Person, image: int, yaw: f
     """Yaw and years of a benchmark's image: of ten, two are profiles, three frontal, two of another age."""
     slot = image % 10
     if slot < 2:
-        yaw = rng.choice([-1, 1]) * rng.uniform(60, 75)
+        yaw = rng.choice([-1, 1]) * rng.uniform(60.5, 70)
     elif slot < 5:
         yaw = rng.uniform(-10, 10)
     elif slot < 7:

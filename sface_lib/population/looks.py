@@ -148,8 +148,8 @@ def paint_skin(c: Canvas, skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
     fine, rough = c.noise(rng, 1.2), 0.5 + 0.6 * skin.stubble
     cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
     sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
-    melanin = skin.melanin * (1 + 0.22 * skin.mottling * patches + 0.015 * rough * fine) + 0.16 * skin.sockets * sockets
-    blood = skin.blood * (1 + 0.5 * skin.mottling * patches) + 0.8 * skin.flush * cheeks + 0.04 * rough * fine
+    melanin = skin.melanin * (1 + 0.30 * skin.mottling * patches + 0.015 * rough * fine) + 0.16 * skin.sockets * sockets
+    blood = skin.blood * (1 + 0.65 * skin.mottling * patches) + 0.8 * skin.flush * cheeks + 0.04 * rough * fine
     melanin += 0.8 * _spots(c, skin.spots)
     texture = skin_colour(np.clip(melanin, 0, 2), np.clip(blood, 0, 2))
     beard = _bump(np.maximum(abs(c.angle) - 38, 0), 12) * _step(-50 - c.z_mm, 7) * _step(c.z_mm + 122, 8)
