@@ -56,7 +56,7 @@ REST = {
     "mouthShrugUpper": 0.10,
     "jawForward": 0.30,
 }
-EXPRESSION_SHARES = (0.40, 0.25, 0.08, 0.06, 0.05, 0.08, 0.04, 0.04)
+EXPRESSION_SHARES = (0.32, 0.26, 0.10, 0.07, 0.06, 0.09, 0.05, 0.05)
 HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
     "african": (0.86, 0.11, 0.02, 0.01),
     "asian": (0.78, 0.18, 0.03, 0.01),
@@ -339,11 +339,11 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
     expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_SHARES))
     view = View(
         yaw=float(np.clip(yaw, -75, 75)),
-        pitch=float(np.clip(rng.normal(0, 8), -25, 25)),
+        pitch=float(np.clip(rng.normal(0, 9), -28, 28)),
         roll=float(rng.normal(0, 5)),
         distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
         lights=_draw_lights(rng),
-        ambient=rng.uniform(0.32, 0.63),
+        ambient=rng.uniform(0.30, 0.58),
         shine=rng.beta(1.5, 5) * 0.6,
     )
     worn = _draw_worn(rng, person, shown_years(person, years))
@@ -358,9 +358,9 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         exposure=float(rng.lognormal(0, 0.20)),
         gamma=float(rng.lognormal(0, 0.10)),
         white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
-        blur_px=float(rng.exponential(0.14)),
+        blur_px=float(rng.exponential(0.18)),
         noise=float(rng.exponential(0.004)),
-        jpeg_quality=int(rng.integers(70, 98)),
+        jpeg_quality=int(rng.integers(65, 98)),
         background=int(rng.integers(2**31)),
         occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
     )
@@ -382,8 +382,8 @@ def _benchmark_slot(rng: np.random.Generator, person: Person, image: int, yaw: f
 def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
     """A key light and a weaker one from another side."""
     lights = []
-    for strength, spread in ((rng.uniform(0.45, 0.90), 38), (rng.uniform(0.05, 0.45), 75)):
-        around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-15, 65))
+    for strength, spread in ((rng.uniform(0.45, 0.90), 28), (rng.uniform(0.05, 0.45), 75)):
+        around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-5, 60))
         direction = (np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up))
         warm = np.exp(rng.normal(0, 0.07))
         lights.append(
@@ -413,7 +413,7 @@ def _draw_worn(rng: np.random.Generator, person: Person, age: float) -> dict[str
     """Hair, beard, glasses and the rest of one day, by the names of a `Shot`: mostly as usual."""
     hair, beard, glasses = person.hair, person.beard, person.glasses
     hair = dataclasses.replace(hair, colour=hair_colour(person, age))
-    if rng.random() < 0.2 and hair.thickness_mm > 0:
+    if rng.random() < 0.25 and hair.thickness_mm > 0:
         hair = _another_day(rng, hair)
     if beard is not None and rng.random() < 0.3:
         shaven = rng.random() < 0.4

@@ -122,7 +122,7 @@ class Photographer:
         if shot.hat is not None:
             parts += hat_meshes(self.canvas, surface, self.model.template[self._source], shot.hat)
         if beard is not None:
-            key, colour = ("beard", person.skin.seed, beard.length_mm, *hair.colour), hair.colour * 0.9
+            key, colour = ("beard", person.skin.seed, beard.length_mm, *hair.colour), hair.colour * 0.8
             parts += shells(surface, self._once(key, lambda: paint_beard(self.canvas, beard, colour, person.skin.seed)))
         if glasses is not None:
             parts += glasses_meshes(self.model.landmarks(vertices[None])[0], vertices, glasses)
@@ -189,7 +189,7 @@ def _clouds(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
 def _muted(rng: np.random.Generator) -> np.ndarray:
     """A colour, mostly a greyish one."""
     grey = rng.uniform(0.05, 0.95)
-    return np.clip(grey + rng.normal(0, 0.10 if rng.random() < 0.8 else 0.3, 3) * np.sqrt(grey), 0, 1)
+    return np.clip(grey + rng.normal(0, 0.08 if rng.random() < 0.8 else 0.22, 3) * np.sqrt(grey), 0, 1)
 
 
 def occlude(picture: np.ndarray, seed: int) -> np.ndarray:
