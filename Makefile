@@ -10,7 +10,7 @@ upper = $(shell echo $(1) | tr a-z A-Z)
 SETTINGS := $(foreach name,$(NAMES),$(if $($(call upper,$(name))),--set '$(name)=$($(call upper,$(name)))'))
 SETTINGS += $(foreach pair,$(SET),--set '$(pair)') $(if $(FROM),--from $(FROM)) $(if $(OUT),--out '$(OUT)')
 
-.PHONY: report test lint clean
+.PHONY: report test lint bench clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(PROFILE) $(SETTINGS)
@@ -22,6 +22,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check sface_lib tests notebooks
 	$(BIN)/ruff format --check sface_lib tests notebooks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+bench: $(VENV)/installed-dev
+	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from ctypes.util import find_library
 
 import numpy as np
 
@@ -14,6 +15,10 @@ ARCFACE_112 = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 MIDDLE_MM = np.array([0.0, 0.0, -30.0])  # What the camera turns around: a little below the eyes.
+NO_OPENGL = (
+    "no OpenGL library can be loaded, which the renderer needs even without a display; install Mesa "
+    "(Debian, Ubuntu: apt install libegl1 libgl1-mesa-dri; conda: conda install mesalib) and try again"
+)
 SAMPLES = 4  # Of each pixel of the window, along edges.
 KEPT_TEXTURES = 24
 
@@ -73,6 +78,8 @@ class Renderer:
         vtkCommonCore.vtkLogger.SetStderrVerbosity(vtkCommonCore.vtkLogger.VERBOSITY_ERROR)
         self._vtk, self.window_px = vtkRenderingCore, window_px
         self._window, self._scene = vtkRenderingCore.vtkRenderWindow(), vtkRenderingCore.vtkRenderer()
+        if self._window.IsA("vtkOSOpenGLRenderWindow") and find_library("OSMesa") is None:
+            raise InputError(NO_OPENGL)  # VTK's last resort; without its library it would crash the process.
         self._window.SetOffScreenRendering(True)
         self._window.SetSize(window_px, window_px)
         self._window.SetMultiSamples(SAMPLES)

@@ -1,5 +1,10 @@
 """Heads, light and camera: geometry with known answers."""
 
+import os
+import subprocess
+import sys
+from ctypes.util import find_library
+
 import numpy as np
 import pytest
 
@@ -169,9 +174,17 @@ def test_paint_belongs_to_the_seed_and_make_up_to_lips_and_lids():
     assert moved[c.lips > 0.9].min() > 0.3 and moved[(c.z_mm > 60) | (c.z_mm < -110)].max() < 0.02
 
 
-def test_missing_packages_are_named_with_the_remedy(monkeypatch):
-    import sys
+def test_a_machine_without_opengl_is_told_so():
+    script = "from sface_lib.population.render import Renderer; Renderer(32)"
+    lacking = os.environ | {"VTK_DEFAULT_OPENGL_WINDOW": "vtkOSOpenGLRenderWindow"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=lacking)
+    if find_library("OSMesa") is None:
+        assert done.returncode == 1 and "install Mesa" in done.stderr
+    else:
+        assert done.returncode == 0
 
+
+def test_missing_packages_are_named_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "anny", None)
     with pytest.raises(InputError, match=r"pip install 'sface-lab\[population\]' .*anny"):
         heads.HeadModel()

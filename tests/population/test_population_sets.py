@@ -1,6 +1,7 @@
 """Sets: a function of their numbers, resumable, with ground truth that is true."""
 
 import csv
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sface_lib import cli
 from sface_lib.data import open_faces
@@ -51,6 +53,26 @@ def test_a_stopped_run_goes_on_and_a_longer_set_begins_with_the_shorter(folder, 
     render_set(target, "balanced", 4, 3, 32)
     assert (target / "balanced-000001" / "0002.png").stat().st_mtime_ns == kept
     assert np.array_equal(pixels(target), pixels(folder)) and len(pd.read_parquet(target / "labels.parquet")) == 12
+
+
+def test_a_full_disk_is_told_and_loses_no_finished_identity(folder, tmp_path, monkeypatch, capsys):
+    target, save, left = tmp_path / "set", Image.Image.save, [4]  # Room for one identity and an image.
+
+    def save_while_there_is_room(self, path, *rest, **named):
+        if str(path).startswith(str(tmp_path)):
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return save(self, path, *rest, **named)
+
+    monkeypatch.setattr(Image.Image, "save", save_while_there_is_room)
+    command = ["population", "render", "--out", str(target), "--size", "32", "--images", "3", "--workers", "1"]
+    assert cli.main([*command, "--identities", "4"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert sorted(path.name for path in target.iterdir()) == ["balanced-000000", "recipe.json"]
+    monkeypatch.undo()
+    assert cli.main([*command, "--identities", "4"]) == 0
+    assert np.array_equal(pixels(target), pixels(folder))
 
 
 def test_images_of_one_identity_are_more_alike_than_those_of_two(folder):
