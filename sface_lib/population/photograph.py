@@ -10,15 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from sface_lib.population.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
 from sface_lib.population.heads import Shape, head_model
-from sface_lib.population.law import (
-    Person,
-    Shot,
-    actions_of,
-    age_parameter,
-    decade,
-    lines_of_age,
-    shown_years,
-)
+from sface_lib.population.law import Person, Shot, actions_of, age_parameter, decade, lines_of_age, shown_years
 from sface_lib.population.looks import IRIS_COLOURS, age_lines, canvas, cylinder_places, paint_eye, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
 from sface_lib.population.render import Renderer
@@ -84,7 +76,8 @@ class Photographer:
         drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
         picture *= (GREY / max((picture.sum() / 3) / max(cover.sum(), 1), 0.02)) ** METERING
-        picture = picture + (1 - cover) * _double(background(shot.background, len(picture) // 2))
+        behind = background(shot.background, self.size_px).repeat(OVERSAMPLING, 0).repeat(OVERSAMPLING, 1)
+        picture = picture + (1 - cover) * behind
         if shot.occluder is not None:
             picture = occlude(picture, shot.occluder)
         return develop(picture, shot, self.size_px)
@@ -93,21 +86,11 @@ class Photographer:
         """Skin, eyes, and what is worn."""
         upright = vertex_normals(vertices, self.model.skin)
         depth = np.clip(hollows(vertices, upright, self._mean) / HOLLOW_MM, 0, 1.5)
-        shade = np.exp(-depth @ HOLLOW_SHADE)[self._source]
+        shade = np.exp(-depth @ HOLLOW_SHADE)[self._source]  # 1 where there is no hollow.
         normals = upright[self._source]
         surface = Surface(vertices[self._source], normals, self._triangles, self._places)
         skin = self._painted_skin(person, shot, years)
-        parts = [
-            Mesh(
-                surface.points,
-                normals,
-                self._triangles,
-                self._places,
-                skin,
-                shot.view.shine,
-                shade=np.clip(shade, 0, 1),
-            )
-        ]
+        parts = [Mesh(surface.points, normals, self._triangles, self._places, skin, shot.view.shine, shade=shade)]
         iris = np.array(IRIS_COLOURS[person.iris])
         eye = self._once(("eye", person.skin.seed), lambda: paint_eye(iris, person.skin.seed))
         for used, triangles, places in self._eyes:
@@ -153,11 +136,6 @@ class Photographer:
                 self._painted.pop(next(iter(self._painted)))
             self._painted[key] = paint()
         return self._painted[key]
-
-
-def _double(picture: np.ndarray) -> np.ndarray:
-    """Each pixel as four."""
-    return picture.repeat(2, 0).repeat(2, 1)
 
 
 def background(seed: int, side: int) -> np.ndarray:
