@@ -17,7 +17,8 @@ from sface_lib.files import atomic_path, read_json, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
-from sface_lib.population.law import SPLITS, draw_person, draw_shot
+from sface_lib.population.persons import SPLITS, draw_person
+from sface_lib.population.shots import draw_shot
 
 SMALLEST_PX, LARGEST_PX = 16, 1024
 RECIPE_FILE, LABELS_FILE = "recipe.json", "labels.parquet"

@@ -20,10 +20,11 @@ import torch
 
 from sface_lib.biometrics import verification_metrics
 from sface_lib.data.transforms import resize_images, to_unit_range
-from sface_lib.population.law import Person, Shot, draw_person, draw_shot, hair_colour, shown_years
+from sface_lib.population.persons import Person, draw_person, hair_colour, shown_years
 from sface_lib.population.photograph import Photographer
 from sface_lib.population.render import Light
 from sface_lib.population.sets import render_set
+from sface_lib.population.shots import Shot, draw_shot
 from sface_lib.recognition import open_model
 
 SPLIT, SIZE_PX, DETECTED_DEGREES = "control", 64, 45

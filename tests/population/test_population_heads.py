@@ -11,9 +11,9 @@ import pytest
 from sface_lib.errors import InputError
 from sface_lib.population import heads
 from sface_lib.population.heads import Shape, head_model
-from sface_lib.population.law import draw_changes, draw_person
 from sface_lib.population.looks import canvas, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, sheet, tube, vertex_normals
+from sface_lib.population.persons import draw_changes, draw_person
 from sface_lib.population.render import ARCFACE_112, Light, Renderer, View, similarity
 from sface_lib.population.worn import Makeup, paint_makeup
 

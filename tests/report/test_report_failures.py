@@ -118,12 +118,18 @@ sys.exit(run_report(ReportPlan(folder / "runs" / "a", stages, folder / "notebook
 WAIT = "import os, time, pathlib\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)"
 
 
+def _listen_to_the_keyboard():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(workshop):
     """A run in another process, once its first cell is at work; and the kernel's process id."""
     workshop.usual_notebooks().notebook("91_first", WAIT, "stage.finish()")
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", RUN, str(workshop.folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # Where the tests themselves run in the background, the keyboard is ignored: the run must not inherit that.
+    process = subprocess.Popen(command, env=environment, preexec_fn=_listen_to_the_keyboard, **pipes)
     file = workshop.folder / "runs/a/pid"
     deadline = time.monotonic() + 30
     while not (file.exists() and file.read_text()) and time.monotonic() < deadline:

@@ -1,6 +1,6 @@
-"""The law of the population: what belongs to a person, and what to one photograph of them.
+"""The law of the population, first half: what belongs to a person.
 
-Every draw is a function of (seed, split, identity) or (seed, split, identity, image): any image can be made alone.
+Every draw is a function of (seed, split, identity).
 """
 
 import dataclasses
@@ -11,8 +11,7 @@ from sface_lib.errors import InputError
 from sface_lib.population.hair import Beard, Hair
 from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
 from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
-from sface_lib.population.render import Light, View
-from sface_lib.population.worn import Glasses, Hat, Makeup
+from sface_lib.population.worn import Glasses, Makeup
 
 # Identities of two splits share nothing but the law; the number seeds them.
 SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-train": 5, "mac-train": 6}
@@ -25,18 +24,6 @@ OTHER_CHANGE_MM, LARGEST_CHANGE = 4.0, 0.8
 ASYMMETRY = 0.12
 YEARS = (18.0, 80.0)  # Of anyone in the first photograph,
 SHOWN_YEARS = (18.0, 85.0)  # and in any.
-
-# Facial actions of an expression, by name of the action; sides that are left out move both.
-EXPRESSIONS = {
-    "neutral": {},
-    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.4},
-    "laugh": {"mouthSmile": 0.9, "jawOpen": 0.35, "cheekSquint": 0.6, "eyeSquint": 0.4},
-    "frown": {"browDown": 0.8, "mouthFrown": 0.5},
-    "surprise": {"browInnerUp": 0.8, "browOuterUp": 0.7, "eyeWide": 0.5, "jawOpen": 0.3},
-    "talk": {"jawOpen": 0.25, "mouthFunnel": 0.4},
-    "pout": {"mouthPucker": 0.6},
-    "sneer": {"noseSneer": 0.6, "mouthUpperUp": 0.3},
-}
 # Facial actions that a face at rest keeps: the largest value of a person, most have less.
 REST = {
     "eyeBlink": 0.30,
@@ -56,7 +43,6 @@ REST = {
     "mouthShrugUpper": 0.10,
     "jawForward": 0.30,
 }
-EXPRESSION_SHARES = (0.32, 0.26, 0.10, 0.07, 0.06, 0.09, 0.05, 0.05)
 HAIR_BY_ANCESTRY = {  # Shares of `HAIR_COLOURS` without grey.
     "african": (0.86, 0.11, 0.02, 0.01),
     "asian": (0.78, 0.18, 0.03, 0.01),
@@ -70,7 +56,6 @@ IRIS_BY_ANCESTRY = {
 }
 LIPSTICKS = ((0.70, 0.08, 0.12), (0.80, 0.35, 0.42), (0.45, 0.08, 0.20), (0.72, 0.42, 0.34), (0.80, 0.22, 0.15))
 SHADOWS = ((0.25, 0.20, 0.22), (0.45, 0.30, 0.25), (0.30, 0.32, 0.50), (0.40, 0.25, 0.42), (0.28, 0.40, 0.34))
-MASKS = np.array([(0.75, 0.85, 0.92), (0.95, 0.95, 0.95), (0.08, 0.08, 0.09)])
 MELANIN = {"african": 0.78, "asian": 0.32, "caucasian": 0.18}
 
 
@@ -117,52 +102,6 @@ class Person:
     greys_at: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Shot:
-    """One photograph: everything about it that is not the person.
-
-    Attributes
-    ----------
-    view
-        Camera and lights.
-    expression, strength
-        Name of an expression, and how much of it.
-    gaze_mm
-        Where the irises are, to the left and up.
-    years
-        Years since the first photograph, negative before it.
-    hair, beard, glasses, makeup, hat, earrings, mask
-        What is worn in it; the mask is its colour.
-    exposure, gamma, white_balance
-        Of the development; the last is a factor of red, green and blue.
-    blur_px, noise, jpeg_quality
-        In pixels of the crop; share of full scale; 1..100.
-    background, occluder
-        Seeds; None for no occluder.
-    """
-
-    view: View
-    expression: str
-    strength: float
-    gaze_mm: tuple[float, float]
-    years: float
-    hair: Hair
-    beard: Beard | None
-    glasses: Glasses | None
-    makeup: Makeup | None
-    hat: Hat | None
-    earrings: float
-    mask: np.ndarray | None
-    exposure: float
-    gamma: float
-    white_balance: tuple[float, float, float]
-    blur_px: float
-    noise: float
-    jpeg_quality: int
-    background: int
-    occluder: int | None
-
-
 def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Person:
     """The person with this number.
 
@@ -207,10 +146,10 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
         years=years,
         shape=shape,
         rest={name: float(largest * rng.beta(1, 1.6)) for name, largest in REST.items()},
-        skin=_draw_skin(rng, ancestry, male, years),
+        skin=_draw_skin(rng, ancestry, male),
         hair=_draw_hair(rng, hair_colour, male, years, name),
         beard=_draw_beard(rng) if male and rng.random() < 0.35 else None,
-        glasses=_draw_glasses(rng) if rng.random() < 0.25 else None,
+        glasses=draw_glasses(rng) if rng.random() < 0.25 else None,
         makeup=_draw_makeup(rng) if not male and rng.random() < 0.6 else None,
         hats=float(rng.random() ** 4 * 0.4),
         earrings=float(rng.choice([0, 2.5, 7, 12], p=(0.9, 0.08, 0.02, 0) if male else (0.4, 0.3, 0.2, 0.1))),
@@ -263,7 +202,7 @@ def decade(age: float) -> float:
     return 10.0 * round(age / 10)
 
 
-def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool, years: float) -> Skin:
+def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool) -> Skin:
     melanin = float(np.clip(ancestry @ [MELANIN[name] for name in ANCESTRIES] + rng.normal(0, 0.10), 0.02, 1.15))
     freckles = rng.poisson(90 * rng.random() ** 4 * (melanin < 0.4))
     moles = rng.poisson(3)
@@ -324,76 +263,10 @@ def _draw_beard(rng: np.random.Generator) -> Beard:
     return Beard(rng.uniform(0.8, 9), moustache, chin, cheeks)
 
 
-def _draw_glasses(rng: np.random.Generator) -> Glasses:
+def draw_glasses(rng: np.random.Generator) -> Glasses:
+    """Glasses with clear lenses."""
     colour = np.array([(0.06, 0.05, 0.05), (0.30, 0.18, 0.10), (0.62, 0.60, 0.56), (0.45, 0.08, 0.08)][rng.integers(4)])
     return Glasses(rng.uniform(22, 27), rng.uniform(14, 22), rng.random(), rng.uniform(0.5, 2.0), colour, 0.0)
-
-
-def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) -> Shot:
-    """The nuisance of the image with this number."""
-    rng = np.random.default_rng([seed, SPLITS[split], identity, image + 1])
-    yaw = rng.normal(0, 15) if rng.random() < 0.78 else rng.uniform(-75, 75)
-    years = rng.uniform(-8, 8)
-    if split == "benchmark":
-        yaw, years = _benchmark_slot(rng, person, image, yaw, years)
-    expression = str(rng.choice(list(EXPRESSIONS), p=EXPRESSION_SHARES))
-    view = View(
-        yaw=float(np.clip(yaw, -75, 75)),
-        pitch=float(np.clip(rng.normal(0, 9), -28, 28)),
-        roll=float(rng.normal(0, 5)),
-        distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
-        lights=_draw_lights(rng),
-        ambient=rng.uniform(0.30, 0.58),
-        shine=rng.beta(1.5, 5) * 0.6,
-    )
-    worn = _draw_worn(rng, person, shown_years(person, years))
-    warm = rng.normal(0, 0.06)
-    return Shot(
-        view=view,
-        expression=expression,
-        strength=rng.uniform(0.5, 1.0),
-        gaze_mm=(float(rng.normal(0, 1.5)), float(rng.normal(0, 0.8))),
-        years=float(years),
-        **worn,
-        exposure=float(rng.lognormal(0, 0.20)),
-        gamma=float(rng.lognormal(0, 0.10)),
-        white_balance=(float(np.exp(warm)), 1.0, float(np.exp(-warm))),
-        blur_px=float(rng.exponential(0.18)),
-        noise=float(rng.exponential(0.004)),
-        jpeg_quality=int(rng.integers(65, 98)),
-        background=int(rng.integers(2**31)),
-        occluder=int(rng.integers(2**31)) if rng.random() < 0.06 else None,
-    )
-
-
-def _benchmark_slot(rng: np.random.Generator, person: Person, image: int, yaw: float, years: float):
-    """Yaw and years of a benchmark's image: of ten, two are profiles, three frontal, two of another age."""
-    slot = image % 10
-    if slot < 2:
-        yaw = rng.choice([-1, 1]) * rng.uniform(60.5, 70)
-    elif slot < 5:
-        yaw = rng.uniform(-10, 10)
-    elif slot < 7:
-        yaw = rng.normal(0, 15)
-        years = rng.uniform(24, 32) * (1 if person.years < (YEARS[0] + YEARS[1]) / 2 else -1)
-    return yaw, years
-
-
-def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
-    """A key light and a weaker one from another side."""
-    lights = []
-    for strength, spread in ((rng.uniform(0.45, 0.90), 28), (rng.uniform(0.05, 0.45), 75)):
-        around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-5, 60))
-        direction = (np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up))
-        warm = np.exp(rng.normal(0, 0.07))
-        lights.append(
-            Light(
-                tuple(map(float, direction)),
-                (float(min(warm, 1)), float(min(warm, 1 / warm)) ** 0.3, float(min(1 / warm, 1))),
-                float(strength),
-            )
-        )
-    return tuple(lights)
 
 
 def _draw_makeup(rng: np.random.Generator) -> Makeup:
@@ -401,58 +274,3 @@ def _draw_makeup(rng: np.random.Generator) -> Makeup:
     lipstick = np.array(LIPSTICKS[rng.integers(len(LIPSTICKS))]) * rng.uniform(0.85, 1.15)
     shadow = np.array(SHADOWS[rng.integers(len(SHADOWS))]) * rng.uniform(0.8, 1.2)
     return Makeup(lipstick, shadow, *(rng.beta(1.2, 1.2, 3) * [0.85, 0.65, 0.8]))
-
-
-def _draw_hat(rng: np.random.Generator) -> Hat:
-    colour = np.clip(rng.uniform(0.05, 0.75) + rng.normal(0, 0.12, 3), 0.02, 0.95)
-    brim = rng.uniform(35, 65) if rng.random() < 0.6 else 0.0
-    return Hat(rng.uniform(34, 50), rng.uniform(10, 24), brim, colour)
-
-
-def _draw_worn(rng: np.random.Generator, person: Person, age: float) -> dict[str, object]:
-    """Hair, beard, glasses and the rest of one day, by the names of a `Shot`: mostly as usual."""
-    hair, beard, glasses = person.hair, person.beard, person.glasses
-    hair = dataclasses.replace(hair, colour=hair_colour(person, age))
-    if rng.random() < 0.25 and hair.thickness_mm > 0:
-        hair = _another_day(rng, hair)
-    if beard is not None and rng.random() < 0.3:
-        shaven = rng.random() < 0.4
-        beard = None if shaven else dataclasses.replace(beard, length_mm=beard.length_mm * rng.uniform(0.3, 1.5))
-    if glasses is not None and rng.random() < 0.25:
-        glasses = None
-    if rng.random() < 0.02:
-        glasses = dataclasses.replace(_draw_glasses(rng), dark=0.92)
-    hat = _draw_hat(rng) if rng.random() < person.hats else None
-    if hat is not None:
-        hair = dataclasses.replace(hair, thickness_mm=min(hair.thickness_mm, 6.0))
-    return {
-        "hair": hair,
-        "beard": beard,
-        "glasses": glasses,
-        "makeup": person.makeup if rng.random() < 0.7 else None,
-        "hat": hat,
-        "earrings": person.earrings if rng.random() < 0.7 else 0.0,
-        "mask": MASKS[rng.integers(len(MASKS))] * rng.uniform(0.8, 1.1) if rng.random() < 0.01 else None,
-    }
-
-
-def _another_day(rng: np.random.Generator, hair: Hair) -> Hair:
-    """The same hair, cut, tied or combed in another way."""
-    length = hair.length_mm
-    if length is not None:
-        length = None if rng.random() < 0.5 else length * rng.uniform(0.5, 1)
-    return dataclasses.replace(
-        hair,
-        thickness_mm=hair.thickness_mm * rng.uniform(0.5, 1.4),
-        bangs_mm=rng.uniform(8, 26) if rng.random() < 0.3 else 0.0,
-        length_mm=length,
-        seed=int(rng.integers(2**31)),
-    )
-
-
-def actions_of(model: HeadModel, person: Person, shot: Shot) -> np.ndarray:
-    """Facial actions `[1, A]` of a shot, by the names of `HeadModel.action_names`."""
-    wanted = EXPRESSIONS[shot.expression]
-    strip = [name.removesuffix("Left").removesuffix("Right") for name in model.action_names]
-    values = [person.rest.get(name, 0.0) + shot.strength * wanted.get(name, 0.0) for name in strip]
-    return np.clip([values], 0, 1)
