@@ -87,7 +87,7 @@ def difficulty(name: str, identities: int, images: int) -> tuple[str, float, flo
     return name, metrics.eer, metrics.genuine_mean, metrics.impostor_mean
 
 
-def speed(workers: int, identities: int = 24, images: int = 20) -> float:
+def speed(workers: int, identities: int = 60, images: int = 20) -> float:
     """Images a second of a whole `render_set`, the start of its processes included."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
