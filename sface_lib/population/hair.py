@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter1d
 
-from sface_lib.population.looks import AXIS_Y_MM, Canvas
+from sface_lib.population.looks import AXIS_Y_MM, BOTTOM_MM, TOP_MM, Canvas, bump, rgba, soft_step
 from sface_lib.population.mesh import Mesh, sheet
 
 LAYERS = 3
@@ -74,8 +74,8 @@ def _scalp(c: Canvas, hair: Hair) -> np.ndarray:
     """Distance in mm inside the hairline, on the cylinder; negative on the face."""
     angle, z = abs(c.angle), c.z_mm
     swept = np.clip(1 + hair.sweep * c.angle / 35, 0, 2)
-    front = hair.hairline_mm - hair.bangs_mm * swept + hair.recession_mm * np.exp(-0.5 * ((angle - 32) / 12) ** 2)
-    front = front - hair.peak_mm * np.exp(-0.5 * (angle / 10) ** 2) + 4 * np.exp(-0.5 * ((angle - 24) / 8) ** 2)
+    front = hair.hairline_mm - hair.bangs_mm * swept + hair.recession_mm * bump(angle - 32, 12)
+    front = front - hair.peak_mm * bump(angle, 10) + 4 * bump(angle - 24, 8)
     corners = [0, 38, 58, 70, 82, 100, 125, 180]
     heights = [0, 0, -28, -62, -78, -60, -112, -122]
     line = front + np.interp(angle, corners, heights) * np.clip(front / 62, 0.6, 1)
@@ -92,6 +92,11 @@ class Surface:
     triangles: np.ndarray
     places: np.ndarray
 
+    @property
+    def heights_mm(self) -> np.ndarray:
+        """Height of each point on the average head, `[P]`."""
+        return BOTTOM_MM + self.places[:, 1] * (TOP_MM - BOTTOM_MM)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Coat:
@@ -106,13 +111,13 @@ def paint_hair(c: Canvas, hair: Hair) -> Coat:
     rng = np.random.default_rng(hair.seed)
     inside = _scalp(c, hair)
     noise, clumps = c.strands(rng, hair.curl), c.strands(rng, 1.0)
-    edge = 1 / (1 + np.exp(-np.clip((inside + 3.5 * noise + 2.5 * clumps) / 1.6, -30, 30)))
+    edge = soft_step(inside + 3.5 * noise + 2.5 * clumps, 6.4)
     depth = np.clip(inside / 14, 0, 1) ** 0.6
     colour = hair.colour.astype(np.float32) * (1 + 0.30 * noise + 0.10 * clumps)[..., None]
     textures = []
     for share in _shares():
         through = np.clip(1.9 - 1.5 * share + 0.9 * noise, 0, 1) if share > 1 / LAYERS else 1.0
-        textures.append(_rgba(colour * (0.62 + 0.38 * share), edge * through))
+        textures.append(rgba(colour * (0.62 + 0.38 * share), edge * through))
     top = 0.75 + 0.5 * np.clip(c.z_mm / 100, -0.5, 1)
     return Coat(tuple(textures), hair.thickness_mm * depth * (1 + 0.25 * hair.curl * clumps) * top)
 
@@ -138,7 +143,7 @@ def paint_beard(c: Canvas, beard: Beard, colour: np.ndarray, seed: int) -> Coat:
     textures = []
     for share in _shares():
         through = np.clip(cover * 1.3 - 0.6 * share + 0.45 * noise * cover, 0, 1) * (cover > 0.05)
-        textures.append(_rgba(hue * (0.7 + 0.3 * share), through))
+        textures.append(rgba(hue * (0.7 + 0.3 * share), through))
     return Coat(tuple(textures), beard.length_mm * cover)
 
 
@@ -162,10 +167,6 @@ def shells(surface: Surface, coat: Coat) -> list[Mesh]:
 
 def _shares() -> np.ndarray:
     return np.arange(1, LAYERS + 1) / LAYERS
-
-
-def _rgba(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.clip(colour, 0, 1), alpha[..., None]], 2)
 
 
 def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
@@ -202,7 +203,7 @@ def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
     alpha = np.clip(1.8 + 0.5 * noise - 1.9 * np.linspace(0, 1, 192)[:, None] ** 8, 0, 1)
     side = np.minimum(np.linspace(0, 1, 384), np.linspace(1, 0, 384))[None]
     alpha = alpha * np.clip(side * 60 + 0.5 + 0.3 * noise, 0, 1)
-    texture = _rgba(hair.colour * (0.9 + 0.30 * noise[..., None]), alpha)
+    texture = rgba(hair.colour * (0.9 + 0.30 * noise[..., None]), alpha)
     return sheet(points, texture, *HAIR_SHINE)
 
 
@@ -221,8 +222,3 @@ def _read(field: np.ndarray, places: np.ndarray) -> np.ndarray:
     rows, columns = field.shape
     at = np.clip(((1 - places[:, 1]) * rows).astype(int), 0, rows - 1)
     return field[at, np.mod((places[:, 0] * columns).astype(int), columns)]
-
-
-def soft_step(value: np.ndarray, width: float = 4.0) -> np.ndarray:
-    """0 below zero, 1 above, with a slope about this wide."""
-    return 1 / (1 + np.exp(-np.clip(value * 4 / width, -40, 40)))

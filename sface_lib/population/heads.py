@@ -5,6 +5,7 @@ The origin is the middle between the eyes. Axes are the model's: x to the head's
 
 import dataclasses
 import functools
+import re
 
 import numpy as np
 import torch
@@ -45,6 +46,8 @@ class HeadModel:
     ----------
     change_names
         Names of the local changes of face and neck; `l-` and `r-` begin those of one side.
+    change_kinds
+        The same names without their side.
     action_names
         Names of the facial actions.
     skin, eyes
@@ -83,6 +86,7 @@ class HeadModel:
         )
         labels = self._anny.local_change_labels
         self.change_names = tuple(name for name in labels if any(word in name for word in FACE_WORDS))
+        self.change_kinds = tuple(re.sub("^[lr]-", "", name) for name in self.change_names)
         self.action_names = tuple(self._anny.facial_action_labels)
         even = np.full((1, 3), 1 / 3)
         half = np.full(1, 0.5)

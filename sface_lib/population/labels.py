@@ -46,8 +46,7 @@ def _of_person(person: Person, shot: Shot) -> dict[str, int]:
     years, skin = shown_years(person, shot.years), person.skin
     share = dict(zip(("Black", "Asian", "White"), person.shape.ancestry[0], strict=True))
     clear = max(share.values()) >= CLEAR_SHARE
-    names = [name[2:] if name[:2] in ("l-", "r-") else name for name in head_model().change_names]
-    changes = person.shape.changes[0]
+    changes, kinds = person.shape.changes[0], head_model().change_kinds
     return {
         "Male": _sign(person.male),
         "Young": _sign(years < 35),
@@ -59,7 +58,7 @@ def _of_person(person: Person, shot: Shot) -> dict[str, int]:
         "Bushy_Eyebrows": _between(skin.brow_thickness_mm * skin.brow_density, 5.0, 7.0),
         "Arched_Eyebrows": _between(skin.brow_arch_mm, 2.5, 4.5),
         **{
-            label: _between(float(np.mean([c for c, n in zip(changes, names, strict=True) if n in used])), 0.05, 0.30)
+            label: _between(float(np.mean([c for c, n in zip(changes, kinds, strict=True) if n in used])), 0.05, 0.30)
             for label, used in SHAPES.items()
         },
     }

@@ -146,32 +146,39 @@ def paint_skin(c: Canvas, skin: Skin, hair_colour: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(skin.seed)
     patches = c.noise(rng, 40) * 0.5 + c.noise(rng, 16) * 0.5
     fine, rough = c.noise(rng, 1.2), 0.5 + 0.6 * skin.stubble
-    cheeks = _bump(abs(c.x_mm) - 42, 16) * _bump(c.z_mm + 42, 16) + 0.8 * _bump(c.x_mm, 9) * _bump(c.z_mm + 36, 10)
-    sockets = _bump(abs(c.x_mm) - 32, 13) * _bump(c.z_mm + 15, 7)
+    cheeks = bump(abs(c.x_mm) - 42, 16) * bump(c.z_mm + 42, 16) + 0.8 * bump(c.x_mm, 9) * bump(c.z_mm + 36, 10)
+    sockets = bump(abs(c.x_mm) - 32, 13) * bump(c.z_mm + 15, 7)
     melanin = skin.melanin * (1 + 0.30 * skin.mottling * patches + 0.015 * rough * fine) + 0.16 * skin.sockets * sockets
     blood = skin.blood * (1 + 0.65 * skin.mottling * patches) + 0.8 * skin.flush * cheeks + 0.04 * rough * fine
     melanin += 0.8 * _spots(c, skin.spots)
     texture = skin_colour(np.clip(melanin, 0, 2), np.clip(blood, 0, 2))
-    beard = _bump(np.maximum(abs(c.angle) - 38, 0), 12) * _step(-50 - c.z_mm, 7) * _step(c.z_mm + 122, 8)
-    beard *= 1 - _bump(c.x_mm, 17) * _step(c.z_mm + 64, 5) * 0.5
-    texture = _blend(texture, hair_colour * 0.8, skin.stubble * 0.45 * beard * (0.8 + 0.2 * fine))
+    beard = bump(np.maximum(abs(c.angle) - 38, 0), 12) * soft_step(-50 - c.z_mm, 7) * soft_step(c.z_mm + 122, 8)
+    beard *= 1 - bump(c.x_mm, 17) * soft_step(c.z_mm + 64, 5) * 0.5
+    texture = blend(texture, hair_colour * 0.8, skin.stubble * 0.45 * beard * (0.8 + 0.2 * fine))
     lips = skin_colour(skin.melanin * 0.92 + 0.05, skin.blood + 0.8 + 1.5 * skin.lip_redness)
-    texture = _blend(texture, lips * (1 + 0.05 * fine[..., None]), 0.85 * c.lips)
-    return np.clip(_blend(texture, hair_colour * 0.85, _brows(c, skin, rng)), 0, 1)
+    texture = blend(texture, lips * (1 + 0.05 * fine[..., None]), 0.85 * c.lips)
+    return np.clip(blend(texture, hair_colour * 0.85, _brows(c, skin, rng)), 0, 1)
 
 
-def _bump(distance: np.ndarray, width: float) -> np.ndarray:
+def bump(distance: np.ndarray, width: float) -> np.ndarray:
+    """1 at distance zero, falling off over this width."""
     return np.exp(-0.5 * (distance / width) ** 2)
 
 
-def _step(value: np.ndarray, softness: float) -> np.ndarray:
-    """0 far below zero, 1 far above."""
+def soft_step(value: np.ndarray, softness: float = 4.0) -> np.ndarray:
+    """0 far below zero, 1 far above, with a slope about this wide."""
     return 1 / (1 + np.exp(np.clip(-4 * value / softness, -60, 60)))
 
 
-def _blend(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+def blend(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colours `[..., 3]` of which `above` covers this share `[...]`."""
     share = np.clip(share, 0, 1)[..., None]
     return below * (1 - share) + above * share
+
+
+def rgba(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """A texture of one colour `[3]`, or of one for each pixel `[H, W, 3]`, with its cover `[H, W]`."""
+    return np.concatenate([np.broadcast_to(np.clip(colour, 0, 1), (*alpha.shape, 3)), alpha[..., None]], 2)
 
 
 def _spots(c: Canvas, spots: np.ndarray) -> np.ndarray:
@@ -194,7 +201,7 @@ def _brows(c: Canvas, skin: Skin, rng: np.random.Generator) -> np.ndarray:
     along = np.clip((x - start) / (end - start), 0, 1)
     middle = 17.0 + skin.brow_height_mm + skin.brow_arch_mm * np.sin(np.pi * along**1.4) - 4.0 * along**3
     thickness = skin.brow_thickness_mm * (1 - 0.62 * along) * 0.5
-    cover = _bump(c.z_mm - middle, thickness) * _step(x - start, 3) * _step(end - x, 5) * (abs(c.angle) < 75)
+    cover = bump(c.z_mm - middle, thickness) * soft_step(x - start, 3) * soft_step(end - x, 5) * (abs(c.angle) < 75)
     hairs = 0.75 + 0.35 * c.strands(rng, 0.95)
     return np.clip(skin.brow_density * cover * np.clip(hairs, 0.2, 1.3), 0, 1)
 
@@ -203,14 +210,14 @@ def age_lines(c: Canvas, skin: Skin) -> np.ndarray:
     """Lines of the forehead, from nose to mouth, at the eyes' corners and between the brows, 0..1."""
     rng = np.random.default_rng(skin.seed + 1)
     wobble = 1.5 * c.noise(rng, 25)
-    forehead = sum(_bump(c.z_mm - z + wobble, 0.9) for z in (34 + rng.uniform(-2, 2), 43, 52 + rng.uniform(-2, 2)))
-    forehead = forehead * _bump(np.maximum(abs(c.angle) - 25, 0), 8)
+    forehead = sum(bump(c.z_mm - z + wobble, 0.9) for z in (34 + rng.uniform(-2, 2), 43, 52 + rng.uniform(-2, 2)))
+    forehead = forehead * bump(np.maximum(abs(c.angle) - 25, 0), 8)
     x = abs(c.x_mm)
     drop = np.clip((-34 - c.z_mm) / 42, 0, 1)
-    folds = _bump(x - (19 + 12 * drop), 1.3) * _step(-36 - c.z_mm, 6) * _step(c.z_mm + 78, 8)
-    feet = sum(_bump(c.z_mm - slope * (x - 48), 0.9) for slope in (-0.35, 0.05, 0.45))
-    feet = feet * _step(x - 50, 3) * _step(63 - x, 4) * (abs(c.angle) < 80)
-    frown = _bump(x - 5, 0.8) * _bump(c.z_mm - 20, 6)
+    folds = bump(x - (19 + 12 * drop), 1.3) * soft_step(-36 - c.z_mm, 6) * soft_step(c.z_mm + 78, 8)
+    feet = sum(bump(c.z_mm - slope * (x - 48), 0.9) for slope in (-0.35, 0.05, 0.45))
+    feet = feet * soft_step(x - 50, 3) * soft_step(63 - x, 4) * (abs(c.angle) < 80)
+    frown = bump(x - 5, 0.8) * bump(c.z_mm - 20, 6)
     return np.clip(0.7 * forehead + folds + 0.7 * feet + 0.7 * frown, 0, 1)
 
 
@@ -223,6 +230,6 @@ def paint_eye(iris: np.ndarray, seed: int, size: int = 96) -> np.ndarray:
     disc = 0.46
     colour = np.asarray(iris) * (1 + fibres[..., None] + 0.5 * (1 - radius[..., None] / disc).clip(0, 1))
     eye = np.array([0.80, 0.77, 0.75]) * (1 - 0.22 * radius[..., None] ** 2)
-    eye = _blend(eye, colour * 0.45, _step(disc - radius, 0.06))
-    eye = _blend(eye, colour, _step(disc * 0.88 - radius, 0.08))
-    return np.clip(_blend(eye, np.full(3, 0.02), _step(0.19 - radius, 0.04)), 0, 1)
+    eye = blend(eye, colour * 0.45, soft_step(disc - radius, 0.06))
+    eye = blend(eye, colour, soft_step(disc * 0.88 - radius, 0.08))
+    return np.clip(blend(eye, np.full(3, 0.02), soft_step(0.19 - radius, 0.04)), 0, 1)

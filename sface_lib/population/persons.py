@@ -161,8 +161,7 @@ def draw_person(model: HeadModel, split: str, identity: int, seed: int) -> Perso
 
 def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     """Local changes of one head: correlated, nearly symmetric, clipped; standard deviations set by millimetres."""
-    names = model.change_names
-    unsided = [name[2:] if name[:2] in ("l-", "r-") else name for name in names]
+    names, unsided = model.change_names, model.change_kinds
     distinct = sorted(set(unsided))
     directions = np.random.default_rng(DIRECTIONS_SEED).standard_normal((len(distinct), DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -170,7 +169,7 @@ def draw_changes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     at = np.array([distinct.index(name) for name in unsided])
     limit = np.array([CHANGE_MM.get(name.split("-")[0], OTHER_CHANGE_MM) for name in unsided])
     spread = np.minimum(LARGEST_CHANGE, limit / model.change_sizes)
-    sided = np.array([name[:2] in ("l-", "r-") for name in names])
+    sided = np.array([name != kind for name, kind in zip(names, unsided, strict=True)])
     across = np.array(["trans-out" in name or "angle-out" in name for name in names]) & ~sided
     changes = values[at] * spread * np.where(across, ASYMMETRY, 1)
     return np.clip(changes + rng.standard_normal(len(names)) * ASYMMETRY * spread * sided, -1, 1)

@@ -74,7 +74,7 @@ class Photographer:
 
     def _one(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> np.ndarray:
         landmarks = self.model.landmarks(vertices[None])[0]
-        drawn = self.renderer.picture(self._parts(person, shot, vertices, years), shot.view, landmarks) / 255
+        drawn = self.renderer.picture(self._parts(person, shot, vertices, landmarks, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
         picture *= (GREY / max((picture.sum() / 3) / max(cover.sum(), 1), 0.02)) ** METERING
         behind = background(shot.background, self.size_px).repeat(OVERSAMPLING, 0).repeat(OVERSAMPLING, 1)
@@ -83,7 +83,9 @@ class Photographer:
             picture = occlude(picture, shot.occluder)
         return develop(picture, shot, self.size_px)
 
-    def _parts(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> list[Mesh]:
+    def _parts(
+        self, person: Person, shot: Shot, vertices: np.ndarray, landmarks: np.ndarray, years: float
+    ) -> list[Mesh]:
         """Skin, eyes, and what is worn."""
         upright = vertex_normals(vertices, self.model.skin)
         depth = np.clip(hollows(vertices, upright, self._mean) / HOLLOW_MM, 0, 1.5)
@@ -104,12 +106,12 @@ class Photographer:
         if hair.length_mm is not None:
             parts.append(hair_curtain(vertices[self._skin_points], hair))
         if shot.hat is not None:
-            parts += hat_meshes(self.canvas, surface, self.model.template[self._source], shot.hat)
+            parts += hat_meshes(self.canvas, surface, shot.hat)
         if beard is not None:
             key, colour = ("beard", person.skin.seed, beard.length_mm, *hair.colour), hair.colour * 0.8
             parts += shells(surface, self._once(key, lambda: paint_beard(self.canvas, beard, colour, person.skin.seed)))
         if glasses is not None:
-            parts += glasses_meshes(self.model.landmarks(vertices[None])[0], vertices, glasses)
+            parts += glasses_meshes(landmarks, vertices, glasses)
         if shot.earrings > 0:
             parts += earring_meshes(vertices, self.model.template, GOLD, shot.earrings)
         if shot.mask is not None:

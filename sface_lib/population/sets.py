@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -18,6 +19,7 @@ from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_proto
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
 from sface_lib.population.persons import SPLITS, draw_person
+from sface_lib.population.photograph import Photographer
 from sface_lib.population.shots import draw_shot
 
 SMALLEST_PX, LARGEST_PX = 16, 1024
@@ -120,15 +122,11 @@ def _over_processes(work, identities, workers):
 
 
 def _one_thread() -> None:
-    import torch
-
     torch.set_num_threads(1)
 
 
 @functools.cache
-def _photographer(size_px: int):
-    from sface_lib.population.photograph import Photographer
-
+def _photographer(size_px: int) -> Photographer:
     return Photographer(size_px)
 
 

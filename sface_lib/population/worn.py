@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from sface_lib.population.hair import Surface, soft_step
-from sface_lib.population.looks import BOTTOM_MM, TOP_MM, Canvas
+from sface_lib.population.hair import Surface
+from sface_lib.population.looks import Canvas, blend, bump, rgba, soft_step
 from sface_lib.population.mesh import Mesh, disc, flat_texture, sheet, tube
 
 CLOTH_SHINE = (0.05, 8.0)
@@ -66,19 +66,18 @@ class Hat:
     colour: np.ndarray
 
 
-def hat_meshes(c: Canvas, surface: Surface, template: np.ndarray, hat: Hat) -> list[Mesh]:
-    """The cap and its brim; `template` are the surface's points `[P, 3]` on the average head."""
-    inside = template[:, 2] - hat.edge_mm
+def hat_meshes(c: Canvas, surface: Surface, hat: Hat) -> list[Mesh]:
+    """The cap and its brim."""
+    inside = surface.heights_mm - hat.edge_mm
     reach = hat.thickness_mm * np.clip(inside / 20, 0, 1) ** 0.5
     points = surface.points + (4 + reach)[:, None] * surface.normals
-    cloth = _cloth(hat.colour, soft_step(c.z_mm - hat.edge_mm, 1.5))
+    cloth = rgba(hat.colour, soft_step(c.z_mm - hat.edge_mm, 1.5))
     used = surface.triangles[inside[surface.triangles].max(1) > 0]
     cap = Mesh(points, surface.normals, used, surface.places, cloth, *CLOTH_SHINE, closed=True)
     if hat.brim_mm == 0:
         return [cap]
-    heights = template[:, 2]
     angle = np.linspace(-1.25, 1.25, 33)
-    edge = surface.points[(abs(heights - hat.edge_mm) < 8) & (surface.points[:, 1] < 60)]
+    edge = surface.points[(abs(inside) < 8) & (surface.points[:, 1] < 60)]
     wide, front = abs(edge[:, 0]).max() + 4, edge[:, 1].min() - 4
     rows = []
     for share in np.linspace(0, 1, 6):
@@ -92,9 +91,8 @@ def mask_mesh(c: Canvas, surface: Surface, smooth: np.ndarray, colour: np.ndarra
     """A mask over nose and mouth; `smooth` are the surface's points `[P, 3]` without their details."""
     half = np.interp(c.z_mm, [-115, -60, -24], [34, 62, 20])
     worn = soft_step(half - abs(c.x_mm), 2) * soft_step(-26 - c.z_mm, 2) * soft_step(c.z_mm + 114, 2)
-    cloth = _cloth(colour, worn * (abs(c.angle) < 90))
-    heights = BOTTOM_MM + surface.places[:, 1] * (TOP_MM - BOTTOM_MM)
-    near = (heights < -15) & (heights > -125)
+    cloth = rgba(colour, worn * (abs(c.angle) < 90))
+    near = (surface.heights_mm < -15) & (surface.heights_mm > -125)
     above = np.maximum(((surface.points - smooth) * surface.normals).sum(1), 0)
     points = smooth + (5 + above)[:, None] * surface.normals
     return Mesh(
@@ -106,10 +104,6 @@ def mask_mesh(c: Canvas, surface: Surface, smooth: np.ndarray, colour: np.ndarra
         *CLOTH_SHINE,
         closed=True,
     )
-
-
-def _cloth(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    return np.dstack([np.broadcast_to(np.clip(colour, 0, 1), (*cover.shape, 3)), cover]).astype(np.float32)
 
 
 def earring_meshes(vertices: np.ndarray, template: np.ndarray, colour: np.ndarray, radius_mm: float) -> list[Mesh]:
@@ -142,12 +136,12 @@ class Makeup:
 def paint_makeup(c: Canvas, texture: np.ndarray, makeup: Makeup) -> np.ndarray:
     """A skin's texture with make-up on it."""
     x = abs(c.x_mm)
-    eyelid = np.exp(-0.5 * (((x - 32) / 11) ** 2 + ((c.z_mm - 8) / 4.5) ** 2)) * (abs(c.angle) < 75)
-    cheek = np.exp(-0.5 * (((x - 48) / 14) ** 2 + ((c.z_mm + 38) / 12) ** 2)) * (abs(c.angle) < 80)
+    eyelid = bump(x - 32, 11) * bump(c.z_mm - 8, 4.5) * (abs(c.angle) < 75)
+    cheek = bump(x - 48, 14) * bump(c.z_mm + 38, 12) * (abs(c.angle) < 80)
     for colour, share in (
         (makeup.lipstick, makeup.lips * c.lips),
         (makeup.shadow, makeup.eyes * eyelid),
         (np.array([0.75, 0.30, 0.32]), 0.4 * makeup.blush * cheek),
     ):
-        texture = texture * (1 - share[..., None]) + colour * share[..., None]
+        texture = blend(texture, colour, share)
     return texture.astype(np.float32)

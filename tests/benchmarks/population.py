@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sface_lib.biometrics import verification_metrics
-from sface_lib.data.transforms import resize_images, to_unit_range
+from sface_lib.engine import make_accelerator
 from sface_lib.population.persons import Person, draw_person, hair_colour, shown_years
 from sface_lib.population.photograph import Photographer
 from sface_lib.population.render import Light
 from sface_lib.population.sets import render_set
 from sface_lib.population.shots import Shot, draw_shot
-from sface_lib.recognition import open_model
+from sface_lib.privacy import compare_within
+from sface_lib.recognition import embed_batches, open_model
 
 SPLIT, SIZE_PX, DETECTED_DEGREES = "control", 64, 45
 WHITE = (1.0, 1.0, 1.0)
@@ -78,12 +78,8 @@ def difficulty(name: str, identities: int, images: int) -> tuple[str, float, flo
     model = open_model(Path(os.environ["SFACE_REAL_DATA"]) / "mobilefacenet_casia.safetensors")
     faces = torch.from_numpy(np.concatenate(taken)[kept]).permute(0, 3, 1, 2)
     labels = np.repeat(np.arange(identities), images)[kept]
-    with torch.no_grad():
-        found = model.network(to_unit_range(resize_images(faces, model.spec.size_px)))
-    found = torch.nn.functional.normalize(found).numpy()
-    upper = np.triu_indices(len(found), 1)
-    scores, same = (found @ found.T)[upper], (labels[:, None] == labels)[upper]
-    metrics = verification_metrics(scores[same], scores[~same])
+    embedded = embed_batches(model, faces.split(64), make_accelerator("float32"), fuse=False)
+    metrics = compare_within(embedded, labels).metrics()
     return name, metrics.eer, metrics.genuine_mean, metrics.impostor_mean
 
 
