@@ -111,7 +111,9 @@ def paint_hair(c: Canvas, hair: Hair) -> Coat:
     rng = np.random.default_rng(hair.seed)
     inside = _scalp(c, hair)
     noise, clumps = c.strands(rng, hair.curl), c.strands(rng, 1.0)
-    edge = soft_step(inside + 3.5 * noise + 2.5 * clumps, 6.4)
+    # Hair that falls over the forehead ends in locks; hair that is combed back starts with single strands.
+    locks = 3.5 * noise + 3 * clumps + 3 * c.noise(rng, 14) if hair.bangs_mm > 0 else 1.5 * noise + 1.2 * clumps
+    edge = soft_step(inside + locks, 6.4 if hair.bangs_mm > 0 else 9)
     depth = np.clip(inside / 14, 0, 1) ** 0.6
     colour = hair.colour.astype(np.float32) * (1 + 0.30 * noise + 0.10 * clumps)[..., None]
     textures = []
@@ -184,10 +186,7 @@ def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
     right = np.clip(hair.parting_degrees + opening - shift, 3, None)
     share = np.linspace(0, 1, columns)
     angle = np.radians(left[:, None] * (1 - share) + (360 - right[:, None]) * share)
-    around = np.mod(np.arctan2(skin[:, 0], AXIS_Y_MM - skin[:, 1]), 2 * np.pi)
-    radius = np.hypot(skin[:, 0], skin[:, 1] - AXIS_Y_MM)
-    bins = np.radians(np.linspace(0, 360, 145))
-    reach = _silhouette(around, radius, skin[:, 2], bins, np.maximum(height, -60))
+    reach, bins = silhouette(skin, np.maximum(height, -60))
     hangs = (height < 10)[:, None]
     reach = np.where(hangs, np.maximum.accumulate(np.where(hangs, reach, 0), axis=0), reach)
     reach = np.maximum(gaussian_filter(reach, (1.5, 2), mode=("nearest", "wrap")), reach)
@@ -207,14 +206,17 @@ def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
     return sheet(points, texture, *HAIR_SHINE)
 
 
-def _silhouette(around, radius, z, angles, heights) -> np.ndarray:
-    """Largest radius of points near each (height, angle), `[R, C]`; 0 where there is none."""
+def silhouette(skin: np.ndarray, heights_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far points of a head `[P, 3]` reach from its axis: radii in mm `[R, C]` near each height and angle `[C]`."""
+    angles = np.radians(np.linspace(0, 360, 145))
+    around = np.mod(np.arctan2(skin[:, 0], AXIS_Y_MM - skin[:, 1]), 2 * np.pi)
+    radius = np.hypot(skin[:, 0], skin[:, 1] - AXIS_Y_MM)
     bins = np.clip(np.searchsorted(angles, around), 0, len(angles) - 1)
-    found = np.zeros((len(heights), len(angles)))
-    for i, height in enumerate(heights):
-        near = abs(z - height) < 14
+    found = np.zeros((len(heights_mm), len(angles)))
+    for i, height in enumerate(heights_mm):
+        near = abs(skin[:, 2] - height) < 14
         np.maximum.at(found[i], bins[near], radius[near])
-    return maximum_filter1d(found, 5, axis=1)
+    return maximum_filter1d(found, 5, axis=1), angles
 
 
 def _read(field: np.ndarray, places: np.ndarray) -> np.ndarray:

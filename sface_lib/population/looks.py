@@ -229,7 +229,8 @@ def paint_eye(iris: np.ndarray, seed: int, size: int = 96) -> np.ndarray:
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 80), rng.normal(0, 0.16, 80))
     disc = 0.46
     colour = np.asarray(iris) * (1 + fibres[..., None] + 0.5 * (1 - radius[..., None] / disc).clip(0, 1))
-    eye = np.array([0.80, 0.77, 0.75]) * (1 - 0.22 * radius[..., None] ** 2)
+    eye = np.array([0.80, 0.76, 0.73]) * (1 - 0.22 * radius[..., None] ** 2)
     eye = blend(eye, colour * 0.45, soft_step(disc - radius, 0.06))
     eye = blend(eye, colour, soft_step(disc * 0.88 - radius, 0.08))
-    return np.clip(blend(eye, np.full(3, 0.02), soft_step(0.19 - radius, 0.04)), 0, 1)
+    eye = blend(eye, np.full(3, 0.02), soft_step(0.19 - radius, 0.04))
+    return np.clip(eye * (1 - 0.45 * soft_step(-y - 0.25, 0.5)[..., None]), 0, 1)  # The upper lid's shadow.

@@ -13,13 +13,14 @@ from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
 from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
 from sface_lib.population.worn import Glasses, Makeup
 
+LAW = 1  # Version of the population: raised with every change that moves a pixel.
 # Identities of two splits share nothing but the law; the number seeds them.
 SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-train": 5, "mac-train": 6}
 GLOBAL_SHARES = (0.12, 0.22, 0.66)  # Of `ANCESTRIES` in the skewed split; the others are balanced.
 GLOBAL_MALE = 0.62
 DIRECTIONS, DIRECTIONS_SEED = 40, 2022
 # Standard deviation of a local change where it moves the surface most, by the first word of its name, and at most.
-CHANGE_MM = {"head": 7.0, "forehead": 6.0, "chin": 6.0, "cheek": 4.5, "mouth": 1.8, "ear": 5.0}
+CHANGE_MM = {"head": 8.5, "forehead": 7.0, "chin": 7.0, "cheek": 5.5, "mouth": 2.0, "nose": 3.2, "ear": 5.0}
 OTHER_CHANGE_MM, LARGEST_CHANGE = 4.0, 0.8
 ASYMMETRY = 0.12
 YEARS = (18.0, 80.0)  # Of anyone in the first photograph,
@@ -33,8 +34,8 @@ REST = {
     "browOuterUp": 0.30,
     "noseSneer": 0.12,
     "cheekPuff": 0.15,
-    "mouthFrown": 0.15,
-    "mouthSmile": 0.25,
+    "mouthFrown": 0.10,
+    "mouthSmile": 0.40,
     "mouthPucker": 0.15,
     "mouthPress": 0.30,
     "mouthRollLower": 0.20,
@@ -213,7 +214,7 @@ def _draw_skin(rng: np.random.Generator, ancestry: np.ndarray, male: bool) -> Sk
     )
     return Skin(
         melanin=melanin,
-        blood=rng.uniform(0.2, 0.7),
+        blood=rng.uniform(0.35, 0.95),
         mottling=rng.beta(1.8, 1.8),
         flush=rng.beta(1.5, 2.5),
         sockets=rng.beta(1.2, 2),
@@ -272,4 +273,4 @@ def _draw_makeup(rng: np.random.Generator) -> Makeup:
     """Habits of make-up: none of it is strong, or some of it is."""
     lipstick = np.array(LIPSTICKS[rng.integers(len(LIPSTICKS))]) * rng.uniform(0.85, 1.15)
     shadow = np.array(SHADOWS[rng.integers(len(SHADOWS))]) * rng.uniform(0.8, 1.2)
-    return Makeup(lipstick, shadow, *(rng.beta(1.2, 1.2, 3) * [0.85, 0.65, 0.8]))
+    return Makeup(lipstick, shadow, *(rng.beta(1.2, 1.2, 3) * [0.75, 0.6, 0.8]))

@@ -21,7 +21,6 @@ OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.
 HEADS_AT_ONCE = 5
 EYE_RADIUS_MM = 13.0
-MASK_ROUNDS = 10  # Of smoothing: cloth does not follow lips.
 GOLD = np.array([0.80, 0.66, 0.34])
 LINES = 0.32  # What the lines of old age take of the light.
 KEPT = 16  # Painted textures.
@@ -115,10 +114,7 @@ class Photographer:
         if shot.earrings > 0:
             parts += earring_meshes(vertices, self.model.template, GOLD, shot.earrings)
         if shot.mask is not None:
-            smooth = vertices
-            for _ in range(MASK_ROUNDS):
-                smooth = self._mean @ smooth
-            parts.append(mask_mesh(self.canvas, surface, smooth[self._source], shot.mask))
+            parts.append(mask_mesh(vertices[self._skin_points], shot.mask))
         return parts
 
     def _painted_skin(self, person: Person, shot: Shot, years: float) -> np.ndarray:
@@ -156,7 +152,7 @@ def background(seed: int, side: int) -> np.ndarray:
         share = rng.uniform(0.3, 1.0) * (box if rng.random() < 0.6 else blob)[..., None]
         scene = scene * (1 - share) + colour * share
     rough = sum(_clouds(rng, cells, side) / cells for cells in (4, 9, 22, 55))
-    scene = scene + rng.uniform(0, 0.35) * rough[..., None] / rough.std() * rng.uniform(0.2, 1.0, 3) * scene
+    scene = scene + rng.uniform(0, 0.35) * rough[..., None] / rough.std() * rng.uniform(0.8, 1.0, 3) * scene
     blur = side * rng.choice([0.003, 0.012, 0.03])
     return np.clip(gaussian_filter(scene, (blur, blur, 0)), 0, 1)
 
@@ -170,7 +166,7 @@ def _clouds(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
 def _muted(rng: np.random.Generator) -> np.ndarray:
     """A colour, mostly a greyish one."""
     grey = rng.uniform(0.05, 0.95)
-    return np.clip(grey + rng.normal(0, 0.08 if rng.random() < 0.8 else 0.22, 3) * np.sqrt(grey), 0, 1)
+    return np.clip(grey + rng.normal(0, 0.05 if rng.random() < 0.8 else 0.18, 3) * np.sqrt(grey), 0, 1)
 
 
 def occlude(picture: np.ndarray, seed: int) -> np.ndarray:

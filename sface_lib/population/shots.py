@@ -16,7 +16,7 @@ from sface_lib.population.worn import Glasses, Hat, Makeup
 # Facial actions of an expression, by name of the action; sides that are left out move both.
 EXPRESSIONS = {
     "neutral": {},
-    "smile": {"mouthSmile": 0.8, "cheekSquint": 0.4},
+    "smile": {"mouthSmile": 0.9, "cheekSquint": 0.4},
     "laugh": {"mouthSmile": 0.9, "jawOpen": 0.35, "cheekSquint": 0.6, "eyeSquint": 0.4},
     "frown": {"browDown": 0.8, "mouthFrown": 0.5},
     "surprise": {"browInnerUp": 0.8, "browOuterUp": 0.7, "eyeWide": 0.5, "jawOpen": 0.3},
@@ -86,13 +86,13 @@ def draw_shot(person: Person, split: str, identity: int, image: int, seed: int) 
         yaw=float(np.clip(yaw, -75, 75)),
         pitch=float(np.clip(rng.normal(0, 9), -28, 28)),
         roll=float(rng.normal(0, 5)),
-        distance_mm=float(np.exp(rng.uniform(np.log(450), np.log(2500)))),
+        distance_mm=float(np.exp(rng.uniform(np.log(550), np.log(2500)))),
         lights=_draw_lights(rng),
         ambient=rng.uniform(0.30, 0.58),
-        shine=rng.beta(1.5, 5) * 0.6,
+        shine=rng.beta(1.5, 5) * 0.5,
     )
     worn = _draw_worn(rng, person, shown_years(person, years))
-    warm = rng.normal(0, 0.06)
+    warm = rng.normal(0.01, 0.05)
     return Shot(
         view=view,
         expression=expression,
@@ -130,7 +130,7 @@ def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
     for strength, spread in ((rng.uniform(0.45, 0.90), 28), (rng.uniform(0.05, 0.45), 75)):
         around, up = np.radians(np.clip(rng.normal(0, spread), -110, 110)), np.radians(rng.uniform(-5, 60))
         direction = (np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up))
-        warm = np.exp(rng.normal(0, 0.07))
+        warm = np.exp(rng.normal(0.02, 0.06))
         lights.append(
             Light(
                 tuple(map(float, direction)),
@@ -142,7 +142,7 @@ def _draw_lights(rng: np.random.Generator) -> tuple[Light, Light]:
 
 
 def _draw_hat(rng: np.random.Generator) -> Hat:
-    colour = np.clip(rng.uniform(0.05, 0.75) + rng.normal(0, 0.12, 3), 0.02, 0.95)
+    colour = np.clip(rng.beta(1.2, 2) + rng.normal(0, 0.09, 3), 0.02, 0.95)
     brim = rng.uniform(35, 65) if rng.random() < 0.6 else 0.0
     return Hat(rng.uniform(34, 50), rng.uniform(10, 24), brim, colour)
 

@@ -3,12 +3,14 @@
 import dataclasses
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter
 
-from sface_lib.population.hair import Surface
-from sface_lib.population.looks import Canvas, blend, bump, rgba, soft_step
+from sface_lib.population.hair import Surface, silhouette
+from sface_lib.population.looks import AXIS_Y_MM, Canvas, blend, bump, rgba, soft_step
 from sface_lib.population.mesh import Mesh, disc, flat_texture, sheet, tube
 
 CLOTH_SHINE = (0.05, 8.0)
+MASK_MM, MASK_DEGREES = (-24.0, -40.0, -70.0, -100.0, -122.0), (16.0, 36.0, 56.0, 50.0, 34.0)
 EARLOBE = ((68.0, 95.0), (-45.0, -15.0))  # |x| and z in mm on the average head.
 
 
@@ -87,23 +89,21 @@ def hat_meshes(c: Canvas, surface: Surface, hat: Hat) -> list[Mesh]:
     return [cap, sheet(np.stack(rows), flat_texture(hat.colour * 0.9), *CLOTH_SHINE)]
 
 
-def mask_mesh(c: Canvas, surface: Surface, smooth: np.ndarray, colour: np.ndarray) -> Mesh:
-    """A mask over nose and mouth; `smooth` are the surface's points `[P, 3]` without their details."""
-    half = np.interp(c.z_mm, [-115, -60, -24], [34, 62, 20])
-    worn = soft_step(half - abs(c.x_mm), 2) * soft_step(-26 - c.z_mm, 2) * soft_step(c.z_mm + 114, 2)
-    cloth = rgba(colour, worn * (abs(c.angle) < 90))
-    near = (surface.heights_mm < -15) & (surface.heights_mm > -125)
-    above = np.maximum(((surface.points - smooth) * surface.normals).sum(1), 0)
-    points = smooth + (5 + above)[:, None] * surface.normals
-    return Mesh(
-        points,
-        surface.normals,
-        surface.triangles[near[surface.triangles].all(1)],
-        surface.places,
-        cloth,
-        *CLOTH_SHINE,
-        closed=True,
+def mask_mesh(skin: np.ndarray, colour: np.ndarray) -> Mesh:
+    """A mask from the nose's bridge to under the chin, drawn tight over the head's points `skin` `[P, 3]`."""
+    height = np.linspace(MASK_MM[0], MASK_MM[-1], 29)
+    reach, bins = silhouette(skin, height)
+    drawn = gaussian_filter(maximum_filter(reach, (7, 7), mode=("nearest", "wrap")), 2, mode=("nearest", "wrap"))
+    half = np.interp(-height, -np.array(MASK_MM), MASK_DEGREES)
+    angle = np.radians(half[:, None] * np.linspace(-1, 1, 41))
+    reach = np.stack(
+        [
+            np.interp(row, bins, found, period=2 * np.pi)
+            for row, found in zip(angle, np.maximum(drawn, reach), strict=True)
+        ]
     )
+    points = [reach * np.sin(angle), AXIS_Y_MM - reach * np.cos(angle), np.repeat(height[:, None], angle.shape[1], 1)]
+    return sheet(np.stack(points, 2), flat_texture(colour), *CLOTH_SHINE)
 
 
 def earring_meshes(vertices: np.ndarray, template: np.ndarray, colour: np.ndarray, radius_mm: float) -> list[Mesh]:
