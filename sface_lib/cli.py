@@ -60,6 +60,22 @@ def _protocols(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _verifier(arguments: argparse.Namespace) -> int:
+    """`sface population verifier`."""
+    from sface_lib.population.verifier import train_verifier
+
+    print(f"Verifier: {train_verifier(arguments.out, arguments.work, arguments.workers)}")
+    return 0
+
+
+def _ship(arguments: argparse.Namespace) -> int:
+    """`sface population ship`."""
+    from sface_lib.population.shipping import ship
+
+    print(f"Manifest: {ship(arguments.out, arguments.work, arguments.workers)}")
+    return 0
+
+
 def _overrides(texts: Sequence[str]) -> dict[str, str]:
     """`name=value` pairs; a later one wins."""
     for text in texts:
@@ -117,7 +133,7 @@ def _add_population(commands: argparse._SubParsersAction) -> None:
     render.add_argument("--images", type=int, default=20, metavar="N", help="of each identity; default: 20")
     render.add_argument("--size", type=int, default=64, metavar="PX", help="side of the crops; default: 64")
     render.add_argument("--seed", type=int, default=0, help="default: 0")
-    render.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    _add_workers(render)
     render.set_defaults(command=_render)
     protocols = actions.add_parser(
         "protocols",
@@ -129,6 +145,29 @@ def _add_population(commands: argparse._SubParsersAction) -> None:
     protocols.add_argument("--pairs", type=int, default=3000, metavar="N", help="of all folds together; default: 3000")
     protocols.add_argument("--seed", type=int, default=0, help="default: 0")
     protocols.set_defaults(command=_protocols)
+    verifier = actions.add_parser(
+        "verifier",
+        help="train the recognition model that judges rendered sets",
+        description="Render 1,000 identities of its own and train the verifier on their labels.",
+    )
+    verifier.add_argument("--out", required=True, metavar="FILE", help="a .safetensors file")
+    verifier.set_defaults(command=_verifier)
+    ship = actions.add_parser(
+        "ship",
+        help="make anew what ships with the program",
+        description="Render the shipped sets, draw the benchmarks, train the verifier, write the manifest.",
+    )
+    ship.add_argument("--out", required=True, metavar="DIR", help="where the archives go")
+    ship.set_defaults(command=_ship)
+    for command in (verifier, ship):
+        command.add_argument(
+            "--work", required=True, metavar="DIR", help="images and checkpoints; a stopped run goes on"
+        )
+        _add_workers(command)
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
 
 
 def _parameter_help() -> str:

@@ -184,10 +184,15 @@ def seed_step(seed: int, step: int, rank: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(words[1]))
 
 
-def save_weights(path: str | Path, module: torch.nn.Module, description: dict[str, Any]) -> Path:
-    """Write a module's state as safetensors, its description as JSON in the file's header under `sface`."""
+def save_weights(path: str | Path, module: torch.nn.Module, description: dict[str, Any], half: bool = False) -> Path:
+    """Write a module's state as safetensors, its description as JSON in the file's header under `sface`.
+
+    `half` writes matrices and kernels in float16; they are read back as the network's own type.
+    """
     with atomic_path(path) as temporary:
         state = {name: tensor.detach().contiguous().cpu() for name, tensor in module.state_dict().items()}
+        if half:
+            state = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in state.items()}
         save_file(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
     return Path(path)
 

@@ -54,9 +54,9 @@ class Photographer:
         # What is painted is kept for a while: photographs are taken person by person.
         self._painted: dict[tuple, object] = {}
 
-    def take(self, person: Person, shots: Sequence[Shot]) -> np.ndarray:
-        """Photographs of one person, uint8 RGB `[N, S, S, 3]`; each is what it would be alone."""
-        return np.stack([self._one(person, *each) for each in self._heads(person, shots)])
+    def take(self, person: Person, shots: Sequence[Shot]) -> list[bytes]:
+        """Photographs of one person as JPEG files; each is what it would be alone."""
+        return [self._one(person, *each) for each in self._heads(person, shots)]
 
     def _heads(self, person: Person, shots: Sequence[Shot]) -> Iterator[tuple[Shot, np.ndarray, float]]:
         """Each shot with its head's vertices and the person's age in years."""
@@ -71,7 +71,7 @@ class Photographer:
             actions = np.concatenate([actions_of(self.model, person, shot) for shot in filled])
             yield from zip(some, self.model.vertices(Shape(**shapes), actions), years, strict=False)
 
-    def _one(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> np.ndarray:
+    def _one(self, person: Person, shot: Shot, vertices: np.ndarray, years: float) -> bytes:
         landmarks = self.model.landmarks(vertices[None])[0]
         drawn = self.renderer.picture(self._parts(person, shot, vertices, landmarks, years), shot.view, landmarks) / 255
         picture, cover = drawn[..., :3], drawn[..., 3:]
@@ -183,8 +183,8 @@ def occlude(picture: np.ndarray, seed: int) -> np.ndarray:
     return picture * (1 - share) + colour * (0.85 + 0.15 * y[..., None]) * share
 
 
-def develop(picture: np.ndarray, shot: Shot, size_px: int) -> np.ndarray:
-    """Exposure, colour, size, blur, noise and JPEG, in this order; uint8 `[size_px, size_px, 3]`."""
+def develop(picture: np.ndarray, shot: Shot, size_px: int) -> bytes:
+    """Exposure, colour, size, blur, noise and JPEG, in this order; the file of `size_px` x `size_px`."""
     picture = np.clip(picture * shot.exposure * np.array(shot.white_balance), 0, 1) ** shot.gamma
     small = picture.reshape(size_px, OVERSAMPLING, size_px, OVERSAMPLING, 3).mean((1, 3))
     if shot.blur_px > 0.05:
@@ -195,5 +195,5 @@ def develop(picture: np.ndarray, shot: Shot, size_px: int) -> np.ndarray:
     )
     pixels = (np.clip(small, 0, 1) * 255).round().astype(np.uint8)
     stored = io.BytesIO()
-    Image.fromarray(pixels).save(stored, "JPEG", quality=shot.jpeg_quality)
-    return np.asarray(Image.open(stored))
+    Image.fromarray(pixels).save(stored, "JPEG", quality=shot.jpeg_quality, optimize=True)
+    return stored.getvalue()

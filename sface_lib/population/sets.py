@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from PIL import Image
 from tqdm.auto import tqdm
 
 from sface_lib.data import write_protocol
@@ -29,10 +28,10 @@ RECIPE_FILE, LABELS_FILE = "recipe.json", "labels.parquet"
 def render_set(
     folder: str | Path, split: str, identities: int, images: int, size_px: int, seed: int = 0, workers: int = 1
 ) -> Path:
-    """Render a set as identity folders `<split>-<number>/<image>.png`, with `labels.parquet` beside them.
+    """Render a set as identity folders `<split>-<number>/<image>.jpg`, with `labels.parquet` beside them.
 
-    Every image is a function of (law, seed, split, identity, image): a longer set begins with the shorter one. A run that
-    was stopped goes on with the identities that are missing.
+    Every image is a function of (law, seed, split, identity, image): a longer set begins with the shorter one. A run
+    that was stopped goes on with the identities that are missing.
 
     Parameters
     ----------
@@ -139,8 +138,8 @@ def _render_identity(folder: Path, split: str, images: int, size_px: int, seed: 
     temporary.mkdir()
     try:
         shots = [draw_shot(person, split, identity, image, seed) for image in range(images)]
-        for image, picture in enumerate(photographer.take(person, shots)):
-            Image.fromarray(picture).save(temporary / _file(image))
+        for image, photograph in enumerate(photographer.take(person, shots)):
+            (temporary / _file(image)).write_bytes(photograph)
         os.replace(temporary, folder / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -151,4 +150,4 @@ def _name(split: str, identity: int) -> str:
 
 
 def _file(image: int) -> str:
-    return f"{image:04d}.png"
+    return f"{image:04d}.jpg"

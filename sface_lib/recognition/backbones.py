@@ -23,6 +23,7 @@ class IResNetLayout:
 
 LAYOUTS = {
     "small": IResNetLayout((1, 1, 1, 1), (32, 64, 128, 256)),
+    "compact": IResNetLayout((1, 2, 2, 1), (32, 64, 112, 192)),  # 1.5 M parameters at 64 px.
     "iresnet18": IResNetLayout((2, 2, 2, 2), (64, 128, 256, 512)),
     "iresnet50": IResNetLayout((3, 4, 14, 3), (64, 128, 256, 512)),
 }

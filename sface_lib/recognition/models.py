@@ -103,10 +103,10 @@ class RecognitionModel:
         self.network.to(device)
         return self
 
-    def save(self, path: str | Path) -> Path:
-        """Write weights with their description and input specification in the file's header."""
+    def save(self, path: str | Path, half: bool = False) -> Path:
+        """Write weights, in half precision if asked, with description and input specification in the file's header."""
         return save_weights(
-            path, self.network, {"kind": KIND, "input": dataclasses.asdict(self.spec)} | self.description
+            path, self.network, {"kind": KIND, "input": dataclasses.asdict(self.spec)} | self.description, half
         )
 
 

@@ -25,6 +25,7 @@ from sface_lib.engine import (
     unflatten,
 )
 from sface_lib.errors import InputError
+from sface_lib.recognition.augment import PRESETS, flip, robust
 from sface_lib.recognition.embedding import batch_size, embed_batches
 from sface_lib.recognition.heads import CosFace
 from sface_lib.recognition.models import RecognitionModel, make_iresnet
@@ -39,7 +40,10 @@ CHECKPOINTS_A_RUN = 4
 
 @dataclasses.dataclass(frozen=True)
 class RecognitionRecipe:
-    """How a recognition model is trained: the paper's SGD, schedule, clipping and flip, at any length."""
+    """How a recognition model is trained: the paper's SGD, schedule and clipping, at any length.
+
+    `augmentation` is a name of `augment.PRESETS`; the paper's is "flip".
+    """
 
     backbone: str
     size_px: int
@@ -54,6 +58,7 @@ class RecognitionRecipe:
     seed: int
     momentum: float = 0.9
     dropout: float = 0.4
+    augmentation: str = "flip"
 
     def strategy(self, name: str, n_classes: int) -> nn.Module:
         """The object of a strategy: CLS, KT or CL."""
@@ -81,18 +86,18 @@ class TaughtBatches:
 
     def __init__(self, teacher: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
         self.embedding_size, self.teacher = teacher.embedding_size, teacher.fingerprint
-        self.views = torch.stack([self._embed(teacher, data, accelerator, flip) for flip in (False, True)])
+        self.views = torch.stack([self._embed(teacher, data, accelerator, mirrored) for mirrored in (False, True)])
 
     @staticmethod
-    def _embed(teacher, data, accelerator, flip: bool) -> torch.Tensor:
+    def _embed(teacher, data, accelerator, mirrored: bool) -> torch.Tensor:
         size = batch_size(accelerator)
         images = (data.images(np.arange(s, min(s + size, len(data))))[0] for s in range(0, len(data), size))
-        batches = (batch.flip(3) if flip else batch for batch in images)
+        batches = (batch.flip(3) if mirrored else batch for batch in images)
         return torch.from_numpy(embed_batches(teacher, batches, accelerator, fuse=False))
 
-    def __call__(self, indices: np.ndarray, flip: torch.Tensor) -> torch.Tensor:
+    def __call__(self, indices: np.ndarray, mirrored: torch.Tensor) -> torch.Tensor:
         """Unit embeddings float32 `[B, d]` of the views that the student sees."""
-        return self.views[flip.long(), torch.as_tensor(indices)]
+        return self.views[mirrored.long(), torch.as_tensor(indices)]
 
 
 class RecognitionTrainer:
@@ -146,6 +151,13 @@ class RecognitionTrainer:
             raise InputError(
                 f"recognition_batch = {recipe.batch} cannot be shared by {self.accelerator.num_processes} processes"
             )
+        if recipe.augmentation not in PRESETS:
+            raise InputError(f"augmentation {recipe.augmentation!r} does not exist; choose one of {', '.join(PRESETS)}")
+        if objective.needs_teacher and recipe.augmentation != "flip":
+            raise InputError(
+                f"strategy {self.name} compares with a teacher's embeddings of plain and mirrored images, not of "
+                f"{recipe.augmentation} ones; use augmentation='flip'"
+            )
         if objective.needs_teacher and self.taught is None:
             raise InputError(f"strategy {self.name} needs a teacher")
         if objective.needs_teacher and self.taught.embedding_size != recipe.embedding_size:
@@ -194,10 +206,11 @@ class RecognitionTrainer:
         indices = self.data.shuffled(self.recipe.seed, self.step * self.recipe.batch, self.recipe.batch)
         indices = indices[rank * per_rank : (rank + 1) * per_rank]
         images, labels = self.data.images(indices)
-        flip = torch.rand(per_rank, generator=draws) < 0.5
-        images = torch.where(flip[:, None, None, None], images.flip(3), images)
+        images, mirrored = flip(images, draws)
+        if self.recipe.augmentation == "robust":
+            images = robust(images, draws)
         device = self.accelerator.device
-        taught = self.taught(indices, flip).to(device) if self.taught else None
+        taught = self.taught(indices, mirrored).to(device) if self.taught else None
         images = self._prepare_images(images.to(device))
         self.network.train()
         with self.accelerator.autocast():

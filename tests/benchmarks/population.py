@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sface_lib.data import decode_image
 from sface_lib.engine import make_accelerator
 from sface_lib.population.persons import Person, draw_person, hair_colour, shown_years
 from sface_lib.population.photograph import Photographer
@@ -74,9 +75,10 @@ def difficulty(name: str, identities: int, images: int) -> tuple[str, float, flo
         person = draw_person(photographer.model, SPLIT, identity, 0)
         shots = [draw_shot(person, SPLIT, identity, image, 0) for image in range(images)]
         kept += [abs(shot.view.yaw) < DETECTED_DEGREES for shot in shots]
-        taken.append(photographer.take(person, [WITHOUT[name](person, shot) for shot in shots]))
+        taken += photographer.take(person, [WITHOUT[name](person, shot) for shot in shots])
     model = open_model(Path(os.environ["SFACE_REAL_DATA"]) / "mobilefacenet_casia.safetensors")
-    faces = torch.from_numpy(np.concatenate(taken)[kept]).permute(0, 3, 1, 2)
+    pictures = np.stack([decode_image(taken[i])[0] for i in np.flatnonzero(kept)])
+    faces = torch.from_numpy(pictures).permute(0, 3, 1, 2)
     labels = np.repeat(np.arange(identities), images)[kept]
     embedded = embed_batches(model, faces.split(64), make_accelerator("float32"), fuse=False)
     metrics = compare_within(embedded, labels).metrics()

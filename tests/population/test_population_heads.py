@@ -65,7 +65,7 @@ def test_changes_are_nearly_symmetric_and_no_grotesques(model):
     assert np.corrcoef(changes[:, left].ravel(), changes[:, right].ravel())[0, 1] > 0.95
     assert abs(changes).max() <= 1 and (changes[:, left] != changes[:, right]).mean() > 0.9
     moved_mm = abs(changes) * model.change_sizes
-    assert moved_mm.mean() < 3.5 and moved_mm.max() < 14  # A head is 150 mm wide.
+    assert moved_mm.mean() < 3.5 and moved_mm.max() < 15  # A head is 150 mm wide.
 
 
 def test_similarity_finds_the_transform_that_was_applied():

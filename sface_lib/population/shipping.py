@@ -1,0 +1,57 @@
+"""Make anew what ships: render, pack, draw the benchmarks, train the verifier, and note what came out."""
+
+import zipfile
+from pathlib import Path
+
+from sface_lib.data import write_protocol
+from sface_lib.files import atomic_path, sha256_of_file, write_json
+from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
+from sface_lib.population.persons import LAW
+from sface_lib.population.sets import render_set, truth_table
+from sface_lib.population.shipped import SETS, SIZE_PX, ShippedSet
+from sface_lib.population.verifier import train_verifier
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest time of a zip: the same input gives the same bytes.
+
+
+def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
+    """Write all that ships into a folder; give the manifest's path.
+
+    Parameters
+    ----------
+    out
+        Where to; files of the same names are replaced.
+    work
+        Folder of the rendered images and the checkpoints: a run that was stopped goes on.
+    workers
+        Rendering processes.
+
+    Raises
+    ------
+    InputError
+        No extra `population`, or another recipe's images in `work`.
+    """
+    out, work = Path(out), Path(work)
+    for name, chosen in SETS.items():
+        images = max(other.end for other in SETS.values() if other.split == chosen.split)
+        folder = render_set(work / chosen.split, chosen.split, chosen.identities, images, SIZE_PX, workers=workers)
+        pack(folder, chosen, out / f"{name}.zip")
+        table = truth_table(chosen.split, chosen.identities, chosen.end)
+        with atomic_path(out / f"{name}.parquet") as temporary:
+            table[table["image"] >= chosen.first].to_parquet(temporary, index=False)
+        if name == "benchmark":
+            for benchmark in BENCHMARKS:
+                write_protocol(out / f"{benchmark}.csv", draw_protocol(table, benchmark))
+    train_verifier(out / "verifier.safetensors", work, workers)
+    made = sorted(path for path in out.iterdir() if path.suffix in (".zip", ".parquet", ".csv", ".safetensors"))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in made}
+    return write_json(out / "manifest.json", {"law": LAW, "seed": 0, "size_px": SIZE_PX, "files": files})
+
+
+def pack(rendered: Path, chosen: ShippedSet, path: Path) -> Path:
+    """Write the chosen images of a rendered set, byte for byte, into a zip of identity folders."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for folder in sorted(rendered.glob(f"{chosen.split}-*"))[: chosen.identities]:
+            for file in sorted(folder.iterdir())[chosen.first : chosen.end]:
+                archive.writestr(zipfile.ZipInfo(f"{folder.name}/{file.name}", _EPOCH), file.read_bytes())
+    return path

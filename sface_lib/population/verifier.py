@@ -1,0 +1,80 @@
+"""The shipped verifier: a small recognition model of rendered faces, trained from labels alone.
+
+Its identities are a split of their own: it judges links between sets that it never saw. It must tell identities apart
+also where pictures are as poor as a generator's, or every set of such pictures would look private.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision.transforms.v2.functional import gaussian_blur
+
+from sface_lib.biometrics import VerificationMetrics, verification_metrics
+from sface_lib.data import FaceBatches, FaceSet, open_faces, resize_images
+from sface_lib.engine import make_accelerator
+from sface_lib.population.sets import render_set
+from sface_lib.recognition import ProtocolPairs, RecognitionModel, RecognitionRecipe, RecognitionTrainer, embed_batches
+
+SPLIT, IDENTITIES, IMAGES, SIZE_PX = "verifier-train", 1000, 12, 64
+TRAINED_ON = f"{IDENTITIES:,} rendered identities of its own, {IMAGES} images each, from labels alone"
+RECIPE = RecognitionRecipe(
+    backbone="compact",
+    size_px=SIZE_PX,
+    embedding_size=128,
+    steps=3000,
+    batch=128,
+    learning_rate=0.1,
+    weight_decay=5e-4,
+    margin=0.35,
+    scale=64.0,
+    kt_weight=1.0,  # Of no use without a teacher.
+    seed=0,
+    dropout=0.2,
+    augmentation="robust",
+)
+POOR_PX, POOR_BLUR_PX, POOR_NOISE = 32, 0.6, 5.0  # Noise in grey levels.
+
+
+def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path:
+    """Render the verifier's own identities, train it on them, and write it with weights in half precision.
+
+    Parameters
+    ----------
+    path
+        Where to, a .safetensors file.
+    work
+        Folder of the rendered images and the checkpoints: a run that was stopped goes on.
+    workers
+        Rendering processes.
+
+    Raises
+    ------
+    InputError
+        No extra `population`, or another recipe's images in `work`.
+    """
+    folder = render_set(Path(work) / SPLIT, SPLIT, IDENTITIES, IMAGES, SIZE_PX, workers=workers)
+    data = FaceBatches(open_faces(folder), RECIPE.size_px)
+    model = RecognitionTrainer(data, "CLS", RECIPE, make_accelerator(), Path(work) / "training").train()
+    model.description["trained_on"] = TRAINED_ON
+    return model.save(path, half=True)
+
+
+def judge(model: RecognitionModel, faces: FaceSet, pairs: ProtocolPairs, poor: bool = False) -> VerificationMetrics:
+    """Error rates of a model on pairs, as they are or with every image as poor as a generator's."""
+    size = model.spec.size_px
+    batches = (faces.load(part, size_px=size) for part in np.array_split(np.arange(len(faces)), len(faces) // 64 + 1))
+    prepared = (degraded(batch) for batch in batches) if poor else batches
+    embeddings = embed_batches(model, prepared, make_accelerator())
+    scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right])
+    return verification_metrics(scores[pairs.same], scores[~pairs.same])
+
+
+def degraded(images: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    """Images uint8 `[N, 3, S, S]` to 32 px and back, blurred, with noise: the quality of a small generator."""
+    side = images.shape[-1]
+    back = resize_images(resize_images(images, POOR_PX), side).float()
+    sigma = POOR_BLUR_PX * side / SIZE_PX
+    blurred = gaussian_blur(back, [5, 5], [sigma, sigma])
+    noise = POOR_NOISE * torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
+    return (blurred + noise).clamp(0, 255).round().to(torch.uint8)
