@@ -1,6 +1,6 @@
 # Two commands do everything on a machine that has Python, git and make: `make report` and `make test`.
 PYTHON ?= python3
-PROFILE ?= smoke
+PROFILE ?= quick
 VENV := .venv
 BIN := $(VENV)/bin
 

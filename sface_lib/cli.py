@@ -96,9 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument(
         "--profile",
-        default="smoke",
+        default="quick",
         metavar="P",
-        help=f"a set of parameters: {', '.join(profile_names())} (default: smoke)",
+        help=f"a set of parameters: {', '.join(profile_names())} (default: quick)",
     )
     report.add_argument(
         "--set",

@@ -45,18 +45,18 @@ class ReportParameters(BaseModel):
         EMBEDDED,
         "01 02 03 04 05",
         "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, "
-        "or 'embedded' for drawn sketches.",
+        "or 'embedded' for the rendered population, in which no person exists.",
     )
     protocol: str = _field(
         EMBEDDED,
         "01",
-        "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for those of the sketches.",
+        "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for the population's five.",
     )
     protocol_faces: str = _field("", "01 05", "Faces that the pairs name; empty for the authentic set itself.")
     verifier: str = _field(
         EMBEDDED,
         "03",
-        "Weights of the recognition model that judges the link; 'embedded' trains one on other sketches.",
+        "Weights of the recognition model that judges the link; 'embedded' is the shipped one, for rendered faces.",
     )
     teacher: str = _field(
         BASELINE,
@@ -86,10 +86,8 @@ class ReportParameters(BaseModel):
         pattern=r"^\s*(all|\d+\s*(-\s*\d+)?(\s*,\s*\d+\s*(-\s*\d+)?)*)\s*$",
     )
     min_images: int = _field(2, "01", "Fewest images of an identity to train on it.", ge=1)
-    embedded_identities: int = _field(
-        12, "01", "Number of sketched identities that train the generator.", ge=2, le=10_000
-    )
-    embedded_images: int = _field(12, "01", "Images of each sketched identity.", ge=2, le=1_000)
+    embedded_identities: int = _field(12, "01", "Identities of the population that train the generator.", ge=2, le=200)
+    embedded_images: int = _field(12, "01", "Images of each of them.", ge=2, le=20)
 
     # 02: the generator.
     generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], _FROM_TEXT] = _field(
@@ -130,26 +128,26 @@ class ReportParameters(BaseModel):
 
     # 04: recognition.
     recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], _FROM_TEXT] = _field(
-        64, "03 04", "Side of the images that the recognition models see."
+        64, "04", "Side of the images that the recognition models see."
     )
     backbone: Literal["small", "iresnet18", "iresnet50"] = _field(
-        "small", "03 04", "Network that is trained for recognition; small is a narrow iResNet."
+        "small", "04", "Network that is trained for recognition; small is a narrow iResNet."
     )
     embedding_size: int = _field(
         128,
-        "03 04",
+        "04",
         "Width of the embedding; a teacher given by path sets it to its own width.",
         ge=8,
         le=2048,
     )
-    training_steps: int = _field(60, "03 04", "Training steps of each recognition model.", ge=1)
+    training_steps: int = _field(60, "04", "Training steps of each recognition model.", ge=1)
     recognition_batch: int = _field(
-        64, "01 03 04", "Images in one training step of a recognition model, over all processes.", ge=2
+        64, "01 04", "Images in one training step of a recognition model, over all processes.", ge=2
     )
-    recognition_learning_rate: float = _field(0.1, "03 04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
-    weight_decay: float = _field(5e-4, "03 04", "Weight decay of SGD.", ge=0, lt=1)
-    margin: float = _field(0.35, "03 04", "Margin of CosFace, in cosine.", ge=0, lt=1)
-    scale: float = _field(64.0, "03 04", "Scale of CosFace's logits.", gt=0)
+    recognition_learning_rate: float = _field(0.1, "04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
+    weight_decay: float = _field(5e-4, "04", "Weight decay of SGD.", ge=0, lt=1)
+    margin: float = _field(0.35, "04", "Margin of CosFace, in cosine.", ge=0, lt=1)
+    scale: float = _field(64.0, "04", "Scale of CosFace's logits.", gt=0)
     kt_weight: float = _field(
         39.06,
         "04",
@@ -173,7 +171,7 @@ class ReportParameters(BaseModel):
             )
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
-                "verifier: 'embedded' knows only sketches, which says nothing about the faces of authentic; give the "
+                "verifier: 'embedded' knows only rendered faces and says nothing about those of authentic; give the "
                 "weights of a recognition model that never saw them, e.g. verifier=PATH.safetensors"
             )
         if self.authentic != EMBEDDED and self.protocol == EMBEDDED:

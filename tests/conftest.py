@@ -1,9 +1,14 @@
 """Fixtures of the whole test suite."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from sface_lib.data import write_faces
+from sface_lib.population import shipped_faces
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +21,15 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"SFACE_REAL_DATA is {folder}, which is not a folder")
     return path
+
+
+@pytest.fixture(scope="session")
+def rendered_zip() -> Callable[..., Path]:
+    """Write shipped faces as a small labelled set: path, identities, images of each, px, first identity."""
+
+    def write(path: Path, identities: int, images: int, size_px: int, first: int = 0) -> Path:
+        whole = shipped_faces("balanced", first + identities, images)
+        chosen = whole.load(np.arange(first * images, len(whole)), size_px=size_px)
+        return write_faces(path, chosen, np.repeat(np.arange(identities), images))
+
+    return write

@@ -1,5 +1,6 @@
-"""The embedded authentic stand-in: drawn faces, no real person in it."""
+"""The embedded authentic stand-in: rendered faces, no real person in it."""
 
-from sface_lib.population.sketch import AUTHENTIC, BENCHMARK, VERIFIER, sketch, write_sketch_protocol, write_sketches
+from sface_lib.population.benchmarks import BENCHMARKS
+from sface_lib.population.shipped import VERIFIER_PATH, shipped_faces, shipped_protocol, shipped_truth
 
-__all__ = ["AUTHENTIC", "BENCHMARK", "VERIFIER", "sketch", "write_sketch_protocol", "write_sketches"]
+__all__ = ["BENCHMARKS", "VERIFIER_PATH", "shipped_faces", "shipped_protocol", "shipped_truth"]

@@ -14,7 +14,7 @@ from sface_lib.data import FaceSet, Protocol, open_faces, read_protocol
 from sface_lib.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "population"
-VERIFIER = FOLDER / "verifier.safetensors"
+VERIFIER_PATH = FOLDER / "verifier.safetensors"
 SIZE_PX = 64
 
 

@@ -38,7 +38,9 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
         pack(folder, chosen, out / f"{name}.zip")
         table = truth_table(chosen.split, chosen.identities, chosen.end)
         with atomic_path(out / f"{name}.parquet") as temporary:
-            table[table["image"] >= chosen.first].to_parquet(temporary, index=False)
+            short = dict.fromkeys(table.select_dtypes("float64"), "float32")
+            rows = table[table["image"] >= chosen.first].astype(short)
+            rows.to_parquet(temporary, index=False, compression="zstd")
         if name == "benchmark":
             for benchmark in BENCHMARKS:
                 write_protocol(out / f"{benchmark}.csv", draw_protocol(table, benchmark))

@@ -1,6 +1,7 @@
 """What later notebooks open of what earlier ones left in the run folder."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,21 +10,18 @@ import pandas as pd
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.files import write_text
 from sface_lib.parameters import EMBEDDED
+from sface_lib.population import shipped_faces
 from sface_lib.recognition import ProtocolPairs
 
 SELECTION = "data/selection.csv"
 PAIRS = "data/pairs.csv"
 SYNTHETIC = "data/synthetic.zip"
-EMBEDDED_AUTHENTIC = "data/authentic.zip"
-EMBEDDED_BENCHMARK = "data/benchmark.zip"
-EMBEDDED_PROTOCOL = "data/protocol.csv"
-EMBEDDED_VERIFIER_TRAIN = "data/verifier_train.zip"
 
 
 def authentic_faces(stage: Any) -> FaceSet:
-    """The authentic set as given: the user's, or the sketches that notebook 01 drew."""
+    """The authentic set: the user's, or the shipped `balanced`."""
     given = stage.parameters.authentic
-    return open_faces(stage.input(EMBEDDED_AUTHENTIC) if given == EMBEDDED else given)
+    return shipped_faces("balanced") if given == EMBEDDED else open_faces(given)
 
 
 def training_faces(stage: Any) -> FaceSet:
@@ -38,22 +36,25 @@ def synthetic_faces(stage: Any) -> FaceSet:
 
 
 def benchmark_faces(stage: Any) -> FaceSet:
-    """The set that the pairs name: the sketches' benchmark, the user's own, or the authentic set itself."""
+    """The set that the pairs name: the shipped `benchmark`, the user's own, or the authentic set itself."""
     p = stage.parameters
     if p.authentic == EMBEDDED:
-        return open_faces(stage.input(EMBEDDED_BENCHMARK))
+        return shipped_faces("benchmark")
     return open_faces(p.protocol_faces) if p.protocol_faces else authentic_faces(stage)
 
 
-def write_pairs(stage: Any, pairs: ProtocolPairs) -> None:
-    """Hand the evaluated pairs on, as positions in `benchmark_faces`."""
-    write_text(stage.output(PAIRS), pd.DataFrame(dataclasses.asdict(pairs)).to_csv(index=False))
+def write_pairs(stage: Any, pairs: Mapping[str, ProtocolPairs]) -> None:
+    """Hand the evaluated pairs of each benchmark on, as positions in `benchmark_faces`."""
+    tables = [pd.DataFrame(dataclasses.asdict(found)).assign(benchmark=name) for name, found in pairs.items()]
+    write_text(stage.output(PAIRS), pd.concat(tables).to_csv(index=False))
 
 
-def evaluation_faces(stage: Any) -> tuple[FaceSet, ProtocolPairs]:
-    """The images that the evaluated pairs name, each once, and the pairs as positions in them."""
+def evaluation_faces(stage: Any) -> tuple[FaceSet, dict[str, ProtocolPairs]]:
+    """The images that the evaluated pairs name, each once, and each benchmark's pairs as positions in them."""
     table = pd.read_csv(stage.input(PAIRS))
     used, positions = np.unique(table[["left", "right"]].to_numpy().T, return_inverse=True)
-    left, right = positions.reshape(2, -1)
-    rest = (table[name].to_numpy() for name in ("same", "fold", "left_identity", "right_identity"))
-    return benchmark_faces(stage).subset(used), ProtocolPairs(left, right, *rest)
+    table["left"], table["right"] = positions.reshape(2, -1)
+    fields = [field.name for field in dataclasses.fields(ProtocolPairs)]
+    groups = table.groupby("benchmark", sort=False)
+    pairs = {name: ProtocolPairs(*(rows[field].to_numpy() for field in fields)) for name, rows in groups}
+    return benchmark_faces(stage).subset(used), pairs

@@ -129,18 +129,48 @@ def plot_progress(
     axes.legend(fontsize="small")
 
 
-def plot_accuracies(axes: Axes, names: Sequence[str], means, lows, highs, floors: Mapping[str, float]) -> None:
-    """Accuracies with intervals as dots, floors as vertical lines; shares of one."""
-    positions = np.arange(len(names))[::-1]
-    means, lows, highs = (np.asarray(values, float) for values in (means, lows, highs))
-    bars = np.maximum(np.stack([means - lows, highs - means]), 0)
-    axes.errorbar(means, positions, xerr=bars, fmt="o", capsize=4, color=PALETTE[0])
-    for i, (name, value) in enumerate(floors.items(), start=1):
-        axes.axvline(value, **style(i), label=f"{name} {100 * value:.1f} %")
-    axes.set_yticks(positions, names)
-    axes.set(xlabel="accuracy", title="Accuracy with identity-bootstrap interval")
+def plot_benchmarks(axes: Axes, table) -> None:
+    """Accuracies with intervals, models side by side for each benchmark; floors in grey.
+
+    `table` is a `pandas.DataFrame` with the columns benchmark, model, accuracy, 95 % low, 95 % high, verdict.
+    """
+    benchmarks, names = list(dict.fromkeys(table["benchmark"])), list(dict.fromkeys(table["model"]))
+    for i, name in enumerate(names):
+        rows = table[table["model"] == name]
+        places = [-benchmarks.index(b) - 0.7 * ((i + 0.5) / len(names) - 0.5) for b in rows["benchmark"]]
+        means = rows["accuracy"].to_numpy()
+        bars = np.maximum([means - rows["95 % low"], rows["95 % high"] - means], 0)
+        floor = (rows["verdict"] == "floor").all()
+        look = {"color": "0.6"} if floor else {"color": PALETTE[i % len(PALETTE)]}
+        marker = MARKERS[i % len(MARKERS)]
+        axes.errorbar(means, places, xerr=bars, fmt=marker, markersize=5, capsize=2, linewidth=1, label=name, **look)
+    axes.set_yticks([-i for i in range(len(benchmarks))], benchmarks)
+    axes.set(xlabel="accuracy")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(fontsize="small", title="floors", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+    legend_beside(axes)
+
+
+def plot_histogram(axes: Axes, values, label: str) -> None:
+    """How often values occur."""
+    axes.hist(values, 30, color=PALETTE[0], linewidth=0)
+    axes.set(xlabel=label)
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+
+
+def plot_prevalence(axes: Axes, shares) -> None:
+    """Shares of images as stacked bars, a row for each attribute.
+
+    `shares` is a `pandas.DataFrame` indexed by attribute, with the columns yes, no, undefined.
+    """
+    rows, left = np.arange(len(shares))[::-1], np.zeros(len(shares))
+    for column, colour in (("yes", PALETTE[0]), ("no", "0.8"), ("undefined", "white")):
+        axes.barh(rows, shares[column], left=left, color=colour, edgecolor="0.6", linewidth=0.4, label=column)
+        left += shares[column].to_numpy()
+    axes.set_yticks(rows, [name.replace("_", " ") for name in shares.index], fontsize="small")
+    axes.set(xlabel="share of images", xlim=(0, 1), ylim=(-0.7, len(shares) - 0.3))
+    axes.grid(False)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    legend_beside(axes)
 
 
 def rows_of(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:

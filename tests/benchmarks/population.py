@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sface_lib.data import decode_image
+from sface_lib.data.decode import decode_image
 from sface_lib.engine import make_accelerator
 from sface_lib.population.persons import Person, draw_person, hair_colour, shown_years
 from sface_lib.population.photograph import Photographer

@@ -15,7 +15,6 @@ from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import CheckpointError, InputError, TrainingError
 from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
-from sface_lib.population import write_sketches
 
 SPEC = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 
@@ -35,8 +34,8 @@ save_generator(target, trainer.train())
 
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory) -> Path:
-    return write_sketches(tmp_path_factory.mktemp("faces") / "set.zip", 0, identities=4, images=6, size_px=16, seed=0)
+def faces(tmp_path_factory, rendered_zip) -> Path:
+    return rendered_zip(tmp_path_factory.mktemp("faces") / "set.zip", 4, 6, 16)
 
 
 def recipe(steps: int, **changes) -> GeneratorRecipe:
@@ -99,9 +98,9 @@ def test_resuming_with_another_recipe_is_refused(faces, tmp_path, changes, named
         trainer(faces, tmp_path, 10, **changes).train()
 
 
-def test_resuming_on_other_faces_is_refused(faces, tmp_path):
+def test_resuming_on_other_faces_is_refused(faces, tmp_path, rendered_zip):
     trainer(faces, tmp_path / "work", 5).train()
-    others = write_sketches(tmp_path / "others.zip", 50, identities=4, images=6, size_px=16, seed=0)
+    others = rendered_zip(tmp_path / "others.zip", 4, 6, 16, first=50)
     with pytest.raises(CheckpointError, match="another data"):
         trainer(others, tmp_path / "work", 10).train()
 

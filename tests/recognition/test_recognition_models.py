@@ -8,7 +8,6 @@ from safetensors.torch import load_file, save_file
 from sface_lib.data import open_faces, read_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.population import write_sketches
 from sface_lib.recognition import (
     InputSpec,
     IResNet,
@@ -146,8 +145,8 @@ def test_a_saved_model_gives_the_same_bits(tmp_path):
     assert set(load_file(tmp_path / "model.safetensors")) == set(model.network.state_dict())
 
 
-def test_embeddings_keep_the_sets_order(tmp_path):
-    faces = open_faces(write_sketches(tmp_path / "set.zip", 0, 3, 4, 32, seed=0))
+def test_embeddings_keep_the_sets_order(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "set.zip", 3, 4, 32))
     model, accelerator = small_model(), make_accelerator("float32")
     rows = embed_faces(model, faces, accelerator)
     assert rows.shape == (12, 16) and rows.dtype == np.float32

@@ -14,7 +14,6 @@ from sface_lib.data import FaceBatches, Protocol, open_faces
 from sface_lib.engine import checkpoints, make_accelerator
 from sface_lib.errors import BadImageError, CheckpointError, InputError, TrainingError
 from sface_lib.parameters import ReportParameters
-from sface_lib.population import write_sketches
 from sface_lib.privacy import compare_within
 from sface_lib.recognition import (
     Classification,
@@ -38,9 +37,9 @@ FLOAT32 = "float32"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> FaceBatches:
+def data(tmp_path_factory, rendered_zip) -> FaceBatches:
     path = tmp_path_factory.mktemp("faces") / "set.zip"
-    return FaceBatches(open_faces(write_sketches(path, 0, identities=8, images=8, size_px=32, seed=0)), 32)
+    return FaceBatches(open_faces(rendered_zip(path, 8, 8, 32)), 32)
 
 
 def recipe(**changes) -> RecognitionRecipe:
@@ -132,8 +131,8 @@ def test_training_in_two_parts_ends_with_the_same_bits(data, tmp_path):
     assert same_weights(whole, train(data, tmp_path / "parts"))
 
 
-def test_training_tells_unseen_identities_apart_better_than_no_training(data, tmp_path):
-    unseen = open_faces(write_sketches(tmp_path / "unseen.zip", 500, identities=8, images=6, size_px=32, seed=0))
+def test_training_tells_unseen_identities_apart_better_than_no_training(data, tmp_path, rendered_zip):
+    unseen = open_faces(rendered_zip(tmp_path / "unseen.zip", 8, 6, 32, first=50))
     accelerator = make_accelerator(FLOAT32)
     auc = []
     for model in (untrained_model(recipe()), train(data, tmp_path / "work", steps=60)):
@@ -210,8 +209,8 @@ def test_training_taught_by_another_teacher_is_not_gone_on_with(data, tmp_path):
         trainer(9).train()
 
 
-def test_pairs_with_an_image_that_cannot_be_decoded_are_left_out_and_one_fold_is_too_few(tmp_path):
-    faces = open_faces(write_sketches(tmp_path / "a.zip", 0, 4, 2, 16, seed=0))
+def test_pairs_with_an_image_that_cannot_be_decoded_are_left_out_and_one_fold_is_too_few(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "a.zip", 4, 2, 16))
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path / "set")
     (tmp_path / "set" / faces.names[0]).write_bytes(b"no image")

@@ -1,0 +1,176 @@
+"""What ships: whole, true to its command, small, and judged by a verifier that is competent."""
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from sface_lib import cli
+from sface_lib.data import open_faces
+from sface_lib.data.decode import decode_image
+from sface_lib.errors import InputError
+from sface_lib.files import read_json, sha256_of_file
+from sface_lib.population import (
+    BENCHMARKS,
+    VERIFIER_PATH,
+    shipped_faces,
+    shipped_protocol,
+    shipped_truth,
+    shipping,
+    verifier,
+)
+from sface_lib.population.persons import LAW, draw_person
+from sface_lib.population.photograph import Photographer
+from sface_lib.population.shipped import FOLDER, SETS, SIZE_PX, ShippedSet
+from sface_lib.population.shipping import pack
+from sface_lib.population.shots import draw_shot
+from sface_lib.population.verifier import degraded, judge
+from sface_lib.recognition import open_model, resolve_pairs
+
+MIB = 2**20
+
+
+def test_the_manifest_names_every_file_as_it_is_and_the_law_of_the_code():
+    manifest = read_json(FOLDER / "manifest.json")
+    assert manifest["law"] == LAW and manifest["size_px"] == SIZE_PX
+    there = {path.name for path in FOLDER.iterdir()} - {"manifest.json"}
+    assert set(manifest["files"]) == there and len(there) == 2 * len(SETS) + len(BENCHMARKS) + 1
+    for name, facts in manifest["files"].items():
+        assert facts == {"bytes": (FOLDER / name).stat().st_size, "sha256": sha256_of_file(FOLDER / name)}
+
+
+def test_everything_together_is_small():
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.zip")) <= 20 * MIB
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 25 * MIB
+    assert VERIFIER_PATH.stat().st_size <= 3 * MIB
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_set_has_its_identities_its_images_and_its_truth(name):
+    chosen, faces, truth = SETS[name], shipped_faces(name), shipped_truth(name)
+    each = chosen.end - chosen.first
+    assert np.bincount(faces.labels).tolist() == [each] * chosen.identities
+    assert faces.resolution == SIZE_PX and truth["name"].tolist() == list(faces.names)
+    assert truth["identity"].tolist() == faces.labels.tolist()
+
+
+def test_sets_share_no_image_and_only_the_held_out_ones_share_identities():
+    names = {name: set(shipped_faces(name).names) for name in SETS}
+    people = {name: set(shipped_faces(name).identities) for name in SETS}
+    for a in SETS:
+        for b in SETS:
+            if a < b:
+                assert not names[a] & names[b]
+                assert bool(people[a] & people[b]) == ({a, b} == {"balanced", "held-out"})
+    assert people["balanced"] == people["held-out"]
+
+
+def test_shipped_photographs_are_those_that_the_code_takes():
+    photographer, faces = Photographer(SIZE_PX), shipped_faces("held-out")
+    for identity in (0, 137):
+        person = draw_person(photographer.model, "balanced", identity, 0)
+        shots = [draw_shot(person, "balanced", identity, image, 0) for image in range(25)]
+        fresh = [decode_image(file)[0] for file in photographer.take(person, shots)[20:]]
+        there = faces.load(np.flatnonzero(faces.labels == identity)).permute(0, 2, 3, 1).numpy()
+        # Another processor or OpenGL may round in another way, another law may not hide behind that.
+        assert abs(np.stack(fresh).astype(int) - there).mean() < 1.0
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_shipped_benchmark_has_ten_folds_that_share_no_identity(name):
+    protocol, faces = shipped_protocol(name), shipped_faces("benchmark")
+    assert len(protocol) == 3000 and protocol.same.sum() == 1500 and protocol.fold_ids == tuple(range(1, 11))
+    people = [protocol.identities_in(faces, [fold]) for fold in protocol.fold_ids]
+    assert sum(map(len, people)) == len(set.union(*people))
+
+
+def test_a_part_of_a_set_is_its_beginning_and_too_much_is_refused():
+    part, whole = shipped_faces("control", 3, 2), shipped_faces("control")
+    assert part.names == tuple(whole.names[10 * i + k] for i in range(3) for k in range(2))
+    assert part.identities == whole.identities[:3]
+    for wrong in ({"identities": 201}, {"images": 11}, {"images": 0}):
+        with pytest.raises(InputError, match="it has 200 x 10; for more"):
+            shipped_faces("control", **wrong)
+    with pytest.raises(InputError, match="'lfw' does not ship; choose one of balanced"):
+        shipped_faces("lfw")
+
+
+@pytest.fixture(scope="module")
+def judged():
+    model, faces = open_model(VERIFIER_PATH), shipped_faces("benchmark")
+    pairs = resolve_pairs(shipped_protocol("unconstrained"), faces)
+    return judge(model, faces, pairs), judge(model, faces, pairs, poor=True)
+
+
+def test_the_verifier_is_competent(judged):
+    plain, poor = judged
+    assert plain.eer <= 0.03 and plain.fmr1000 <= 0.15 and poor.eer <= 0.06
+
+
+def test_the_verifier_is_no_worse_than_a_public_one(judged, real_data):
+    faces = shipped_faces("benchmark")
+    pairs = resolve_pairs(shipped_protocol("unconstrained"), faces)
+    public = judge(open_model(real_data / "mobilefacenet_casia.safetensors"), faces, pairs)
+    assert judged[0].eer <= public.eer
+
+
+def test_degraded_images_have_lost_their_detail_and_little_else():
+    images = shipped_faces("control", 4, 4).load()
+    poor = degraded(images)
+    assert poor.shape == images.shape and poor.dtype == torch.uint8 and torch.equal(poor, degraded(images))
+    assert abs(poor.float().mean() - images.float().mean()) < 2
+    edges = [(x.float().mean(1).diff(dim=2) ** 2).mean() for x in (images, poor)]
+    assert edges[1] < 0.7 * edges[0]
+
+
+def test_a_packed_set_holds_the_chosen_files_byte_for_byte(tmp_path):
+    chosen = SETS["held-out"]
+    rendered = tmp_path / "set"
+    for identity in range(2):
+        folder = rendered / f"balanced-{identity:06d}"
+        folder.mkdir(parents=True)
+        for image in range(25):
+            (folder / f"{image:04d}.jpg").write_bytes(bytes([identity, image]))
+    packed = members(pack(rendered, chosen, tmp_path / "set.zip"))
+    assert packed == {f"balanced-{i:06d}/{k:04d}.jpg": bytes([i, k]) for i in range(2) for k in range(20, 25)}
+    assert sha256_of_file(tmp_path / "set.zip") == sha256_of_file(pack(rendered, chosen, tmp_path / "again.zip"))
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def small_verifier(monkeypatch):
+    monkeypatch.setattr(verifier, "IDENTITIES", 3)
+    monkeypatch.setattr(verifier, "IMAGES", 4)
+    monkeypatch.setattr(verifier, "RECIPE", dataclasses.replace(verifier.RECIPE, steps=2, batch=8))
+
+
+def test_the_verifiers_command_trains_and_writes_a_model(tmp_path, small_verifier):
+    target, work = tmp_path / "verifier.safetensors", tmp_path / "work"
+    command = ["population", "verifier", "--out", str(target), "--work", str(work), "--workers", "1"]
+    assert cli.main(command) == 0
+    first = sha256_of_file(target)
+    model = open_model(target)
+    assert model.embedding_size == 128 and "from labels alone" in model.description["trained_on"]
+    assert len(pd.read_parquet(work / "verifier-train" / "labels.parquet")) == 12
+    assert len(open_faces(work / "verifier-train").identities) == 3
+    assert cli.main(command) == 0 and sha256_of_file(target) == first
+
+
+def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch, small_verifier):
+    sets = {"balanced": ShippedSet("balanced", 3, 0, 2), "held-out": ShippedSet("balanced", 3, 2, 3)}
+    monkeypatch.setattr(shipping, "SETS", sets)
+    command = ["population", "ship", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--workers", "1"]
+    assert cli.main(command) == 0
+    files = read_json(tmp_path / "out" / "manifest.json")["files"]
+    names = ["balanced.parquet", "balanced.zip", "held-out.parquet", "held-out.zip", "verifier.safetensors"]
+    assert sorted(files) == names
+    faces = open_faces(tmp_path / "out" / "held-out.zip")
+    assert list(faces.names) == pd.read_parquet(tmp_path / "out" / "held-out.parquet")["name"].tolist()
+    assert len(members(tmp_path / "out" / "balanced.zip")) == 6

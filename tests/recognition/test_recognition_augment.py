@@ -1,0 +1,73 @@
+"""Augmentation: a function of its draws, in range, and each preset does what its name says."""
+
+import numpy as np
+import pytest
+import torch
+
+from sface_lib.data import FaceBatches, open_faces
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import InputError
+from sface_lib.recognition import RecognitionRecipe, RecognitionTrainer, TaughtBatches, untrained_model
+from sface_lib.recognition.augment import flip, robust
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, rendered_zip) -> FaceBatches:
+    return FaceBatches(open_faces(rendered_zip(tmp_path_factory.mktemp("faces") / "set.zip", 8, 8, 32)), 32)
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def recipe(**changes) -> RecognitionRecipe:
+    values = {"backbone": "small", "size_px": 32, "embedding_size": 16, "steps": 4, "batch": 16, "kt_weight": 39.06}
+    values |= {"learning_rate": 0.05, "weight_decay": 5e-4, "margin": 0.35, "scale": 64.0, "seed": 0}
+    return RecognitionRecipe(**values | changes)
+
+
+def test_flipping_mirrors_half_of_the_images_and_says_which():
+    images = torch.arange(400 * 3 * 2 * 4, dtype=torch.int64).remainder(251).to(torch.uint8).reshape(400, 3, 2, 4)
+    seen, mirrored = flip(images, draws())
+    assert 150 < mirrored.sum() < 250
+    assert torch.equal(seen[mirrored], images[mirrored].flip(3)) and torch.equal(seen[~mirrored], images[~mirrored])
+
+
+def test_robust_views_are_a_function_of_the_draws_and_stay_in_range(data):
+    images, _ = data.images(np.arange(64))
+    seen = robust(images, draws(3))
+    assert seen.shape == images.shape and seen.dtype == torch.float32 and seen.min() >= 0 and seen.max() <= 255
+    assert torch.equal(seen, robust(images, draws(3))) and not torch.equal(seen, robust(images, draws(4)))
+
+
+def test_most_robust_views_differ_and_still_show_the_face(data):
+    images, _ = data.images(np.arange(64))
+    change = (robust(images, draws()) - images).abs().mean((1, 2, 3))
+    assert (change > 2).float().mean() > 0.8  # Few stay as they are.
+    a, b = (x.float().mean(1).flatten(1) for x in (images, robust(images, draws())))
+    alike = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(a, b, strict=True)])
+    assert alike.median() > 0.7
+
+
+def test_a_robust_run_resumes_to_the_same_weights(data, tmp_path):
+    def trainer(folder):
+        return RecognitionTrainer(data, "CLS", recipe(augmentation="robust"), make_accelerator("float32"), folder)
+
+    whole = trainer(tmp_path / "whole").train().network.state_dict()
+    stopped = trainer(tmp_path / "parts")
+    for _ in range(2):
+        stopped._train_step()
+    stopped._save()
+    parts = trainer(tmp_path / "parts").train().network.state_dict()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    plain = RecognitionTrainer(data, "CLS", recipe(), make_accelerator("float32"), tmp_path / "plain").train()
+    assert not torch.equal(plain.network.state_dict()["conv1.weight"], whole["conv1.weight"])
+
+
+def test_unknown_presets_and_cached_teachers_of_other_views_are_refused(data, tmp_path):
+    accelerator = make_accelerator("float32")
+    with pytest.raises(InputError, match="'colour' does not exist; choose one of flip, robust"):
+        RecognitionTrainer(data, "CLS", recipe(augmentation="colour"), accelerator, tmp_path)
+    taught = TaughtBatches(untrained_model(recipe()), data, accelerator)
+    with pytest.raises(InputError, match="use augmentation='flip'"):
+        RecognitionTrainer(data, "KT", recipe(augmentation="robust"), accelerator, tmp_path, taught)
