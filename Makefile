@@ -10,10 +10,16 @@ upper = $(shell echo $(1) | tr a-z A-Z)
 SETTINGS := $(foreach name,$(NAMES),$(if $($(call upper,$(name))),--set '$(name)=$($(call upper,$(name)))'))
 SETTINGS += $(foreach pair,$(SET),--set '$(pair)') $(if $(FROM),--from $(FROM)) $(if $(OUT),--out '$(OUT)')
 
-.PHONY: report test lint bench clean
+.PHONY: report figures test lint bench clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(PROFILE) $(SETTINGS)
+
+# The figures that the README shows, from a run of the `quick` profile.
+figures: $(VENV)/installed
+	$(BIN)/sface report --profile quick --out runs/figures
+	cp runs/figures/figures/01_data.training_faces.png runs/figures/figures/03_privacy.roc_det.png \
+	   runs/figures/figures/05_evaluation.accuracy.png figures/
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST)

@@ -62,9 +62,14 @@ def _protocols(arguments: argparse.Namespace) -> int:
 
 def _verifier(arguments: argparse.Namespace) -> int:
     """`sface population verifier`."""
-    from sface_lib.population.verifier import train_verifier
+    from sface_lib.population.verifier import judge, train_verifier
+    from sface_lib.recognition import open_model
 
-    print(f"Verifier: {train_verifier(arguments.out, arguments.work, arguments.workers)}")
+    path = train_verifier(arguments.out, arguments.work, arguments.workers)
+    for kind, poor in (("as they are", False), ("as poor as a generator's", True)):
+        found = judge(open_model(path), poor=poor)
+        print(f"Shipped benchmark, images {kind}: EER {found.eer:.4f}, FNMR {found.fmr1000:.4f} at FMR 0.1 %")
+    print(f"Verifier: {path}")
     return 0
 
 

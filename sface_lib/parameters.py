@@ -40,7 +40,7 @@ class ReportParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    # What is read. A path, or the word that stands for what the program makes itself.
+    # What is read. A path, or the word for what ships or is made in the run.
     authentic: str = _field(
         EMBEDDED,
         "01 02 03 04 05",
@@ -171,8 +171,8 @@ class ReportParameters(BaseModel):
             )
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
-                "verifier: 'embedded' knows only rendered faces and says nothing about those of authentic; give the "
-                "weights of a recognition model that never saw them, e.g. verifier=PATH.safetensors"
+                "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights of "
+                "a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
             )
         if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
             raise ValueError(

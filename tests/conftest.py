@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sface_lib.data import write_faces
-from sface_lib.population import shipped_faces
+from sface_lib.population import first_images, shipped_faces
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,8 @@ def rendered_zip() -> Callable[..., Path]:
     """Write shipped faces as a small labelled set: path, identities, images of each, px, first identity."""
 
     def write(path: Path, identities: int, images: int, size_px: int, first: int = 0) -> Path:
-        whole = shipped_faces("balanced", first + identities, images)
-        chosen = whole.load(np.arange(first * images, len(whole)), size_px=size_px)
-        return write_faces(path, chosen, np.repeat(np.arange(identities), images))
+        whole = shipped_faces("balanced")
+        positions = first_images(whole, first + identities, images)[first * images :]
+        return write_faces(path, whole.load(positions, size_px=size_px), np.repeat(np.arange(identities), images))
 
     return write

@@ -37,34 +37,24 @@ SETS = {
 }
 
 
-def shipped_faces(name: str, identities: int | None = None, images: int | None = None) -> FaceSet:
-    """A shipped set, or its first images of its first identities.
-
-    Parameters
-    ----------
-    name
-        One of `SETS`.
-    identities, images
-        How many identities, and images of each; None for all.
+def shipped_faces(name: str) -> FaceSet:
+    """A shipped set: one of `SETS`.
 
     Raises
     ------
     InputError
-        There is no such set, or it has not that many.
+        There is no such set.
     """
     if name not in SETS:
         raise InputError(f"set {name!r} does not ship; choose one of {', '.join(SETS)}")
-    whole, faces = SETS[name], open_faces(FOLDER / f"{name}.zip")
-    each = whole.end - whole.first
-    wanted = whole.identities if identities is None else identities
-    taken = each if images is None else images
-    if not (1 <= wanted <= whole.identities and 1 <= taken <= each):
-        raise InputError(
-            f"{wanted} identities x {taken} images of {name!r}: it has {whole.identities} x {each}; for more, "
-            "`sface population render` makes any number"
-        )
-    positions = np.arange(len(faces)).reshape(whole.identities, each)[:wanted, :taken]
-    return faces.subset(positions.ravel())
+    return open_faces(FOLDER / f"{name}.zip")
+
+
+def first_images(faces: FaceSet, identities: int, images: int) -> np.ndarray:
+    """Positions of the first images of each of the first identities of a labelled set, sorted, int64."""
+    labels = faces.require_labels()
+    order = pd.Series(labels).groupby(labels).cumcount().to_numpy()
+    return np.flatnonzero((labels < identities) & (order < images))
 
 
 def shipped_truth(name: str) -> pd.DataFrame:

@@ -3,12 +3,14 @@
 import zipfile
 from pathlib import Path
 
+import pandas as pd
+
 from sface_lib.data import write_protocol
 from sface_lib.files import atomic_path, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.persons import LAW
 from sface_lib.population.sets import render_set, truth_table
-from sface_lib.population.shipped import SETS, SIZE_PX, ShippedSet
+from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSet
 from sface_lib.population.verifier import train_verifier
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest time of a zip: the same input gives the same bytes.
@@ -30,24 +32,28 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
     ------
     InputError
         No extra `population`, or another recipe's images in `work`.
+    CheckpointError
+        Checkpoints of another recipe in `work`.
     """
-    out, work = Path(out), Path(work)
+    out, work, made = Path(out), Path(work), []
     for name, chosen in SETS.items():
         images = max(other.end for other in SETS.values() if other.split == chosen.split)
         folder = render_set(work / chosen.split, chosen.split, chosen.identities, images, SIZE_PX, workers=workers)
-        pack(folder, chosen, out / f"{name}.zip")
+        made.append(pack(folder, chosen, out / f"{name}.zip"))
         table = truth_table(chosen.split, chosen.identities, chosen.end)
         with atomic_path(out / f"{name}.parquet") as temporary:
-            short = dict.fromkeys(table.select_dtypes("float64"), "float32")
-            rows = table[table["image"] >= chosen.first].astype(short)
-            rows.to_parquet(temporary, index=False, compression="zstd")
+            compact(table[table["image"] >= chosen.first]).to_parquet(temporary, index=False, compression="zstd")
+        made.append(out / f"{name}.parquet")
         if name == "benchmark":
-            for benchmark in BENCHMARKS:
-                write_protocol(out / f"{benchmark}.csv", draw_protocol(table, benchmark))
-    train_verifier(out / "verifier.safetensors", work, workers)
-    made = sorted(path for path in out.iterdir() if path.suffix in (".zip", ".parquet", ".csv", ".safetensors"))
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in made}
+            made += [write_protocol(out / f"{b}.csv", draw_protocol(table, b)) for b in BENCHMARKS]
+    made.append(train_verifier(out / VERIFIER_PATH.name, work, workers))
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in sorted(made)}
     return write_json(out / "manifest.json", {"law": LAW, "seed": 0, "size_px": SIZE_PX, "files": files})
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its floats in single precision."""
+    return table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32"))
 
 
 def pack(rendered: Path, chosen: ShippedSet, path: Path) -> Path:

@@ -11,10 +11,18 @@ import torch
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from sface_lib.biometrics import VerificationMetrics, verification_metrics
-from sface_lib.data import FaceBatches, FaceSet, open_faces, resize_images
+from sface_lib.data import FaceBatches, open_faces, resize_images
 from sface_lib.engine import make_accelerator
 from sface_lib.population.sets import render_set
-from sface_lib.recognition import ProtocolPairs, RecognitionModel, RecognitionRecipe, RecognitionTrainer, embed_batches
+from sface_lib.population.shipped import shipped_faces, shipped_protocol
+from sface_lib.recognition import (
+    RecognitionModel,
+    RecognitionRecipe,
+    RecognitionTrainer,
+    embed_batches,
+    image_batches,
+    resolve_pairs,
+)
 
 SPLIT, IDENTITIES, IMAGES, SIZE_PX = "verifier-train", 1000, 12, 64
 TRAINED_ON = f"{IDENTITIES:,} rendered identities of its own, {IMAGES} images each, from labels alone"
@@ -33,6 +41,7 @@ RECIPE = RecognitionRecipe(
     dropout=0.2,
     augmentation="robust",
 )
+JUDGED_AT_ONCE = 16
 POOR_PX, POOR_BLUR_PX, POOR_NOISE = 32, 0.6, 5.0  # Noise in grey levels.
 
 
@@ -52,6 +61,8 @@ def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path
     ------
     InputError
         No extra `population`, or another recipe's images in `work`.
+    CheckpointError
+        Checkpoints of another recipe in `work`.
     """
     folder = render_set(Path(work) / SPLIT, SPLIT, IDENTITIES, IMAGES, SIZE_PX, workers=workers)
     data = FaceBatches(open_faces(folder), RECIPE.size_px)
@@ -60,12 +71,12 @@ def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path
     return model.save(path, half=True)
 
 
-def judge(model: RecognitionModel, faces: FaceSet, pairs: ProtocolPairs, poor: bool = False) -> VerificationMetrics:
-    """Error rates of a model on pairs, as they are or with every image as poor as a generator's."""
-    size = model.spec.size_px
-    batches = (faces.load(part, size_px=size) for part in np.array_split(np.arange(len(faces)), len(faces) // 64 + 1))
-    prepared = (degraded(batch) for batch in batches) if poor else batches
-    embeddings = embed_batches(model, prepared, make_accelerator())
+def judge(model: RecognitionModel, benchmark: str = "unconstrained", poor: bool = False) -> VerificationMetrics:
+    """Error rates of a model on a shipped benchmark, as it is or with every image as poor as a generator's."""
+    faces, size, accelerator = shipped_faces("benchmark"), model.spec.size_px, make_accelerator()
+    pairs, batches = resolve_pairs(shipped_protocol(benchmark), faces), image_batches(faces, size, JUDGED_AT_ONCE)
+    seen = (degraded(batch, seed) if poor else batch for seed, batch in enumerate(batches))
+    embeddings = embed_batches(model, seen, accelerator)
     scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right])
     return verification_metrics(scores[pairs.same], scores[~pairs.same])
 

@@ -1,7 +1,7 @@
 """Face recognition: backbones, margin heads, strategies, training, embeddings, evaluation."""
 
 from sface_lib.recognition.backbones import IResNet, MobileFaceNet
-from sface_lib.recognition.embedding import PIXELS_PX, embed_batches, embed_faces, pixel_embeddings
+from sface_lib.recognition.embedding import PIXELS_PX, embed_batches, embed_faces, image_batches, pixel_embeddings
 from sface_lib.recognition.evaluation import Evaluation, ProtocolPairs, evaluate, learnt, resolve_pairs
 from sface_lib.recognition.heads import CosFace, cosface_logits
 from sface_lib.recognition.models import InputSpec, RecognitionModel, open_model
@@ -27,6 +27,7 @@ __all__ = [
     "embed_batches",
     "embed_faces",
     "evaluate",
+    "image_batches",
     "learnt",
     "open_model",
     "pixel_embeddings",

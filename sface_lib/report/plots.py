@@ -150,10 +150,10 @@ def plot_benchmarks(axes: Axes, table) -> None:
     legend_beside(axes)
 
 
-def plot_histogram(axes: Axes, values, label: str) -> None:
+def plot_histogram(axes: Axes, values, x_label: str, y_label: str) -> None:
     """How often values occur."""
     axes.hist(values, 30, color=PALETTE[0], linewidth=0)
-    axes.set(xlabel=label)
+    axes.set(xlabel=x_label, ylabel=y_label)
     axes.yaxis.set_major_locator(MaxNLocator(3))
 
 
