@@ -171,8 +171,8 @@ class ReportParameters(BaseModel):
             )
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
-                "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights of "
-                "a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
+                "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights "
+                "of a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
             )
         if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
             raise ValueError(
