@@ -151,8 +151,10 @@ def plot_benchmarks(axes: Axes, table) -> None:
 
 
 def plot_histogram(axes: Axes, values, x_label: str, y_label: str) -> None:
-    """How often values occur."""
-    axes.hist(values, 30, color=PALETTE[0], linewidth=0)
+    """How often values occur; whole numbers get a bar each where they are few."""
+    values = np.asarray(values)
+    whole = np.issubdtype(values.dtype, np.integer) and np.ptp(values) < 60
+    axes.hist(values, np.arange(values.min(), values.max() + 2) - 0.5 if whole else 30, color=PALETTE[0], linewidth=0)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.yaxis.set_major_locator(MaxNLocator(3))
 

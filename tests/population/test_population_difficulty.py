@@ -5,7 +5,8 @@ import pytest
 
 from sface_lib.biometrics import verification_metrics
 from sface_lib.engine import make_accelerator
-from sface_lib.population import shipped_faces, shipped_protocol, shipped_truth
+from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_protocol, shipped_truth
+from sface_lib.population.verifier import judge
 from sface_lib.recognition import embed_faces, open_model, resolve_pairs
 
 
@@ -25,6 +26,10 @@ def test_a_model_of_photographs_works_for_its_accuracy(embedded):
     unconstrained, profile = (metrics(embedded, name) for name in ("unconstrained", "frontal-profile"))
     assert 0.02 <= unconstrained.eer <= 0.08 and unconstrained.impostor_mean <= 0.20
     assert 0.08 <= profile.eer <= 0.20
+
+
+def test_the_shipped_verifier_is_no_worse_than_that_model(embedded):
+    assert judge(open_model(VERIFIER_PATH)).eer <= metrics(embedded, "unconstrained").eer
 
 
 def test_people_of_one_group_are_told_apart_as_well(embedded):

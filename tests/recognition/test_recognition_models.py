@@ -106,7 +106,7 @@ def test_iresnets_have_the_published_size_and_names(layout, parameters):
 
 
 def test_impossible_networks_are_refused():
-    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of small, iresnet18"):
+    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of small, compact, iresnet18"):
         IResNet("iresnet7")
     with pytest.raises(InputError, match="multiple of 16"):
         IResNet("small", size_px=40)
