@@ -168,6 +168,14 @@ def test_the_verifiers_command_trains_writes_and_judges_a_model(tmp_path, small_
     assert cli.main(command) == 0 and sha256_of_file(target) == first
 
 
+def test_a_target_that_cannot_be_written_is_told_before_the_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for out, said in (("verifier.pth", "does not end in .safetensors"), ("file/verifier.safetensors", "file")):
+        assert cli.main(["population", "verifier", "--out", str(tmp_path / out), "--work", str(tmp_path / "work")]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "work").exists()
+
+
 def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch, small_verifier):
     sets = {"balanced": ShippedSet("balanced", 3, 0, 2), "held-out": ShippedSet("balanced", 3, 2, 3)}
     monkeypatch.setattr(shipping, "SETS", sets)
