@@ -36,6 +36,7 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
         Checkpoints of another recipe in `work`.
     """
     out, work, made = Path(out), Path(work), []
+    out.mkdir(parents=True, exist_ok=True)  # What cannot be written is told before the rendering, not after it.
     for name, chosen in SETS.items():
         images = max(other.end for other in SETS.values() if other.split == chosen.split)
         folder = render_set(work / chosen.split, chosen.split, chosen.identities, images, SIZE_PX, workers=workers)

@@ -173,6 +173,8 @@ def test_a_target_that_cannot_be_written_is_told_before_the_training(tmp_path, c
     for out, said in (("verifier.pth", "does not end in .safetensors"), ("file/verifier.safetensors", "file")):
         assert cli.main(["population", "verifier", "--out", str(tmp_path / out), "--work", str(tmp_path / "work")]) == 2
         assert said in capsys.readouterr().err
+    command = ["population", "ship", "--out", str(tmp_path / "file" / "x"), "--work", str(tmp_path / "work")]
+    assert cli.main(command) == 2
     assert not (tmp_path / "work").exists()
 
 
