@@ -66,8 +66,9 @@ def _verifier(arguments: argparse.Namespace) -> int:
     from sface_lib.recognition import open_model
 
     path = train_verifier(arguments.out, arguments.work, arguments.workers)
+    model = open_model(path)
     for kind, poor in (("as they are", False), ("as poor as a generator's", True)):
-        found = judge(open_model(path), poor=poor)
+        found = judge(model, poor=poor)
         print(f"Shipped benchmark, images {kind}: EER {found.eer:.4f}, FNMR {found.fmr1000:.4f} at FMR 0.1 %")
     print(f"Verifier: {path}")
     return 0

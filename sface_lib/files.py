@@ -5,11 +5,13 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 CHUNK_BYTES = 1 << 20
+EARLIEST = (1980, 1, 1, 0, 0, 0)  # The first date that a zip can hold.
 
 
 @contextlib.contextmanager
@@ -46,6 +48,11 @@ def write_json(path: str | Path, value: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read a UTF-8 JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def add_to_zip(archive: zipfile.ZipFile, name: str, data: bytes | str) -> None:
+    """Write a member with the earliest time there is: the same input gives the same bytes."""
+    archive.writestr(zipfile.ZipInfo(name, EARLIEST), data)
 
 
 def sha256_of_file(path: str | Path) -> str:

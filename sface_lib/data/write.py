@@ -18,9 +18,8 @@ from PIL import Image
 from sface_lib.data.layout import LABELS_FILE
 from sface_lib.data.sources import member_name
 from sface_lib.errors import FacesError, InputError
-from sface_lib.files import atomic_path
+from sface_lib.files import add_to_zip, atomic_path
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest time of a zip: the same input gives the same bytes.
 _END = object()
 
 
@@ -96,11 +95,11 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
             if member in labels:
                 raise InputError(f"names hold {member!r} twice (the suffix becomes .png); give each image its own")
             labels[member] = row.label
-            archive.writestr(zipfile.ZipInfo(member, _EPOCH), row.png)
+            add_to_zip(archive, member, row.png)
         content = {"labels": list(labels.items()) if None not in labels.values() else None}
         if identities is not None:
             content["identities"] = list(identities)
-        archive.writestr(zipfile.ZipInfo(LABELS_FILE, _EPOCH), json.dumps(content))
+        add_to_zip(archive, LABELS_FILE, json.dumps(content))
 
 
 def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | None) -> None:

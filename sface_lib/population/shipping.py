@@ -6,14 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from sface_lib.data import write_protocol
-from sface_lib.files import atomic_path, sha256_of_file, write_json
+from sface_lib.files import add_to_zip, atomic_path, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.persons import LAW
-from sface_lib.population.sets import render_set, truth_table
+from sface_lib.population.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSet
 from sface_lib.population.verifier import train_verifier
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # The earliest time of a zip: the same input gives the same bytes.
 
 
 def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
@@ -41,9 +39,10 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
         images = max(other.end for other in SETS.values() if other.split == chosen.split)
         folder = render_set(work / chosen.split, chosen.split, chosen.identities, images, SIZE_PX, workers=workers)
         made.append(pack(folder, chosen, out / f"{name}.zip"))
-        table = truth_table(chosen.split, chosen.identities, chosen.end)
+        table = pd.read_parquet(folder / LABELS_FILE)
+        rows = table[(table["image"] >= chosen.first) & (table["image"] < chosen.end)]
         with atomic_path(out / f"{name}.parquet") as temporary:
-            compact(table[table["image"] >= chosen.first]).to_parquet(temporary, index=False, compression="zstd")
+            compact(rows).to_parquet(temporary, index=False, compression="zstd")
         made.append(out / f"{name}.parquet")
         if name == "benchmark":
             made += [write_protocol(out / f"{b}.csv", draw_protocol(table, b)) for b in BENCHMARKS]
@@ -62,5 +61,5 @@ def pack(rendered: Path, chosen: ShippedSet, path: Path) -> Path:
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for folder in sorted(rendered.glob(f"{chosen.split}-*"))[: chosen.identities]:
             for file in sorted(folder.iterdir())[chosen.first : chosen.end]:
-                archive.writestr(zipfile.ZipInfo(f"{folder.name}/{file.name}", _EPOCH), file.read_bytes())
+                add_to_zip(archive, f"{folder.name}/{file.name}", file.read_bytes())
     return path

@@ -6,7 +6,6 @@ also where pictures are as poor as a generator's, or every set of such pictures 
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torchvision.transforms.v2.functional import gaussian_blur
 
@@ -15,7 +14,7 @@ from sface_lib.data import FaceBatches, open_faces, resize_images
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.population.sets import render_set
-from sface_lib.population.shipped import shipped_faces, shipped_protocol
+from sface_lib.population.shipped import SIZE_PX, shipped_faces, shipped_protocol
 from sface_lib.recognition import (
     RecognitionModel,
     RecognitionRecipe,
@@ -25,7 +24,7 @@ from sface_lib.recognition import (
     resolve_pairs,
 )
 
-SPLIT, IDENTITIES, IMAGES, SIZE_PX = "verifier-train", 1000, 12, 64
+SPLIT, IDENTITIES, IMAGES = "verifier-train", 1000, 12
 TRAINED_ON = f"{IDENTITIES:,} rendered identities of its own, {IMAGES} images each, from labels alone"
 RECIPE = RecognitionRecipe(
     backbone="compact",
@@ -81,8 +80,7 @@ def judge(model: RecognitionModel, benchmark: str = "unconstrained", poor: bool 
     faces, size, accelerator = shipped_faces("benchmark"), model.spec.size_px, make_accelerator()
     pairs, batches = resolve_pairs(shipped_protocol(benchmark), faces), image_batches(faces, size, JUDGED_AT_ONCE)
     seen = (degraded(batch, seed) if poor else batch for seed, batch in enumerate(batches))
-    embeddings = embed_batches(model, seen, accelerator)
-    scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right])
+    scores = pairs.scores(embed_batches(model, seen, accelerator))
     return verification_metrics(scores[pairs.same], scores[~pairs.same])
 
 

@@ -32,6 +32,19 @@ class ProtocolPairs:
     left_identity: np.ndarray
     right_identity: np.ndarray
 
+    def scores(self, embeddings: np.ndarray) -> np.ndarray:
+        """Cosine similarity of each pair, float64 `[P]`; `embeddings` are of unit length, `[N, d]`.
+
+        Raises
+        ------
+        InputError
+            A pair lies outside the embedded set.
+        """
+        last = max(self.left.max(), self.right.max())
+        if last >= len(embeddings):
+            raise InputError(f"a pair names position {last} of {len(embeddings)} embeddings")
+        return np.einsum("pd,pd->p", embeddings[self.left], embeddings[self.right], dtype=np.float64)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -84,11 +97,7 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
     InputError
         A pair lies outside the embedded set, or the pairs can't be judged (one kind only, one fold).
     """
-    if max(pairs.left.max(), pairs.right.max()) >= len(embeddings):
-        raise InputError(
-            f"a pair names position {max(pairs.left.max(), pairs.right.max())} of {len(embeddings)} embeddings"
-        )
-    scores = np.einsum("pd,pd->p", embeddings[pairs.left], embeddings[pairs.right], dtype=np.float64)
+    scores = pairs.scores(embeddings)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
     interval = accuracy_interval(
         accuracy.correct, pairs.same, pairs.left_identity, pairs.right_identity, pairs.fold, resamples, seed=seed

@@ -18,7 +18,7 @@ def embedded(real_data):
 
 def metrics(embedded, benchmark):
     pairs = resolve_pairs(shipped_protocol(benchmark), shipped_faces("benchmark"))
-    scores = np.einsum("pd,pd->p", embedded[pairs.left], embedded[pairs.right])
+    scores = pairs.scores(embedded)
     return verification_metrics(scores[pairs.same], scores[~pairs.same])
 
 
