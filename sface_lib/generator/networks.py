@@ -1,10 +1,17 @@
-"""Class-conditional StyleGAN2-style generator and discriminator in plain PyTorch.
+"""Class-conditional StyleGAN2-ADA networks in plain PyTorch operators.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (CVPR 2020): weight demodulation
-(section 2.2), skip generator and residual discriminator (section 4.1), equalised learning rates. The label enters the
-mapping network by an embedding; the discriminator takes it by projection (Miyato and Koyama, ICLR 2018).
+(section 2.2), skip generator and residual discriminator (section 4.1); Karras et al., "Training Generative Adversarial
+Networks with Limited Data" (NeurIPS 2020), appendix D.1: the label enters the mapping network beside the latent and the
+discriminator by projection. Layers compute what the published networks compute, borders included, so that foreign
+weights load; they are written for the operators that a CPU and a GPU both run fast:
 
-Images at these networks' doors are float RGB `[N, 3, R, R]` in [-1, 1].
+- modulation scales a convolution's input by the style and its output by the demodulation factor, which is the same
+  function as modulating the weights of every image and lets one convolution serve the whole batch;
+- a change of resolution is a convolution of stride 2 and a depthwise filter, a quarter of the arithmetic of a
+  convolution at full resolution.
+
+Images at these networks' doors are float RGB `[N, 3, R, R]` in [-1, 1]; parameters are float32 whatever the autocast.
 """
 
 import dataclasses
@@ -17,25 +24,35 @@ from torch import nn
 from sface_lib.errors import InputError
 
 LEAK = 0.2
-ACTIVATION_GAIN = math.sqrt(2.0)
+GAIN = math.sqrt(2.0)  # Of the activation: it keeps the second moment of a standard normal input.
 MINIBATCH_GROUP = 4
 SMALLEST_PX = 4
+MAPPING_RATE = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorSpec:
-    """Architecture of a generator and its discriminator."""
+    """Architecture of a generator and its discriminator.
+
+    `n_classes` may be 0: an unconditional generator, whose labels are ignored. `noise` adds noise to every layer, as
+    published; in a short training at a small size it covers the faces with texture. `label_layers` are those between
+    the discriminator's label embedding and the projection. `clamp` bounds activations (networks trained in float16
+    have one); None is none.
+    """
 
     n_classes: int
     resolution_px: int
     channel_base: int
     channel_max: int
     latent_size: int = 128
-    mapping_layers: int = 4
+    mapping_layers: int = 2
+    noise: bool = True
+    label_layers: int = 0
+    clamp: float | None = None
 
     def __post_init__(self):
-        if self.n_classes < 1:
-            raise InputError(f"n_classes = {self.n_classes}: a class-conditional generator needs at least one class")
+        if self.n_classes < 0:
+            raise InputError(f"n_classes = {self.n_classes}: give the number of classes, or 0 for none")
         if self.resolution_px < 8 or self.resolution_px & (self.resolution_px - 1):
             raise InputError(f"resolution_px = {self.resolution_px}: use a power of two of at least 8")
 
@@ -44,14 +61,20 @@ class GeneratorSpec:
         """4, 8, ... up to the image's side."""
         return tuple(2**i for i in range(2, int(math.log2(self.resolution_px)) + 1))
 
+    @property
+    def styles(self) -> int:
+        """Intermediate latents that one image takes: one for each convolution and one for the last RGB layer."""
+        return 2 * len(self.resolutions_px)
+
     def channels(self, resolution_px: int) -> int:
         """Width of the layers at a resolution."""
         return min(self.channel_base // resolution_px, self.channel_max)
 
 
-def activate(x: torch.Tensor) -> torch.Tensor:
-    """Leaky ReLU that keeps the second moment of a standard normal input."""
-    return F.leaky_relu(x, LEAK) * ACTIVATION_GAIN
+def activate(x: torch.Tensor, clamp: float | None = None) -> torch.Tensor:
+    """Leaky ReLU; its gain belongs to the caller's weights, which are smaller than the activations."""
+    x = F.leaky_relu_(x, LEAK)
+    return x if clamp is None else x.clamp(-clamp, clamp)
 
 
 def normalise_moment(x: torch.Tensor) -> torch.Tensor:
@@ -59,30 +82,63 @@ def normalise_moment(x: torch.Tensor) -> torch.Tensor:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
+def fir_kernel(channels: int, like: torch.Tensor, gain: float = 1.0) -> torch.Tensor:
+    """The separable low-pass filter [1, 3, 3, 1] of StyleGAN2 for a depthwise convolution, `[channels, 1, 4, 4]`."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device)
+    kernel = torch.outer(taps, taps) * (gain / 64)
+    return kernel.to(like.dtype).expand(channels, 1, 4, 4)
+
+
+def double(x: torch.Tensor) -> torch.Tensor:
+    """Twice the resolution: zeros between the samples, then the low-pass filter; zeros beyond the border."""
+    kernel = fir_kernel(x.shape[1], x, gain=4)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+
+
 class Linear(nn.Module):
     """Linear layer with an equalised learning rate: weights of unit variance, scaled when they are used."""
 
-    def __init__(self, n_in: int, n_out: int, bias: float = 0.0, rate: float = 1.0):
+    def __init__(self, n_in: int, n_out: int, bias: float = 0.0, rate: float = 1.0, gain: float = 1.0):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
         self.bias = nn.Parameter(torch.full((n_out,), bias / rate))
-        self.gain, self.rate = rate / math.sqrt(n_in), rate
+        self.weight_gain, self.bias_gain = gain * rate / math.sqrt(n_in), gain * rate
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self.weight * self.gain, self.bias * self.rate)
+        return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
 
 
 class Convolution(nn.Module):
-    """Convolution with an equalised learning rate and "same" padding."""
+    """Convolution with an equalised learning rate and "same" padding; `down` halves the resolution, filtered."""
 
-    def __init__(self, n_in: int, n_out: int, kernel_px: int, bias: bool = True):
+    def __init__(self, n_in: int, n_out: int, kernel_px: int, gain: float, bias: bool = True, down: bool = False):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel_px, kernel_px))
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
-        self.gain, self.padding = 1 / math.sqrt(n_in * kernel_px**2), kernel_px // 2
+        self.weight_gain, self.bias_gain, self.down = gain / math.sqrt(n_in * kernel_px**2), gain, down
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(x, self.weight * self.gain, self.bias, padding=self.padding)
+        weight = self.weight * self.weight_gain
+        bias = None if self.bias is None else self.bias * self.bias_gain
+        padding = weight.shape[-1] // 2
+        if not self.down:
+            return F.conv2d(x, weight, bias, padding=padding)
+        # A depthwise filter of stride 2 is slow backward on a CPU; the dense convolution takes the stride.
+        blurred = F.conv2d(x, fir_kernel(x.shape[1], x), padding=1 + padding, groups=x.shape[1])
+        return F.conv2d(blurred, weight, bias, stride=2)
+
+
+class LabelEmbedding(nn.Module):
+    """Class labels int64 `[N]` to codes `[N, size]` whose mean square is one."""
+
+    def __init__(self, n_classes: int, size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(n_classes, size))
+        self.bias = nn.Parameter(torch.zeros(size))
+        self.gain = 1 / math.sqrt(n_classes)
+
+    def forward(self, labels: torch.Tensor) -> torch.Tensor:
+        return normalise_moment(self.weight[labels] * self.gain + self.bias)
 
 
 class Mapping(nn.Module):
@@ -90,61 +146,74 @@ class Mapping(nn.Module):
 
     def __init__(self, spec: GeneratorSpec):
         super().__init__()
-        size = spec.latent_size
-        self.embedding = nn.Parameter(torch.randn(spec.n_classes, size))
+        size, conditional = spec.latent_size, spec.n_classes > 0
+        self.embedding = LabelEmbedding(spec.n_classes, size) if conditional else None
         self.layers = nn.ModuleList(
-            Linear(2 * size if i == 0 else size, size, rate=0.01) for i in range(spec.mapping_layers)
+            Linear(2 * size if i == 0 and conditional else size, size, rate=MAPPING_RATE, gain=GAIN)
+            for i in range(spec.mapping_layers)
         )
         self.register_buffer("w_mean", torch.zeros(size))
 
     def forward(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """`z` `[N, latent_size]` standard normal, `labels` int64 `[N]` -> w `[N, latent_size]`, float32."""
-        x = torch.cat([normalise_moment(z), normalise_moment(self.embedding[labels])], 1)
-        for layer in self.layers:
-            x = activate(layer(x))
-        return x.float()
+        with torch.autocast(z.device.type, enabled=False):
+            x = normalise_moment(z)
+            if self.embedding is not None:
+                x = torch.cat([x, self.embedding(labels)], 1)
+            for layer in self.layers:
+                x = activate(layer(x))
+        return x
 
 
 class StyledConvolution(nn.Module):
-    """Modulated 3x3 convolution, noise, bias and activation.
+    """Modulated 3x3 convolution, noise, bias and activation; `up` doubles the resolution first."""
 
-    The weights are not modulated for each image: scaling the input by the style and the output by the demodulation
-    factor is the same function, and one shared convolution serves the whole batch.
-    """
-
-    def __init__(self, n_in: int, n_out: int, latent_size: int, resolution_px: int):
+    def __init__(self, n_in: int, n_out: int, spec: GeneratorSpec, resolution_px: int, up: bool = False):
         super().__init__()
-        self.style = Linear(latent_size, n_in, bias=1.0)
-        self.convolution = Convolution(n_in, n_out, 3, bias=False)
+        self.style = Linear(spec.latent_size, n_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(n_out, n_in, 3, 3))
         self.bias = nn.Parameter(torch.zeros(n_out))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("noise", torch.randn(1, 1, resolution_px, resolution_px))
+        self.noise_strength = nn.Parameter(torch.zeros(())) if spec.noise else None
+        self.register_buffer("noise", torch.randn(1, 1, resolution_px, resolution_px) if spec.noise else None)
+        self.up, self.clamp = up, spec.clamp
 
     def demodulation(self, style: torch.Tensor) -> torch.Tensor:
-        """Factors `[N, n_out]` that give each output channel unit variance; in float32."""
-        weight = (self.convolution.weight.float() * self.convolution.gain).square().sum((2, 3))
-        return (style.float().square() @ weight.T + 1e-8).rsqrt()
+        """Factors `[N, n_out]` that give each output channel unit variance."""
+        return (style.square() @ self.weight.square().sum((2, 3)).T + 1e-8).rsqrt()
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, fixed_noise: bool) -> torch.Tensor:
-        style = self.style(w)
         with torch.autocast(x.device.type, enabled=False):
-            factor = self.demodulation(style)
-        y = self.convolution(x * style[:, :, None, None].to(x.dtype))
-        noise = self.noise if fixed_noise else torch.randn_like(y[:, :1])
-        y = y * factor[:, :, None, None].to(y.dtype) + (noise * self.noise_strength).to(y.dtype)
-        return activate(y + self.bias[:, None, None].to(y.dtype))
+            style = self.style(w)
+            factor = self.demodulation(style) * GAIN
+        x = x * style[:, :, None, None].to(x.dtype)
+        if self.up:
+            y = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+            y = F.conv2d(y, fir_kernel(y.shape[1], y, gain=4), padding=1, groups=y.shape[1])
+        else:
+            y = F.conv2d(x, self.weight, padding=1)
+        y = torch.addcmul((self.bias * GAIN)[:, None, None].to(y.dtype), y, factor[:, :, None, None].to(y.dtype))
+        if self.noise is not None:
+            noise = self.noise.to(y.dtype) if fixed_noise else torch.randn_like(y[:, :1])
+            y.add_(noise * (self.noise_strength * GAIN).to(y.dtype))
+        return activate(y, self.clamp)
 
 
 class ToRgb(nn.Module):
-    """Modulated 1x1 convolution to RGB, without demodulation."""
+    """Modulated 1x1 convolution to RGB, without demodulation; float32 out."""
 
-    def __init__(self, n_in: int, latent_size: int):
+    def __init__(self, n_in: int, spec: GeneratorSpec):
         super().__init__()
-        self.style = Linear(latent_size, n_in, bias=1.0)
-        self.convolution = Convolution(n_in, 3, 1)
+        self.style = Linear(spec.latent_size, n_in, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, n_in, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self.gain, self.clamp = 1 / math.sqrt(n_in), spec.clamp
 
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return self.convolution(x * self.style(w)[:, :, None, None].to(x.dtype)).float()
+        with torch.autocast(x.device.type, enabled=False):
+            style = self.style(w) * self.gain
+        rgb = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight, self.bias)
+        rgb = rgb if self.clamp is None else rgb.clamp(-self.clamp, self.clamp)
+        return rgb.to(torch.promote_types(rgb.dtype, torch.float32))
 
 
 class GeneratorBlock(nn.Module):
@@ -152,20 +221,19 @@ class GeneratorBlock(nn.Module):
 
     def __init__(self, spec: GeneratorSpec, resolution_px: int):
         super().__init__()
-        width, size = spec.channels(resolution_px), spec.latent_size
+        width = spec.channels(resolution_px)
         self.first = resolution_px == SMALLEST_PX
         below = width if self.first else spec.channels(resolution_px // 2)
-        self.convolution0 = None if self.first else StyledConvolution(below, width, size, resolution_px)
-        self.convolution1 = StyledConvolution(width, width, size, resolution_px)
-        self.to_rgb = ToRgb(width, size)
+        self.convolution0 = None if self.first else StyledConvolution(below, width, spec, resolution_px, up=True)
+        self.convolution1 = StyledConvolution(width, width, spec, resolution_px)
+        self.to_rgb = ToRgb(width, spec)
 
-    def forward(self, x, image, w, fixed_noise):
+    def forward(self, x, image, ws, fixed_noise):
+        """`ws` `[N, 3, latent_size]` ([N, 2, ...] in the first block) serve the convolutions and the RGB layer."""
         if not self.first:
-            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = self.convolution0(x, w, fixed_noise)
-            image = F.interpolate(image, scale_factor=2, mode="bilinear", align_corners=False)
-        x = self.convolution1(x, w, fixed_noise)
-        rgb = self.to_rgb(x, w)
+            x, image = self.convolution0(x, ws[:, 0], fixed_noise), double(image)
+        x = self.convolution1(x, ws[:, -2], fixed_noise)
+        rgb = self.to_rgb(x, ws[:, -1])
         return x, rgb if image is None else image + rgb
 
 
@@ -207,38 +275,43 @@ class Generator(nn.Module):
         torch.Tensor
             Float32 RGB `[N, 3, R, R]`, about [-1, 1].
         """
-        w = self.mapping(z, labels)
-        if psi != 1.0:
-            w = self.mapping.w_mean + psi * (w - self.mapping.w_mean)
-        return self.synthesise(w, fixed_noise)
+        return self.synthesise(self.truncate(self.mapping(z, labels), psi), fixed_noise)
+
+    def truncate(self, w: torch.Tensor, psi: float) -> torch.Tensor:
+        """Move w `[N, latent_size]` toward the mean w by 1 - psi."""
+        return w if psi == 1 else torch.lerp(self.mapping.w_mean, w, psi)
 
     def synthesise(self, w: torch.Tensor, fixed_noise: bool = False) -> torch.Tensor:
-        """Images of intermediate latents `[N, latent_size]`."""
+        """Images of intermediate latents `[N, latent_size]`, or `[N, spec.styles, latent_size]`, one for each layer."""
+        ws = w if w.ndim == 3 else w[:, None].expand(-1, self.spec.styles, -1)
         x = self.constant.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         image = None
-        for block in self.blocks:
-            x, image = block(x, image, w, fixed_noise)
+        for i, block in enumerate(self.blocks):
+            # The RGB layer of a block shares its latent with the next block's first convolution.
+            x, image = block(x, image, ws[:, max(0, 2 * i - 1) : 2 * i + 2], fixed_noise)
         return image
 
 
 class DiscriminatorBlock(nn.Module):
     """Two convolutions and a halving of the resolution, with a 1x1 residual path."""
 
-    def __init__(self, n_in: int, n_out: int):
+    def __init__(self, n_in: int, n_out: int, clamp: float | None):
         super().__init__()
-        self.convolution0 = Convolution(n_in, n_in, 3)
-        self.convolution1 = Convolution(n_in, n_out, 3)
-        self.skip = Convolution(n_in, n_out, 1, bias=False)
+        # The sum of two paths is halved in variance; the second convolution's share of that stands in its gain.
+        self.convolution0 = Convolution(n_in, n_in, 3, GAIN)
+        self.convolution1 = Convolution(n_in, n_out, 3, GAIN * math.sqrt(0.5), down=True)
+        self.skip = Convolution(n_in, n_out, 1, math.sqrt(0.5), bias=False, down=True)
+        self.clamp = clamp
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = F.avg_pool2d(activate(self.convolution1(activate(self.convolution0(x)))), 2)
-        return (y + self.skip(F.avg_pool2d(x, 2))) * math.sqrt(0.5)
+        clamp = self.clamp and self.clamp * math.sqrt(0.5)
+        return activate(self.convolution1(activate(self.convolution0(x), self.clamp)), clamp) + self.skip(x)
 
 
 def minibatch_deviation(x: torch.Tensor) -> torch.Tensor:
     """Append one channel that holds the mean standard deviation over groups of images; it shows a collapse."""
     group = math.gcd(MINIBATCH_GROUP, len(x))
-    y = x.float().reshape(group, -1, *x.shape[1:])
+    y = x.to(torch.promote_types(x.dtype, torch.float32)).reshape(group, -1, *x.shape[1:])
     y = (y.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
     return torch.cat([x, y.repeat(group, 1, *x.shape[2:]).to(x.dtype)], 1)
 
@@ -250,23 +323,33 @@ class Discriminator(nn.Module):
         super().__init__()
         self.spec = spec
         resolutions = spec.resolutions_px[::-1]
-        self.from_rgb = Convolution(3, spec.channels(resolutions[0]), 1)
+        self.from_rgb = Convolution(3, spec.channels(resolutions[0]), 1, GAIN)
         self.blocks = nn.ModuleList(
-            DiscriminatorBlock(spec.channels(r), spec.channels(r // 2)) for r in resolutions[:-1]
+            DiscriminatorBlock(spec.channels(r), spec.channels(r // 2), spec.clamp) for r in resolutions[:-1]
         )
-        width, size = spec.channels(SMALLEST_PX), spec.latent_size
-        self.convolution = Convolution(width + 1, width, 3)
-        self.features = Linear(width * SMALLEST_PX**2, size)
-        self.logit = Linear(size, 1)
-        self.embedding = nn.Parameter(torch.randn(spec.n_classes, size))
+        width = spec.channels(SMALLEST_PX)
+        conditional = spec.n_classes > 0
+        self.convolution = Convolution(width + 1, width, 3, GAIN)
+        self.features = Linear(width * SMALLEST_PX**2, width, gain=GAIN)
+        self.logit = Linear(width, width if conditional else 1)
+        self.embedding = LabelEmbedding(spec.n_classes, width) if conditional else None
+        self.label_layers = nn.ModuleList(
+            Linear(width, width, rate=MAPPING_RATE, gain=GAIN) for _ in range(spec.label_layers if conditional else 0)
+        )
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Images float `[N, 3, R, R]` in [-1, 1], labels int64 `[N]` -> logits float32 `[N]`."""
-        x = activate(self.from_rgb(images.contiguous(memory_format=torch.channels_last)))
+        x = activate(self.from_rgb(images.contiguous(memory_format=torch.channels_last)), self.spec.clamp)
         for block in self.blocks:
             x = block(x)
-        x = activate(self.convolution(minibatch_deviation(x)))
-        x = activate(self.features(x.flatten(1))).float()
-        projection = (x * normalise_moment(self.embedding[labels])).sum(1) / math.sqrt(x.shape[1])
         with torch.autocast(x.device.type, enabled=False):
-            return self.logit(x)[:, 0] + projection
+            # The last layers are small, and their sums are long: float32.
+            x = minibatch_deviation(x.to(torch.promote_types(x.dtype, torch.float32)))
+            x = activate(self.convolution(x), self.spec.clamp)
+            x = self.logit(activate(self.features(x.flatten(1))))
+            if self.embedding is None:
+                return x[:, 0]
+            code = self.embedding(labels)
+            for layer in self.label_layers:
+                code = activate(layer(code))
+            return (x * code).sum(1) / math.sqrt(x.shape[1])

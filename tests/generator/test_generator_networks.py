@@ -17,11 +17,10 @@ from sface_lib.generator import (
     GeneratorSpec,
     GeneratorTrainer,
     draw,
-    draw_set,
     load_generator,
     save_generator,
 )
-from sface_lib.generator.networks import StyledConvolution, minibatch_deviation
+from sface_lib.generator.networks import StyledConvolution, fir_kernel, minibatch_deviation
 from sface_lib.generator.sampling import latents
 
 
@@ -30,29 +29,83 @@ def small(resolution_px: int = 16, n_classes: int = 3) -> Generator:
     return Generator(GeneratorSpec(n_classes, resolution_px, 256, 16, latent_size=16)).eval().requires_grad_(False)
 
 
-def test_scaling_activations_is_modulating_each_images_weights():
+@pytest.mark.parametrize("up", [False, True])
+def test_scaling_activations_is_modulating_each_images_weights(up):
     """Karras et al. (2020), equations 1 and 3, with one set of weights for each image by a grouped convolution."""
     torch.manual_seed(0)
-    layer = StyledConvolution(5, 7, latent_size=4, resolution_px=6).double()
+    spec = GeneratorSpec(3, 8, 64, 8, latent_size=4)
+    layer = StyledConvolution(5, 7, spec, resolution_px=12 if up else 6, up=up).double()
+    torch.nn.init.normal_(layer.noise_strength)
+    torch.nn.init.normal_(layer.bias)
     x, w = torch.randn(3, 5, 6, 6, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
-    style = layer.style(w)
-    weight = layer.convolution.weight * layer.convolution.gain * style[:, None, :, None, None]
+    weight = layer.weight * layer.style(w)[:, None, :, None, None]
     weight = weight / (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
-    grouped = F.conv2d(x.reshape(1, 15, 6, 6), weight.reshape(21, 5, 3, 3), padding=1, groups=3).reshape(3, 7, 6, 6)
-    expected = F.leaky_relu(grouped, 0.2) * math.sqrt(2)
-    # The demodulation is computed in float32 on purpose; 1e-5 is far below a bf16 step.
-    torch.testing.assert_close(layer(x, w, fixed_noise=True), expected, rtol=1e-5, atol=1e-5)
+    if up:
+        weight = weight.transpose(1, 2).reshape(15, 7, 3, 3)
+        y = F.conv_transpose2d(x.reshape(1, 15, 6, 6), weight, stride=2, groups=3).reshape(3, 7, 13, 13)
+        y = F.conv2d(y, fir_kernel(7, y, gain=4), padding=1, groups=7)
+    else:
+        y = F.conv2d(x.reshape(1, 15, 6, 6), weight.reshape(21, 5, 3, 3), padding=1, groups=3).reshape(3, 7, 6, 6)
+    expected = F.leaky_relu(y + layer.noise * layer.noise_strength + layer.bias[:, None, None], 0.2) * math.sqrt(2)
+    torch.testing.assert_close(layer(x, w, fixed_noise=True), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_styled_convolution_keeps_unit_variance_whatever_the_style():
     torch.manual_seed(0)
-    layer = StyledConvolution(32, 64, latent_size=8, resolution_px=32)
+    layer = StyledConvolution(32, 64, GeneratorSpec(3, 32, 64, 64, latent_size=8), resolution_px=32)
     with torch.no_grad():
         style = layer.style(torch.full((8, 8), 3.0))
-        y = layer.convolution(torch.randn(8, 32, 32, 32) * style[:, :, None, None])
+        y = F.conv2d(torch.randn(8, 32, 32, 32) * style[:, :, None, None], layer.weight, padding=1)
         y = y * layer.demodulation(style)[:, :, None, None]
     # Zero padding lowers the variance at the border: about 4 % of the pixels lose a third.
     assert y[..., 1:-1, 1:-1].var().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_each_layer_takes_the_latent_of_its_place():
+    """Changing one of the latents changes the image only through the layers that it belongs to."""
+    generator = small(resolution_px=16)
+    assert generator.spec.styles == 6
+    ws = torch.randn(1, 1, 16).expand(-1, 6, -1).clone()
+    plain = generator.synthesise(ws, fixed_noise=True)
+    torch.testing.assert_close(plain, generator.synthesise(ws[:, 0], fixed_noise=True), rtol=0, atol=0)
+    # The last latent serves the last RGB layer alone: the image changes by what that layer adds.
+    last = ws.clone()
+    last[:, 5] += 1
+    changed = generator.synthesise(last, fixed_noise=True) - plain
+    assert changed.abs().max() > 0.01
+    seen = []
+    generator.blocks[2].convolution1.register_forward_hook(lambda *call: seen.append(call[2]))
+    generator.synthesise(ws, fixed_noise=True), generator.synthesise(last, fixed_noise=True)
+    torch.testing.assert_close(seen[0], seen[1], rtol=0, atol=0)
+
+
+def test_without_noise_an_image_has_no_chance_in_it():
+    torch.manual_seed(0)
+    z, labels = torch.randn(2, 16), torch.tensor([0, 1])
+    for noise in (False, True):
+        generator = Generator(GeneratorSpec(3, 16, 256, 16, latent_size=16, noise=noise)).eval()
+        for layer in generator.modules():
+            if getattr(layer, "noise_strength", None) is not None:
+                torch.nn.init.ones_(layer.noise_strength)
+        assert torch.equal(generator(z, labels), generator(z, labels)) != noise
+        assert any("noise" in name for name in generator.state_dict()) == noise
+
+
+def test_an_unconditional_generator_ignores_its_labels():
+    torch.manual_seed(0)
+    spec = GeneratorSpec(0, 16, 256, 16, latent_size=16)
+    generator, judge, z = Generator(spec).eval(), Discriminator(spec).eval(), torch.randn(2, 16)
+    one, other = torch.tensor([0, 1]), torch.tensor([5, 7])
+    images = generator(z, one, fixed_noise=True)
+    torch.testing.assert_close(images, generator(z, other, fixed_noise=True), rtol=0, atol=0)
+    torch.testing.assert_close(judge(images, one), judge(images, other), rtol=0, atol=0)
+
+
+def test_the_discriminator_hears_the_label():
+    torch.manual_seed(0)
+    judge = Discriminator(GeneratorSpec(3, 16, 256, 16))
+    images = torch.randn(2, 3, 16, 16)
+    assert not torch.allclose(judge(images, torch.tensor([0, 1])), judge(images, torch.tensor([2, 1])))
 
 
 @pytest.mark.parametrize("resolution_px", [8, 16, 32, 64])
@@ -100,14 +153,6 @@ def test_an_image_drawn_alone_is_the_one_drawn_in_a_batch():
     assert (together[3].int() - alone[0].int()).abs().max() <= 2
 
 
-def test_a_set_has_every_class_in_order_whatever_the_batch():
-    generator, accelerator = small(), make_accelerator("float32")
-    by_two = list(draw_set(generator, accelerator, images_per_class=3, seed=0, batch=2))
-    by_all = list(draw_set(generator, accelerator, images_per_class=3, seed=0, batch=64))
-    assert [label for _, label in by_two] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert all((a.int() - b.int()).abs().max() <= 2 for (a, _), (b, _) in zip(by_two, by_all, strict=True))
-
-
 @pytest.mark.parametrize("label", [-1, 3])
 def test_a_class_out_of_range_is_refused(label):
     with pytest.raises(InputError, match=f"class {label} is out of range; this generator has classes 0 to 2"):
@@ -146,7 +191,7 @@ def test_the_generator_learns_which_class_is_bright(tmp_path):
     write_faces(tmp_path / "set.zip", images, np.repeat([0, 1], 16))
     data = FaceBatches(open_faces(tmp_path / "set.zip"), 8)
     spec = GeneratorSpec(2, 8, 128, 16, latent_size=8)
-    recipe = GeneratorRecipe(3.2, 8, 0.003, 0.1, 8, 0.2, 100.0, 0)
+    recipe = GeneratorRecipe(3.2, 8, 0.003, 0.2, 100.0, 0)
     generator = GeneratorTrainer(data, spec, recipe, make_accelerator("float32"), tmp_path / "work").train()
     drawn = draw(generator, make_accelerator("float32"), np.repeat([0, 1], 16), np.tile(np.arange(16), 2), 0)
     dark, bright = drawn.float().mean((1, 2, 3)).reshape(2, 16).mean(1).tolist()
