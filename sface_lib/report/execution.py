@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from sface_lib import errors
 from sface_lib.errors import SfaceError
+from sface_lib.report.kernel import BATCH
 from sface_lib.report.progress import Progress
 
 KILLED = (
@@ -28,8 +29,6 @@ KILLED = (
 FULL_DISK = "No space left on device"
 KERNEL = {"kernel_name": "python3", "language": "python"}
 KERNEL_LOG = Path("work/kernel.log")  # Kernels start in the run folder.
-# glibc gives large activations back to the system at every step and clears them again; keeping them is a fifth faster.
-MEMORY_KEPT = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 PAPERMILL_TAG = "papermill-error-cell-tag"
 
 
@@ -61,7 +60,7 @@ class SameInterpreter(AsyncKernelManager):
         search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         path = os.pathsep.join(filter(None, search)).replace("$", "$$")
         metadata = {"supported_encryption": ["curve"]}  # As in the kernel spec of ipykernel.
-        return KernelSpec(argv=argv, language="python", env=MEMORY_KEPT | {"PYTHONPATH": path}, metadata=metadata)
+        return KernelSpec(argv=argv, language="python", env={BATCH: "1", "PYTHONPATH": path}, metadata=metadata)
 
     async def start_kernel(self, **options: Any) -> None:
         """Start the kernel, its own complaints going to a log in the run folder, and remember its process."""

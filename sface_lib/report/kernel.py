@@ -1,5 +1,6 @@
 """What a notebook's kernel knows: the values that its `parameters` cell has set, and the machine it runs on."""
 
+import os
 import resource
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,13 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from sface_lib.errors import ParameterError
 from sface_lib.parameters import ReportParameters, stage_parameters
+
+BATCH = "SFACE_BATCH"  # Set in the kernels that `sface report` starts.
+
+
+def in_batch() -> bool:
+    """Whether this notebook is run by `sface report`, with nobody to move a slider."""
+    return bool(os.environ.get(BATCH))
 
 
 def take_parameters(stage: str, namespace: Mapping[str, Any]) -> tuple[Path, BaseModel]:
