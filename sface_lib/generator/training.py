@@ -1,6 +1,12 @@
-"""One training loop for the generator: non-saturating loss, lazy R1, moving average, exact resume.
+"""One training loop for the generator: the method of StyleGAN2-ADA, on any number of processes, with exact resume.
 
-Source: Karras et al. (CVPR 2020), appendix B for lazy regularisation; Mescheder et al. (ICML 2018) for R1.
+Source: Karras et al. (CVPR 2020), appendix B for lazy regularisation; Mescheder et al. (ICML 2018) for R1; Karras et
+al. (NeurIPS 2020) for adaptive augmentation and the choice of the R1 weight.
+
+Two things make a step cheap. The discriminator looks at the generated images once: the same forward pass gives the
+generator its gradient and the discriminator its own, both for the same weights. And R1, whose double backward pass is
+the dearest arithmetic of all, is taken over a part of the batch: its mean over half of the images has the same
+expectation as over all of them.
 """
 
 import copy
@@ -10,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
@@ -28,35 +35,16 @@ from sface_lib.engine import (
     seed_step,
     unflatten,
 )
-from sface_lib.errors import InputError
+from sface_lib.generator.augment import AugmentationControl, augment, draw_transforms
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.generator.recipe import GeneratorRecipe, check_trainable
+from sface_lib.generator.weights import TrainedPair
 
 W_MEAN_DRAWS = 4096
 EMA_RAMP = 0.05
-
-
-@dataclasses.dataclass(frozen=True)
-class GeneratorRecipe:
-    """How a generator is trained; lengths in thousand images shown to the discriminator (kimg)."""
-
-    total_kimg: float
-    batch: int
-    learning_rate: float
-    r1_gamma: float
-    r1_interval_steps: int
-    ema_half_life_kimg: float
-    snapshot_kimg: float
-    seed: int
-
-    @property
-    def total_steps(self) -> int:
-        """Training steps; at least one."""
-        return max(1, round(self.total_kimg * 1000 / self.batch))
-
-    @property
-    def snapshot_steps(self) -> int:
-        """Steps between snapshots, each with a checkpoint."""
-        return max(1, round(self.snapshot_kimg * 1000 / self.batch))
+CONTROL_STEPS = 4
+CHECK_STEPS = 8
+LOSSES = ("loss_generator", "loss_discriminator", "logit_real", "logit_fake", "sign_real", "r1")
 
 
 def _optimiser(module: torch.nn.Module, rate: float, interval: int = 1) -> torch.optim.Adam:
@@ -73,13 +61,15 @@ class GeneratorTrainer:
     data
         The authentic images, with labels.
     spec
-        Architecture.
+        Architecture; its classes are at least those of the data.
     recipe
         Hyper-parameters.
     accelerator
         Device, precision, processes.
     folder
         Where checkpoints and the log are kept.
+    start
+        Weights to go on from, whose architecture is `spec`; None starts from noise.
     """
 
     def __init__(
@@ -89,32 +79,43 @@ class GeneratorTrainer:
         recipe: GeneratorRecipe,
         accelerator: Accelerator,
         folder: Path,
+        start: TrainedPair | None = None,
     ):
-        if len(data) < recipe.batch:
-            raise InputError(f"the set has {len(data)} images, fewer than generator_batch = {recipe.batch}; lower it")
-        if recipe.batch % accelerator.num_processes:
-            raise InputError(
-                f"generator_batch = {recipe.batch} cannot be shared by "
-                f"{accelerator.num_processes} processes; use a multiple"
-            )
+        check_trainable(data, spec, recipe, accelerator.num_processes)
         self.data, self.spec, self.recipe, self.accelerator, self.folder = data, spec, recipe, accelerator, folder
-        self.step = 0
+        self.step, self.kimg_before = 0, start.kimg if start else 0.0
+        self.control = AugmentationControl(recipe.ada_target, recipe.ada_kimg, start.ada_p if start else 0.0)
         seed_everything(recipe.seed)
-        generator, discriminator = Generator(spec), Discriminator(spec)
-        self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(accelerator.device)
-        self.optimiser_g = _optimiser(generator, recipe.learning_rate)
-        self.optimiser_d = _optimiser(discriminator, recipe.learning_rate, recipe.r1_interval_steps)
-        self.generator, self.discriminator = (
-            accelerator.prepare_model(m.to(memory_format=torch.channels_last)) for m in (generator, discriminator)
-        )
-        self.identity = {"spec": dataclasses.asdict(spec), "recipe": self._resumable(), "data": data.fingerprint}
+        # Every process makes the same networks from the same seed, and gradients are averaged before each step.
+        generator, discriminator = (start.generator, start.discriminator) if start else (None, None)
+        self.generator = self._placed(generator or Generator(spec))
+        self.discriminator = self._placed(discriminator or Discriminator(spec))
+        self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.optimiser_g = _optimiser(self.generator, recipe.learning_rate)
+        self.optimiser_d = _optimiser(self.discriminator, recipe.learning_rate, recipe.r1_interval_steps)
+        self.identity = {
+            "spec": dataclasses.asdict(spec),
+            "recipe": self._resumable(),
+            "data": data.fingerprint,
+            "start": start.fingerprint if start else None,
+        }
+        self._pending: list[torch.Tensor] = []
+        self._since_snapshot: list[np.ndarray] = []
+
+    def _placed(self, module: torch.nn.Module) -> torch.nn.Module:
+        module = copy.deepcopy(module).train().requires_grad_(True)
+        return module.to(self.accelerator.device, memory_format=torch.channels_last)
 
     def _resumable(self) -> dict:
         """The recipe without its length: a run may be prolonged."""
         return {k: v for k, v in dataclasses.asdict(self.recipe).items() if k != "total_kimg"}
 
-    def train(self, on_snapshot: Callable[["GeneratorTrainer"], None] = lambda trainer: None) -> Generator:
+    def train(
+        self, on_snapshot: Callable[["GeneratorTrainer"], None] = lambda trainer: None, adopt: bool = False
+    ) -> Generator:
         """Train to the recipe's length, from the newest checkpoint if there is one; give the averaged generator.
+
+        `adopt` goes on from a checkpoint of another data set or recipe too; the architecture must be the same.
 
         Raises
         ------
@@ -123,7 +124,7 @@ class GeneratorTrainer:
         CheckpointError
             The folder's checkpoints belong to another data set, architecture or recipe.
         """
-        self._resume()
+        self._resume(adopt)
         log = JsonLines(self.folder / "log.jsonl", resume_at=self.step) if self.accelerator.is_main_process else None
         bar = tqdm(
             total=self.recipe.total_steps, initial=self.step, unit="step", file=sys.stderr, mininterval=2, leave=False,
@@ -131,13 +132,17 @@ class GeneratorTrainer:
         )  # fmt: skip
         started, start_step = time.perf_counter(), self.step
         while self.step < self.recipe.total_steps:
-            losses = self._train_step()
-            require_finite(losses, self.step)
+            self._train_step()
             bar.update()
-            last = self.step == self.recipe.total_steps
-            if (last or self.step % self.recipe.snapshot_steps == 0) and self.accelerator.is_main_process:
+            snapshot = self.step == self.recipe.total_steps or self.step % self.recipe.snapshot_steps == 0
+            if snapshot or self.step % CHECK_STEPS == 0:
+                self._check_losses()
+            if snapshot:
+                losses = self._mean_losses()
+            if snapshot and self.accelerator.is_main_process:
                 rate = (self.step - start_step) * self.recipe.batch / (time.perf_counter() - started)
-                log.write(step=self.step, kimg=self.kimg, images_per_second=rate, **losses)
+                log.write(step=self.step, kimg=self.kimg, images_per_second=rate, ada_p=self.control.p, **losses)
+                self._centre()
                 on_snapshot(self)
                 self._save()
         bar.close()
@@ -147,68 +152,144 @@ class GeneratorTrainer:
 
     @property
     def kimg(self) -> float:
-        """Thousand images shown so far."""
-        return self.step * self.recipe.batch / 1000
+        """Thousand images shown so far, those behind the given weights included."""
+        return self.kimg_before + self.step * self.recipe.batch / 1000
 
-    def _train_step(self) -> dict[str, float]:
-        """One step of generator and discriminator, which share the generated images."""
-        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        draws = seed_step(self.recipe.seed, self.step, rank)
-        per_rank = self.recipe.batch // ranks
-        indices = self.data.shuffled(self.recipe.seed, self.step * self.recipe.batch, self.recipe.batch)
-        indices = indices[rank * per_rank : (rank + 1) * per_rank]
-        real, labels = (t.to(self.accelerator.device, non_blocking=True) for t in self.data.images(indices))
-        real = to_unit_range(real)
-        flip = torch.rand(per_rank, generator=draws).to(real.device) < 0.5
-        real = torch.where(flip[:, None, None, None], real.flip(3), real)
-        z = torch.randn(per_rank, self.spec.latent_size, generator=draws).to(real.device)
-        fake_labels = labels[torch.randperm(per_rank, generator=draws).to(real.device)]
-
-        fake, loss_g = self._update_generator(z, fake_labels)
-        losses = self._update_discriminator(real, labels, fake, fake_labels)
+    def _train_step(self) -> None:
+        """One step of generator and discriminator."""
+        real, labels, z, fake_labels, transforms = self._draw_batch()
+        grads_g, grads_d, losses = self._gradients_fake(z, fake_labels, transforms[0])
+        real = augment(real, transforms[1]) if transforms[1] else real
+        for total, extra in zip(grads_d, self._gradients_real(real, labels, losses), strict=True):
+            total.add_(extra)
+        self._descend(self.optimiser_g, self.generator, grads_g)
+        self._descend(self.optimiser_d, self.discriminator, grads_d)
         self.step += 1
         self._average()
-        return {"loss_generator": loss_g.item()} | {name: value.item() for name, value in losses.items()}
+        self._pending.append(torch.stack([losses[name].detach().float() for name in LOSSES]))
+        if self.step % CONTROL_STEPS == 0 and self.recipe.ada_target > 0:
+            self._adapt()
 
-    def _update_generator(self, z: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Raise the discriminator's logits of generated images; give the images, detached, and the loss."""
-        self.discriminator.requires_grad_(False)
+    def _draw_batch(self):
+        """This process's share of the step's images, labels, latents and transforms.
+
+        The whole batch is drawn by every process, as a function of (seed, step), so that any number of processes sees
+        the same samples.
+        """
+        rank, recipe, step = self.accelerator.process_index, self.recipe, self.step
+        seed_step(recipe.seed, step, rank)  # The noise of the layers.
+        random = np.random.default_rng([recipe.seed, step])
+        per_rank = recipe.batch // self.accelerator.num_processes
+        share = slice(rank * per_rank, (rank + 1) * per_rank)
+        indices = self.data.shuffled(recipe.seed, step * recipe.batch, recipe.batch)
+        if recipe.label_sampling == "images":
+            fake_labels = random.permutation(self.data.labels.numpy()[indices])
+        else:
+            fake_labels = random.integers(0, self.data.n_classes, recipe.batch)
+        z = random.standard_normal((2, recipe.batch, self.spec.latent_size), np.float32)
+        flip = random.random(recipe.batch) < 0.5
+        p = self.control.p
+        transforms = [
+            draw_transforms(random, recipe.batch, p, self.spec.resolution_px).part(share) if p > 0 else None
+            for _ in range(2)
+        ]
+        real, labels = self.data.images(indices[share])
+        real = to_unit_range(real)
+        real = torch.where(torch.from_numpy(flip[share])[:, None, None, None], real.flip(3), real)
+        arrays = real, labels, torch.from_numpy(z[:, share]), torch.from_numpy(fake_labels[share])
+        return *(array.to(self.accelerator.device, non_blocking=True) for array in arrays), transforms
+
+    def _mixed_styles(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Intermediate latents `[N, styles, latent_size]`; from a random layer on, often those of a second latent."""
+        random = np.random.default_rng([self.recipe.seed, self.step, 1])
+        ws = self.generator.mapping(z[0], labels)[:, None].expand(-1, self.spec.styles, -1)
+        if random.random() >= self.recipe.style_mixing:
+            return ws
+        cut = int(random.integers(1, self.spec.styles))
+        other = self.generator.mapping(z[1], labels)[:, None]
+        return torch.cat([ws[:, :cut], other.expand(-1, self.spec.styles - cut, -1)], 1)
+
+    def _gradients_fake(self, z, labels, transforms):
+        """Both networks' gradients from generated images, by one forward pass through the discriminator."""
         with self.accelerator.autocast():
-            fake = self.generator(z, labels)
-            loss = F.softplus(-self.discriminator(fake, labels)).mean()
-        self._descend(self.optimiser_g, loss)
-        self.discriminator.requires_grad_(True)
-        return fake.detach(), loss.detach()
-
-    def _update_discriminator(self, real, labels, fake, fake_labels) -> dict[str, torch.Tensor]:
-        """Lower the logits of generated images, raise those of authentic ones; R1 at every few steps."""
-        regularise = self.recipe.r1_gamma > 0 and self.step % self.recipe.r1_interval_steps == 0
-        real = real.requires_grad_(regularise)
+            fake = self.generator.synthesise(self._mixed_styles(z, labels))
+        seen = augment(fake, transforms) if transforms else fake  # In float32, as authentic images are.
+        shown = seen.detach().requires_grad_()
         with self.accelerator.autocast():
-            logits_fake = self.discriminator(fake, fake_labels)
-            logits_real = self.discriminator(real, labels)
-            loss = F.softplus(logits_fake).mean() + F.softplus(-logits_real).mean()
-        penalty = torch.zeros((), device=real.device)
-        if regularise:
-            (gradient,) = torch.autograd.grad(logits_real.sum(), real, create_graph=True)
-            penalty = gradient.float().square().sum((1, 2, 3)).mean()
-        self._descend(self.optimiser_d, loss + penalty * (self.recipe.r1_gamma / 2 * self.recipe.r1_interval_steps))
-        losses = {"loss_discriminator": loss, "logit_real": logits_real.mean(), "logit_fake": logits_fake.mean()}
-        return {name: value.detach() for name, value in losses.items()}
+            logits = self.discriminator(shown, labels)
+        loss_g, loss_d = F.softplus(-logits).mean(), F.softplus(logits).mean()
+        (pull,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
+        grads_d = _gradients(loss_d, self.discriminator)
+        grads_g = _gradients(seen, self.generator, pull)
+        return grads_g, grads_d, {"loss_generator": loss_g, "loss_discriminator": loss_d, "logit_fake": logits.mean()}
 
-    def _descend(self, optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+    def _gradients_real(self, real: torch.Tensor, labels: torch.Tensor, losses: dict) -> list[torch.Tensor]:
+        """The discriminator's gradient from authentic images, with R1 at every few steps; adds to `losses`."""
+        with self.accelerator.autocast():
+            logits = self.discriminator(real, labels)
+        loss = F.softplus(-logits).mean()
+        gradients = _gradients(loss, self.discriminator)
+        losses["r1"] = torch.zeros((), device=real.device)
+        gamma = self.recipe.gamma(self.spec.resolution_px)
+        if gamma > 0 and self.step % self.recipe.r1_interval_steps == 0:
+            count = max(1, round(len(real) * self.recipe.r1_share))
+            losses["r1"] = penalty = self._r1(real[:count], labels[:count])
+            extra = _gradients(penalty * (gamma / 2 * self.recipe.r1_interval_steps), self.discriminator)
+            for total, addition in zip(gradients, extra, strict=True):
+                total.add_(addition)
+        losses |= {"logit_real": logits.mean(), "sign_real": logits.sign().mean()}
+        losses["loss_discriminator"] = losses["loss_discriminator"] + loss
+        return gradients
+
+    def _r1(self, real: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean squared norm of the logits' gradient at the images as the discriminator sees them."""
+        real = real.detach().requires_grad_()
+        with self.accelerator.autocast():
+            logits = self.discriminator(real, labels)
+        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+        return gradient.square().sum((1, 2, 3)).mean()
+
+    def _descend(self, optimiser: torch.optim.Optimizer, module: torch.nn.Module, gradients: list[torch.Tensor]):
+        """One optimiser step with the gradients' mean over all processes."""
+        if self.accelerator.num_processes > 1:
+            flat = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+            parts = flat.split([g.numel() for g in gradients])
+            gradients = [part.view_as(g) for part, g in zip(parts, gradients, strict=True)]
+        for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+            parameter.grad = gradient
         optimiser.step()
+
+    def _adapt(self) -> None:
+        """Move the strength of augmentation by the signs of the last few steps' logits, of all processes."""
+        sign = torch.stack(self._pending[-CONTROL_STEPS:])[:, LOSSES.index("sign_real")].mean()
+        self.control.update(self.accelerator.reduce(sign, "mean").item(), CONTROL_STEPS * self.recipe.batch)
+
+    def _check_losses(self) -> None:
+        """Stop at the first step since the last look whose losses are not finite."""
+        if not self._pending:
+            return
+        pending = torch.stack(self._pending)
+        pending = (self.accelerator.reduce(pending, "mean") if self.accelerator.num_processes > 1 else pending).cpu()
+        self._pending.clear()
+        for i, row in enumerate(pending.numpy()):
+            require_finite(dict(zip(LOSSES, row.tolist(), strict=True)), self.step - len(pending) + 1 + i)
+            self._since_snapshot.append(row)
+
+    def _mean_losses(self) -> dict[str, float]:
+        """Means of the losses since the last snapshot; R1 over the steps that had one."""
+        rows = np.array(self._since_snapshot, np.float64)
+        self._since_snapshot.clear()
+        means = dict(zip(LOSSES, rows.mean(0).tolist(), strict=True))
+        measured = rows[:, LOSSES.index("r1")]
+        means["r1"] = float(measured[measured > 0].mean()) if np.any(measured > 0) else 0.0
+        return means
 
     @torch.no_grad()
     def _average(self) -> None:
         """Move the averaged generator toward the current one, faster at the beginning."""
         half_life_kimg = min(self.recipe.ema_half_life_kimg, max(self.kimg * EMA_RAMP, 1e-8))
         keep = 0.5 ** (self.recipe.batch / 1000 / half_life_kimg)
-        current = self.accelerator.unwrap_model(self.generator)
-        averaged = list(self.ema.parameters())
-        torch._foreach_lerp_(averaged, list(current.parameters()), 1 - keep)
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.generator.parameters()), 1 - keep)
 
     @torch.no_grad()
     def _centre(self) -> None:
@@ -219,26 +300,36 @@ class GeneratorTrainer:
         mapping = self.ema.mapping
         mapping.w_mean.copy_(mapping(z.to(mapping.w_mean.device), labels.to(mapping.w_mean.device)).mean(0))
 
-    def _save(self) -> None:
-        unwrap = self.accelerator.unwrap_model
-        modules = {
-            "generator": unwrap(self.generator), "discriminator": unwrap(self.discriminator), "ema": self.ema,
-            "optimiser_g": self.optimiser_g, "optimiser_d": self.optimiser_d,
-        }  # fmt: skip
-        tensors: dict[str, torch.Tensor] = {}
-        for name, module in modules.items():
-            tensors |= flatten(name, module.state_dict())
-        save_checkpoint(self.folder, self.step, tensors, self.identity)
+    def pair(self) -> TrainedPair:
+        """The averaged generator and the discriminator, to save or to go on from."""
+        return TrainedPair(self.ema, self.discriminator, self.kimg, self.control.p)
 
-    def _resume(self) -> None:
-        loaded = load_checkpoint(self.folder, self.identity)
+    def _modules(self) -> dict[str, torch.nn.Module | torch.optim.Optimizer]:
+        networks = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}
+        return networks | {"optimiser_g": self.optimiser_g, "optimiser_d": self.optimiser_d}
+
+    def _save(self) -> None:
+        tensors: dict[str, torch.Tensor] = {}
+        for name, module in self._modules().items():
+            tensors |= flatten(name, module.state_dict())
+        save_checkpoint(self.folder, self.step, tensors, self.identity | {"ada_p": self.control.p})
+
+    def _resume(self, adopt: bool) -> None:
+        expected = {"spec": self.identity["spec"]} if adopt else self.identity
+        loaded = load_checkpoint(self.folder, expected)
         if loaded is None:
             return
         tensors, state = loaded
-        unwrap = self.accelerator.unwrap_model
-        load_strictly(unwrap(self.generator), unflatten("generator", tensors), "the checkpoint's generator")
-        load_strictly(unwrap(self.discriminator), unflatten("discriminator", tensors), "the checkpoint's discriminator")
-        load_strictly(self.ema, unflatten("ema", tensors), "the checkpoint's averaged generator")
-        load_optimiser(self.optimiser_g, "optimiser_g", tensors)
-        load_optimiser(self.optimiser_d, "optimiser_d", tensors)
-        self.step = state["step"]
+        for name, module in self._modules().items():
+            if isinstance(module, torch.optim.Optimizer):
+                load_optimiser(module, name, tensors)
+            else:
+                load_strictly(module, unflatten(name, tensors), f"the checkpoint's {name}")
+        self.step, self.control.p = state["step"], state["ada_p"]
+
+
+def _gradients(output: torch.Tensor, module: torch.nn.Module, pull: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """Gradients of an output, or of its product with `pull`, by a module's parameters; zero where it uses none."""
+    parameters = list(module.parameters())
+    found = torch.autograd.grad(output, parameters, pull, allow_unused=True, materialize_grads=True)
+    return [gradient.contiguous() if gradient.dim() == 0 else gradient for gradient in found]

@@ -27,7 +27,7 @@ from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
 
 faces, folder, target = map(Path, sys.argv[1:4])
 spec = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
-recipe = GeneratorRecipe(float(sys.argv[4]), 8, 0.002, 0.1, 4, 0.1, 0.08, 3)
+recipe = GeneratorRecipe(float(sys.argv[4]), 8, 0.002, 0.1, 0.08, 3, ada_kimg=1.0)
 trainer = GeneratorTrainer(FaceBatches(open_faces(faces), 16), spec, recipe, make_accelerator("auto"), folder)
 save_generator(target, trainer.train())
 """
@@ -39,7 +39,7 @@ def faces(tmp_path_factory, rendered_zip) -> Path:
 
 
 def recipe(steps: int, **changes) -> GeneratorRecipe:
-    values = {"batch": 8, "learning_rate": 0.002, "r1_gamma": 0.1, "r1_interval_steps": 4}
+    values = {"batch": 8, "learning_rate": 0.002, "r1_gamma": 0.1, "r1_interval_steps": 4, "ada_kimg": 1.0}
     values |= {"ema_half_life_kimg": 0.1, "snapshot_kimg": 0.04, "seed": 3}
     return GeneratorRecipe(total_kimg=steps * 8 / 1000, **(values | changes))
 
@@ -124,8 +124,8 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_checkpoint(
     broken = trainer(faces, tmp_path, 10)
     original = broken._resume
 
-    def poison():
-        original()
+    def poison(adopt):
+        original(adopt)
         with torch.no_grad():
             broken.discriminator.logit.bias.fill_(float("nan"))
 
