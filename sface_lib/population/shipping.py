@@ -1,4 +1,4 @@
-"""Make anew what ships: render, pack, draw the benchmarks, train the verifier, and note what came out."""
+"""Make anew what ships: render, pack, draw the benchmarks, train verifier and regressor, note what came out."""
 
 import zipfile
 from pathlib import Path
@@ -8,6 +8,7 @@ import pandas as pd
 from sface_lib.data import write_protocol
 from sface_lib.files import add_to_zip, atomic_path, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
+from sface_lib.population.nuisance import REGRESSOR_PATH, train_nuisance_regressor
 from sface_lib.population.persons import LAW
 from sface_lib.population.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSet
@@ -47,6 +48,7 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
         if name == "benchmark":
             made += [write_protocol(out / f"{b}.csv", draw_protocol(table, b)) for b in BENCHMARKS]
     made.append(train_verifier(out / VERIFIER_PATH.name, work, workers))
+    made.append(train_nuisance_regressor(out / REGRESSOR_PATH.name, out))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in sorted(made)}
     return write_json(out / "manifest.json", {"law": LAW, "seed": 0, "size_px": SIZE_PX, "files": files})
 

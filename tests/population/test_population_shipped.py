@@ -1,6 +1,7 @@
 """What ships: whole, true to its command, small, and judged by a verifier that is competent."""
 
 import dataclasses
+import functools
 import itertools
 import zipfile
 
@@ -19,6 +20,7 @@ from sface_lib.population import (
     BENCHMARKS,
     VERIFIER_PATH,
     first_images,
+    nuisance,
     shipped_faces,
     shipped_protocol,
     shipped_truth,
@@ -42,7 +44,7 @@ def test_the_manifest_names_every_file_as_it_is_and_the_law_of_the_code():
     manifest = read_json(FOLDER / "manifest.json")
     assert manifest["law"] == LAW and manifest["size_px"] == SIZE_PX
     there = {path.name for path in FOLDER.iterdir()} - {"manifest.json"}
-    assert set(manifest["files"]) == there and len(there) == 2 * len(SETS) + len(BENCHMARKS) + 1
+    assert set(manifest["files"]) == there and len(there) == 2 * len(SETS) + len(BENCHMARKS) + 2
     for name, facts in manifest["files"].items():
         assert facts == {"bytes": (FOLDER / name).stat().st_size, "sha256": sha256_of_file(FOLDER / name)}
 
@@ -181,11 +183,14 @@ def test_a_target_that_cannot_be_written_is_told_before_the_training(tmp_path, c
 def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch, small_verifier):
     sets = {"balanced": ShippedSet("balanced", 3, 0, 2), "held-out": ShippedSet("balanced", 3, 2, 3)}
     monkeypatch.setattr(shipping, "SETS", sets)
+    monkeypatch.setattr(nuisance, "TAUGHT_BY", ("balanced",))
+    brief = functools.partial(nuisance.train_nuisance_regressor, steps=2)
+    monkeypatch.setattr(shipping, "train_nuisance_regressor", brief)
     command = ["population", "ship", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--workers", "1"]
     assert cli.main(command) == 0
     files = read_json(tmp_path / "out" / "manifest.json")["files"]
-    names = ["balanced.parquet", "balanced.zip", "held-out.parquet", "held-out.zip", "verifier.safetensors"]
-    assert sorted(files) == names
+    names = ["balanced.parquet", "balanced.zip", "held-out.parquet", "held-out.zip"]
+    assert sorted(files) == [*names, "nuisance.safetensors", "verifier.safetensors"]
     faces = open_faces(tmp_path / "out" / "held-out.zip")
     assert list(faces.names) == pd.read_parquet(tmp_path / "out" / "held-out.parquet")["name"].tolist()
     assert len(members(tmp_path / "out" / "balanced.zip")) == 6
