@@ -82,6 +82,58 @@ def _ship(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _train_generator(arguments: argparse.Namespace) -> int:
+    """`sface generator train`; under `torchrun`, in every process."""
+    from sface_lib.generator.launch import train_generator
+    from sface_lib.parameters import build_parameters
+
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), generator_only=True)
+    _say(f"Weights: {train_generator(parameters, arguments.out, arguments.selection)}")
+    return 0
+
+
+def _import_generator(arguments: argparse.Namespace) -> int:
+    """`sface generator import`."""
+    from sface_lib.generator.foreign import import_stylegan2
+    from sface_lib.generator.weights import TrainedPair, save_generator, save_pair
+
+    generator, discriminator = import_stylegan2(arguments.pkl)
+    if discriminator is None:
+        path = save_generator(arguments.out, generator)
+    else:
+        path = save_pair(arguments.out, TrainedPair(generator, discriminator, kimg=0.0, ada_p=0.0))
+    print(f"Weights: {path}, {generator.spec.resolution_px} px, {generator.spec.n_classes} classes")
+    return 0
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    """`sface generate`; under `torchrun`, in every process."""
+    from sface_lib.engine import make_accelerator
+    from sface_lib.files import sha256_of_file
+    from sface_lib.generator import Order, Steering, class_means, generate_set, load_generator
+    from sface_lib.recognition import open_model
+
+    generator, accelerator = load_generator(arguments.weights), make_accelerator()
+    generator.to(accelerator.device)
+    classes = arguments.classes or generator.spec.n_classes or 1
+    order = Order(classes, arguments.per_class, arguments.seed, arguments.psi, arguments.batch)
+    steering = None
+    if arguments.identity_model:
+        model = open_model(arguments.identity_model)
+        means = class_means(generator, accelerator, model, classes, arguments.seed)
+        steering = Steering(model, means, arguments.identity_steps, least_score=arguments.identity_score)
+    weights = sha256_of_file(arguments.weights)
+    path = generate_set(arguments.out, generator, accelerator, order, weights, steering, arguments.aligned)
+    _say(f"Faces: {path}")
+    return 0
+
+
+def _say(text: str) -> None:
+    """Print, in the first of several processes alone."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text)
+
+
 def _overrides(texts: Sequence[str]) -> dict[str, str]:
     """`name=value` pairs; a later one wins."""
     for text in texts:
@@ -100,19 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_parameter_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    report.add_argument(
-        "--profile",
-        default="quick",
-        metavar="P",
-        help=f"a set of parameters: {', '.join(profile_names())} (default: quick)",
-    )
-    report.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set one parameter; may be given again",
-    )
+    _add_parameters(report)
     report.add_argument(
         "--from",
         dest="start_from",
@@ -121,8 +161,75 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
     report.set_defaults(command=_report)
+    _add_generator(commands)
     _add_population(commands)
     return parser
+
+
+def _add_parameters(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--profile",
+        default="quick",
+        metavar="P",
+        help=f"a set of parameters: {', '.join(profile_names())} (default: quick)",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set one parameter; may be given again",
+    )
+
+
+def _add_generator(commands: argparse._SubParsersAction) -> None:
+    generate = commands.add_parser(
+        "generate",
+        help="draw a labelled synthetic set",
+        description="Draw images of every class as identity folders or a zip. A stopped run goes on where it was. "
+        "Several processes: torchrun --nproc_per_node N -m sface_lib.cli generate ...",
+    )
+    generate.add_argument("--weights", required=True, metavar="FILE", help="a generator made or imported by sface")
+    generate.add_argument("--out", required=True, metavar="DIR|ZIP", help="a new folder, or one of the same recipe")
+    generate.add_argument("--per-class", type=int, default=60, metavar="N", help="images of each class; default: 60")
+    generate.add_argument("--classes", type=int, metavar="N", help="the first N classes; default: all")
+    generate.add_argument("--seed", type=int, default=0, help="default: 0")
+    generate.add_argument("--psi", type=float, default=1.0, help="truncation, 0 to 1; default: 1, none")
+    generate.add_argument("--batch", type=int, default=64, metavar="N", help="images drawn together; default: 64")
+    generate.add_argument("--identity-model", metavar="FILE", help="recognition model that steers toward the identity")
+    generate.add_argument("--identity-steps", type=int, default=3, metavar="N", help="of each latent; default: 3")
+    generate.add_argument(
+        "--identity-score", type=float, default=0.3, metavar="S", help="least score that is kept; default: 0.3"
+    )
+    generate.add_argument(
+        "--aligned",
+        type=float,
+        metavar="SHARE",
+        help="keep faces whose eyes are found this near their places, as a share of the side, e.g. 0.06 (extra align)",
+    )
+    generate.set_defaults(command=_generate)
+
+    actions = commands.add_parser("generator", help="train or import a generator").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    train = actions.add_parser(
+        "train",
+        help="train a generator outside a report, on one or many processes",
+        description="Train with the report's parameters of notebook 02 (sface report --help lists them). A stopped run "
+        "goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli generator train ...",
+    )
+    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log, and generator.safetensors")
+    train.add_argument("--selection", metavar="CSV", help="a run's data/selection.csv: the images that train")
+    _add_parameters(train)
+    train.set_defaults(command=_train_generator)
+    load = actions.add_parser(
+        "import",
+        help="read an official StyleGAN2-ADA network",
+        description="Convert a StyleGAN2-ADA .pkl, without running anything in it, to a .safetensors file.",
+    )
+    load.add_argument("pkl", metavar="PKL", help="network-snapshot-*.pkl of the official PyTorch code")
+    load.add_argument("--out", required=True, metavar="FILE", help="a .safetensors file")
+    load.set_defaults(command=_import_generator)
 
 
 def _add_population(commands: argparse._SubParsersAction) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sface_lib.errors import InputError
+
 CHUNK_BYTES = 1 << 20
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # The first date that a zip can hold.
 
@@ -48,6 +50,25 @@ def write_json(path: str | Path, value: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read a UTF-8 JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def claim_folder(folder: Path, name: str, recipe: dict[str, Any]) -> None:
+    """Note in `folder/name` what is made there; a folder of another recipe, or of other files, is not mixed with it.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else.
+    """
+    noted = folder / name
+    if noted.exists():
+        given = read_json(noted)
+        if given != recipe:
+            raise InputError(f"'{folder}' holds a set made with {given}, now {recipe}; give another folder")
+    elif folder.exists() and any(folder.iterdir()):
+        raise InputError(f"'{folder}' holds other files; give a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(noted, recipe)
 
 
 def add_to_zip(archive: zipfile.ZipFile, name: str, data: bytes | str) -> None:

@@ -10,11 +10,21 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sface_lib.errors import ParameterError
 
 EMBEDDED = "embedded"
+NONE = "none"
 BASELINE = "baseline"
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 PATH_PARAMETERS = {
@@ -22,6 +32,8 @@ PATH_PARAMETERS = {
     "protocol": EMBEDDED,
     "protocol_faces": "",
     "verifier": EMBEDDED,
+    "generator_weights": NONE,
+    "identity_model": "",
     "teacher": BASELINE,
 }
 
@@ -55,8 +67,9 @@ class ReportParameters(BaseModel):
     protocol_faces: str = _field("", "01 05", "Faces that the pairs name; empty for the authentic set itself.")
     verifier: str = _field(
         EMBEDDED,
-        "03",
-        "Weights of the recognition model that judges the link; 'embedded' is the shipped one, for rendered faces.",
+        "02 03",
+        "Weights of the recognition model that judges quality and link; 'embedded' is the shipped one, for rendered "
+        "faces.",
     )
     teacher: str = _field(
         BASELINE,
@@ -90,26 +103,65 @@ class ReportParameters(BaseModel):
     embedded_images: int = _field(12, "01", "Images of each of them.", ge=2, le=20)
 
     # 02: the generator.
+    generator_weights: str = _field(
+        NONE,
+        "02",
+        "Weights that training goes on from: a file made by this program; 'none' begins with noise.",
+    )
     generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], _FROM_TEXT] = _field(
         32, "02", "Side of the generated images."
     )
     generator_channel_base: int = _field(
         1024,
         "02",
-        "Channels at a resolution are this over the resolution, up to generator_channel_max.",
+        "Channels at a resolution are this over the resolution, up to generator_channel_max; given weights have their "
+        "own.",
         ge=64,
     )
-    generator_channel_max: int = _field(64, "02", "Most channels of a layer.", ge=8)
+    generator_channel_max: int = _field(64, "02", "Most channels of a layer; given weights have their own.", ge=8)
+    noise_injection: bool = _field(
+        False,
+        "02",
+        "Add noise to every layer of the generator, as published; in a short training at a small size it covers the "
+        "faces with texture.",
+    )
     total_kimg: float = _field(
-        2.0, "02", "Length of the generator's training: thousand images shown to the discriminator.", gt=0
+        2.0,
+        "02",
+        "Length of the generator's training in this run: thousand images shown to the discriminator. 0 uses given "
+        "weights as they are.",
+        ge=0,
     )
     generator_batch: int = _field(
-        32, "01 02", "Images in one training step of the generator, over all processes.", ge=2
+        16, "01 02", "Images in one training step of the generator, over all processes.", ge=2
     )
     generator_learning_rate: float = _field(0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
-    r1_gamma: float = _field(0.3, "02", "Weight of the R1 gradient penalty on real images.", ge=0)
+    r1_gamma: float | None = _field(
+        None, "02", "Weight of the R1 gradient penalty on real images; unset is 0.0002 x side² / batch.", ge=0
+    )
     r1_interval_steps: int = _field(16, "02", "The R1 penalty is computed at every so many steps.", ge=1)
     ema_half_life_kimg: float = _field(2.0, "02", "Half-life of the moving average of the generator's weights.", gt=0)
+    style_mixing: float = _field(
+        0.0,
+        "02",
+        "Share of batches that take their finer layers' styles from a second latent; 0.9 is published, none is faster "
+        "at a small size.",
+        ge=0,
+        le=1,
+    )
+    ada_target: float = _field(
+        0.6,
+        "02",
+        "Adaptive augmentation holds the mean sign of the discriminator's logits for real images here; 0 turns it off.",
+        ge=0,
+        lt=1,
+    )
+    ada_kimg: float = _field(500.0, "02", "Length over which the strength of augmentation could go from 0 to 1.", gt=0)
+    label_sampling: Literal["images", "classes"] = _field(
+        "images",
+        "02",
+        "Labels of generated images in training: as frequent as the set's images, or every class alike.",
+    )
     snapshot_kimg: float = _field(1.0, "02", "A picture grid is drawn and a checkpoint kept every so many kimg.", gt=0)
     images_per_class: int = _field(
         12,
@@ -119,9 +171,20 @@ class ReportParameters(BaseModel):
     )
     psi: float = _field(1.0, "02", "Truncation of the latent space; 1 is none.", ge=0, le=1)
 
+    identity_model: str = _field(
+        "",
+        "02",
+        "Weights of a recognition model that steers the drawn faces toward their class's identity; empty steers none. "
+        "It must not be the verifier, which judges the outcome.",
+    )
+    identity_steps: int = _field(3, "02", "Steps of each latent up the gradient of that model's score.", ge=0)
+    identity_score: float = _field(
+        0.3, "02", "Drawn faces that score less to their class's mean are left out.", ge=-1, le=1
+    )
+
     # 03: the identity link.
     shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=100)
-    bootstrap_resamples: int = _field(500, "03 05", "Identity bootstrap resamples behind each interval.", ge=100)
+    bootstrap_resamples: int = _field(500, "02 03 05", "Identity bootstrap resamples behind each interval.", ge=100)
     max_rank: int = _field(
         20, "03", "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
     )
@@ -156,19 +219,33 @@ class ReportParameters(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _resolve(self) -> "ReportParameters":
-        """Settle what depends on another field."""
+    def _resolve(self, info: ValidationInfo) -> "ReportParameters":
+        """Settle what depends on another field; a generator trained by itself needs no verifier and no pairs."""
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
-        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
-            raise ValueError(
-                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
-            )
+        self._check_generator()
+        if not (info.context or {}).get("generator_only"):
+            self._check_report()
+        return self
+
+    def _check_generator(self) -> None:
+        """Rules of the generator's training; raises `ValueError`."""
         if self.generator_channel_base < 4 * self.generator_resolution_px:
             raise ValueError(
                 f"generator_channel_base = {self.generator_channel_base} leaves fewer than 4 channels at "
                 f"{self.generator_resolution_px} px; give at least {4 * self.generator_resolution_px}"
             )
+        if self.generator_weights == NONE and self.total_kimg == 0:
+            raise ValueError("total_kimg = 0 needs weights to use; give generator_weights, or a length above 0")
+
+    def _check_report(self) -> None:
+        """Rules of a whole report; raises `ValueError`."""
+        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
+            raise ValueError(
+                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
+            )
+        if self.identity_model and self.identity_model == self.verifier:
+            raise ValueError("identity_model is the verifier, which would judge its own work; give another model")
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
                 "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights "
@@ -178,7 +255,6 @@ class ReportParameters(BaseModel):
             raise ValueError(
                 "protocol: 'embedded' fits only authentic=embedded; give a pairs file, e.g. protocol=PATH/pairs.txt"
             )
-        return self
 
     @field_validator(*PATH_PARAMETERS)
     @classmethod
@@ -213,18 +289,20 @@ def load_profile(name: str) -> dict[str, Any]:
     return tomllib.loads((PROFILES_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def build_parameters(profile: str, overrides: dict[str, str] | None = None) -> ReportParameters:
-    """Profile and overrides as one checked model.
+def build_parameters(
+    profile: str, overrides: dict[str, str] | None = None, generator_only: bool = False
+) -> ReportParameters:
+    """Profile and overrides as one checked model; `generator_only` asks for what the generator's training needs.
 
     Raises
     ------
     ParameterError
         An unknown profile or parameter (the nearest valid name is given), or a value of the wrong type or out of range.
     """
-    return check_parameters(load_profile(profile) | dict(overrides or {}))
+    return check_parameters(load_profile(profile) | dict(overrides or {}), generator_only)
 
 
-def check_parameters(values: dict[str, Any]) -> ReportParameters:
+def check_parameters(values: dict[str, Any], generator_only: bool = False) -> ReportParameters:
     """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`."""
     for name in values:
         if name not in ReportParameters.model_fields:
@@ -232,7 +310,7 @@ def check_parameters(values: dict[str, Any]) -> ReportParameters:
             hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
             raise ParameterError(f"parameter {name!r} does not exist; {hint}")
     try:
-        return ReportParameters(**values)
+        return ReportParameters.model_validate(values, context={"generator_only": generator_only})
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
 

@@ -89,7 +89,7 @@ def test_every_parameter_is_one_sentence_long_and_read_by_a_stage():
 
 def test_a_stage_is_given_only_what_it_reads():
     given = stage_parameters(build_parameters("smoke"), "02_generation")
-    assert "total_kimg" in given and "training_steps" not in given and "verifier" not in given
+    assert "total_kimg" in given and "training_steps" not in given and "teacher" not in given
 
 
 def test_pairs_of_ones_own_need_faces_of_ones_own(tmp_path):

@@ -6,7 +6,7 @@ from sface_lib.data.manifest import Manifest
 from sface_lib.data.protocol import Protocol, parse_folds, read_protocol, write_protocol
 from sface_lib.data.splits import select_images, split_by_identity
 from sface_lib.data.transforms import centre_square, resize_images, to_uint8, to_unit_range
-from sface_lib.data.write import write_faces
+from sface_lib.data.write import encode_png, write_faces
 
 __all__ = [
     "FaceBatches",
@@ -14,6 +14,7 @@ __all__ = [
     "Manifest",
     "Protocol",
     "centre_square",
+    "encode_png",
     "open_faces",
     "parse_folds",
     "read_protocol",

@@ -140,7 +140,7 @@ def _rows(
         rest = iter(values[1:])
         label = None if labels is None else _checked_label(next(rest), index, identities)
         name = None if names is None else _checked_name(next(rest))
-        yield _Row(index, _png(values[0], index), label, name)
+        yield _Row(index, encode_png(values[0], f"image {index}"), label, name)
 
 
 def _checked_label(value: int, index: int, identities: Sequence[str] | None) -> int:
@@ -161,10 +161,11 @@ def _checked_name(name: str) -> str:
     return str(PurePosixPath(member).with_suffix(".png"))
 
 
-def _png(image: np.ndarray | torch.Tensor, index: int) -> bytes:
+def encode_png(image: np.ndarray | torch.Tensor, what: str = "the image") -> bytes:
+    """A PNG file of an image uint8 `[3, H, W]`, RGB; raises `InputError` where it is anything else."""
     pixels = image.cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[0] != 3 or 0 in pixels.shape:
-        raise InputError(f"image {index} is {pixels.dtype} {list(pixels.shape)}, but must be uint8 [3, H, W], RGB")
+        raise InputError(f"{what} is {pixels.dtype} {list(pixels.shape)}, but must be uint8 [3, H, W], RGB")
     stream = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(stream, "PNG", compress_level=1)
     return stream.getvalue()

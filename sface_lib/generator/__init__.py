@@ -1,8 +1,14 @@
-"""The class-conditional GAN: networks, training, sampling."""
+"""The class-conditional GAN: networks, augmentation, training, sampling, quality, import of foreign weights."""
 
+from sface_lib.generator.launch import grid_writer, make_recipe, make_start
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
-from sface_lib.generator.sampling import draw, draw_set, load_generator, save_generator
-from sface_lib.generator.training import GeneratorRecipe, GeneratorTrainer
+from sface_lib.generator.quality import memorisation
+from sface_lib.generator.recipe import GeneratorRecipe
+from sface_lib.generator.sampling import draw
+from sface_lib.generator.sets import Order, generate_set, pack_set
+from sface_lib.generator.steering import Steering, class_means
+from sface_lib.generator.training import GeneratorTrainer
+from sface_lib.generator.weights import TrainedPair, load_generator, load_pair, save_generator, save_pair
 
 __all__ = [
     "Discriminator",
@@ -10,8 +16,19 @@ __all__ = [
     "GeneratorRecipe",
     "GeneratorSpec",
     "GeneratorTrainer",
+    "Order",
+    "Steering",
+    "TrainedPair",
+    "class_means",
     "draw",
-    "draw_set",
+    "generate_set",
+    "grid_writer",
     "load_generator",
+    "load_pair",
+    "make_recipe",
+    "make_start",
+    "memorisation",
+    "pack_set",
     "save_generator",
+    "save_pair",
 ]

@@ -1,41 +1,14 @@
 """Seeded, batched sampling: every image is a function of (weights, seed, class, index, psi)."""
 
-import dataclasses
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from sface_lib.data import to_uint8
-from sface_lib.engine import load_strictly, save_weights
-from sface_lib.errors import InputError, WeightsError
-from sface_lib.generator.networks import Generator, GeneratorSpec
-
-KIND = "class-conditional generator"
-
-
-def save_generator(path: str | Path, generator: Generator) -> Path:
-    """Write a generator as safetensors with its architecture in the header."""
-    return save_weights(path, generator, {"kind": KIND, "spec": dataclasses.asdict(generator.spec)})
-
-
-def load_generator(path: str | Path) -> Generator:
-    """Read what `save_generator` wrote; raises `WeightsError` where it is something else."""
-    try:
-        with safe_open(path, "pt") as stored:
-            description = json.loads((stored.metadata() or {}).get("sface", "{}"))
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}); give a generator's weights") from None
-    if description.get("kind") != KIND:
-        raise WeightsError(f"{path} does not hold a {KIND}; it holds {description.get('kind', 'unnamed weights')!r}")
-    generator = Generator(GeneratorSpec(**description["spec"]))
-    load_strictly(generator, load_file(path), str(path))
-    return generator.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+from sface_lib.errors import InputError
+from sface_lib.generator.networks import Generator
 
 
 def latents(seed: int, labels: Sequence[int], indices: Sequence[int], size: int) -> torch.Tensor:
@@ -47,7 +20,7 @@ def latents(seed: int, labels: Sequence[int], indices: Sequence[int], size: int)
     return torch.from_numpy(np.asarray(draws, np.float32).reshape(-1, size))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def draw(
     generator: Generator,
     accelerator: Accelerator,
@@ -55,8 +28,18 @@ def draw(
     indices: Sequence[int],
     seed: int,
     psi: float = 1.0,
+    move: Callable[[Generator, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Draw one batch of images.
+
+    Parameters
+    ----------
+    labels, indices
+        Class and number of each image; classes of an unconditional generator only keep images apart.
+    psi
+        Truncation, 0 to 1; 1 is none.
+    move
+        Changes the intermediate latents `[N, latent_size]` of (generator, latents, labels), such as `Steering.move`.
 
     Returns
     -------
@@ -68,26 +51,17 @@ def draw(
     InputError
         A class is out of range.
     """
-    classes = np.asarray(labels)
-    if classes.size and not (classes.min() >= 0 and classes.max() < generator.spec.n_classes):
+    classes, n_classes = np.asarray(labels), generator.spec.n_classes
+    if classes.size and (classes.min() < 0 or n_classes and classes.max() >= n_classes):
         raise InputError(
             f"class {classes.min() if classes.min() < 0 else classes.max()} is out of range; "
-            f"this generator has classes 0 to {generator.spec.n_classes - 1}"
+            f"this generator has classes 0 to {n_classes - 1}"
         )
     z = latents(seed, labels, indices, generator.spec.latent_size).to(accelerator.device)
+    where = torch.as_tensor(classes, device=z.device)
     with accelerator.autocast():
-        images = generator(z, torch.as_tensor(classes, device=z.device), psi=psi, fixed_noise=True)
+        w = generator.truncate(generator.mapping(z, where), psi)
+        if move:
+            w = move(generator, w, where)
+        images = generator.synthesise(w, fixed_noise=True)
     return to_uint8(images.float()).cpu()
-
-
-def draw_set(
-    generator: Generator, accelerator: Accelerator, images_per_class: int, seed: int, psi: float = 1.0, batch: int = 64
-) -> Iterator[tuple[torch.Tensor, int]]:
-    """All images of every class in order: pairs of (uint8 RGB `[3, R, R]`, class), in bounded memory."""
-    n_classes = generator.spec.n_classes
-    labels = np.repeat(np.arange(n_classes), images_per_class)
-    indices = np.tile(np.arange(images_per_class), n_classes)
-    for start in range(0, len(labels), batch):
-        part = slice(start, start + batch)
-        images = draw(generator, accelerator, labels[part], indices[part], seed, psi)
-        yield from zip(images, labels[part].tolist(), strict=True)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from sface_lib.data import write_protocol
 from sface_lib.errors import InputError
-from sface_lib.files import atomic_path, read_json, write_json
+from sface_lib.files import atomic_path, claim_folder
 from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
@@ -60,7 +60,7 @@ def render_set(
             f"of each, a seed from 0, and {SMALLEST_PX} to {LARGEST_PX} px are needed"
         )
     head_model()  # Missing packages are told before anything is written.
-    _claim(folder, {"law": LAW, "split": split, "images": images, "size_px": size_px, "seed": seed})
+    claim_folder(folder, RECIPE_FILE, {"law": LAW, "split": split, "images": images, "size_px": size_px, "seed": seed})
     missing = [i for i in range(identities) if not (folder / _name(split, i)).is_dir()]
     work = functools.partial(_render_identity, folder, split, images, size_px, seed)
     with tqdm(total=identities, initial=identities - len(missing), unit="identity", desc=split) as bar:
@@ -97,19 +97,6 @@ def write_protocols(folder: str | Path, folds: int = FOLDS, pairs: int = PAIRS, 
     table = pd.read_parquet(labels)
     drawn = {name: draw_protocol(table, name, folds, pairs, seed) for name in BENCHMARKS}
     return [write_protocol(Path(folder) / f"{name}.csv", protocol) for name, protocol in drawn.items()]
-
-
-def _claim(folder: Path, recipe: dict) -> None:
-    """Note what is rendered here; a folder with another recipe is not mixed with this one."""
-    noted = folder / RECIPE_FILE
-    if noted.exists():
-        given = read_json(noted)
-        if given != recipe:
-            raise InputError(f"'{folder}' holds a set made with {given}, now {recipe}; give another folder")
-    elif folder.exists() and any(folder.iterdir()):
-        raise InputError(f"'{folder}' holds other files; give a new or empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(noted, recipe)
 
 
 def _over_processes(work, identities, workers):

@@ -80,12 +80,20 @@ class RecognitionModel:
         """uint8 RGB `[N, 3, H, W]` -> float32 at the network's door; on the images' device."""
         if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
             raise InputError(f"images must be uint8 [N, 3, H, W], got {images.dtype} {list(images.shape)}")
-        images = resize_images(images, self.spec.size_px)
+        return self._at_the_door(resize_images(images, self.spec.size_px).float())
+
+    def prepare_differentiable(self, images: torch.Tensor) -> torch.Tensor:
+        """Float RGB `[N, 3, S, S]` in [-1, 1] -> float32 at the network's door, for gradients by the images."""
+        grey, size = (images.float() + 1) * 127.5, self.spec.size_px
+        if images.shape[-1] != size:
+            grey = F.interpolate(grey, size=size, mode="bicubic", align_corners=False, antialias=True)
+        return self._at_the_door(grey)
+
+    def _at_the_door(self, images: torch.Tensor) -> torch.Tensor:
         if self.spec.crop:
             top, left, height, width = self.spec.crop
             images = images[:, :, top : top + height, left : left + width]
-        images = (images.float() - self.spec.mean) / self.spec.scale
-        return images.contiguous(memory_format=torch.channels_last)
+        return ((images - self.spec.mean) / self.spec.scale).contiguous(memory_format=torch.channels_last)
 
     def single(self, prepared: torch.Tensor) -> torch.Tensor:
         """Unit embeddings `[N, embedding_size]` of prepared images, without the mirror image."""

@@ -14,14 +14,16 @@ from sface_lib import parameters as model
 from sface_lib.errors import WeightsError
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
-MODELS = ("verifier", "teacher")
+MODELS = ("verifier", "teacher", "identity_model", "generator_weights")
 OPEN_MODELS = """
 import sys
 from sface_lib.errors import SfaceError
+from sface_lib.generator import load_pair
 from sface_lib.recognition import open_model
 try:
-    for path in sys.argv[1:]:
-        open_model(path)
+    for given in sys.argv[1:]:
+        name, path = given.split("=", 1)
+        (load_pair if name == "generator_weights" else open_model)(path)
 except SfaceError as error:
     sys.exit(str(error))
 """
@@ -79,7 +81,7 @@ def plan_report(
     ParameterError, InputError
         A parameter or stage does not exist, or a value is not allowed.
     WeightsError
-        A verifier or teacher cannot be read: known now, not after the generator's training.
+        A model that is given cannot be read: known now, not after the generator's training.
     """
     parameters = model.build_parameters(profile, dict(overrides))
     _check_models(parameters)
@@ -102,7 +104,7 @@ def plan_report(
 def _check_models(parameters: model.ReportParameters) -> None:
     """Open the models that are given, in a process of its own: torch would fill this one to the end of the run."""
     given = {name: getattr(parameters, name) for name in MODELS}
-    paths = sorted({path for name, path in given.items() if path != model.PATH_PARAMETERS[name]})
+    paths = [f"{name}={path}" for name, path in given.items() if path != model.PATH_PARAMETERS[name]]
     if paths:
         search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}

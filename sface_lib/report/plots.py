@@ -129,6 +129,17 @@ def plot_progress(
     axes.legend(fontsize="small")
 
 
+def plot_classes(axes: Axes, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Each class's identity consistency over its diversity; `sets` gives both for each set, `[K]` each."""
+    for i, (name, (consistency, diversity)) in enumerate(sets.items()):
+        axes.scatter(
+            diversity, consistency, 14, color=PALETTE[i], marker=MARKERS[i], alpha=0.6, linewidth=0, label=name
+        )
+    axes.set(xlabel="diversity (1 is the authentic mean)", ylabel="mean genuine score of a class")
+    axes.set_xlim(left=0)
+    axes.legend(fontsize="small")
+
+
 def plot_benchmarks(axes: Axes, table) -> None:
     """Accuracies with intervals, models side by side for each benchmark; floors in grey.
 

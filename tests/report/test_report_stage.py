@@ -118,7 +118,7 @@ def test_checkpoints_stay_until_the_stage_has_finished_and_is_opened_again(tmp_p
 
 def test_other_parameters_begin_without_checkpoints_and_going_back_finds_them(tmp_path):
     (own(tmp_path, "02_generation").scratch("generator") / "checkpoint").write_text("x")
-    assert not (own(tmp_path, "02_generation", generator_batch=16).scratch("generator") / "checkpoint").exists()
+    assert not (own(tmp_path, "02_generation", generator_batch=8).scratch("generator") / "checkpoint").exists()
     assert (own(tmp_path, "02_generation").scratch("generator") / "checkpoint").exists()
 
 

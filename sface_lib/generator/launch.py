@@ -1,0 +1,124 @@
+"""From the report's parameters to a trained generator: what notebook 02 and `sface generator train` share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.data import FaceBatches, FaceSet, open_faces
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import InputError, WeightsError
+from sface_lib.files import atomic_path
+from sface_lib.generator.networks import GeneratorSpec
+from sface_lib.generator.recipe import GeneratorRecipe
+from sface_lib.generator.sampling import draw
+from sface_lib.generator.training import GeneratorTrainer
+from sface_lib.generator.weights import TrainedPair, load_pair, save_pair
+from sface_lib.parameters import EMBEDDED, NONE, ReportParameters
+from sface_lib.population import first_images, shipped_faces
+
+GRID_CLASSES = 12
+
+
+def make_recipe(p: ReportParameters) -> GeneratorRecipe:
+    """The recipe that the parameters ask for."""
+    return GeneratorRecipe(
+        total_kimg=p.total_kimg,
+        batch=p.generator_batch,
+        learning_rate=p.generator_learning_rate,
+        ema_half_life_kimg=p.ema_half_life_kimg,
+        snapshot_kimg=p.snapshot_kimg,
+        seed=p.seed,
+        r1_gamma=p.r1_gamma,
+        r1_interval_steps=p.r1_interval_steps,
+        style_mixing=p.style_mixing,
+        ada_target=p.ada_target,
+        ada_kimg=p.ada_kimg,
+        label_sampling=p.label_sampling,
+    )
+
+
+def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, TrainedPair | None]:
+    """The architecture, and the weights to go on from unless the parameters ask for none.
+
+    Raises
+    ------
+    WeightsError
+        The weights draw another size, have fewer classes than the set has identities, or cannot be read.
+    """
+    if p.generator_weights == NONE:
+        widths = {"channel_base": p.generator_channel_base, "channel_max": p.generator_channel_max}
+        return GeneratorSpec(n_classes, p.generator_resolution_px, **widths, noise=p.noise_injection), None
+    path = Path(p.generator_weights)
+    start = load_pair(path)
+    spec = start.generator.spec
+    if spec.resolution_px != p.generator_resolution_px:
+        raise WeightsError(
+            f"{path.name} draws {spec.resolution_px} px and generator_resolution_px is {p.generator_resolution_px}; "
+            f"set generator_resolution_px={spec.resolution_px}, or generator_weights=none to train from the beginning"
+        )
+    if spec.n_classes < n_classes:
+        raise WeightsError(
+            f"{path.name} has {spec.n_classes} classes and the set {n_classes} identities; "
+            "give weights trained on these identities, or generator_weights=none"
+        )
+    return spec, start
+
+
+def chosen_faces(p: ReportParameters, selection: str | Path | None = None) -> FaceSet:
+    """The images that train: those at the positions of a selection (notebook 01's `data/selection.csv`), or all."""
+    embedded = p.authentic == EMBEDDED
+    faces = shipped_faces("balanced") if embedded else open_faces(p.authentic, on_bad_image=p.on_bad_image)
+    if selection:
+        return faces.subset(_positions(selection, len(faces)))
+    if embedded:
+        return faces.subset(first_images(faces, p.embedded_identities, p.embedded_images))
+    return faces.subset(np.flatnonzero(faces.good)) if p.on_bad_image == "skip" else faces
+
+
+def _positions(selection: str | Path, count: int) -> np.ndarray:
+    """The positions in a selection, each of them one of `count` images."""
+    try:
+        positions = pd.read_csv(selection)["position"].to_numpy(np.int64)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{selection} is no selection ({error}); give a CSV with a column of whole numbers `position`, such as a "
+            "run's data/selection.csv"
+        ) from None
+    if not positions.size or positions.min() < 0 or positions.max() >= count:
+        raise InputError(f"{selection} names images outside 0 to {count - 1}; it belongs to another set")
+    return positions
+
+
+def train_generator(p: ReportParameters, out: str | Path, selection: str | Path | None = None) -> Path:
+    """Train in a folder, on as many processes as were launched; give `out/generator.safetensors`.
+
+    The folder keeps checkpoints, `log.jsonl`, and a grid of faces `grid-<step>.npy` for each snapshot. A run that was
+    stopped goes on; a longer `total_kimg` prolongs a finished one.
+    """
+    if p.total_kimg == 0:
+        raise InputError("total_kimg = 0 trains nothing; give a length above 0")
+    out = Path(out)
+    target = out / "generator.safetensors"
+    accelerator = make_accelerator(p.precision)
+    data = FaceBatches(chosen_faces(p, selection), p.generator_resolution_px)
+    spec, start = make_start(p, data.n_classes)
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, out, start)
+    trainer.train(grid_writer(out, data.n_classes))
+    if accelerator.is_main_process:
+        save_pair(target, trainer.pair())
+    return target
+
+
+def grid_writer(folder: Path, n_classes: int) -> Callable[[GeneratorTrainer], None]:
+    """What draws one face of each of some classes at every snapshot, always of the same latents."""
+    classes = np.linspace(0, n_classes - 1, min(GRID_CLASSES, n_classes)).astype(int)
+
+    def write(trainer: GeneratorTrainer) -> None:
+        row = draw(trainer.ema, trainer.accelerator, classes, np.zeros(len(classes), int), trainer.recipe.seed)
+        with atomic_path(folder / f"grid-{trainer.step:09d}.npy") as path:
+            np.save(path, row.numpy())
+
+    return write

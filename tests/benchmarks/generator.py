@@ -1,0 +1,291 @@
+"""How fast the generator trains and draws, where a step's time goes, and what it holds in memory.
+
+    [SFACE_PEER_STYLEGAN=checkout of stylegan2-ada-pytorch] python tests/benchmarks/generator.py [steps]
+
+Ratios are taken within one run; run it on a quiet machine. Every row trains or draws with 200 classes and a batch of
+32, augmentation at p = 0.3. The peer runs in float32 and under bf16 autocast; on a GPU at its own mixed precision.
+"""
+
+import contextlib
+import io
+import os
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from sface_lib.data import FaceBatches
+from sface_lib.engine import make_accelerator
+from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, draw
+from sface_lib.generator.augment import augment, draw_transforms
+from sface_lib.generator.networks import StyledConvolution
+from sface_lib.population import shipped_faces
+
+SETTINGS = {"64 px, base 8192, max 128": (64, 8192, 128), "32 px, base 4096, max 128": (32, 4096, 128)}
+SHIPPED = (64, 2048, 128)
+CLASSES, BATCH, P, R1_INTERVAL = 200, 32, 0.3, 16
+BUDGET_GIB, ADA_SHARE = 3.0, 0.15
+
+
+def seconds(work: Callable[[], object], times: int) -> float:
+    """Median seconds of a call, after two that warm up."""
+    spent = []
+    for _ in range(times + 2):
+        started = time.perf_counter()
+        work()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        spent.append(time.perf_counter() - started)
+    return float(np.median(spent[2:]))
+
+
+def matrix_rate(dtype: torch.dtype, device: torch.device, size: int = 2048) -> float:
+    """Operations a second of a matrix product."""
+    a = torch.randn(size, size, device=device).to(dtype)
+    return 2 * size**3 / seconds(lambda: a @ a, 5)
+
+
+def make_trainer(setting: tuple[int, int, int], folder: Path, **changes) -> GeneratorTrainer:
+    """A trainer on the shipped faces at a setting."""
+    size, base, widest = setting
+    data = FaceBatches(shipped_faces("balanced"), size)
+    values = {"total_kimg": 1.0, "batch": BATCH, "learning_rate": 0.0025, "ema_half_life_kimg": 10.0}
+    values |= {"snapshot_kimg": 1.0, "seed": 0, "r1_interval_steps": R1_INTERVAL, "ada_kimg": 1e9}
+    recipe = GeneratorRecipe(**(values | changes))
+    trainer = GeneratorTrainer(data, GeneratorSpec(CLASSES, size, base, widest), recipe, make_accelerator(), folder)
+    trainer.control.p = P
+    return trainer
+
+
+def step_seconds(trainer: GeneratorTrainer, steps: int) -> tuple[float, float]:
+    """Seconds of a step, and of what R1 adds to one in the mean."""
+    trainer.step = 1
+    plain = seconds(trainer._train_step, steps)
+
+    def regularised() -> None:
+        trainer.step = 0
+        trainer._train_step()
+
+    return plain, (seconds(regularised, max(2, steps // 3)) - plain) / R1_INTERVAL
+
+
+def shares(trainer: GeneratorTrainer, steps: int) -> dict[str, float]:
+    """Seconds of the parts of a step."""
+    plain, r1 = step_seconds(trainer, steps)
+    real, labels, z, fake_labels, transforms = trainer._draw_batch()
+    trainer.control.p = 0.0
+    data = seconds(trainer._draw_batch, steps)
+    trainer.control.p = P
+    gradient = torch.randn_like(real)
+
+    def generator_alone() -> None:
+        with trainer.accelerator.autocast():
+            images = trainer.generator.synthesise(trainer._mixed_styles(z, fake_labels))
+        torch.autograd.grad(images, list(trainer.generator.parameters()), gradient, allow_unused=True)
+
+    def augmentation() -> None:
+        random = np.random.default_rng(0)
+        for _ in range(2):
+            draw_transforms(random, BATCH, P, real.shape[-1])
+        augment(real, transforms[1])
+        images = real.clone().requires_grad_()
+        torch.autograd.grad(augment(images, transforms[0]), images, gradient)
+
+    def updates() -> None:
+        for optimiser, module in (
+            (trainer.optimiser_g, trainer.generator),
+            (trainer.optimiser_d, trainer.discriminator),
+        ):
+            trainer._descend(optimiser, module, [torch.zeros_like(p) for p in module.parameters()])
+        trainer._average()
+
+    parts = {"G": generator_alone, "ADA": augmentation, "optimisers and average": updates}
+    found = {name: seconds(work, steps) for name, work in parts.items()} | {"data": data, "R1": r1}
+    return {"step": plain + r1, "D": plain - sum(found.values()) + r1} | found
+
+
+def flops(trainer: GeneratorTrainer) -> float:
+    """Operations of one step without R1."""
+    trainer.step = 1
+    with FlopCounterMode(display=False) as counter:
+        trainer._train_step()
+    return float(counter.get_total_flops())
+
+
+def sampled_rate(trainer: GeneratorTrainer, steps: int) -> float:
+    """Images a second that the averaged generator draws."""
+    labels = np.arange(BATCH) % CLASSES
+    return BATCH / seconds(lambda: draw(trainer.ema, trainer.accelerator, labels, labels, 0), steps)
+
+
+@contextlib.contextmanager
+def peer(folder: str) -> Iterator[None]:
+    """The official code, importable and quiet."""
+    sys.path.insert(0, folder)
+    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(Path(folder) / "ext"))
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+    sys.path.remove(folder)
+
+
+def peer_rates(folder: str, setting: tuple[int, int, int], autocast: bool, steps: int) -> tuple[float, float]:
+    """Trained and drawn images a second of the official networks, loss and augmentation."""
+    with peer(folder):
+        from training.augment import AugmentPipe
+        from training.loss import StyleGAN2Loss
+        from training.networks import Discriminator, Generator
+
+        size, base, widest = setting
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        half = {"num_fp16_res": 4, "conv_clamp": 256} if device.type == "cuda" else {}
+        widths = {"channel_base": base, "channel_max": widest, **half}
+        common = {"c_dim": CLASSES, "img_resolution": size, "img_channels": 3}
+        mapping = {"num_layers": 2}
+        g = (
+            Generator(z_dim=128, w_dim=128, mapping_kwargs=mapping, synthesis_kwargs=widths, **common)
+            .to(device)
+            .train()
+        )
+        d = Discriminator(**common, **widths).to(device).train()
+        names = [
+            "xflip",
+            "rotate90",
+            "xint",
+            "scale",
+            "rotate",
+            "aniso",
+            "xfrac",
+            "brightness",
+            "contrast",
+            "lumaflip",
+            "hue",
+            "saturation",
+        ]
+        pipe = AugmentPipe(**dict.fromkeys(names, 1)).to(device)
+        pipe.p.copy_(torch.tensor(P))
+        loss = StyleGAN2Loss(device, g.mapping, g.synthesis, d, pipe, style_mixing_prob=0.9, r1_gamma=0.05, pl_weight=0)
+        optimisers = [torch.optim.Adam(m.parameters(), lr=0.0025, betas=(0.0, 0.99)) for m in (g, d)]
+        real = torch.randn(BATCH, 3, size, size, device=device)
+        code = F.one_hot(torch.arange(BATCH) % CLASSES, CLASSES).float().to(device)
+
+        def phase(module, optimiser, name: str, gain: float = 1) -> None:
+            module.requires_grad_(True)
+            optimiser.zero_grad(set_to_none=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                z = torch.randn(BATCH, 128, device=device)
+                loss.accumulate_gradients(name, real, code, z, code, sync=True, gain=gain)
+            module.requires_grad_(False)
+            optimiser.step()
+
+        g.requires_grad_(False), d.requires_grad_(False)
+
+        def step() -> None:
+            phase(g, optimisers[0], "Gmain")
+            phase(d, optimisers[1], "Dmain")
+
+        trained = seconds(step, steps)
+        if not autocast or device.type == "cuda":
+            trained += seconds(lambda: phase(d, optimisers[1], "Dreg", R1_INTERVAL), 2) / R1_INTERVAL
+
+        def sample() -> None:
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                g(torch.randn(BATCH, 128, device=device), code, noise_mode="const")
+
+        return BATCH / trained, BATCH / seconds(sample, steps)
+
+
+def modulation_table(steps: int) -> None:
+    """Scaling activations against modulated weights of every image by a grouped convolution."""
+    print("\nmodulated convolution, forward and backward, batch 32, bf16: scaled activations, grouped weights (ms)")
+    for width, size in ((128, 8), (128, 16), (64, 32), (32, 64)):
+        layer = StyledConvolution(width, width, GeneratorSpec(CLASSES, 64, 2048, 128), size)
+        x = torch.randn(BATCH, width, size, size).to(memory_format=torch.channels_last).requires_grad_()
+        w = torch.randn(BATCH, 128)
+
+        def scaled(layer=layer, x=x, w=w):
+            with torch.autocast("cpu", torch.bfloat16):
+                layer(x, w, fixed_noise=True).sum().backward()
+
+        def grouped(layer=layer, x=x, w=w, width=width, size=size):
+            with torch.autocast("cpu", torch.bfloat16):
+                style = layer.style(w)
+                weight = layer.weight * style[:, None, :, None, None]
+                weight = weight * layer.demodulation(style)[:, :, None, None, None]
+                flat = x.reshape(1, BATCH * width, size, size)
+                y = F.conv2d(flat, weight.reshape(-1, width, 3, 3), padding=1, groups=BATCH)
+                y = y.reshape(BATCH, width, size, size) + layer.noise * layer.noise_strength
+                F.leaky_relu(y + layer.bias[:, None, None], 0.2).sum().backward()
+
+        spent = [1e3 * seconds(work, steps) for work in (scaled, grouped)]
+        print(f"  {width:4d} channels, {size:2d} px: {spent[0]:7.1f} {spent[1]:7.1f}")
+
+
+def peak_gib(setting: tuple[int, int, int]) -> float:
+    """Peak memory of a fresh process that takes four steps."""
+    answer = subprocess.run(
+        [sys.executable, __file__, "--memory", *map(str, setting)], capture_output=True, text=True, check=True
+    )
+    return float(answer.stdout.split()[-1])
+
+
+def memory_alone(setting: tuple[int, int, int]) -> None:
+    """Take four steps, one with R1, and print the peak in GiB."""
+    with TemporaryDirectory() as folder:
+        trainer = make_trainer(setting, Path(folder))
+        for _ in range(4):
+            trainer._train_step()
+    if torch.cuda.is_available():
+        print(torch.cuda.max_memory_allocated() / 2**30)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+
+
+def main(steps: int = 5) -> None:
+    """Print all tables."""
+    accelerator, folder = make_accelerator(), os.environ.get("SFACE_PEER_STYLEGAN")
+    rates = {
+        name: matrix_rate(dtype, accelerator.device)
+        for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
+    }
+    print(f"matrix product: {rates['float32'] / 1e12:.2f} TFLOP/s float32, {rates['bf16'] / 1e12:.2f} bf16")
+    with TemporaryDirectory() as work:
+        for name, setting in (SETTINGS | {"64 px, base 2048, max 128 (shipped)": SHIPPED}).items():
+            trainer = make_trainer(setting, Path(work))
+            trained, drawn = BATCH / sum(step_seconds(trainer, steps)), sampled_rate(trainer, steps)
+            limit = BATCH * rates[{"no": "float32"}.get(accelerator.mixed_precision, "bf16")] / flops(trainer)
+            print(f"\n{name}: drawn {drawn:.0f} images/s, trained {trained:.1f}, {trained / limit:.0%} of what the")
+            print(f"  arithmetic allows ({limit:.1f})")
+            for kind, autocast in (("float32", False), ("bf16 autocast", True)) if folder else ():
+                theirs = peer_rates(folder, setting, autocast, max(2, steps // 2))
+                ratios = f"ours {trained / theirs[0]:.1f} and {drawn / theirs[1]:.1f} times"
+                print(f"  peer, {kind}: trained {theirs[0]:.1f}, drawn {theirs[1]:.0f}: {ratios}")
+            if not folder:
+                print("  peer absent: set SFACE_PEER_STYLEGAN")
+            parts = shares(trainer, steps)
+            total = parts.pop("step")
+            print(
+                "  " + ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in parts.items()),
+                f"of {1e3 * total:.0f} ms",
+            )
+            print(f"  augmentation within {ADA_SHARE:.0%}: {'yes' if parts['ADA'] <= ADA_SHARE * total else 'NO'}")
+            peak = peak_gib(setting)
+            print(f"  peak memory {peak:.2f} GiB, within {BUDGET_GIB:.0f}: {'yes' if peak <= BUDGET_GIB else 'NO'}")
+    if accelerator.device.type == "cpu":
+        modulation_table(steps)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--memory"]:
+        memory_alone(tuple(map(int, sys.argv[2:])))
+    else:
+        main(*map(int, sys.argv[1:]))

@@ -1,0 +1,175 @@
+"""From the command line to a generator, to a set, and back into a report's parameters."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sface_lib.cli import main
+from sface_lib.data import open_faces
+from sface_lib.errors import InputError, ParameterError, WeightsError
+from sface_lib.generator import (
+    GeneratorSpec,
+    TrainedPair,
+    load_pair,
+    make_recipe,
+    make_start,
+    save_generator,
+    save_pair,
+)
+from sface_lib.generator.launch import chosen_faces
+from sface_lib.generator.networks import Discriminator, Generator
+from sface_lib.parameters import build_parameters, check_parameters
+
+SMALL = [
+    "--profile", "smoke", "--set", "total_kimg=0.032", "--set", "generator_batch=8", "--set", "snapshot_kimg=0.016",
+    "--set", "embedded_identities=4", "--set", "embedded_images=4",
+]  # fmt: skip
+
+
+def pair(spec: GeneratorSpec) -> TrainedPair:
+    torch.manual_seed(0)
+    return TrainedPair(Generator(spec), Discriminator(spec), kimg=12.0, ada_p=0.25)
+
+
+def test_training_and_drawing_by_command_and_a_second_call_goes_on(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["generator", "train", "--out", str(out), *SMALL]) == 0
+    weights = out / "generator.safetensors"
+    assert load_pair(weights).kimg == 0.032 and load_pair(weights).generator.spec.n_classes == 4
+    assert len(list(out.glob("grid-*.npy"))) == 2
+    assert main(["generator", "train", "--out", str(out), *SMALL, "--set", "total_kimg=0.048"]) == 0
+    assert load_pair(weights).kimg == 0.048
+    drawing = ["generate", "--weights", str(weights), "--per-class", "3", "--out", str(tmp_path / "set.zip")]
+    assert main(drawing) == 0
+    faces = open_faces(tmp_path / "set.zip")
+    assert np.array_equal(faces.labels, np.repeat(np.arange(4), 3)) and faces.load([0]).shape == (1, 3, 16, 16)
+    assert main(drawing) == 2  # Nothing is written over.
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_two_processes_draw_the_set_of_one(tmp_path):
+    weights = save_generator(tmp_path / "g.safetensors", pair(GeneratorSpec(5, 16, 128, 16)).generator)
+    command = ["generate", "--weights", str(weights), "--per-class", "4", "--batch", "8"]
+    assert main([*command, "--out", str(tmp_path / "one")]) == 0
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "sface_lib.cli",
+    ]
+    answer = subprocess.run([*launch, *command, "--out", str(tmp_path / "two")], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert answer.stdout.count("Faces:") == 1
+    one, two = (open_faces(tmp_path / name) for name in ("one", "two"))
+    assert list(one.names) == list(two.names) and len(one) == 20
+    # Processes have one thread each, so sums may take another order.
+    assert (one.load().int() - two.load().int()).abs().max() <= 2
+
+
+def test_a_selection_chooses_the_images_that_train(tmp_path):
+    selection = tmp_path / "selection.csv"
+    selection.write_text("position\n0\n1\n25\n")
+    faces = chosen_faces(build_parameters("smoke"), selection)
+    assert len(faces) == 3 and faces.labels.tolist() == [0, 0, 1]
+    assert len(chosen_faces(build_parameters("smoke"))) == 144  # 12 identities x 12 images.
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("position\n4000\n", "names images outside 0 to 3999; it belongs to another set"),
+        ("position\n", "names images outside"),
+        ("place\n1\n", "is no selection"),
+        ("position\nfirst\n", "is no selection"),
+    ],
+)
+def test_a_selection_of_something_else_is_refused(tmp_path, text, sentence):
+    (tmp_path / "selection.csv").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        chosen_faces(build_parameters("smoke"), tmp_path / "selection.csv")
+
+
+def test_parameters_become_the_recipe_by_their_names():
+    p = build_parameters("smoke", {"ada_target": "0.5", "label_sampling": "classes", "r1_gamma": "2"})
+    recipe = make_recipe(p)
+    assert (recipe.ada_target, recipe.label_sampling, recipe.gamma(16)) == (0.5, "classes", 2)
+    assert (recipe.total_kimg, recipe.batch, recipe.seed) == (p.total_kimg, p.generator_batch, p.seed)
+
+
+def test_given_weights_bring_their_architecture(tmp_path):
+    path = save_pair(tmp_path / "w.safetensors", pair(GeneratorSpec(30, 16, 128, 16)))
+    p = build_parameters("smoke", {"generator_weights": str(path)})
+    spec, start = make_start(p, 12)
+    assert spec == GeneratorSpec(30, 16, 128, 16) and start.kimg == 12
+    spec, start = make_start(build_parameters("smoke"), 12)
+    assert spec == GeneratorSpec(12, 16, 512, 32, noise=False) and start is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        (
+            GeneratorSpec(12, 32, 128, 16),
+            "draws 32 px and generator_resolution_px is 16; set generator_resolution_px=32",
+        ),
+        (GeneratorSpec(3, 16, 128, 16), "has 3 classes and the set 12 identities"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, spec, sentence):
+    path = save_pair(tmp_path / "w.safetensors", pair(spec))
+    with pytest.raises(WeightsError, match=sentence):
+        make_start(build_parameters("smoke", {"generator_weights": str(path)}), 12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"generator_weights": "none", "total_kimg": 0}, "total_kimg = 0 needs weights to use"),
+        ({"generator_weights": "nowhere.safetensors"}, "generator_weights: no file or folder at"),
+        ({"label_sampling": "often"}, "label_sampling"),
+        ({"ada_target": 1}, "ada_target"),
+    ],
+)
+def test_parameters_that_make_no_generator_are_refused(changes, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        check_parameters(changes)
+
+
+def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
+    own = {"authentic": str(tmp_path)}
+    assert build_parameters("smoke", own, generator_only=True).authentic == str(tmp_path)
+    with pytest.raises(ParameterError, match="verifier: 'embedded'"):
+        build_parameters("smoke", own)
+
+
+def test_the_model_that_steers_is_not_the_one_that_judges(tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"")
+    path = str(tmp_path / "m.safetensors")
+    own = {"authentic": str(tmp_path), "protocol": path}
+    with pytest.raises(ParameterError, match="identity_model is the verifier, which would judge its own work"):
+        check_parameters(own | {"verifier": path, "identity_model": path})
+
+
+def test_training_nothing_is_refused(tmp_path):
+    from sface_lib.generator.launch import train_generator
+
+    path = save_pair(tmp_path / "w.safetensors", pair(GeneratorSpec(12, 16, 128, 16)))
+    p = build_parameters("smoke", {"generator_weights": str(path), "total_kimg": "0"})
+    with pytest.raises(InputError, match="total_kimg = 0 trains nothing"):
+        train_generator(p, tmp_path / "run")
+
+
+def test_a_log_is_kept_beside_the_weights(tmp_path):
+    main(["generator", "train", "--out", str(tmp_path), *SMALL])
+    rows = [json.loads(line) for line in Path(tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert {"kimg", "images_per_second", "ada_p", "loss_generator", "r1"} <= rows[0].keys()
