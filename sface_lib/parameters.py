@@ -135,7 +135,7 @@ class ReportParameters(BaseModel):
     generator_batch: int = _field(
         16, "01 02", "Images in one training step of the generator, over all processes.", ge=2
     )
-    generator_learning_rate: float = _field(0.0025, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
+    generator_learning_rate: float = _field(0.005, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
     r1_gamma: float | None = _field(
         None, "02", "Weight of the R1 gradient penalty on real images; unset is 0.0002 x side² / batch.", ge=0
     )
