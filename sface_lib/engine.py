@@ -8,7 +8,6 @@ newest two are kept, and it is read strictly: a missing or extra field is an err
 import contextlib
 import ctypes
 import json
-import os
 import random
 import shutil
 from pathlib import Path
@@ -22,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from sface_lib.errors import CheckpointError, TrainingError, WeightsError
-from sface_lib.files import atomic_path, read_json, write_json
+from sface_lib.files import atomic_folder, atomic_path, read_json, write_json
 
 CHECKPOINTS_KEPT = 2
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # Of glibc's malloc.h.
@@ -110,19 +109,13 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], s
     """Write `checkpoint-<step>` atomically and remove all but the newest two."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"checkpoint-{step:09d}"
-    temporary = folder / f".{target.name}-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with atomic_folder(target) as temporary:
         save_file(
             {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()},
             temporary / "tensors.safetensors",
         )
         write_json(temporary / "state.json", state | {"step": step})
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     for old in checkpoints(folder)[CHECKPOINTS_KEPT:]:
         shutil.rmtree(old)
     return target

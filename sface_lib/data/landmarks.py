@@ -19,10 +19,8 @@ from sface_lib.errors import InputError
 MODEL = "shape_predictor_5_face_landmarks.dat"
 # The eyes of the ArcFace template, left and right in the picture, as shares of its 112 px.
 TEMPLATE_EYES = np.array([[38.2946, 51.6963], [73.5318, 51.5014]]) / 112
-DETECTED_PX, MARGIN = (
-    192,
-    0.25,
-)  # Faces are enlarged to this side, and mirrored beyond it: crops are tighter than faces.
+# Faces are enlarged to this side, and mirrored beyond it by this share: crops are tighter than faces.
+DETECTED_PX, MARGIN = 192, 0.25
 
 
 @functools.cache

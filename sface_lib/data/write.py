@@ -4,8 +4,6 @@ import io
 import itertools
 import json
 import operator
-import shutil
-import uuid
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,7 +16,7 @@ from PIL import Image
 from sface_lib.data.layout import LABELS_FILE
 from sface_lib.data.sources import member_name
 from sface_lib.errors import FacesError, InputError
-from sface_lib.files import add_to_zip, atomic_path
+from sface_lib.files import add_to_zip, atomic_folder, atomic_path
 
 _END = object()
 
@@ -104,18 +102,13 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
 
 def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir()
-    try:
+    with atomic_folder(path) as temporary:
         for row in rows:
             target = temporary / _folder_member(row, identities)
             target.parent.mkdir(exist_ok=True)
             if target.exists():
                 raise InputError(f"two images would be written to '{target.relative_to(temporary)}'; rename one")
             target.write_bytes(row.png)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:

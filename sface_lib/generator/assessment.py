@@ -8,7 +8,6 @@ from accelerate import Accelerator
 
 from sface_lib.biometrics import (
     Interval,
-    VerificationMetrics,
     bootstrap_metrics,
     identity_weights,
     verification_metrics,
@@ -16,6 +15,7 @@ from sface_lib.biometrics import (
 from sface_lib.biometrics.intervals import percentile_interval
 from sface_lib.data import FaceSet
 from sface_lib.generator import quality
+from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor
 from sface_lib.recognition import RecognitionModel, embed_faces
 
@@ -59,9 +59,7 @@ def take_sample(
     faces: FaceSet, per_class: int, model: RecognitionModel, regressor: NuisanceRegressor, accelerator: Accelerator
 ) -> Sample:
     """Measure the first `per_class` images of each class."""
-    labels = faces.require_labels()
-    order = pd.Series(labels).groupby(labels).cumcount().to_numpy()
-    faces = faces.subset(np.flatnonzero(order < per_class))
+    faces = faces.subset(first_images(faces, len(faces.identities), per_class))
     images = faces.load(size_px=model.spec.size_px).numpy()
     return Sample(
         embed_faces(model, faces, accelerator),
@@ -98,7 +96,11 @@ def quality_table(authentic: Sample, synthetic: Sample, resamples: int, seed: in
     even = [x[np.random.default_rng(seed).permutation(len(x))[:size]] for x in (a, b)]
     floor_precision, floor_recall = quality.precision_recall(*floor)
     precision, recall = quality.precision_recall(a, b)
-    (own, _), (within, bounds) = (_within(sample, resamples, seed) for sample in (authentic, synthetic))
+    pairs = _pairs(synthetic)
+    own, within = (
+        verification_metrics(found["scores_genuine"], found["scores_impostor"]) for found in (_pairs(authentic), pairs)
+    )
+    bounds = bootstrap_metrics(**pairs, resamples=resamples, seed=seed)
     rows = [
         ("kernel distance x 1000", 1000 * same, 1000 * distance, 1000 * between.low, 1000 * between.high,
          f"{len(a):,} and {n:,} embeddings, by class"),
@@ -141,15 +143,19 @@ def shortcomings(spread: np.ndarray, memorised: quality.Memorisation | None) -> 
     return told
 
 
-def _within(sample: Sample, resamples: int, seed: int) -> tuple[VerificationMetrics, dict[str, Interval]]:
-    """Verification figures of all pairs of a set, with identity-bootstrap intervals."""
+def _pairs(sample: Sample) -> dict[str, np.ndarray]:
+    """Scores and identities of all pairs of a set, by the names that `bootstrap_metrics` takes."""
     first, second = np.triu_indices(len(sample.labels), 1)
     scores = (sample.embeddings @ sample.embeddings.T)[first, second]
     one, other = sample.labels[first], sample.labels[second]
-    genuine, impostor = scores[one == other], scores[one != other]
     apart = one != other
-    intervals = bootstrap_metrics(genuine, one[~apart], impostor, one[apart], other[apart], resamples, seed=seed)
-    return verification_metrics(genuine, impostor), intervals
+    return {
+        "scores_genuine": scores[~apart],
+        "genuine_identity": one[~apart],
+        "scores_impostor": scores[apart],
+        "impostor_identity_a": one[apart],
+        "impostor_identity_b": other[apart],
+    }
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

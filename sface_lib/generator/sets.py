@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from sface_lib.data import encode_png
 from sface_lib.data.landmarks import misalignment
 from sface_lib.data.layout import LABELS_FILE
 from sface_lib.errors import InputError
-from sface_lib.files import add_to_zip, atomic_path, claim_folder
+from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder
 from sface_lib.generator.networks import Generator
 from sface_lib.generator.sampling import draw
 from sface_lib.generator.steering import Steering
@@ -168,12 +167,6 @@ def _passed(images: torch.Tensor, labels: np.ndarray, steering: Steering | None,
 
 
 def _write_class(target: Path, images: list[tuple[int, torch.Tensor]]) -> None:
-    temporary = target.with_name(f".{target.name}-{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with atomic_folder(target) as folder:
         for index, image in images:
-            (temporary / f"{index:08d}.png").write_bytes(encode_png(image))
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            (folder / f"{index:08d}.png").write_bytes(encode_png(image))

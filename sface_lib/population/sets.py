@@ -2,8 +2,6 @@
 
 import functools
 import multiprocessing
-import os
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from tqdm.auto import tqdm
 
 from sface_lib.data import write_protocol
 from sface_lib.errors import InputError
-from sface_lib.files import atomic_path, claim_folder
+from sface_lib.files import atomic_folder, atomic_path, claim_folder
 from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
@@ -120,16 +118,10 @@ def _render_identity(folder: Path, split: str, images: int, size_px: int, seed: 
     """All images of one identity; its folder appears when it is whole."""
     photographer, name = _photographer(size_px), _name(split, identity)
     person = draw_person(photographer.model, split, identity, seed)
-    temporary = folder / f".{name}-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
+    with atomic_folder(folder / name) as target:
         shots = [draw_shot(person, split, identity, image, seed) for image in range(images)]
         for image, photograph in enumerate(photographer.take(person, shots)):
-            (temporary / _file(image)).write_bytes(photograph)
-        os.replace(temporary, folder / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            (target / _file(image)).write_bytes(photograph)
 
 
 def _name(split: str, identity: int) -> str:
