@@ -18,7 +18,8 @@ report: $(VENV)/installed
 # The figures that the README shows, from a run of the `quick` profile.
 figures: $(VENV)/installed
 	$(BIN)/sface report --profile quick --out runs/figures
-	cp runs/figures/figures/01_data.training_faces.png runs/figures/figures/05_evaluation.accuracy.png figures/
+	cd runs/figures/figures && cp 01_data.training_faces.png 02_generation.side_by_side.png 05_evaluation.accuracy.png \
+		../../../figures/
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST)
@@ -29,7 +30,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 bench: $(VENV)/installed-dev
-	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'

@@ -5,6 +5,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from sface_lib.errors import ParameterError, SfaceError
 from sface_lib.parameters import describe_parameters, profile_names
@@ -110,10 +111,12 @@ def _generate(arguments: argparse.Namespace) -> int:
     """`sface generate`; under `torchrun`, in every process."""
     from sface_lib.engine import make_accelerator
     from sface_lib.files import sha256_of_file
-    from sface_lib.generator import Order, Steering, class_means, generate_set, load_generator
+    from sface_lib.generator import SHIPPED_PATH, Order, Steering, class_means, generate_set, load_generator
+    from sface_lib.parameters import EMBEDDED
     from sface_lib.recognition import open_model
 
-    generator, accelerator = load_generator(arguments.weights), make_accelerator()
+    weights = SHIPPED_PATH if arguments.weights == EMBEDDED else Path(arguments.weights)
+    generator, accelerator = load_generator(weights), make_accelerator()
     generator.to(accelerator.device)
     classes = arguments.classes or generator.spec.n_classes or 1
     order = Order(classes, arguments.per_class, arguments.seed, arguments.psi, arguments.batch)
@@ -122,8 +125,8 @@ def _generate(arguments: argparse.Namespace) -> int:
         model = open_model(arguments.identity_model)
         means = class_means(generator, accelerator, model, classes, arguments.seed)
         steering = Steering(model, means, arguments.identity_steps, least_score=arguments.identity_score)
-    weights = sha256_of_file(arguments.weights)
-    path = generate_set(arguments.out, generator, accelerator, order, weights, steering, arguments.aligned)
+    recipe = (order, sha256_of_file(weights), steering, arguments.aligned)
+    path = generate_set(arguments.out, generator, accelerator, *recipe)
     _say(f"Faces: {path}")
     return 0
 
@@ -189,7 +192,12 @@ def _add_generator(commands: argparse._SubParsersAction) -> None:
         description="Draw images of every class as identity folders or a zip. A stopped run goes on where it was. "
         "Several processes: torchrun --nproc_per_node N -m sface_lib.cli generate ...",
     )
-    generate.add_argument("--weights", required=True, metavar="FILE", help="a generator made or imported by sface")
+    generate.add_argument(
+        "--weights",
+        default="embedded",
+        metavar="FILE",
+        help="a generator made or imported by sface; default: embedded, the shipped one",
+    )
     generate.add_argument("--out", required=True, metavar="DIR|ZIP", help="a new folder, or one of the same recipe")
     generate.add_argument("--per-class", type=int, default=60, metavar="N", help="images of each class; default: 60")
     generate.add_argument("--classes", type=int, metavar="N", help="the first N classes; default: all")

@@ -27,15 +27,17 @@ EMBEDDED = "embedded"
 NONE = "none"
 BASELINE = "baseline"
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
+# Parameters that are a path, and the words that stand there instead.
 PATH_PARAMETERS = {
-    "authentic": EMBEDDED,
-    "protocol": EMBEDDED,
-    "protocol_faces": "",
-    "verifier": EMBEDDED,
-    "generator_weights": NONE,
-    "identity_model": "",
-    "teacher": BASELINE,
+    "authentic": (EMBEDDED,),
+    "protocol": (EMBEDDED,),
+    "protocol_faces": ("",),
+    "verifier": (EMBEDDED,),
+    "generator_weights": (EMBEDDED, NONE),
+    "identity_model": ("",),
+    "teacher": (BASELINE,),
 }
+EMBEDDED_WEIGHTS_PX = 64
 
 
 def _field(default: Any, stages: str, description: str, **limits: Any) -> Any:
@@ -104,21 +106,22 @@ class ReportParameters(BaseModel):
 
     # 02: the generator.
     generator_weights: str = _field(
-        NONE,
+        EMBEDDED,
         "02",
-        "Weights that training goes on from: a file made by this program; 'none' begins with noise.",
+        "Weights that training goes on from: a file made by this program; 'embedded' is the shipped generator of the "
+        "population, 'none' begins with noise.",
     )
     generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], _FROM_TEXT] = _field(
-        32, "02", "Side of the generated images."
+        EMBEDDED_WEIGHTS_PX, "02", "Side of the generated images."
     )
     generator_channel_base: int = _field(
-        1024,
+        2048,
         "02",
         "Channels at a resolution are this over the resolution, up to generator_channel_max; given weights have their "
         "own.",
         ge=64,
     )
-    generator_channel_max: int = _field(64, "02", "Most channels of a layer; given weights have their own.", ge=8)
+    generator_channel_max: int = _field(128, "02", "Most channels of a layer; given weights have their own.", ge=8)
     noise_injection: bool = _field(
         False,
         "02",
@@ -137,7 +140,10 @@ class ReportParameters(BaseModel):
     )
     generator_learning_rate: float = _field(0.005, "02", "Adam step size of generator and discriminator.", gt=0, lt=1)
     r1_gamma: float | None = _field(
-        None, "02", "Weight of the R1 gradient penalty on real images; unset is 0.0002 x side² / batch.", ge=0
+        None,
+        "02",
+        "Weight of the R1 gradient penalty on real images; unset is 0.0002 x side² / batch, and at least 0.3.",
+        ge=0,
     )
     r1_interval_steps: int = _field(16, "02", "The R1 penalty is computed at every so many steps.", ge=1)
     ema_half_life_kimg: float = _field(2.0, "02", "Half-life of the moving average of the generator's weights.", gt=0)
@@ -237,6 +243,16 @@ class ReportParameters(BaseModel):
             )
         if self.generator_weights == NONE and self.total_kimg == 0:
             raise ValueError("total_kimg = 0 needs weights to use; give generator_weights, or a length above 0")
+        if self.generator_weights == EMBEDDED and self.authentic != EMBEDDED:
+            raise ValueError(
+                "generator_weights: 'embedded' draws the embedded identities; with faces of your own give "
+                "generator_weights=none, or weights trained on them"
+            )
+        if self.generator_weights == EMBEDDED and self.generator_resolution_px != EMBEDDED_WEIGHTS_PX:
+            raise ValueError(
+                f"generator_weights: 'embedded' draws {EMBEDDED_WEIGHTS_PX} px, not {self.generator_resolution_px}; "
+                f"set generator_resolution_px={EMBEDDED_WEIGHTS_PX}, or generator_weights=none"
+            )
 
     def _check_report(self) -> None:
         """Rules of a whole report; raises `ValueError`."""
@@ -260,13 +276,14 @@ class ReportParameters(BaseModel):
     @classmethod
     def _existing(cls, value: str, info: Any) -> str:
         """A path must exist, and is kept absolute because notebooks run in another folder."""
-        if value == PATH_PARAMETERS[info.field_name]:
+        words = PATH_PARAMETERS[info.field_name]
+        if value in words:
             return value
         path = Path(value).expanduser()
         if not path.exists():
             raise ValueError(
                 f"{info.field_name}: no file or folder at {value!r}; "
-                f"give an existing path or {PATH_PARAMETERS[info.field_name]!r}"
+                f"give an existing path or {' or '.join(map(repr, words))}"
             )
         return str(path.resolve())
 
@@ -335,7 +352,9 @@ def input_paths(parameters: ReportParameters, stage: str) -> dict[str, Path]:
     """Files and folders outside the run folder that a stage reads, by parameter."""
     values = stage_parameters(parameters, stage)
     return {
-        name: Path(values[name]) for name, word in PATH_PARAMETERS.items() if name in values and values[name] != word
+        name: Path(values[name])
+        for name, words in PATH_PARAMETERS.items()
+        if name in values and values[name] not in words
     }
 
 

@@ -8,10 +8,19 @@ from sface_lib.generator.sampling import draw
 from sface_lib.generator.sets import Order, generate_set, pack_set
 from sface_lib.generator.steering import Steering, class_means
 from sface_lib.generator.training import GeneratorTrainer
-from sface_lib.generator.weights import TrainedPair, load_generator, load_pair, save_generator, save_pair
+from sface_lib.generator.weights import (
+    SHIPPED_PATH,
+    TrainedPair,
+    load_generator,
+    load_pair,
+    save_generator,
+    save_pair,
+    shipped_log,
+)
 
 __all__ = [
     "Discriminator",
+    "SHIPPED_PATH",
     "Generator",
     "GeneratorRecipe",
     "GeneratorSpec",
@@ -31,4 +40,5 @@ __all__ = [
     "pack_set",
     "save_generator",
     "save_pair",
+    "shipped_log",
 ]

@@ -9,6 +9,7 @@ layer of ours that computes the same.
 import collections
 import dataclasses
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -176,8 +177,9 @@ def _mapping_state(foreign: dict[str, torch.Tensor], theirs: str, ours: str, lay
 
 
 def _embedding_state(foreign: dict[str, torch.Tensor], theirs: str, ours: str) -> dict[str, torch.Tensor]:
-    """The label embedding, a vector for each class."""
-    return {f"{ours}.weight": foreign[f"{theirs}embed.weight"].T, f"{ours}.bias": foreign[f"{theirs}embed.bias"]}
+    """The label embedding, a vector for each class; theirs is divided by the root of their number when it is used."""
+    weight = foreign[f"{theirs}embed.weight"]
+    return {f"{ours}.weight": weight.T / math.sqrt(weight.shape[1]), f"{ours}.bias": foreign[f"{theirs}embed.bias"]}
 
 
 def _generator_state(foreign: dict[str, torch.Tensor], spec: GeneratorSpec) -> dict[str, torch.Tensor]:
@@ -210,4 +212,7 @@ def _discriminator_state(foreign: dict[str, torch.Tensor], spec: GeneratorSpec) 
     if spec.n_classes:
         state |= _embedding_state(foreign, "mapping.", "embedding")
         state |= _mapping_state(foreign, "mapping.", "label_layers.", spec.label_layers)
+        # A logit for faces of any class is ours alone.
+        width = foreign["b4.out.weight"].shape[1]
+        state |= {"shared.weight": torch.zeros(1, width), "shared.bias": torch.zeros(1)}
     return state

@@ -14,7 +14,7 @@ from sface_lib.generator.networks import GeneratorSpec
 from sface_lib.generator.recipe import GeneratorRecipe
 from sface_lib.generator.sampling import draw
 from sface_lib.generator.training import GeneratorTrainer
-from sface_lib.generator.weights import TrainedPair, load_pair, save_pair
+from sface_lib.generator.weights import SHIPPED_PATH, TrainedPair, load_pair, save_pair
 from sface_lib.parameters import EMBEDDED, NONE, ReportParameters
 from sface_lib.population import first_images, shipped_faces
 
@@ -50,7 +50,7 @@ def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, Trai
     if p.generator_weights == NONE:
         widths = {"channel_base": p.generator_channel_base, "channel_max": p.generator_channel_max}
         return GeneratorSpec(n_classes, p.generator_resolution_px, **widths, noise=p.noise_injection), None
-    path = Path(p.generator_weights)
+    path = SHIPPED_PATH if p.generator_weights == EMBEDDED else Path(p.generator_weights)
     start = load_pair(path)
     spec = start.generator.spec
     if spec.resolution_px != p.generator_resolution_px:

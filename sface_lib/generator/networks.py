@@ -22,9 +22,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from sface_lib.errors import InputError
+from sface_lib.generator.layers import (
+    GAIN,
+    Convolution,
+    LabelEmbedding,
+    Linear,
+    activate,
+    double,
+    fir_kernel,
+    normalise_moment,
+)
 
-LEAK = 0.2
-GAIN = math.sqrt(2.0)  # Of the activation: it keeps the second moment of a standard normal input.
 MINIBATCH_GROUP = 4
 SMALLEST_PX = 4
 MAPPING_RATE = 0.01
@@ -69,76 +77,6 @@ class GeneratorSpec:
     def channels(self, resolution_px: int) -> int:
         """Width of the layers at a resolution."""
         return min(self.channel_base // resolution_px, self.channel_max)
-
-
-def activate(x: torch.Tensor, clamp: float | None = None) -> torch.Tensor:
-    """Leaky ReLU; its gain belongs to the caller's weights, which are smaller than the activations."""
-    x = F.leaky_relu_(x, LEAK)
-    return x if clamp is None else x.clamp(-clamp, clamp)
-
-
-def normalise_moment(x: torch.Tensor) -> torch.Tensor:
-    """Scale each row of `[N, d]` to a mean square of one."""
-    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-
-
-def fir_kernel(channels: int, like: torch.Tensor, gain: float = 1.0) -> torch.Tensor:
-    """The separable low-pass filter [1, 3, 3, 1] of StyleGAN2 for a depthwise convolution, `[channels, 1, 4, 4]`."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=like.device)
-    kernel = torch.outer(taps, taps) * (gain / 64)
-    return kernel.to(like.dtype).expand(channels, 1, 4, 4)
-
-
-def double(x: torch.Tensor) -> torch.Tensor:
-    """Twice the resolution: zeros between the samples, then the low-pass filter; zeros beyond the border."""
-    kernel = fir_kernel(x.shape[1], x, gain=4)
-    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
-
-
-class Linear(nn.Module):
-    """Linear layer with an equalised learning rate: weights of unit variance, scaled when they are used."""
-
-    def __init__(self, n_in: int, n_out: int, bias: float = 0.0, rate: float = 1.0, gain: float = 1.0):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in) / rate)
-        self.bias = nn.Parameter(torch.full((n_out,), bias / rate))
-        self.weight_gain, self.bias_gain = gain * rate / math.sqrt(n_in), gain * rate
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
-
-
-class Convolution(nn.Module):
-    """Convolution with an equalised learning rate and "same" padding; `down` halves the resolution, filtered."""
-
-    def __init__(self, n_in: int, n_out: int, kernel_px: int, gain: float, bias: bool = True, down: bool = False):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel_px, kernel_px))
-        self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
-        self.weight_gain, self.bias_gain, self.down = gain / math.sqrt(n_in * kernel_px**2), gain, down
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.weight * self.weight_gain
-        bias = None if self.bias is None else self.bias * self.bias_gain
-        padding = weight.shape[-1] // 2
-        if not self.down:
-            return F.conv2d(x, weight, bias, padding=padding)
-        # A depthwise filter of stride 2 is slow backward on a CPU; the dense convolution takes the stride.
-        blurred = F.conv2d(x, fir_kernel(x.shape[1], x), padding=1 + padding, groups=x.shape[1])
-        return F.conv2d(blurred, weight, bias, stride=2)
-
-
-class LabelEmbedding(nn.Module):
-    """Class labels int64 `[N]` to codes `[N, size]` whose mean square is one."""
-
-    def __init__(self, n_classes: int, size: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(n_classes, size))
-        self.bias = nn.Parameter(torch.zeros(size))
-        self.gain = 1 / math.sqrt(n_classes)
-
-    def forward(self, labels: torch.Tensor) -> torch.Tensor:
-        return normalise_moment(self.weight[labels] * self.gain + self.bias)
 
 
 class Mapping(nn.Module):
@@ -317,7 +255,12 @@ def minibatch_deviation(x: torch.Tensor) -> torch.Tensor:
 
 
 class Discriminator(nn.Module):
-    """Images and labels to one logit each; high means authentic."""
+    """Images and labels to one logit each; high means authentic.
+
+    Beside the projection on the label there is a logit for faces of any class, as Miyato and Koyama derive it ("cGANs
+    with Projection Discriminator", ICLR 2018, equation 3); StyleGAN2-ADA has the projection alone. With few images a
+    class it learns what a face is without waiting for every class.
+    """
 
     def __init__(self, spec: GeneratorSpec):
         super().__init__()
@@ -332,6 +275,7 @@ class Discriminator(nn.Module):
         self.convolution = Convolution(width + 1, width, 3, GAIN)
         self.features = Linear(width * SMALLEST_PX**2, width, gain=GAIN)
         self.logit = Linear(width, width if conditional else 1)
+        self.shared = Linear(width, 1) if conditional else None
         self.embedding = LabelEmbedding(spec.n_classes, width) if conditional else None
         self.label_layers = nn.ModuleList(
             Linear(width, width, rate=MAPPING_RATE, gain=GAIN) for _ in range(spec.label_layers if conditional else 0)
@@ -346,10 +290,11 @@ class Discriminator(nn.Module):
             # The last layers are small, and their sums are long: float32.
             x = minibatch_deviation(x.to(torch.promote_types(x.dtype, torch.float32)))
             x = activate(self.convolution(x), self.spec.clamp)
-            x = self.logit(activate(self.features(x.flatten(1))))
+            features = activate(self.features(x.flatten(1)))
+            x = self.logit(features)
             if self.embedding is None:
                 return x[:, 0]
             code = self.embedding(labels)
             for layer in self.label_layers:
                 code = activate(layer(code))
-            return (x * code).sum(1) / math.sqrt(x.shape[1])
+            return (x * code).sum(1) / math.sqrt(x.shape[1]) + self.shared(features)[:, 0]

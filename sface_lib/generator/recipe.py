@@ -9,12 +9,15 @@ from sface_lib.data import FaceBatches
 from sface_lib.errors import InputError
 from sface_lib.generator.networks import GeneratorSpec
 
+LEAST_GAMMA = 0.3
+
 
 @dataclasses.dataclass(frozen=True)
 class GeneratorRecipe:
     """How a generator is trained; lengths in thousand images shown to the discriminator (kimg).
 
-    `r1_gamma` None is the published heuristic, 0.0002 R² / batch. `r1_share` is the part of a batch that R1 is taken
+    `r1_gamma` None is the published heuristic, 0.0002 R² / batch, and at least 0.3: with few images a class a smaller
+    penalty lets the discriminator learn the images by heart. `r1_share` is the part of a batch that R1 is taken
     over. `ada_target` 0 turns adaptive augmentation off. `label_sampling` says whose labels generated images take in
     training: "images" follows the set's class frequencies, "classes" draws every class alike.
     """
@@ -45,7 +48,9 @@ class GeneratorRecipe:
 
     def gamma(self, resolution_px: int) -> float:
         """The weight of R1 at a resolution."""
-        return 0.0002 * resolution_px**2 / self.batch if self.r1_gamma is None else self.r1_gamma
+        if self.r1_gamma is not None:
+            return self.r1_gamma
+        return max(LEAST_GAMMA, 0.0002 * resolution_px**2 / self.batch)
 
 
 def check_trainable(data: FaceBatches, spec: GeneratorSpec, recipe: GeneratorRecipe, processes: int) -> None:

@@ -1,12 +1,7 @@
 """One training loop for the generator: the method of StyleGAN2-ADA, on any number of processes, with exact resume.
 
-Source: Karras et al. (CVPR 2020), appendix B for lazy regularisation; Mescheder et al. (ICML 2018) for R1; Karras et
-al. (NeurIPS 2020) for adaptive augmentation and the choice of the R1 weight.
-
-Two things make a step cheap. The discriminator looks at the generated images once: the same forward pass gives the
-generator its gradient and the discriminator its own, both for the same weights. And R1, whose double backward pass is
-the dearest arithmetic of all, is taken over a part of the batch: its mean over half of the images has the same
-expectation as over all of them.
+Source: Karras et al. (CVPR 2020), appendix B for lazy regularisation; Karras et al. (NeurIPS 2020) for adaptive
+augmentation.
 """
 
 import copy
@@ -18,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from tqdm import tqdm
 
@@ -35,8 +29,9 @@ from sface_lib.engine import (
     seed_step,
     unflatten,
 )
-from sface_lib.generator.augment import AugmentationControl, augment, draw_transforms
+from sface_lib.generator.augment import AugmentationControl, draw_transforms
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.generator.objective import LOSSES, Objective
 from sface_lib.generator.recipe import GeneratorRecipe, check_trainable
 from sface_lib.generator.weights import TrainedPair
 
@@ -44,7 +39,6 @@ W_MEAN_DRAWS = 4096
 EMA_RAMP = 0.05
 CONTROL_STEPS = 4
 CHECK_STEPS = 8
-LOSSES = ("loss_generator", "loss_discriminator", "logit_real", "logit_fake", "sign_real", "r1")
 
 
 def _optimiser(module: torch.nn.Module, rate: float, interval: int = 1) -> torch.optim.Adam:
@@ -90,6 +84,7 @@ class GeneratorTrainer:
         generator, discriminator = (start.generator, start.discriminator) if start else (None, None)
         self.generator = self._placed(generator or Generator(spec))
         self.discriminator = self._placed(discriminator or Discriminator(spec))
+        self.objective = Objective(self.generator, self.discriminator, recipe, accelerator.autocast)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.optimiser_g = _optimiser(self.generator, recipe.learning_rate)
         self.optimiser_d = _optimiser(self.discriminator, recipe.learning_rate, recipe.r1_interval_steps)
@@ -158,10 +153,14 @@ class GeneratorTrainer:
     def _train_step(self) -> None:
         """One step of generator and discriminator."""
         real, labels, z, fake_labels, transforms = self._draw_batch()
-        grads_g, grads_d, losses = self._gradients_fake(z, fake_labels, transforms[0])
-        real = augment(real, transforms[1]) if transforms[1] else real
-        for total, extra in zip(grads_d, self._gradients_real(real, labels, losses), strict=True):
+        grads_g, grads_d, losses = self.objective.generated(
+            self._mixed_styles(z, fake_labels), fake_labels, transforms[0]
+        )
+        with_r1 = self.step % self.recipe.r1_interval_steps == 0
+        grads_real, losses_real = self.objective.authentic(real, labels, transforms[1], with_r1)
+        for total, extra in zip(grads_d, grads_real, strict=True):
             total.add_(extra)
+        losses |= losses_real | {"loss_discriminator": losses["loss_discriminator"] + losses_real["loss_discriminator"]}
         self._descend(self.optimiser_g, self.generator, grads_g)
         self._descend(self.optimiser_d, self.discriminator, grads_d)
         self.step += 1
@@ -208,46 +207,6 @@ class GeneratorTrainer:
         cut = int(random.integers(1, self.spec.styles))
         other = self.generator.mapping(z[1], labels)[:, None]
         return torch.cat([ws[:, :cut], other.expand(-1, self.spec.styles - cut, -1)], 1)
-
-    def _gradients_fake(self, z, labels, transforms):
-        """Both networks' gradients from generated images, by one forward pass through the discriminator."""
-        with self.accelerator.autocast():
-            fake = self.generator.synthesise(self._mixed_styles(z, labels))
-        seen = augment(fake, transforms) if transforms else fake  # In float32, as authentic images are.
-        shown = seen.detach().requires_grad_()
-        with self.accelerator.autocast():
-            logits = self.discriminator(shown, labels)
-        loss_g, loss_d = F.softplus(-logits).mean(), F.softplus(logits).mean()
-        (pull,) = torch.autograd.grad(loss_g, shown, retain_graph=True)
-        grads_d = _gradients(loss_d, self.discriminator)
-        grads_g = _gradients(seen, self.generator, pull)
-        return grads_g, grads_d, {"loss_generator": loss_g, "loss_discriminator": loss_d, "logit_fake": logits.mean()}
-
-    def _gradients_real(self, real: torch.Tensor, labels: torch.Tensor, losses: dict) -> list[torch.Tensor]:
-        """The discriminator's gradient from authentic images, with R1 at every few steps; adds to `losses`."""
-        with self.accelerator.autocast():
-            logits = self.discriminator(real, labels)
-        loss = F.softplus(-logits).mean()
-        gradients = _gradients(loss, self.discriminator)
-        losses["r1"] = torch.zeros((), device=real.device)
-        gamma = self.recipe.gamma(self.spec.resolution_px)
-        if gamma > 0 and self.step % self.recipe.r1_interval_steps == 0:
-            count = max(1, round(len(real) * self.recipe.r1_share))
-            losses["r1"] = penalty = self._r1(real[:count], labels[:count])
-            extra = _gradients(penalty * (gamma / 2 * self.recipe.r1_interval_steps), self.discriminator)
-            for total, addition in zip(gradients, extra, strict=True):
-                total.add_(addition)
-        losses |= {"logit_real": logits.mean(), "sign_real": logits.sign().mean()}
-        losses["loss_discriminator"] = losses["loss_discriminator"] + loss
-        return gradients
-
-    def _r1(self, real: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean squared norm of the logits' gradient at the images as the discriminator sees them."""
-        real = real.detach().requires_grad_()
-        with self.accelerator.autocast():
-            logits = self.discriminator(real, labels)
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-        return gradient.square().sum((1, 2, 3)).mean()
 
     def _descend(self, optimiser: torch.optim.Optimizer, module: torch.nn.Module, gradients: list[torch.Tensor]):
         """One optimiser step with the gradients' mean over all processes."""
@@ -326,10 +285,3 @@ class GeneratorTrainer:
             else:
                 load_strictly(module, unflatten(name, tensors), f"the checkpoint's {name}")
         self.step, self.control.p = state["step"], state["ada_p"]
-
-
-def _gradients(output: torch.Tensor, module: torch.nn.Module, pull: torch.Tensor | None = None) -> list[torch.Tensor]:
-    """Gradients of an output, or of its product with `pull`, by a module's parameters; zero where it uses none."""
-    parameters = list(module.parameters())
-    found = torch.autograd.grad(output, parameters, pull, allow_unused=True, materialize_grads=True)
-    return [gradient.contiguous() if gradient.dim() == 0 else gradient for gradient in found]

@@ -8,16 +8,19 @@ same under `generator.` and `discriminator.` for a pair. Kernels may be float16;
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from sface_lib.engine import load_strictly, save_weights, unflatten
+from sface_lib.engine import load_strictly, read_log, save_weights, unflatten
 from sface_lib.errors import WeightsError
 from sface_lib.files import sha256_of_file
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 
+# The generator of the embedded population; beside it the log of its training and its figures.
+SHIPPED_PATH = Path(__file__).parents[1] / "assets/generator/balanced-64.safetensors"
 GENERATOR, PAIR = "class-conditional generator", "class-conditional generator and discriminator"
 
 
@@ -69,6 +72,11 @@ def load_pair(path: str | Path) -> TrainedPair:
     load_strictly(generator, unflatten("generator", state), f"{path}'s generator")
     load_strictly(discriminator, unflatten("discriminator", state), f"{path}'s discriminator")
     return TrainedPair(generator, discriminator, description["kimg"], description["ada_p"], sha256_of_file(path))
+
+
+def shipped_log() -> list[dict[str, Any]]:
+    """The log of the shipped generator's training, one row a snapshot, as `log.jsonl` of any training has."""
+    return read_log(SHIPPED_PATH.with_suffix(".jsonl"))
 
 
 def _description(path: str | Path) -> dict:

@@ -104,7 +104,7 @@ def plan_report(
 def _check_models(parameters: model.ReportParameters) -> None:
     """Open the models that are given, in a process of its own: torch would fill this one to the end of the run."""
     given = {name: getattr(parameters, name) for name in MODELS}
-    paths = [f"{name}={path}" for name, path in given.items() if path != model.PATH_PARAMETERS[name]]
+    paths = [f"{name}={path}" for name, path in given.items() if path not in model.PATH_PARAMETERS[name]]
     if paths:
         search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}

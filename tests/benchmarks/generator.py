@@ -1,15 +1,15 @@
 """How fast the generator trains and draws, where a step's time goes, and what it holds in memory.
 
-    [SFACE_PEER_STYLEGAN=checkout of stylegan2-ada-pytorch] python tests/benchmarks/generator.py [steps]
+    [SFACE_PEER_STYLEGAN=checkout of stylegan2-ada-pytorch] python -O tests/benchmarks/generator.py [steps]
 
 Ratios are taken within one run; run it on a quiet machine. Every row trains or draws with 200 classes and a batch of
-32, augmentation at p = 0.3. The peer runs in float32 and under bf16 autocast; on a GPU at its own mixed precision.
+32, augmentation at p = 0.3. The peer runs in float32 and under bf16 autocast, which its assertions refuse without -O;
+on a GPU at its own mixed precision.
 """
 
 import contextlib
 import io
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from sface_lib.data import FaceBatches
 from sface_lib.engine import make_accelerator
@@ -113,12 +114,24 @@ def shares(trainer: GeneratorTrainer, steps: int) -> dict[str, float]:
     return {"step": plain + r1, "D": plain - sum(found.values()) + r1} | found
 
 
+class Operations(TorchDispatchMode):
+    """Counts multiplications and additions of matrix products and convolutions, forward and backward."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if (counted := flop_registry.get(func._overloadpacket)) is not None:
+            self.total += counted(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
 def flops(trainer: GeneratorTrainer) -> float:
     """Operations of one step without R1."""
     trainer.step = 1
-    with FlopCounterMode(display=False) as counter:
+    with Operations() as operations:
         trainer._train_step()
-    return float(counter.get_total_flops())
+    return float(operations.total)
 
 
 def sampled_rate(trainer: GeneratorTrainer, steps: int) -> float:
@@ -151,26 +164,11 @@ def peer_rates(folder: str, setting: tuple[int, int, int], autocast: bool, steps
         widths = {"channel_base": base, "channel_max": widest, **half}
         common = {"c_dim": CLASSES, "img_resolution": size, "img_channels": 3}
         mapping = {"num_layers": 2}
-        g = (
-            Generator(z_dim=128, w_dim=128, mapping_kwargs=mapping, synthesis_kwargs=widths, **common)
-            .to(device)
-            .train()
-        )
-        d = Discriminator(**common, **widths).to(device).train()
-        names = [
-            "xflip",
-            "rotate90",
-            "xint",
-            "scale",
-            "rotate",
-            "aniso",
-            "xfrac",
-            "brightness",
-            "contrast",
-            "lumaflip",
-            "hue",
-            "saturation",
-        ]
+        g = Generator(z_dim=128, w_dim=128, mapping_kwargs=mapping, synthesis_kwargs=widths, **common)
+        d = Discriminator(**common, **widths)
+        g.to(device).train(), d.to(device).train()
+        geometry = "xflip rotate90 xint scale rotate aniso xfrac"
+        names = f"{geometry} brightness contrast lumaflip hue saturation".split()
         pipe = AugmentPipe(**dict.fromkeys(names, 1)).to(device)
         pipe.p.copy_(torch.tensor(P))
         loss = StyleGAN2Loss(device, g.mapping, g.synthesis, d, pipe, style_mixing_prob=0.9, r1_gamma=0.05, pl_weight=0)
@@ -247,7 +245,9 @@ def memory_alone(setting: tuple[int, int, int]) -> None:
     if torch.cuda.is_available():
         print(torch.cuda.max_memory_allocated() / 2**30)
     else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        # Not getrusage: a process inherits the peak of the one that started it.
+        peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        print(int(peak.split()[1]) / 2**20)
 
 
 def main(steps: int = 5) -> None:
@@ -265,7 +265,8 @@ def main(steps: int = 5) -> None:
             limit = BATCH * rates[{"no": "float32"}.get(accelerator.mixed_precision, "bf16")] / flops(trainer)
             print(f"\n{name}: drawn {drawn:.0f} images/s, trained {trained:.1f}, {trained / limit:.0%} of what the")
             print(f"  arithmetic allows ({limit:.1f})")
-            for kind, autocast in (("float32", False), ("bf16 autocast", True)) if folder else ():
+            kinds = {"float32": False} | ({} if __debug__ else {"bf16 autocast": True})
+            for kind, autocast in kinds.items() if folder else ():
                 theirs = peer_rates(folder, setting, autocast, max(2, steps // 2))
                 ratios = f"ours {trained / theirs[0]:.1f} and {drawn / theirs[1]:.1f} times"
                 print(f"  peer, {kind}: trained {theirs[0]:.1f}, drawn {theirs[1]:.0f}: {ratios}")

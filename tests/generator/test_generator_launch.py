@@ -20,6 +20,7 @@ from sface_lib.generator import (
     make_start,
     save_generator,
     save_pair,
+    shipped_log,
 )
 from sface_lib.generator.launch import chosen_faces
 from sface_lib.generator.networks import Discriminator, Generator
@@ -114,6 +115,11 @@ def test_given_weights_bring_their_architecture(tmp_path):
     assert spec == GeneratorSpec(12, 16, 512, 32, noise=False) and start is None
 
 
+def test_the_shipped_weights_stand_under_their_word():
+    spec, start = make_start(build_parameters("quick"), 200)
+    assert (spec.n_classes, spec.resolution_px) == (200, 64) and start.kimg == pytest.approx(shipped_log()[-1]["kimg"])
+
+
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
@@ -135,6 +141,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, spec, sentence):
     [
         ({"generator_weights": "none", "total_kimg": 0}, "total_kimg = 0 needs weights to use"),
         ({"generator_weights": "nowhere.safetensors"}, "generator_weights: no file or folder at"),
+        ({"generator_resolution_px": 32}, "'embedded' draws 64 px, not 32; set generator_resolution_px=64, or"),
+        ({"authentic": "."}, "'embedded' draws the embedded identities; with faces of your own give generator_weights"),
         ({"label_sampling": "often"}, "label_sampling"),
         ({"ada_target": 1}, "ada_target"),
     ],
@@ -154,7 +162,7 @@ def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
 def test_the_model_that_steers_is_not_the_one_that_judges(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(b"")
     path = str(tmp_path / "m.safetensors")
-    own = {"authentic": str(tmp_path), "protocol": path}
+    own = {"authentic": str(tmp_path), "protocol": path, "generator_weights": "none"}
     with pytest.raises(ParameterError, match="identity_model is the verifier, which would judge its own work"):
         check_parameters(own | {"verifier": path, "identity_model": path})
 

@@ -20,7 +20,8 @@ from sface_lib.generator import (
     load_generator,
     save_generator,
 )
-from sface_lib.generator.networks import StyledConvolution, fir_kernel, minibatch_deviation
+from sface_lib.generator.layers import fir_kernel
+from sface_lib.generator.networks import StyledConvolution, minibatch_deviation
 from sface_lib.generator.sampling import latents
 
 

@@ -37,7 +37,7 @@ def test_one_pass_through_the_discriminator_gives_the_gradients_of_two(faces, tm
     made = trainer(faces, tmp_path)
     z, labels = torch.randn(2, 8, 16), torch.arange(8) % 4
     torch.manual_seed(0)  # The noise of the layers.
-    grads_g, grads_d, _ = made._gradients_fake(z, labels, None)
+    grads_g, grads_d, _ = made.objective.generated(made._mixed_styles(z, labels), labels, None)
     torch.manual_seed(0)
     fake = made.generator.synthesise(made._mixed_styles(z, labels))
     loss_g = F.softplus(-made.discriminator(fake, labels)).mean()
@@ -50,8 +50,8 @@ def test_one_pass_through_the_discriminator_gives_the_gradients_of_two(faces, tm
 
 def test_r1_is_the_squared_slope_of_the_logits(faces, tmp_path):
     made, slope = trainer(faces, tmp_path), torch.randn(3, 16, 16)
-    made.discriminator = lambda images, labels: (images * slope).sum((1, 2, 3))
-    penalty = made._r1(torch.randn(5, 3, 16, 16), torch.zeros(5, dtype=torch.int64))
+    made.objective.discriminator = lambda images, labels: (images * slope).sum((1, 2, 3))
+    penalty = made.objective.r1(torch.randn(5, 3, 16, 16), torch.zeros(5, dtype=torch.int64))
     assert penalty.item() == pytest.approx(slope.square().sum().item(), rel=1e-5)
 
 
@@ -61,28 +61,33 @@ def test_r1_over_a_share_of_the_batch_has_the_expectation_of_the_whole(faces, tm
     made.discriminator.requires_grad_(False)
     real, labels = torch.randn(16, 3, 16, 16), torch.arange(16) % 4
     # Groups as the minibatch deviation forms them, every fourth image, so that each image has its own companions.
-    parts = [made._r1(real[i::4], labels[i::4]).item() for i in range(4)]
-    assert np.mean(parts) == pytest.approx(made._r1(real, labels).item(), rel=1e-4)
+    parts = [made.objective.r1(real[i::4], labels[i::4]).item() for i in range(4)]
+    assert np.mean(parts) == pytest.approx(made.objective.r1(real, labels).item(), rel=1e-4)
 
 
-def test_r1_enters_at_its_interval_with_its_weight(faces, tmp_path):
+def test_r1_enters_with_its_weight(faces, tmp_path):
     made = trainer(faces, tmp_path, r1_gamma=2.0, r1_interval_steps=4, r1_share=1.0)
     real, labels = torch.randn(8, 3, 16, 16), torch.arange(8) % 4
 
-    def gradients(step):
-        made.step = step
-        return made._gradients_real(real, labels, {"loss_discriminator": torch.zeros(())})
-
-    with_r1, without = gradients(4), gradients(5)
-    extra = torch.autograd.grad(made._r1(real, labels), list(made.discriminator.parameters()), materialize_grads=True)
+    with_r1, without = (made.objective.authentic(real, labels, None, with_r1)[0] for with_r1 in (True, False))
+    extra = torch.autograd.grad(
+        made.objective.r1(real, labels), list(made.discriminator.parameters()), materialize_grads=True
+    )
     for a, b, c in zip(with_r1, without, extra, strict=True):
         torch.testing.assert_close(a - b, c * 2.0 / 2 * 4, rtol=1e-3, atol=1e-5)  # gamma / 2, times the interval.
+
+
+def test_r1_is_taken_at_its_interval(faces, tmp_path):
+    made = trainer(faces, tmp_path, total_kimg=0.072, r1_interval_steps=4, snapshot_kimg=0.008)
+    made.train()  # Nine steps of eight images.
+    assert [row["r1"] > 0 for row in read_log(tmp_path / "log.jsonl")] == [True, *[False] * 3] * 2 + [True]
 
 
 def test_the_weight_of_r1_follows_the_published_heuristic():
     """Karras et al. (2020, limited data), appendix C: 0.0002 x side² / batch; their 1024 px at batch 32 gives 6.6."""
     recipe = GeneratorRecipe(1, 32, 0.002, 10, 1, 0)
     assert recipe.gamma(1024) == pytest.approx(6.5536)
+    assert recipe.gamma(64) == 0.3  # Theirs is 0.03; few images a class want more.
     assert GeneratorRecipe(1, 32, 0.002, 10, 1, 0, r1_gamma=0.0).gamma(1024) == 0
 
 
@@ -112,14 +117,13 @@ def test_the_average_is_held_by_its_half_life(faces, tmp_path):
 
 def test_augmentation_grows_while_the_discriminator_knows_the_images(faces, tmp_path):
     made = trainer(faces, tmp_path, total_kimg=0.4, ada_kimg=0.1, ada_target=0.6, snapshot_kimg=0.08)
-    made._gradients_real_of = made._gradients_real
+    authentic = made.objective.authentic
 
-    def sure(real, labels, losses):
-        gradients = made._gradients_real_of(real, labels, losses)
-        losses["sign_real"] = torch.ones(())
-        return gradients
+    def sure(*arguments):
+        gradients, losses = authentic(*arguments)
+        return gradients, losses | {"sign_real": torch.ones(())}
 
-    made._gradients_real = sure
+    made.objective.authentic = sure
     made.train()
     strengths = [row["ada_p"] for row in read_log(tmp_path / "log.jsonl")]
     # 0.08 kimg between snapshots, of which the last step or two may wait for the next look at the logits.
@@ -134,7 +138,7 @@ def test_authentic_and_generated_images_are_augmented_in_one_precision(faces, tm
         seen.append((images.dtype, torch.is_autocast_enabled("cpu")))
         return augment(images, transforms)
 
-    monkeypatch.setattr("sface_lib.generator.training.augment", noted)
+    monkeypatch.setattr("sface_lib.generator.objective.augment", noted)
     made = trainer(faces, tmp_path, precision="bf16")
     made.control.p = 0.5
     made._train_step()
@@ -209,7 +213,6 @@ import torch
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
-from sface_lib.generator.training import LOSSES
 
 faces, folder = map(Path, sys.argv[1:])
 torch.set_num_threads(1)
