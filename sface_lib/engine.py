@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sface_lib.errors import CheckpointError, TrainingError, WeightsError
@@ -206,6 +206,12 @@ def save_weights(path: str | Path, module: torch.nn.Module, description: dict[st
             state = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in state.items()}
         save_file(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
     return Path(path)
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """What `save_weights` noted in a file's header; empty where it noted nothing. Raises what safetensors raises."""
+    with safe_open(path, "pt") as stored:
+        return json.loads((stored.metadata() or {}).get("sface", "{}"))
 
 
 def load_strictly(module: torch.nn.Module, state: dict[str, torch.Tensor], what: str) -> None:

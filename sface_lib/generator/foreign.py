@@ -19,7 +19,6 @@ import torch
 
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.files import sha256_of_file
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.unpickle import load_restricted
 
@@ -116,11 +115,6 @@ def import_stylegan2(path: str | Path) -> tuple[Generator, Discriminator | None]
     return generator, discriminator
 
 
-def description(path: str | Path) -> dict[str, str]:
-    """Where imported weights come from, for the header of what is saved."""
-    return {"imported": Path(path).name, "sha256": sha256_of_file(path)}
-
-
 def _spec(g: ForeignModule, d: ForeignModule | None, path: str | Path) -> GeneratorSpec:
     """The architecture, read from shapes and attributes; whatever our networks lack is refused."""
     synthesis, mapping = g.synthesis, g.mapping
@@ -172,7 +166,7 @@ def _spec(g: ForeignModule, d: ForeignModule | None, path: str | Path) -> Genera
 
 
 def _mapping_state(foreign: dict[str, torch.Tensor], theirs: str, ours: str, layers: int) -> dict[str, torch.Tensor]:
-    """Layers of a mapping network; a linear layer keeps its name and shape, the embedding is transposed."""
+    """Layers of a mapping network; each keeps its shape."""
     return {f"{ours}{i}.{part}": foreign[f"{theirs}fc{i}.{part}"] for i in range(layers) for part in ("weight", "bias")}
 
 

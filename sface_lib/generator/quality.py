@@ -231,12 +231,8 @@ def memorisation(
     ):
         raise InputError("training and held-out images must be of the same identities, as many of each")
     best, other = (_best(*_pair(x, synthetic)) for x in (members, held_out))
-    wins = np.zeros((len(labels), len(labels)))
-    for i, label in enumerate(labels):
-        own = best[member_labels == label]
-        for j, against in enumerate(labels):
-            theirs = other[held_out_labels == against]
-            wins[i, j] = ((own[:, None] > theirs) + 0.5 * (own[:, None] == theirs)).sum()
+    own, theirs = ((np.asarray(x)[:, None] == labels).astype(np.float64) for x in (member_labels, held_out_labels))
+    wins = own.T @ ((best[:, None] > other) + 0.5 * (best[:, None] == other)) @ theirs
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(wins, np.outer(counts, counts), weights)
     auc = verification_metrics(best, other).auc

@@ -6,15 +6,14 @@ same under `generator.` and `discriminator.` for a pair. Kernels may be float16;
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sface_lib.engine import load_strictly, read_log, save_weights, unflatten
+from sface_lib.engine import load_strictly, read_description, read_log, save_weights, unflatten
 from sface_lib.errors import WeightsError
 from sface_lib.files import sha256_of_file
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
@@ -81,8 +80,7 @@ def shipped_log() -> list[dict[str, Any]]:
 
 def _description(path: str | Path) -> dict:
     try:
-        with safe_open(path, "pt") as stored:
-            description = json.loads((stored.metadata() or {}).get("sface", "{}"))
+        description = read_description(path)
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"{path} cannot be read as safetensors ({error}); give weights made by `sface generator train`, or by "

@@ -5,21 +5,27 @@ of recognition embeddings would reward.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from sface_lib.data import FaceSet, open_faces, to_unit_range
-from sface_lib.engine import load_strictly, make_accelerator, save_weights, seed_everything, seed_step
+from sface_lib.engine import (
+    load_strictly,
+    make_accelerator,
+    read_description,
+    save_weights,
+    seed_everything,
+    seed_step,
+)
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.population.shipped import FOLDER, SIZE_PX
+from sface_lib.recognition import image_batches
 from sface_lib.recognition.augment import flip, robust
 
 NUISANCES = ("yaw", "pitch", "light_across", "light_down", "smile", "mouth_open")
@@ -74,8 +80,7 @@ class NuisanceRegressor:
         """Nuisances of each image of a set, float32 `[N, 6]`, in the units of `nuisance_truth`."""
         network = self.network.eval().to(accelerator.device)
         rows = []
-        for start in range(0, len(faces), batch):
-            images = faces.load(np.arange(start, min(start + batch, len(faces))), size_px=SIZE_PX)
+        for images in image_batches(faces, SIZE_PX, batch):
             with accelerator.autocast():
                 rows.append(network(to_unit_range(images.to(accelerator.device))).cpu().numpy())
         return np.concatenate(rows) * self.sd + self.mean
@@ -118,8 +123,7 @@ def train_nuisance_regressor(path: str | Path, sets: str | Path = FOLDER, steps:
 
 def load_nuisance_regressor(path: str | Path = REGRESSOR_PATH) -> NuisanceRegressor:
     """Read what `train_nuisance_regressor` wrote; the shipped one by default."""
-    with safe_open(path, "pt") as stored:
-        description = json.loads((stored.metadata() or {}).get("sface", "{}"))
+    description = read_description(path)
     if description.get("kind") != KIND:
         raise WeightsError(f"{path} holds no {KIND}; give one made by `sface population ship`")
     network = NuisanceNetwork()
