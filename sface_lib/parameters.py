@@ -25,6 +25,7 @@ from sface_lib.errors import ParameterError
 
 EMBEDDED = "embedded"
 NONE = "none"
+AUTO = "auto"
 BASELINE = "baseline"
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 # Parameters that are a path, and the words that stand there instead.
@@ -33,6 +34,7 @@ PATH_PARAMETERS = {
     "protocol": (EMBEDDED,),
     "protocol_faces": ("",),
     "verifier": (EMBEDDED,),
+    "second_verifier": (AUTO, NONE),
     "generator_weights": (EMBEDDED, NONE),
     "identity_model": ("",),
     "teacher": (BASELINE,),
@@ -66,7 +68,7 @@ class ReportParameters(BaseModel):
         "01",
         "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for the population's five.",
     )
-    protocol_faces: str = _field("", "01 05", "Faces that the pairs name; empty for the authentic set itself.")
+    protocol_faces: str = _field("", "01 03 05", "Faces that the pairs name; empty for the authentic set itself.")
     verifier: str = _field(
         EMBEDDED,
         "02 03",
@@ -189,10 +191,27 @@ class ReportParameters(BaseModel):
     )
 
     # 03: the identity link.
-    shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=100)
-    bootstrap_resamples: int = _field(500, "02 03 05", "Identity bootstrap resamples behind each interval.", ge=100)
+    second_verifier: str = _field(
+        AUTO,
+        "03",
+        "Weights of another recognition model that judges the link; 'auto' is dlib's public model where the extra "
+        "align is installed, 'none' leaves it out.",
+    )
+    shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=1000)
+    bootstrap_resamples: int = _field(500, "02 03 05", "Identity bootstrap resamples behind each interval.", ge=500)
     max_rank: int = _field(
         20, "03", "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
+    )
+    equivalence_margin: float = _field(
+        0.02, "03", "Largest distance of an AUC from chance that counts as equivalent to it.", gt=0, lt=0.5
+    )
+    power_images: int = _field(300, "03", "Training images whose altered copies are planted to measure power.", ge=20)
+    power_draws: int = _field(400, "03", "Sets that are put together for each share of planted copies.", ge=100)
+    filter_fmrs: str = _field(
+        "0.5, 0.2, 0.05",
+        "03",
+        "Shares of control images, each above 0 and below 1, that the filter's thresholds let pass as too near.",
+        pattern=r"^\s*0?\.\d*[1-9]\d*\s*(,\s*0?\.\d*[1-9]\d*\s*)*$",
     )
 
     # 04: recognition.
@@ -222,6 +241,9 @@ class ReportParameters(BaseModel):
         "04",
         "Weight of the knowledge transfer loss 1 - cos in CL; 39.06 is 10000 x MSE at 512 dimensions.",
         gt=0,
+    )
+    train_filtered: bool = _field(
+        False, "04", "Train CLS on every filtered set of notebook 03, too; notebook 05 draws what it costs."
     )
 
     @model_validator(mode="after")

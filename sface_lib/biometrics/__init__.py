@@ -4,24 +4,31 @@ Arrays in, numbers out: no files, no plots. A score is a similarity, higher is m
 accepted when ``score >= threshold``. Everything is computed in float64.
 """
 
-from sface_lib.biometrics.bootstrap import bootstrap_metrics
+from sface_lib.biometrics.binned import BinnedImpostors, binned_metrics, binned_roc
+from sface_lib.biometrics.bootstrap import bootstrap_metrics, bootstrap_samples
 from sface_lib.biometrics.curves import RocCurve, roc
 from sface_lib.biometrics.folds import KfoldAccuracy, kfold_accuracy
-from sface_lib.biometrics.identification import cmc
-from sface_lib.biometrics.intervals import Interval, accuracy_interval, identity_weights
+from sface_lib.biometrics.identification import cmc, templates
+from sface_lib.biometrics.intervals import Estimate, Interval, accuracy_interval, identity_weights
 from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
 
 __all__ = [
+    "BinnedImpostors",
+    "Estimate",
     "Interval",
     "KfoldAccuracy",
     "RocCurve",
     "VerificationMetrics",
     "accuracy_interval",
+    "binned_metrics",
+    "binned_roc",
     "bootstrap_metrics",
+    "bootstrap_samples",
     "cmc",
     "fnmr_at_fmr",
     "identity_weights",
     "kfold_accuracy",
     "roc",
+    "templates",
     "verification_metrics",
 ]

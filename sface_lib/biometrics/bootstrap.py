@@ -4,17 +4,26 @@ Scores are binned once for each identity (genuine) or pair of identities (impost
 weighted sum of those histograms, and all resamples together are matrix products.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.biometrics.intervals import Interval, identity_indices, identity_weights, percentile_interval
+from sface_lib.biometrics.intervals import (
+    Estimate,
+    Interval,
+    identity_indices,
+    identity_weights,
+    percentile_interval,
+)
+from sface_lib.biometrics.metrics import fnmr_at_fmr, verification_metrics
 from sface_lib.errors import InputError
 
 BLOCK_NUMBERS = 4_000_000  # numbers held at a time in a block of histograms or of weights, 32 MB each
 MOST_PRODUCTS = 10**12  # resamples * identity pairs * bins, about a minute on two cores
 FEWEST_BINS, MOST_BINS = 200, 10_000
+# Rates of members found at a rate of others, and from how many others on.
+RATES = {"tpr": ("fmr100", 0.01, 100), "tpr_1000": ("fmr1000", 0.001, 30_000)}
 
 
 def bootstrap_metrics(
@@ -68,24 +77,96 @@ def bootstrap_metrics(
     _refuse_self_pairs(first, second)
     level = checks.share("level", level, one_allowed=False)
     weights = identity_weights(n_identities, resamples, seed)
-    bins = _affordable_bins(bins, len(weights), min(impostor.size, n_identities * (n_identities - 1) // 2))
+    bins = affordable_bins(bins, len(weights), min(impostor.size, n_identities * (n_identities - 1) // 2))
 
     low, high = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
-    genuine_bin, impostor_bin = (_bin_of(part, low, high, bins) for part in (genuine, impostor))
+    genuine_bin, impostor_bin = (bin_of(part, low, high, bins) for part in (genuine, impostor))
     pair = np.minimum(first, second) * n_identities + np.maximum(first, second)
 
     def pair_weights(codes: np.ndarray) -> np.ndarray:
         return weights[:, codes // n_identities] * weights[:, codes % n_identities]
 
-    genuine_share = _resampled_shares(own, genuine_bin, bins, lambda codes: weights[:, codes])
-    impostor_share = _resampled_shares(pair, impostor_bin, bins, pair_weights)
-    values = {
+    genuine_blocks = _sorted_blocks(own, genuine_bin, bins, lambda codes: weights[:, codes])
+    impostor_blocks = _sorted_blocks(pair, impostor_bin, bins, pair_weights)
+    means = (_bin_means(part, place, bins) for part, place in ((genuine, genuine_bin), (impostor, impostor_bin)))
+    values = resampled_metrics(genuine_blocks, impostor_blocks, *means)
+    return {name: percentile_interval(values[name], level) for name in ("eer", "auc", "genuine_mean", "impostor_mean")}
+
+
+def bootstrap_samples(
+    members: np.ndarray,
+    member_identity: np.ndarray,
+    others: np.ndarray,
+    other_identity: np.ndarray,
+    resamples: int = 1000,
+    seed: int = 0,
+    bins: int = 1000,
+) -> dict[str, Estimate]:
+    """How far members score above others: "auc", and "tpr" and "tpr_1000", at 1 % and 0.1 % of the others.
+
+    A rate is left out where there are fewer than 100, or 30,000, others. Each score belongs to one identity, and a draw
+    weighs all of an identity's scores alike, whichever side they are on.
+
+    Parameters
+    ----------
+    members, others
+        Real scores [M] and [N].
+    member_identity, other_identity
+        Integer identity of each; a label is one person on both sides.
+    bins
+        Equal steps from the lowest to the highest score, for the intervals alone.
+
+    Raises
+    ------
+    InputError
+        Unusable arrays, or too few identities to resample.
+    """
+    members, others = checks.scores("members", members), checks.scores("others", others)
+    labels = checks.labels("member_identity", member_identity, members.size)
+    other_labels = checks.labels("other_identity", other_identity, others.size)
+    own, theirs, count = identity_indices([labels, other_labels])
+    auc = verification_metrics(members, others).auc
+    weights = identity_weights(count, resamples, seed)
+    low, high = min(members.min(), others.min()), max(members.max(), others.max())
+    cells = [code * bins + bin_of(part, low, high, bins) for code, part in ((own, members), (theirs, others))]
+    histograms = [np.bincount(cell, minlength=count * bins).reshape(count, bins) for cell in cells]
+    drawn = resampled_metrics(*([(weights, histogram)] for histogram in histograms), np.zeros(bins), np.zeros(bins))
+    found = {"auc": (auc, drawn["auc"])}
+    for name, (metric, rate, fewest) in RATES.items():
+        if others.size >= fewest:
+            found[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
+    return {name: Estimate(float(value), draws) for name, (value, draws) in found.items()}
+
+
+def resampled_metrics(
+    genuine: Iterable[tuple[np.ndarray, np.ndarray]],
+    impostor: Iterable[tuple[np.ndarray, np.ndarray]],
+    genuine_means: np.ndarray,
+    impostor_means: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Metrics of every resample, float64 [R] each, NaN where it lacks genuine or impostor scores.
+
+    Parameters
+    ----------
+    genuine, impostor
+        Blocks of (weights [R, C], histogram [C, bins]): how much each of C groups weighs in each resample, and where
+        its scores lie. Bins ascend and are the same for all.
+    genuine_means, impostor_means
+        Mean score in each bin [bins].
+
+    Returns
+    -------
+    "eer", "auc", "fmr100", "fmr1000" (lowest FNMR at which FMR is 1 %, 0.1 %), "genuine_mean" and "impostor_mean".
+    """
+    genuine_share, impostor_share = _shares(genuine, len(genuine_means)), _shares(impostor, len(impostor_means))
+    return {
         "eer": _equal_error(genuine_share, impostor_share),
         "auc": _area(genuine_share, impostor_share),
-        "genuine_mean": genuine_share @ _bin_means(genuine, genuine_bin, bins),
-        "impostor_mean": impostor_share @ _bin_means(impostor, impostor_bin, bins),
+        "fmr100": _fnmr_at(genuine_share, impostor_share, 0.01),
+        "fmr1000": _fnmr_at(genuine_share, impostor_share, 0.001),
+        "genuine_mean": genuine_share @ genuine_means,
+        "impostor_mean": impostor_share @ impostor_means,
     }
-    return {name: percentile_interval(value, level) for name, value in values.items()}
 
 
 def _refuse_self_pairs(first: np.ndarray, second: np.ndarray) -> None:
@@ -97,7 +178,8 @@ def _refuse_self_pairs(first: np.ndarray, second: np.ndarray) -> None:
         )
 
 
-def _affordable_bins(bins: int, resamples: int, n_pairs: int) -> int:
+def affordable_bins(bins: int, resamples: int, n_pairs: int) -> int:
+    """As many of the bins as can be paid for; raises `InputError` where that is fewer than 200."""
     bins = checks.integer("bins", bins, FEWEST_BINS, MOST_BINS)
     affordable = MOST_PRODUCTS // (resamples * n_pairs)
     if affordable < FEWEST_BINS:
@@ -109,10 +191,10 @@ def _affordable_bins(bins: int, resamples: int, n_pairs: int) -> int:
     return min(bins, affordable)
 
 
-def _bin_of(scores: np.ndarray, low: float, high: float, bins: int) -> np.ndarray:
-    """Return the bin of each score, int64 [N]; the highest score falls into the last bin."""
+def bin_of(scores: np.ndarray, low: float, high: float, bins: int) -> np.ndarray:
+    """Return which of equal bins from `low` to `high` each score is in, int64; the highest is in the last."""
     if low == high:
-        return np.zeros(scores.size, dtype=np.int64)
+        return np.zeros(scores.shape, dtype=np.int64)
     return np.minimum(((scores - low) / (high - low) * bins).astype(np.int64), bins - 1)
 
 
@@ -121,27 +203,42 @@ def _bin_means(scores: np.ndarray, bin_of: np.ndarray, bins: int) -> np.ndarray:
     return np.bincount(bin_of, scores, bins) / np.maximum(np.bincount(bin_of, minlength=bins), 1)
 
 
-def _resampled_shares(
+def _sorted_blocks(
     code: np.ndarray, bin_of: np.ndarray, bins: int, weights_of: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Return the weighted share of scores in each bin, float64 [R, bins]; NaN rows where no weight is left.
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Weights [R, C] and histograms [C, bins] of groups of scores, a block of groups at a time.
 
-    `code` [N] names the group (identity or pair of identities) of each score, and `weights_of` gives the
-    weights [R, C] of C groups. Sorted by group, scores are taken a block of groups at a time.
+    `code` [N] names the group (identity or pair of identities) of each score, and `weights_of` gives the weights of
+    groups.
     """
     key = np.sort(code * bins + bin_of)
     groups, starts = np.unique(key // bins, return_index=True)
     starts = np.append(starts, key.size)
-    total = np.zeros((len(weights_of(groups[:1])), bins))
-    block = max(1, BLOCK_NUMBERS // max(total.shape))
+    block = max(1, BLOCK_NUMBERS // max(len(weights_of(groups[:1])), bins))
     for at in range(0, groups.size, block):
         codes = groups[at : at + block]
         sizes = np.diff(starts[at : at + codes.size + 1])
         cell = key[starts[at] : starts[at + codes.size]] - np.repeat(codes - np.arange(codes.size), sizes) * bins
-        histogram = np.bincount(cell, minlength=codes.size * bins).reshape(codes.size, bins)
-        total += weights_of(codes) @ histogram.astype(np.float64)
+        yield weights_of(codes), np.bincount(cell, minlength=codes.size * bins).reshape(codes.size, bins)
+
+
+def _shares(blocks: Iterable[tuple[np.ndarray, np.ndarray]], bins: int) -> np.ndarray:
+    """Return the weighted share of scores in each bin, float64 [R, bins]; NaN rows where no weight is left."""
+    total = np.zeros((1, bins))
+    for weights, histogram in blocks:
+        total = total + weights @ histogram.astype(np.float64)
     mass = total.sum(axis=1, keepdims=True)
     return np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
+
+
+def _fnmr_at(genuine_share: np.ndarray, impostor_share: np.ndarray, target: float) -> np.ndarray:
+    """Return FNMR where FMR is `target`, linear between the bins' edges, for each resample [R]."""
+    fmr = np.cumsum(impostor_share[:, ::-1], axis=1)  # accepting the bins from the last down to this one
+    tmr = np.cumsum(genuine_share[:, ::-1], axis=1)
+    at = np.argmax(fmr > target, axis=1)[:, None]
+    fmr_step, tmr_step = (np.take_along_axis(part[:, ::-1], at, 1)[:, 0] for part in (impostor_share, genuine_share))
+    part = (target - np.take_along_axis(fmr, at, 1)[:, 0] + fmr_step) / fmr_step
+    return 1 - np.take_along_axis(tmr, at, 1)[:, 0] + (1 - part) * tmr_step
 
 
 def _equal_error(genuine_share: np.ndarray, impostor_share: np.ndarray) -> np.ndarray:

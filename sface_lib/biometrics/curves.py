@@ -89,6 +89,38 @@ def accepted_counts(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarr
     )
 
 
+def decisive_counts(genuine: np.ndarray, impostor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The part of `accepted_counts` that areas, operating points and the EER depend on, at a fraction of the work.
+
+    Between two genuine scores FNMR stays as it is while FMR grows: such thresholds change no area and no FNMR at a
+    FMR. Of them are kept the last above each genuine score, and the two where FMR passes FNMR.
+    """
+    single = [part.astype(np.float32) for part in (genuine, impostor)]
+    if np.array_equal(single[0], genuine) and np.array_equal(single[1], impostor):
+        genuine, impostor = single  # They were of single precision, which sorts in half the time.
+    genuine, impostor = np.sort(genuine), np.sort(impostor)
+    own = np.unique(genuine)[::-1]
+
+    def counts(threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(part.size - np.searchsorted(part, threshold, side="left") for part in (genuine, impostor))
+
+    accepted, accepted_impostor = counts(own)
+    # In float64: a crossing that rounding misses by one threshold is among the neighbours that are kept.
+    crossed = accepted_impostor * float(genuine.size) >= (genuine.size - accepted) * float(impostor.size)
+    at = int(np.argmax(crossed))
+    above = np.searchsorted(impostor, own, side="right")
+    kept = [own, impostor[above[above < impostor.size]], [min(genuine[0], impostor[0])]]
+    for step in (at - 1, at, at + 1):
+        rejected = genuine.size - (accepted[step - 1] if 0 < step <= own.size else 0)
+        wanted = min(impostor.size, int(np.ceil(rejected * impostor.size / genuine.size)))
+        if 0 <= step <= own.size and wanted > 0:
+            value = impostor[impostor.size - wanted]
+            above = np.searchsorted(impostor, value, side="right")
+            kept.append(impostor[above - 1 : above + 1])
+    threshold = np.append(np.unique(np.concatenate(kept)).astype(np.float64), np.inf)[::-1]
+    return (threshold, *counts(threshold))
+
+
 def to_curve(threshold: np.ndarray, accepted_genuine: np.ndarray, accepted_impostor: np.ndarray) -> RocCurve:
     """Divide the counts of `accepted_counts` by their totals, which stand at the lowest threshold."""
     n_genuine, n_impostor = accepted_genuine[-1], accepted_impostor[-1]

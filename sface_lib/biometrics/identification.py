@@ -47,7 +47,7 @@ def cmc(
     probe_labels = checks.labels("probe_labels", probe_labels, len(probe))
     gallery_labels = checks.labels("gallery_labels", gallery_labels, len(gallery))
     max_rank = checks.integer("max_rank", max_rank, 1)
-    identities, templates = _templates(gallery, gallery_labels)
+    identities, rows = templates(gallery, gallery_labels)
     absent = np.setdiff1d(probe_labels, identities)
     if absent.size:
         named = ", ".join(map(str, absent[:5])) + (", …" if absent.size > 5 else "")
@@ -55,7 +55,7 @@ def cmc(
             f"probe_labels holds {absent.size} identities that the gallery lacks ({named}); "
             "the set is closed: leave out their probes or add them to the gallery."
         )
-    rank = _ranks(probe, templates, np.searchsorted(identities, probe_labels))
+    rank = _ranks(probe, rows, np.searchsorted(identities, probe_labels))
     at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
     return np.cumsum(at_rank[1 : max_rank + 1]) / len(probe)
 
@@ -65,17 +65,28 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _templates(gallery: np.ndarray, gallery_labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the identities, ascending [K], and their unit templates [K, d]."""
-    order = np.argsort(gallery_labels, kind="stable")
-    identities, first = np.unique(gallery_labels[order], return_index=True)
+def templates(embeddings: np.ndarray, labels: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """One template an identity: the mean of its first `most` unit embeddings (None: of all), of unit length.
+
+    Returns
+    -------
+    The identities, ascending [K], and their templates, float64 [K, d].
+
+    Raises
+    ------
+    InputError
+        Unusable embeddings or labels, or the embeddings of an identity cancel out.
+    """
+    embeddings = checks.embeddings("embeddings", embeddings)
+    labels = checks.labels("labels", labels, len(embeddings))
+    order = np.argsort(labels, kind="stable")
+    identities, first = np.unique(labels[order], return_index=True)
     rows = np.split(order, first[1:])
-    means = np.stack([_unit(gallery[row]).mean(axis=0) for row in rows])
+    means = np.stack([_unit(embeddings[row[:most]]).mean(axis=0) for row in rows])
     empty = np.flatnonzero(np.linalg.norm(means, axis=1) <= TIE)
     if empty.size:
         raise InputError(
-            f"gallery embeddings of identity {identities[empty[0]]} cancel out, so it has no template; "
-            "check the embeddings."
+            f"the embeddings of identity {identities[empty[0]]} cancel out, so it has no template; check them."
         )
     return identities, _unit(means)
 

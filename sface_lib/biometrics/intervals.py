@@ -24,6 +24,18 @@ class Interval:
     resamples: int
 
 
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A figure, and what it was in each draw of a bootstrap, float64 [R]; NaN where a draw gives none."""
+
+    value: float
+    draws: np.ndarray
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The central `level` of the draws."""
+        return percentile_interval(self.draws, level)
+
+
 def identity_weights(n_identities: int, resamples: int, seed: int) -> np.ndarray:
     """Return how often each identity is drawn, float64 [resamples, n_identities]; every row sums to n_identities.
 

@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.biometrics.curves import RocCurve, accepted_counts, to_curve
+from sface_lib.biometrics.curves import RocCurve, accepted_counts, decisive_counts, to_curve
 from sface_lib.errors import InputError
 
 # Below 30 expected errors a rate is known to about +-30 % at best (the rule of 30, ISO/IEC 19795-1).
 ERRORS_FOR_PRECISION = 30
+LARGEST_PRODUCT = 2**61
 TARGETS = {"fmr100": 0.01, "fmr1000": 0.001}
 
 
@@ -22,7 +23,7 @@ class VerificationMetrics:
     eer
         Mean of FMR and FNMR at the threshold where they are closest, in [0, 1].
     eer_threshold
-        That threshold, always one of the scores.
+        That threshold: one of the scores, or of the places that counted scores stand at.
     fmr100, fmr1000
         Lowest FNMR at which FMR is at most 1 %, 0.1 %.
     auc
@@ -81,11 +82,21 @@ def verification_metrics(genuine: np.ndarray, impostor: np.ndarray) -> Verificat
     0.0
     """
     genuine, impostor = checks.scores("genuine", genuine), checks.scores("impostor", impostor)
-    counts = accepted_counts(genuine, impostor)
+    return summarise(decisive_counts(genuine, impostor), _moments(genuine), _moments(impostor))
+
+
+def summarise(
+    counts: tuple[np.ndarray, np.ndarray, np.ndarray],
+    genuine_moments: tuple[float, float],
+    impostor_moments: tuple[float, float],
+) -> VerificationMetrics:
+    """Metrics of what `accepted_counts` gives, and of means and standard deviations."""
+    n_genuine, n_impostor = int(counts[1][-1]), int(counts[2][-1])
+    if n_genuine * n_impostor > LARGEST_PRODUCT:  # Beyond int64, rounding of float64 is far below any count.
+        counts = (counts[0], counts[1].astype(np.float64), counts[2].astype(np.float64))
     eer, eer_threshold = _equal_error(*counts)
-    points, reasons, imprecise = _operating_points(to_curve(*counts), impostor.size)
-    genuine_mean, genuine_sd = _moments(genuine)
-    impostor_mean, impostor_sd = _moments(impostor)
+    points, reasons, imprecise = _operating_points(to_curve(*counts), n_impostor)
+    (genuine_mean, genuine_sd), (impostor_mean, impostor_sd) = genuine_moments, impostor_moments
     fdr, d_prime = _separation(abs(genuine_mean - impostor_mean), float(np.hypot(genuine_sd, impostor_sd)))
     if fdr is None:
         reasons |= dict.fromkeys(("fdr", "d_prime"), "both variances are 0, or too small to divide by")
@@ -100,8 +111,8 @@ def verification_metrics(genuine: np.ndarray, impostor: np.ndarray) -> Verificat
         genuine_sd=genuine_sd,
         impostor_mean=impostor_mean,
         impostor_sd=impostor_sd,
-        n_genuine=genuine.size,
-        n_impostor=impostor.size,
+        n_genuine=n_genuine,
+        n_impostor=n_impostor,
         reasons=reasons,
         imprecise=imprecise,
     )

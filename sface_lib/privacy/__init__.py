@@ -1,6 +1,32 @@
 """Embeddings of two sets to evidence on the identity link."""
 
-from sface_lib.privacy.chance import ShuffleTest, shuffle_test
+from sface_lib.privacy.chance import LabelTable, ShuffleTest, auc_table, hit_table, shuffle_test
 from sface_lib.privacy.compare import Comparison, compare_sets, compare_within
+from sface_lib.privacy.intervals import bootstrap_comparison
+from sface_lib.privacy.link import LabelFreeLink, best_label, label_free_link
+from sface_lib.privacy.membership import membership
+from sface_lib.privacy.remedy import Filtered, filter_synthetic, first_kept
+from sface_lib.privacy.verdict import Claim, holm, supported_by, verdicts
 
-__all__ = ["Comparison", "ShuffleTest", "compare_sets", "compare_within", "shuffle_test"]
+__all__ = [
+    "Claim",
+    "Comparison",
+    "LabelFreeLink",
+    "LabelTable",
+    "ShuffleTest",
+    "auc_table",
+    "best_label",
+    "bootstrap_comparison",
+    "compare_sets",
+    "compare_within",
+    "Filtered",
+    "filter_synthetic",
+    "first_kept",
+    "hit_table",
+    "holm",
+    "label_free_link",
+    "membership",
+    "shuffle_test",
+    "supported_by",
+    "verdicts",
+]

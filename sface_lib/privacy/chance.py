@@ -1,30 +1,80 @@
-"""What chance looks like: the same scores, with the class labels of one set shuffled."""
+"""What chance looks like: the same scores, with the classes of one set renamed.
+
+Whole classes are renamed, so that images of one class stay together. Each statistic is a sum over a table of classes by
+classes, whose diagonal holds what the true names give and any permutation's cells what the renamed ones would.
+"""
 
 import dataclasses
 
 import numpy as np
 
+from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.errors import InputError
-from sface_lib.privacy.compare import Comparison
+from sface_lib.privacy.compare import ScoreBlocks
+from sface_lib.privacy.stream import BINS, SCALE
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelTable:
+    """A statistic as a ratio of sums over the cells (class of one set, class that its name stands for in the other).
+
+    Attributes
+    ----------
+    classes
+        Labels of rows and columns, `[K]`.
+    values, counts
+        float64 `[K, K]`; the statistic of a naming is the sum of its values over the sum of its counts, or, with
+        `ranks`, the Mann-Whitney AUC of its cells' scores against all others.
+    ranks
+        Whether the values are sums of ranks.
+    """
+
+    classes: np.ndarray
+    values: np.ndarray
+    counts: np.ndarray
+    ranks: bool = False
+
+    def statistic(self, naming: np.ndarray) -> np.ndarray:
+        """The statistic under each naming, int `[B, K]` -> float64 `[B]`."""
+        rows = np.arange(len(self.classes))
+        n = self.counts[rows, naming].sum(-1)
+        total = self.values[rows, naming].sum(-1)
+        if not self.ranks:
+            return total / n
+        return (total - n * (n + 1) / 2) / (n * (self.counts.sum() - n))
+
+    def bootstrap(self, resamples: int, seed: int) -> Estimate:
+        """The share under the true names, and in draws of classes with replacement; not for sums of ranks."""
+        weights = identity_weights(len(self.classes), resamples, seed)
+        drawn = (weights @ self.values.diagonal()) / (weights @ self.counts.diagonal())
+        return Estimate(float(self.statistic(np.arange(len(self.classes)))), drawn)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ShuffleTest:
-    """AUC of a link against its null.
+    """A statistic against its null.
 
     Attributes
     ----------
     observed
-        AUC under the true labels.
+        Under the true labels.
     null
-        AUC under each shuffle, float64 `[B]`.
+        Under each shuffle, float64 `[B]`.
     p_value
-        (1 + number of shuffles at or above the observed) / (1 + B).
+        (1 + number of shuffles at or above the observed) / (1 + B): the chance of a link as strong.
+    p_below
+        The same at or below the observed.
     """
 
     observed: float
     null: np.ndarray
     p_value: float
+    p_below: float
+
+    @property
+    def p_two_sided(self) -> float:
+        """Twice the smaller of both, at most 1."""
+        return min(1.0, 2 * min(self.p_value, self.p_below))
 
     def band(self, level: float = 0.95) -> tuple[float, float]:
         """The central part of the null that holds `level` of it."""
@@ -32,65 +82,78 @@ class ShuffleTest:
         return float(low), float(high)
 
 
-def shuffle_test(comparison: Comparison, shuffles: int, seed: int) -> ShuffleTest:
+def shuffle_test(table: LabelTable, shuffles: int, seed: int) -> ShuffleTest:
     """Rename the classes of one set at random and see how often the link is as strong.
-
-    Whole classes are permuted, so that images of one class stay together. The AUC of a permutation is exact: the
-    rank sum of its genuine scores is a sum of entries of one identity-by-identity table of rank sums.
 
     Parameters
     ----------
-    comparison
-        What `compare_sets` gave.
-    shuffles
-        Number of permutations B.
-    seed
-        Of the permutations.
+    table
+        From `auc_table` or `hit_table`.
+    shuffles, seed
+        Number and seed of the permutations.
 
     Raises
     ------
     InputError
         Fewer than two classes that occur in both sets.
     """
-    classes = np.unique(comparison.genuine_identity)
-    if len(classes) < 2:
+    count = len(table.classes)
+    if count < 2:
         raise InputError("a label shuffle needs at least two classes that occur in both sets")
-    rank_sums, counts = _tables(comparison, classes)
     random = np.random.default_rng(seed)
-    null = np.array([_auc(rank_sums, counts, random.permutation(len(classes))) for _ in range(shuffles)])
-    observed = _auc(rank_sums, counts, np.arange(len(classes)))
-    # The tolerance is above rounding and far below one pair: an equal AUC counts as reached.
-    reached = int((null >= observed - 1e-12).sum())
-    return ShuffleTest(observed, null, (1 + reached) / (1 + shuffles))
+    namings = np.array([random.permutation(count) for _ in range(shuffles)])
+    return against_null(float(table.statistic(np.arange(count))), table.statistic(namings))
 
 
-def _tables(comparison: Comparison, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of midranks and numbers of scores for each pair of classes, float64 `[K, K]`."""
-    first = np.concatenate([comparison.genuine_identity, comparison.impostor_identity_a])
-    second = np.concatenate([comparison.genuine_identity, comparison.impostor_identity_b])
-    scores = np.concatenate([comparison.genuine, comparison.impostor])
-    shared = np.isin(first, classes) & np.isin(second, classes)
-    cell = np.searchsorted(classes, first[shared]) * len(classes) + np.searchsorted(classes, second[shared])
-    ranks = _midranks(scores[shared])
-    shape, size = (len(classes), len(classes)), len(classes) ** 2
-    return np.bincount(cell, ranks, size).reshape(shape), np.bincount(cell, minlength=size).reshape(shape)
+def against_null(observed: float, null: np.ndarray) -> ShuffleTest:
+    """Place a statistic in its null; raises `InputError` where either is not finite."""
+    if not np.isfinite(observed) or not np.isfinite(null).all():
+        raise InputError("a statistic that is not a number has no place in a null; check the scores behind it")
+    # Above rounding: a value that is equal but for the order of summation counts as reached.
+    above, below = (null >= observed - 1e-12).sum(), (null <= observed + 1e-12).sum()
+    return ShuffleTest(observed, null, float((1 + above) / (1 + len(null))), float((1 + below) / (1 + len(null))))
 
 
-def _midranks(scores: np.ndarray) -> np.ndarray:
-    """Ranks from 1, ties sharing their mean rank, float64."""
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    starts = np.flatnonzero(np.append(True, np.diff(ordered) > 0))
-    ends = np.append(starts[1:], len(ordered))
-    ranks = np.empty(len(scores))
-    ranks[order] = np.repeat((starts + 1 + ends) / 2, ends - starts)
-    return ranks
+def auc_table(blocks: ScoreBlocks) -> LabelTable:
+    """The AUC of the same-label link: ranks of all scores between shared classes, equal within 1 / 16380.
+
+    Raises
+    ------
+    InputError
+        The blocks are of one set with itself.
+    """
+    if blocks.within:
+        raise InputError("labels are shuffled between two sets; within one the labels are the same thing")
+    classes = np.intersect1d(blocks.a_labels, blocks.b_labels)
+    rows, columns = np.isin(blocks.a_labels, classes), np.isin(blocks.b_labels, classes)
+    scores = blocks.scores if rows.all() and columns.all() else blocks.scores[np.ix_(rows, columns)]
+    place = np.rint(scores * np.float32(SCALE)).astype(np.int16) + np.int16(SCALE)
+    counted = np.bincount(place.ravel(), minlength=BINS)
+    midrank = np.cumsum(counted) - (counted - 1) / 2
+    first, second = (np.searchsorted(labels, classes) for labels in (blocks.a_labels[rows], blocks.b_labels[columns]))
+    sizes = np.diff(np.append(first, len(scores))), np.diff(np.append(second, scores.shape[1]))
+    parts = [midrank[place[start : start + size]].sum(0) for start, size in zip(first, sizes[0], strict=True)]
+    sums = np.add.reduceat(np.array(parts), second, axis=1)
+    return LabelTable(classes, sums, np.outer(*sizes).astype(np.float64), ranks=True)
 
 
-def _auc(rank_sums: np.ndarray, counts: np.ndarray, permutation: np.ndarray) -> float:
-    """Mann-Whitney AUC when class i of one set is called permutation[i] in the other."""
-    rows = np.arange(len(permutation))
-    n_genuine = counts[rows, permutation].sum()
-    n_impostor = counts.sum() - n_genuine
-    above = rank_sums[rows, permutation].sum() - n_genuine * (n_genuine + 1) / 2
-    return float(above / (n_genuine * n_impostor))
+def hit_table(probe_labels: np.ndarray, found_labels: np.ndarray, classes: np.ndarray) -> LabelTable:
+    """The share of probes whose best match carries their own label: rank 1, or the nearest neighbour.
+
+    Parameters
+    ----------
+    probe_labels
+        int `[P]`.
+    found_labels
+        Label of each one's best match, int `[P]`; -1 where several classes tie, which is never a hit.
+    classes
+        Labels that occur in both sets, ascending `[K]`; probes of others are left out.
+    """
+    kept = np.isin(probe_labels, classes)
+    rows = np.searchsorted(classes, probe_labels[kept])
+    found = np.isin(found_labels[kept], classes)
+    columns = np.searchsorted(classes, found_labels[kept][found])
+    count = len(classes)
+    hits = np.bincount(rows[found] * count + columns, minlength=count * count).reshape(count, count)
+    probes = np.bincount(rows, minlength=count).astype(np.float64)
+    return LabelTable(classes, hits.astype(np.float64), np.repeat(probes[:, None], count, axis=1))

@@ -1,43 +1,140 @@
-"""All scores between two embedded sets, or within one: genuine and impostor by label, in blocks."""
+"""All scores between two embedded sets, or within one: genuine and impostor by label, exact or counted."""
 
 import dataclasses
+import functools
 
 import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 
-from sface_lib.biometrics import VerificationMetrics, verification_metrics
+from sface_lib.biometrics import (
+    BinnedImpostors,
+    RocCurve,
+    VerificationMetrics,
+    binned_metrics,
+    binned_roc,
+    roc,
+    verification_metrics,
+)
 from sface_lib.errors import InputError
+from sface_lib.privacy.stream import (
+    EDGES,
+    Collector,
+    Genuine,
+    Histogram,
+    Nearest,
+    Tile,
+    TopPairs,
+    count_scores,
+    stream,
+    unit_rows,
+)
 
-BLOCK_ROWS = 512
-MOST_SCORES = 10**8
-UNIT_TOLERANCE = 1e-3
+MOST_EXACT, MOST_DRAWN = 10**8, 10**6
+GRAM_ROWS = 8192
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScoreBlocks:
+    """All scores as a matrix whose rows and columns are sorted by label, so that two identities meet in one block.
+
+    Attributes
+    ----------
+    scores
+        float32 `[Na, Nb]`; within one set only those above the diagonal count.
+    a_labels, b_labels
+        Ascending labels, int64 `[Na]` and `[Nb]`.
+    within
+        Whether both sides are one set.
+    """
+
+    scores: np.ndarray
+    a_labels: np.ndarray
+    b_labels: np.ndarray
+    within: bool
+
+    def impostors(self) -> np.ndarray:
+        """Scores of different labels, float32 `[I]`."""
+        kept = self.a_labels[:, None] != self.b_labels
+        return self.scores[np.triu(kept, 1) if self.within else kept]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pairs:
+    """The best pairs, by descending score: scores float32, rows of both sets as given int64, equal labels or not."""
+
+    scores: np.ndarray
+    a_rows: np.ndarray
+    b_rows: np.ndarray
+    same_label: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """Scores of a comparison, with the identities behind each.
+    """Scores of a comparison.
 
     Attributes
     ----------
-    genuine, impostor
-        Cosine similarities, float32 `[G]` and `[I]`.
+    genuine
+        Scores of equal labels, float32 `[G]`, exact.
     genuine_identity
-        Label of each genuine score, int32 `[G]`.
-    impostor_identity_a, impostor_identity_b
-        Labels of the two sides of each impostor score, int32 `[I]`.
+        The label of each, int64 `[G]`.
+    impostors
+        Scores of different labels, counted in bins of 1 / 16380; their mean and standard deviation are exact.
+    blocks
+        Every score, up to 1e8 of them; None above.
+    top_pairs
+        The best pairs of all, where they were asked for.
+    nearest
+        For each row of the first set, in the order given, its best columns in the second: scores float32 `[Na, k]` and
+        rows int64 `[Na, k]`; None where not asked for.
     """
 
     genuine: np.ndarray
-    impostor: np.ndarray
     genuine_identity: np.ndarray
-    impostor_identity_a: np.ndarray
-    impostor_identity_b: np.ndarray
+    impostors: BinnedImpostors
+    blocks: ScoreBlocks | None
+    top_pairs: Pairs | None = None
+    nearest: tuple[np.ndarray, np.ndarray] | None = None
+
+    @functools.cached_property
+    def impostor(self) -> np.ndarray:
+        """Scores of different labels, float32 `[I]`; raises `InputError` where they were only counted."""
+        if self.blocks is None:
+            raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept; use metrics() and roc()")
+        return self.blocks.impostors()
 
     def metrics(self) -> VerificationMetrics:
-        """Error rates and moments, see `sface_lib.biometrics.verification_metrics`."""
-        return verification_metrics(self.genuine, self.impostor)
+        """Error rates and moments; from counted impostors above 1e8 scores, see `brackets`."""
+        if self.blocks is not None:
+            return verification_metrics(self.genuine, self.impostor)
+        return binned_metrics(self.genuine, self.impostors)[0]
+
+    def brackets(self) -> dict[str, tuple[float, float] | None]:
+        """Between which values "eer", "fmr100", "fmr1000" and "auc" lie; no width where all scores are kept."""
+        if self.blocks is None:
+            return binned_metrics(self.genuine, self.impostors)[1]
+        exact = self.metrics()
+        values = {name: getattr(exact, name) for name in ("eer", "fmr100", "fmr1000", "auc")}
+        return {name: None if value is None else (value, value) for name, value in values.items()}
+
+    def roc(self) -> RocCurve:
+        """Error rates by threshold; of more than a million impostors from their counts, which no drawing shows."""
+        if self.impostors.counts.sum() > MOST_DRAWN:
+            return binned_roc(self.genuine, self.impostors)
+        return roc(self.genuine, self.impostor)
 
 
-def compare_sets(a: np.ndarray, a_labels: np.ndarray, b: np.ndarray, b_labels: np.ndarray) -> Comparison:
+def compare_sets(
+    a: np.ndarray,
+    a_labels: np.ndarray,
+    b: np.ndarray,
+    b_labels: np.ndarray,
+    top_pairs: int = 0,
+    nearest: int = 0,
+    accelerator: Accelerator | None = None,
+) -> Comparison:
     """Score every row of one set against every row of the other; genuine means the same label.
 
     Parameters
@@ -46,22 +143,36 @@ def compare_sets(a: np.ndarray, a_labels: np.ndarray, b: np.ndarray, b_labels: n
         Unit embeddings, float `[Na, d]` and `[Nb, d]`.
     a_labels, b_labels
         Integers `[Na]` and `[Nb]`; a label is one identity in both sets.
+    top_pairs
+        How many of the best-scoring pairs to give.
+    nearest
+        How many of its best columns to give for each row of `a`.
+    accelerator
+        Device and processes; every process gets the whole result. None is this process's processor.
 
     Raises
     ------
     InputError
         A set that is empty, has NaN or rows that are not of unit length, widths that differ, or no label in common.
     """
-    a, a_labels = _checked("a", a, a_labels)
-    b, b_labels = _checked("b", b, b_labels)
+    a, a_labels = checked_set("a", a, a_labels)
+    b, b_labels = checked_set("b", b, b_labels)
     if a.shape[1] != b.shape[1]:
         raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
     if not np.intersect1d(a_labels, b_labels).size:
         raise InputError("a and b have no label in common, so there is no genuine pair; check the two sets' labels")
-    return _compare(a, a_labels, b, b_labels, within=False)
+    if len(np.union1d(a_labels, b_labels)) < 2:
+        raise InputError(f"a and b hold one identity, {a_labels[0]}, so there is no impostor pair; give at least two")
+    return _compare(a, a_labels, b, b_labels, False, top_pairs, nearest, accelerator)
 
 
-def compare_within(a: np.ndarray, a_labels: np.ndarray) -> Comparison:
+def compare_within(
+    a: np.ndarray,
+    a_labels: np.ndarray,
+    top_pairs: int = 0,
+    nearest: int = 0,
+    accelerator: Accelerator | None = None,
+) -> Comparison:
     """Score every unordered pair of one set once; no image is compared with itself.
 
     Raises
@@ -69,45 +180,126 @@ def compare_within(a: np.ndarray, a_labels: np.ndarray) -> Comparison:
     InputError
         As `compare_sets`; or no identity has two images, or there is one identity only.
     """
-    a, a_labels = _checked("a", a, a_labels)
+    a, a_labels = checked_set("a", a, a_labels)
     counts = np.unique(a_labels, return_counts=True)[1]
     if counts.max() < 2 or len(counts) < 2:
         raise InputError(
             f"a has {len(counts)} identities and at most {counts.max()} images of one; "
             "genuine and impostor pairs need two identities and two images of one"
         )
-    return _compare(a, a_labels, a, a_labels, within=True)
+    return _compare(a, a_labels, a, a_labels, True, top_pairs, nearest, accelerator)
 
 
-def _compare(a, a_labels, b, b_labels, within: bool) -> Comparison:
+class _Whole:
+    """The score matrix itself."""
+
+    def __init__(self, n: int, m: int):
+        self.scores = np.zeros((n, m), np.float32)
+
+    def add(self, tile: Tile) -> None:
+        n, m = tile.scores.shape
+        self.scores[tile.row : tile.row + n, tile.column : tile.column + m] = tile.scores.cpu().numpy()
+
+
+def _compare(a, a_labels, b, b_labels, within, top_pairs, nearest, accelerator) -> Comparison:
+    device = accelerator.device if accelerator else torch.device("cpu")
+    a_order, b_order = np.argsort(a_labels, kind="stable"), np.argsort(b_labels, kind="stable")
+    left = _placed(a, a_order, device)
+    right = left if within else _placed(b, b_order, device)
+    a_labels, b_labels = a_labels[a_order], b_labels[b_order]
     n_scores = len(a) * (len(a) - 1) // 2 if within else len(a) * len(b)
-    if n_scores > MOST_SCORES:
-        raise InputError(f"{n_scores:,} scores exceed {MOST_SCORES:,}; compare fewer images of each identity")
-    parts = []
-    for start in range(0, len(a), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        scores = a[rows] @ b.T
-        kept = np.ones_like(scores, bool)
-        if within:
-            kept = np.arange(len(b)) > np.arange(start, start + len(scores))[:, None]
-        same = a_labels[rows, None] == b_labels
-        genuine, impostor = np.nonzero(kept & same), np.nonzero(kept & ~same)
-        left, right = a_labels[rows], b_labels
-        parts.append((scores[genuine], scores[impostor], left[genuine[0]], left[impostor[0]], right[impostor[1]]))
-    return Comparison(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    _check_affordable(a_labels, b_labels, within, nearest)
+    exact = n_scores <= MOST_EXACT
+    shared = accelerator is not None and accelerator.num_processes > 1 and not exact
+    genuine, histogram = Genuine(a_labels, b_labels), Histogram()
+    best = TopPairs(top_pairs) if top_pairs else None
+    near = Nearest(len(a), nearest, within, device) if nearest else None
+    whole = _Whole(len(a), len(b)) if exact else None
+    collectors = [collector for collector in (genuine, histogram, best, near, whole) if collector is not None]
+    part = (accelerator.process_index, accelerator.num_processes) if shared else (0, 1)
+    stream(left, None if within else right, collectors, *part)
+    if shared:
+        _exchange(collectors)
+    scores, labels = genuine.state()
+    all_sums = _sums(left, right, within)
+    impostors = BinnedImpostors(EDGES, histogram.counts - count_scores(scores), *_remaining(all_sums, n_scores, scores))
+    pairs = None
+    if best:
+        same = a_labels[best.rows] == b_labels[best.columns]
+        pairs = Pairs(best.scores, a_order[best.rows], b_order[best.columns], same)
+    neighbours = None
+    if near:
+        back = np.argsort(a_order)
+        neighbours = near.scores.cpu().numpy()[back], b_order[near.columns.cpu().numpy()[back]]
+    blocks = ScoreBlocks(whole.scores, a_labels, b_labels, within) if whole else None
+    return Comparison(scores, labels, impostors, blocks, pairs, neighbours)
 
 
-def _checked(name: str, embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings as float32 `[N, d]` of unit rows, labels as int32 `[N]`."""
-    embeddings, labels = np.asarray(embeddings, np.float32), np.asarray(labels)
-    if embeddings.ndim != 2 or not len(embeddings):
-        raise InputError(f"set {name} must be embeddings [N, d] with N >= 1, got shape {embeddings.shape}")
+def _check_affordable(a_labels: np.ndarray, b_labels: np.ndarray, within: bool, nearest: int) -> None:
+    """Refuse more neighbours than there are, and more genuine scores than can be kept one by one."""
+    if nearest > len(b_labels) - within:
+        raise InputError(f"nearest = {nearest}: a row has at most {len(b_labels) - within} others to be near to")
+    (names, counts), (others, other_counts) = (np.unique(x, return_counts=True) for x in (a_labels, b_labels))
+    _, mine, theirs = np.intersect1d(names, others, return_indices=True)
+    genuine = int((counts[mine].astype(np.int64) * (other_counts[theirs] - within)).sum()) // (2 if within else 1)
+    if genuine > MOST_EXACT:
+        raise InputError(
+            f"{genuine:,} genuine scores exceed the {MOST_EXACT:,} that are kept exactly; compare fewer images of each "
+            "identity"
+        )
+
+
+def _exchange(collectors: list[Collector]) -> None:
+    """Give every process what all of them collected."""
+    for collector in collectors:
+        found = gather_object([collector.state()])
+        collector.clear()
+        for state in found:
+            collector.take(*state)
+
+
+def _placed(embeddings: np.ndarray, order: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Rows in another order, of exactly unit length: the one copy that is made."""
+    rows = torch.from_numpy(embeddings[order])
+    return rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True)).to(device)
+
+
+def _sums(a: torch.Tensor, b: torch.Tensor, within: bool) -> tuple[float, float]:
+    """Sum and sum of squares of all scores, float64, without computing one.
+
+    The sum of a_i · b_j is the product of the sets' sums, and that of its square the product of their Gram matrices.
+    Within one set the pairs of a row with itself are taken out and each other pair counts once.
+    """
+    total = (_total(a) @ _total(b)).item()
+    squares = (_gram(a) * _gram(b)).sum().item()
+    if within:
+        own = torch.cat([rows.double().square().sum(1) for rows in a.split(GRAM_ROWS)])
+        total, squares = (total - own.sum().item()) / 2, (squares - own.square().sum().item()) / 2
+    return total, squares
+
+
+def _total(a: torch.Tensor) -> torch.Tensor:
+    return a.sum(0, dtype=torch.float64)
+
+
+def _gram(a: torch.Tensor) -> torch.Tensor:
+    return sum(part.T @ part for part in (rows.double() for rows in a.split(GRAM_ROWS)))
+
+
+def _remaining(all_sums: tuple[float, float], n_scores: int, genuine: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of what is left without the genuine scores."""
+    genuine = genuine.astype(np.float64)
+    count = max(1, n_scores - len(genuine))
+    mean = (all_sums[0] - genuine.sum()) / count
+    square = (all_sums[1] - np.square(genuine).sum()) / count
+    return float(mean), float(np.sqrt(max(0.0, square - mean**2)))
+
+
+def checked_set(name: str, embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings as float32 `[N, d]`, labels as int64 `[N]`."""
+    embeddings, labels = unit_rows(name, embeddings), np.asarray(labels)
     if labels.shape != (len(embeddings),) or labels.dtype.kind not in "iu":
         raise InputError(
             f"set {name} needs one integer label a row: {len(embeddings)}, got {labels.shape} {labels.dtype}"
         )
-    with np.errstate(invalid="ignore"):
-        bad = np.flatnonzero(~(np.abs(np.linalg.norm(embeddings, axis=1) - 1) < UNIT_TOLERANCE))
-    if bad.size:
-        raise InputError(f"row {bad[0]} of set {name} is not of unit length (or has NaN); normalise the embeddings")
-    return embeddings, labels.astype(np.int32)
+    return embeddings, labels.astype(np.int64)

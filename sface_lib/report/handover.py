@@ -10,12 +10,13 @@ import pandas as pd
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.files import write_text
 from sface_lib.parameters import EMBEDDED
-from sface_lib.population import shipped_faces
+from sface_lib.population import first_images, shipped_faces
 from sface_lib.recognition import ProtocolPairs
 
 SELECTION = "data/selection.csv"
 PAIRS = "data/pairs.csv"
 SYNTHETIC = "data/synthetic.zip"
+IMAGES_CONTROL, IMAGES_HELD_OUT = 10, 5
 
 
 def authentic_faces(stage: Any) -> FaceSet:
@@ -33,6 +34,45 @@ def training_faces(stage: Any) -> FaceSet:
 def synthetic_faces(stage: Any) -> FaceSet:
     """The generator's labelled set; class k carries the label of training identity k."""
     return open_faces(stage.input(SYNTHETIC))
+
+
+def weights_file(model: str) -> str:
+    """Where notebook 04 leaves a model, by its name."""
+    return f"weights/{model.lower().replace(' ', '-')}.safetensors"
+
+
+def filtered_file(fmr: float) -> str:
+    """Where notebook 03 leaves the positions that a filter keeps of the synthetic set."""
+    return f"data/filtered-{fmr:g}.csv"
+
+
+def filtered_name(fmr: float) -> str:
+    """The model that learns from them."""
+    return f"CLS filtered {fmr:g}"
+
+
+def filtered_sets(stage: Any) -> dict[str, np.ndarray]:
+    """For each filter of notebook 03 the name of its model and the positions that it keeps of the synthetic set."""
+    rates = sorted({row["control images above"] for row in stage.result("03_privacy")["remedy"]})
+    return {
+        filtered_name(fmr): pd.read_csv(stage.input(filtered_file(fmr)))["position"].to_numpy(np.int64) for fmr in rates
+    }
+
+
+def unseen_faces(stage: Any) -> tuple[FaceSet | None, FaceSet | None]:
+    """Labelled faces of persons who trained nothing, and unseen images of those who did; None where there are none.
+
+    With the shipped population these are `control`, as many persons as train, and `held-out`. With own faces the
+    persons of the evaluated pairs stand in for the first, as notebook 01 kept them out of training.
+    """
+    if stage.parameters.authentic != EMBEDDED:
+        others = evaluation_faces(stage)[0]
+        return (None if others.labels is None else others), None
+    identities = int(training_faces(stage).require_labels().max()) + 1
+    return tuple(
+        faces.subset(first_images(faces, identities, images))
+        for faces, images in ((shipped_faces("control"), IMAGES_CONTROL), (shipped_faces("held-out"), IMAGES_HELD_OUT))
+    )
 
 
 def benchmark_faces(stage: Any) -> FaceSet:

@@ -14,7 +14,7 @@ from sface_lib import parameters as model
 from sface_lib.errors import WeightsError
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
-MODELS = ("verifier", "teacher", "identity_model", "generator_weights")
+MODELS = ("verifier", "second_verifier", "teacher", "identity_model", "generator_weights")
 OPEN_MODELS = """
 import sys
 from sface_lib.errors import SfaceError

@@ -111,11 +111,50 @@ def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) 
     axes.legend(fontsize="small")
 
 
-def plot_null(axes: Axes, null: np.ndarray, observed: float) -> None:
-    """AUC under shuffled labels, and the observed one."""
-    axes.hist(null, 40, color=PALETTE[0], alpha=0.5, label=f"shuffled labels (n = {len(null):,})")
+def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str = "AUC of the same-label link") -> None:
+    """A statistic where there is no link, and the observed one."""
+    axes.hist(null, 20, color=PALETTE[0], alpha=0.5, label=f"without a link (n = {len(null):,})")
     axes.axvline(observed, **style(1), linewidth=2, label=f"observed {observed:.3f}")
-    axes.set(xlabel="AUC of the same-label link", ylabel="shuffles", title="Chance")
+    axes.set(xlabel=label, ylabel="draws", title="Chance")
+    axes.legend(fontsize="small")
+
+
+def plot_power(axes: Axes, table, title: str) -> None:
+    """Share of sets with an alarm by the share of planted copies, with intervals.
+
+    `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
+    """
+    for i, (name, rows) in enumerate(table.query("alteration != 'none'").groupby("alteration", sort=False)):
+        axes.plot(100 * rows["share"], rows["rate"], marker=MARKERS[i], markersize=4, **style(i), label=name)
+        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=PALETTE[i], alpha=0.12, linewidth=0)
+    silent = table.query("alteration == 'none'").iloc[0]
+    axes.axhline(silent["rate"], color="0.6", linestyle=":", label="no copies")
+    axes.axhline(0.8, color="0.8", linewidth=1, zorder=0)
+    axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="planted share of the set (%)", ylabel="sets with an alarm")
+    shares = sorted(100 * table.query("alteration != 'none'")["share"].unique())
+    axes.set_xticks(shares, [f"{share:.2g}" for share in shares])
+    axes.minorticks_off()
+    axes.set_title(title)
+    axes.legend(fontsize="small")
+
+
+def plot_frontier(axes: Axes, table, link: str, benchmark: str, grey: Sequence[str] = ()) -> None:
+    """Accuracy of each model with its interval over the link of what it was trained on.
+
+    `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`.
+    """
+    for i, row in enumerate(table.to_dict("records")):
+        below, above = row["accuracy"] - row["95 % low"], row["95 % high"] - row["accuracy"]
+        axes.errorbar(
+            row[link],
+            row["accuracy"],
+            yerr=[[max(below, 0)], [max(above, 0)]],
+            marker=MARKERS[i % len(MARKERS)],
+            color="0.6" if row["model"] in grey else PALETTE[i % len(PALETTE)],
+            capsize=4,
+            label=row["model"],
+        )
+    axes.set_ylabel(f"accuracy ({benchmark})")
     axes.legend(fontsize="small")
 
 

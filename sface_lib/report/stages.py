@@ -30,7 +30,7 @@ STAGES = (
     StageSpec("02_generation", "Generation", ("01_data",)),
     StageSpec("03_privacy", "Privacy", ("01_data", "02_generation")),
     StageSpec("04_training", "Training", ("01_data", "02_generation", "03_privacy")),
-    StageSpec("05_evaluation", "Evaluation", ("01_data", "02_generation", "04_training")),
+    StageSpec("05_evaluation", "Evaluation", ("01_data", "02_generation", "03_privacy", "04_training")),
     StageSpec("06_attributes", "Attributes", ("01_data", "02_generation")),
     StageSpec(
         "07_summary",

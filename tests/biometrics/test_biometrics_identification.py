@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sface_lib.biometrics import cmc, identification
+from sface_lib.biometrics import cmc, identification, templates
 from sface_lib.errors import InputError
 
 
@@ -95,3 +95,13 @@ def test_bad_input_is_refused_by_name(change, message):
     }
     with pytest.raises(InputError, match=message):
         cmc(**(good | change))
+
+
+def test_a_template_is_the_mean_of_the_first_images_of_unit_length():
+    rows = np.array([[1.0, 0], [0, 1], [2, 0], [0, -1], [1, 0]])
+    identities, found = templates(rows, np.array([7, 3, 7, 7, 3]))
+    np.testing.assert_array_equal(identities, [3, 7])
+    np.testing.assert_allclose(found, np.array([[1, 1], [2, -1]]) / np.sqrt([[2], [5]]))
+    np.testing.assert_allclose(templates(rows, np.array([7, 3, 7, 7, 3]), most=1)[1], [[0, 1], [1, 0]])
+    with pytest.raises(InputError, match="embeddings of identity 5 cancel out"):
+        templates(np.array([[1.0, 0], [-1, 0]]), np.array([5, 5]))

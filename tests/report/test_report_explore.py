@@ -10,7 +10,7 @@ from PIL import Image
 
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import Generator, GeneratorSpec, draw
-from sface_lib.report.explore import ENLARGED_PX, explorer, morph
+from sface_lib.report.explore import ENLARGED_PX, error_rates, explorer, morph, threshold_slider
 from sface_lib.report.kernel import BATCH, in_batch
 
 
@@ -63,3 +63,12 @@ def test_a_notebook_knows_whether_anybody_is_there(monkeypatch, value):
     if value:
         monkeypatch.setenv(BATCH, value)
     assert in_batch() == bool(value)
+
+
+def test_a_threshold_moves_error_rates_and_regions_together():
+    genuine, impostor = np.array([0.2, 0.4, 0.6, 0.8]), np.array([-0.4, -0.2, 0.0, 0.2, 0.4])
+    assert error_rates(genuine, impostor, 0.4) == (pytest.approx(0.2), 0.25)
+    assert error_rates(genuine, impostor, 0.9) == (0.0, 1.0)
+    slider, shown = threshold_slider(genuine, impostor).children
+    slider.value = 0.0
+    assert slider.min == -0.4 and slider.max == 0.8 and type(shown).__name__ == "Output"

@@ -50,6 +50,20 @@ def test_pairs_of_several_benchmarks_come_back_with_their_images(tmp_path):
         assert found[name].same.tolist() == protocol.same.tolist() and found[name].fold.tolist() == [1, 1, 2, 2]
 
 
+def test_filtered_sets_come_back_by_the_name_of_the_model_that_learns_from_them(tmp_path):
+    """The remedy has a row for each judge; a filter that keeps nothing is a set without images."""
+    stage = Folder(tmp_path)
+    stage.result = {"03_privacy": {"remedy": [{"control images above": fmr} for fmr in (0.5, 0.5, 0.05)]}}.__getitem__
+    for fmr, kept in ((0.5, []), (0.05, [3, 1, 4])):
+        pd.DataFrame({"position": kept}).to_csv(stage.output(handover.filtered_file(fmr)), index=False)
+    found = handover.filtered_sets(stage)
+    assert {name: kept.tolist() for name, kept in found.items()} == {
+        "CLS filtered 0.05": [3, 1, 4],
+        "CLS filtered 0.5": [],
+    }
+    assert handover.weights_file("CLS filtered 0.5") == "weights/cls-filtered-0.5.safetensors"
+
+
 @pytest.fixture
 def own_sets(tmp_path):
     """Six identities to train on; a benchmark of four others, and of one of the six under another name."""

@@ -1,0 +1,109 @@
+"""Who is exposed: the link of each identity, whether it differs between groups, and by the number of images."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.biometrics import identity_weights
+from sface_lib.biometrics.intervals import percentile_interval
+from sface_lib.errors import InputError
+from sface_lib.privacy.chance import ShuffleTest, against_null
+from sface_lib.privacy.compare import ScoreBlocks
+from sface_lib.privacy.stream import label_range
+
+FEWEST = 5
+
+
+def exposures(blocks: ScoreBlocks) -> pd.Series:
+    """For each identity of both sets the chance that a synthetic image of its class outscores one of another class.
+
+    Parameters
+    ----------
+    blocks
+        Of the authentic set against the synthetic one, `Comparison.blocks`.
+
+    Returns
+    -------
+    AUC by label, ties counting half; 0.5 is no link.
+    """
+    found = {}
+    for label in np.intersect1d(blocks.a_labels, blocks.b_labels):
+        rows = blocks.scores[label_range(blocks.a_labels, label)]
+        own = label_range(blocks.b_labels, label)
+        genuine, impostor = rows[:, own].ravel(), np.sort(np.delete(rows, own, axis=1).ravel())
+        if len(impostor):
+            below = sum(np.searchsorted(impostor, genuine, side).mean() for side in ("left", "right")) / 2
+            found[int(label)] = float(below / len(impostor))
+    return pd.Series(found, name="exposure")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GroupDifference:
+    """Exposure of groups of identities.
+
+    Attributes
+    ----------
+    groups
+        For each group of at least five its identities, mean exposure and the interval of the mean.
+    test
+        The spread of the group means, weighted by size, against groups drawn at random.
+    """
+
+    groups: pd.DataFrame
+    test: ShuffleTest
+
+
+def by_group(
+    exposure: np.ndarray, group: np.ndarray, shuffles: int, resamples: int, seed: int, level: float = 0.95
+) -> GroupDifference:
+    """Compare the exposure of groups.
+
+    Parameters
+    ----------
+    exposure
+        Of each identity, float `[K]`.
+    group
+        Its group's name, `[K]`.
+
+    Raises
+    ------
+    InputError
+        Fewer than two groups of at least five identities.
+    """
+    group, exposure = np.asarray(group).astype(str), np.asarray(exposure, np.float64)
+    names, counts = np.unique(group, return_counts=True)
+    names = names[counts >= FEWEST]
+    if len(names) < 2:
+        raise InputError(f"groups are compared from {FEWEST} identities on; {len(names)} of them have as many")
+    kept = np.isin(group, names)
+    codes, exposure = np.searchsorted(names, group[kept]), exposure[kept]
+    random = np.random.default_rng(seed)
+    null = np.array([_spread(exposure[random.permutation(len(codes))], codes) for _ in range(shuffles)])
+    rows = []
+    for i, name in enumerate(names):
+        values = exposure[codes == i]
+        drawn = identity_weights(len(values), resamples, seed) @ values / len(values)
+        span = percentile_interval(drawn, level)
+        rows.append(
+            {"group": name, "identities": len(values), "mean": values.mean(), "low": span.low, "high": span.high}
+        )
+    return GroupDifference(pd.DataFrame(rows), against_null(_spread(exposure, codes), null))
+
+
+def by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
+    """Rank correlation of exposure with the number of training images; None where either is the same for all."""
+    if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
+        return None
+    first, second = (pd.Series(values).rank().to_numpy() for values in (exposure, images))
+    first, second = ((values - values.mean()) / values.std() for values in (first, second))
+    random = np.random.default_rng(seed)
+    null = np.array([np.mean(first[random.permutation(len(first))] * second) for _ in range(shuffles)])
+    return against_null(float(np.mean(first * second)), null)
+
+
+def _spread(exposure: np.ndarray, codes: np.ndarray) -> float:
+    """Variance between groups, weighted by their size."""
+    counts = np.bincount(codes)
+    means = np.bincount(codes, exposure) / counts
+    return float(np.average((means - exposure.mean()) ** 2, weights=counts))

@@ -1,0 +1,140 @@
+"""Whose face a synthetic image brings to mind: closed set, open set, and how it grows with the images of a class."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.biometrics import Estimate, cmc, templates
+from sface_lib.errors import InputError
+from sface_lib.privacy.chance import LabelTable, ShuffleTest, hit_table, shuffle_test
+from sface_lib.privacy.compare import Pairs, compare_sets
+from sface_lib.privacy.link import best_label, label_free_link
+from sface_lib.privacy.stream import best_scores
+
+OPEN_SET_FMR = 0.01
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OpenSet:
+    """Identification when the probe may be nobody that is enrolled.
+
+    Attributes
+    ----------
+    threshold
+        The score that at most 1 % of probes of persons who aren't enrolled reach with any template.
+    rate
+        Share of synthetic probes whose best template carries their own label and reaches the threshold.
+    any_rate
+        Share whose best template reaches it, whosever it is.
+    """
+
+    threshold: float
+    rate: float
+    any_rate: float
+
+
+def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> np.ndarray:
+    """The share of probes found within each rank, `sface_lib.biometrics.cmc`, of those whose label the gallery has."""
+    mine, identities = np.isin(probe_labels, gallery_labels), len(np.unique(gallery_labels))
+    return cmc(probes[mine], probe_labels[mine], gallery, gallery_labels, min(max_rank, identities))
+
+
+def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
+    """Rank-1 identification of synthetic probes above a threshold that unseen persons set.
+
+    Parameters
+    ----------
+    synthetic, labels
+        Probes, unit embeddings `[S, d]`, and their class labels.
+    authentic, authentic_labels
+        What is enrolled: one template for each identity.
+    unseen
+        Probes of persons who are not enrolled, `[U, d]`, at least 100.
+
+    Raises
+    ------
+    InputError
+        Fewer than 100 unseen probes.
+    """
+    if len(unseen) * OPEN_SET_FMR < 1:
+        raise InputError(f"{len(unseen)} probes of unseen persons cannot show an FMR of 1 %; at least 100 are needed")
+    identities, gallery = templates(authentic, authentic_labels)
+    against = np.sort(best_scores(unseen, gallery))[::-1]
+    allowed = int(len(against) * OPEN_SET_FMR)
+    # Just above the first score too many, so that at most the allowed number reach it.
+    threshold = float(np.nextafter(against[allowed], np.float32(2)))
+    best = best_scores(synthetic, gallery)
+    own = best_label(synthetic, gallery, identities) == labels
+    return OpenSet(threshold, float(np.mean(own & (best >= threshold))), float(np.mean(best >= threshold)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hits:
+    """A share of probes that find their own label, with its bootstrap, and the same under renamed classes."""
+
+    estimate: Estimate
+    test: ShuffleTest
+
+
+def _hits(table: LabelTable, shuffles: int, resamples: int, seed: int) -> Hits:
+    return Hits(table.bootstrap(resamples, seed), shuffle_test(table, shuffles, seed))
+
+
+def rank_1(probes, probe_labels, gallery, gallery_labels, shuffles: int, resamples: int, seed: int) -> Hits:
+    """Rank-1 identification against one template an identity."""
+    identities, rows = templates(gallery, gallery_labels)
+    classes = np.intersect1d(probe_labels, identities)
+    table = hit_table(probe_labels, best_label(probes, rows, identities), classes)
+    return _hits(table, shuffles, resamples, seed)
+
+
+def nearest_label(probes, probe_labels, others, other_labels, shuffles: int, resamples: int, seed: int) -> Hits:
+    """The share of images whose nearest image of the other set carries their label; a tie between labels is no hit."""
+    classes = np.intersect1d(probe_labels, other_labels)
+    table = hit_table(probe_labels, best_label(probes, others, other_labels), classes)
+    return _hits(table, shuffles, resamples, seed)
+
+
+def aggregation(
+    synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], shuffles: int, seed: int
+) -> pd.DataFrame:
+    """Both links of templates of so many images a class: "images", "AUC", "rank 1" and "label-free share".
+
+    Parameters
+    ----------
+    galleries
+        Templates of training and of as many unseen persons, each of as many images, `[T, d]`; None without unseen ones.
+    sizes
+        Images in a synthetic template; sizes beyond the largest class are left out, all images come last.
+    """
+    identities, gallery = templates(authentic, authentic_labels)
+    most = int(np.unique(labels, return_counts=True)[1].max())
+    rows = []
+    for size in [*(size for size in sizes if size < most), most]:
+        classes, probes = templates(synthetic, labels, size)
+        link = compare_sets(gallery, identities, probes, classes).metrics()
+        row = {"images": size, "AUC": link.auc, "rank 1": float(ranks(probes, classes, gallery, identities, 1)[0])}
+        if galleries is not None:
+            free = label_free_link(probes, *galleries, shuffles, 100, seed)
+            row |= {"label-free share": free.test.observed, "label-free p": free.test.p_value}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tail(pairs: Pairs, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
+    """Share of equal labels among the strongest pairs of all, down to which score they reach."""
+    rows = []
+    for size in sizes:
+        if size <= len(pairs.scores):
+            share = float(pairs.same_label[:size].mean())
+            rows.append({"strongest pairs": size, "lowest score": float(pairs.scores[size - 1]), "same label": share})
+    return pd.DataFrame(rows)
+
+
+def by_score(genuine: np.ndarray, impostor: np.ndarray, edges: np.ndarray) -> pd.DataFrame:
+    """Share of equal labels among the pairs of each step of the score."""
+    own, other = np.histogram(genuine, edges)[0], np.histogram(impostor, edges)[0]
+    table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "pairs": own + other, "genuine": own})
+    table["same label"] = np.divide(own, own + other, out=np.full(len(own), np.nan), where=own + other > 0)
+    return table

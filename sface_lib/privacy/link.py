@@ -1,0 +1,107 @@
+"""The link between synthetic classes and authentic identities, by templates: with the names of labels and without."""
+
+import dataclasses
+
+import numpy as np
+
+from sface_lib.biometrics import Estimate, checks, identity_weights
+from sface_lib.errors import InputError
+from sface_lib.privacy.chance import ShuffleTest, against_null
+
+TIE = 1e-12
+BLOCK_SCORES = 4_000_000  # Scores held at a time, 32 MB.
+TEMPLATE_SIZES = (1, 2, 5, 10)
+
+
+def best_label(probes: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Label of each probe's best-scoring gallery row, int64 `[P]`; -1 where the best belong to several labels.
+
+    Parameters
+    ----------
+    probes, gallery
+        Unit rows, float `[P, d]` and `[G, d]`.
+    labels
+        int `[G]`.
+    """
+    gallery = checks.embeddings("gallery", gallery).astype(np.float64)
+    probes = checks.embeddings("probes", probes).astype(np.float64)
+    found, block = np.empty(len(probes), np.int64), max(1, BLOCK_SCORES // len(gallery))
+    for start in range(0, len(probes), block):
+        scores = probes[start : start + block] @ gallery.T
+        best = scores.argmax(1)
+        near = scores >= scores[np.arange(len(scores)), best][:, None] - TIE
+        found[start : start + block] = labels[best]
+        for i in np.flatnonzero(near.sum(1) > 1):
+            if len(np.unique(labels[near[i]])) > 1:
+                found[start + i] = -1
+    return found
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelFreeLink:
+    """How much nearer synthetic classes come to the training identities than to as many unseen ones.
+
+    Attributes
+    ----------
+    training, control
+        Each class template's best score over the training and over the control identities, float64 `[K]`.
+    test
+        The share of classes that are nearer to a training identity, ties half, against random halves of all the
+        identities: chance is about 0.5.
+    estimate
+        That share, with its bootstrap.
+    """
+
+    training: np.ndarray
+    control: np.ndarray
+    test: ShuffleTest
+    estimate: Estimate
+
+
+def label_free_link(
+    classes: np.ndarray,
+    training: np.ndarray,
+    control: np.ndarray,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+) -> LabelFreeLink:
+    """Compare class templates with training identities and with as many of the same law that trained nothing.
+
+    No label enters, so that renaming classes changes nothing. Were the training identities no nearer than others, any
+    half of all the identities would do as well: that is the null. All templates must be of as many images, as a mean of
+    more images scores higher with anything. The bootstrap draws classes, with both galleries as they are.
+
+    Parameters
+    ----------
+    classes, training, control
+        Unit templates, float `[K, d]`, `[T, d]` and `[T, d]`.
+
+    Raises
+    ------
+    InputError
+        Not as many control as training identities, or fewer than two of either.
+    """
+    if len(training) != len(control) or len(training) < 2 or not len(classes):
+        raise InputError(
+            f"{len(training)} training and {len(control)} control identities; give as many of both, at least two"
+        )
+    classes, training, control = (
+        checks.embeddings(name, rows).astype(np.float64)
+        for name, rows in (("classes", classes), ("training", training), ("control", control))
+    )
+    scores, count = classes @ np.concatenate([training, control]).T, len(training)
+    random = np.random.default_rng(seed)
+    null = []
+    for _ in range(shuffles):
+        mixed = scores[:, random.permutation(2 * count)]
+        null.append(_wins(mixed[:, :count].max(1), mixed[:, count:].max(1)).mean())
+    best = scores[:, :count].max(1), scores[:, count:].max(1)
+    wins = _wins(*best)
+    draws = identity_weights(len(wins), resamples, seed) @ wins / len(wins)
+    test = against_null(float(wins.mean()), np.array(null))
+    return LabelFreeLink(*best, test, Estimate(test.observed, draws))
+
+
+def _wins(training: np.ndarray, control: np.ndarray) -> np.ndarray:
+    return (training > control) + 0.5 * (training == control)

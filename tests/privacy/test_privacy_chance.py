@@ -1,0 +1,85 @@
+"""Chance is what a renaming of the classes gives."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from sface_lib.errors import InputError
+from sface_lib.privacy import auc_table, compare_sets, compare_within, hit_table, shuffle_test
+
+
+def embedded(n_classes: int, images: int, strength: float = 0.0, seed: int = 0, d: int = 16):
+    """Unit embeddings around class centres; strength 0 has no class structure. Centres do not depend on `seed`."""
+    centres = np.random.default_rng(99).standard_normal((n_classes, d))
+    labels = np.repeat(np.arange(n_classes), images)
+    rows = np.random.default_rng(seed).standard_normal((len(labels), d)) + strength * centres[labels]
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def link(a, la, b, lb, shuffles: int = 199, seed: int = 0):
+    return shuffle_test(auc_table(compare_sets(a, la, b, lb).blocks), shuffles, seed)
+
+
+def test_the_auc_of_a_shuffle_is_the_auc_after_renaming_the_classes():
+    (a, la), (b, lb) = embedded(6, 5, 1.0, 1), embedded(6, 4, 1.0, 2)
+    table = auc_table(compare_sets(a, la, b, lb).blocks)
+    for seed in range(5):
+        naming = np.random.default_rng(seed).permutation(6)
+        # Class i of a meets class naming[i] of b: rename a's classes by it.
+        truth = naming[la][:, None] == lb
+        expected = roc_auc_score(truth.ravel(), np.rint((a @ b.T).ravel() * 16380))  # Ties as the table has them.
+        assert table.statistic(naming) == pytest.approx(expected, abs=1e-12)
+        assert table.statistic(naming) == pytest.approx(roc_auc_score(truth.ravel(), (a @ b.T).ravel()), abs=1e-3)
+
+
+def test_uneven_classes_and_labels_of_one_set_alone_are_left_to_the_shared():
+    a, la = embedded(5, 4, 1.0, 1)
+    b, lb = embedded(7, 3, 1.0, 2)
+    uneven = np.array([i for i in range(len(lb)) if i not in (4, 5, 9)])
+    b, lb = b[uneven], lb[uneven]
+    table = auc_table(compare_sets(a, la, b, lb).blocks)
+    shared = lb < 5
+    truth = la[:, None] == lb[shared]
+    expected = roc_auc_score(truth.ravel(), np.rint((a @ b[shared].T).ravel() * 16380))
+    assert table.statistic(np.arange(5)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_hits_under_a_naming_are_those_of_renamed_probes():
+    random = np.random.default_rng(0)
+    probes, found = random.integers(0, 5, 200), random.integers(0, 5, 200)
+    found[::9] = -1  # Ties are never hits.
+    table = hit_table(probes, found, np.arange(5))
+    for seed in range(5):
+        naming = np.random.default_rng(seed).permutation(5)
+        assert table.statistic(naming) == pytest.approx(np.mean(naming[probes] == found))
+    assert shuffle_test(hit_table(probes, probes, np.arange(5)), 99, 0).observed == 1
+
+
+def test_a_strong_link_has_the_smallest_p_that_the_shuffles_allow():
+    test = link(*embedded(12, 4, 3.0, 1), *embedded(12, 4, 3.0, 2))
+    assert test.p_value == 1 / 200 and test.observed > 0.95 and test.band()[1] < test.observed
+    assert test.p_below == 1 and test.p_two_sided == 2 / 200
+
+
+def test_renamed_classes_send_the_link_to_its_null():
+    (a, la), (b, lb) = embedded(20, 4, 3.0, 1), embedded(20, 4, 3.0, 2)
+    renamed = link(a, la, b, (lb + 7) % 20)
+    low, high = renamed.band(0.99)
+    assert low <= renamed.observed <= high
+
+
+def test_unrelated_sets_are_called_linked_as_rarely_as_promised():
+    small = []
+    for seed in range(120):
+        (a, la), (b, lb) = embedded(8, 4, 0.0, 2 * seed), embedded(8, 4, 0.0, 2 * seed + 1)
+        small.append(link(a, la, b, lb, 99, seed).p_value <= 0.05)
+    # 120 draws at 5 %: 99.9 % of binomial counts lie at or below 15.
+    assert sum(small) <= 15
+
+
+def test_a_shuffle_needs_two_shared_classes_and_two_sets():
+    a, labels = embedded(4, 2)
+    with pytest.raises(InputError, match="at least two classes"):
+        link(a[:4], np.array([0, 0, 1, 1]), a[4:], np.array([0, 0, 2, 2]), 100)
+    with pytest.raises(InputError, match="labels are shuffled between two sets"):
+        auc_table(compare_within(a, labels).blocks)

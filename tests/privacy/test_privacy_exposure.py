@@ -1,0 +1,43 @@
+"""Exposure is counted identity by identity, and groups are compared with groups drawn at random."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from sface_lib.errors import InputError
+from sface_lib.privacy import compare_sets
+from sface_lib.privacy.exposure import by_group, by_images, exposures
+
+
+def test_an_exposure_is_the_auc_of_one_identity():
+    random = np.random.default_rng(0)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in random.standard_normal((2, 40, 8)).astype(np.float32))
+    la, lb = random.integers(0, 5, 40), random.integers(1, 7, 40)
+    found = exposures(compare_sets(a, la, b, lb).blocks)
+    assert found.index.tolist() == [1, 2, 3, 4]
+    for label, value in found.items():
+        scores = a[la == label] @ b.T
+        same = np.broadcast_to(lb == label, scores.shape)
+        assert value == pytest.approx(roc_auc_score(same.ravel(), scores.ravel()), abs=1e-3)
+
+
+def test_groups_that_differ_are_told_from_groups_that_do_not():
+    random = np.random.default_rng(1)
+    group = np.repeat(["a", "b", "few"], [40, 60, 3])
+    exposure = 0.6 + 0.05 * random.standard_normal(103)
+    alike = by_group(exposure, group, 199, 200, 0)
+    assert alike.test.p_value > 0.05 and alike.groups["group"].tolist() == ["a", "b"]
+    apart = by_group(exposure + 0.1 * (group == "a"), group, 199, 200, 0)
+    assert apart.test.p_value == 1 / 200
+    row = apart.groups.iloc[0]
+    assert row["low"] < row["mean"] < row["high"] and row["mean"] == pytest.approx(0.7, abs=0.03)
+    with pytest.raises(InputError, match="from 5 identities on; 1 of them"):
+        by_group(exposure, np.repeat(["a", "b"], [100, 3]), 99, 100, 0)
+
+
+def test_exposure_by_the_number_of_images_needs_numbers_that_vary():
+    random = np.random.default_rng(2)
+    images = random.integers(5, 50, 60)
+    assert by_images(images / 100, np.full(60, 20), 99, 0) is None and by_images(np.ones(60), images, 99, 0) is None
+    assert by_images(images + random.standard_normal(60), images, 199, 0).p_value == 1 / 200
+    assert by_images(random.standard_normal(60), images, 199, 0).p_two_sided > 0.05

@@ -1,0 +1,166 @@
+"""One judge's whole study, on sets whose truth is known."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import InputError
+from sface_lib.parameters import EMBEDDED, NONE
+from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
+from sface_lib.privacy.judges import open_judges
+from sface_lib.privacy.planted import make_pictures, plant_copies
+from sface_lib.privacy.study import (
+    LINK,
+    SETTINGS,
+    Embedded,
+    affordable,
+    gather_evidence,
+    link_of_part,
+    make_claims,
+    three_settings,
+)
+from sface_lib.privacy.verdict import verdicts
+
+PERSONS = 40
+
+
+def photographs(persons: int, images: int, seed: int, noise: float = 0.7, law: int = 5):
+    """Unit embeddings and labels around persons of a law."""
+    centres = np.random.default_rng(law).standard_normal((persons, 32))
+    labels = np.repeat(np.arange(persons), images)
+    rows = centres[labels] + noise * np.random.default_rng(seed).standard_normal((len(labels), 32))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def sets(synthetic) -> Embedded:
+    control = photographs(PERSONS, 10, 3, law=6)
+    return Embedded(photographs(PERSONS, 20, 1), synthetic, control, photographs(PERSONS, 5, 4))
+
+
+@pytest.fixture(scope="module")
+def linked():
+    """Synthetic faces that resemble their training persons, and copy no image."""
+    return sets(photographs(PERSONS, 12, 2, noise=1.4))
+
+
+@pytest.fixture(scope="module")
+def unlinked():
+    """Synthetic faces of a law of their own persons."""
+    return sets(photographs(PERSONS, 12, 2, law=7))
+
+
+def study(given: Embedded):
+    settings = three_settings(given, 5)
+    evidence = gather_evidence(given, settings, 999, 200, 0)
+    claims = make_claims(evidence, "judge", settings.competent, 0.02)
+    return settings, evidence, dict(zip((c.name for c in claims), (v for _, v in verdicts(claims)), strict=True))
+
+
+def test_a_likeness_is_above_chance_and_no_membership_of_images(linked):
+    settings, evidence, verdict = study(linked)
+    assert settings.competent and set(settings.metrics) == set(SETTINGS)
+    for name in ("same-label link, AUC", "rank-1 identification", "label of the nearest image"):
+        assert verdict[name] == "above chance"
+    assert verdict["label-free link, share of classes"] == verdict["membership of persons, AUC"] == "above chance"
+    assert verdict["membership of images, AUC"] != "above chance"
+    assert evidence.growth["AUC"].iloc[-1] > evidence.growth["AUC"].iloc[0]
+    assert evidence.tail["same label"].iloc[0] > 0.9 and evidence.exposure.mean() > 0.8
+    assert evidence.open_set.rate > 0.2
+
+
+def test_strangers_are_at_chance_everywhere(unlinked):
+    _, evidence, verdict = study(unlinked)
+    assert not [name for name, said in verdict.items() if said in ("above chance", "below chance")]
+    assert evidence.open_set.rate < 0.05
+
+
+def test_a_copying_generator_is_told_by_membership_of_images(linked):
+    copied = (linked.authentic[0], linked.authentic[1])
+    _, evidence, verdict = study(dataclasses.replace(linked, synthetic=copied))
+    assert verdict["membership of images, AUC"] == "above chance" and evidence.images.auc.value > 0.95
+
+
+def test_renaming_the_classes_hides_the_link_from_labels_alone(linked):
+    rows, labels = linked.synthetic
+    _, _, verdict = study(dataclasses.replace(linked, synthetic=(rows, (labels + 11) % PERSONS)))
+    assert verdict["same-label link, AUC"] != "above chance"
+    assert verdict["label-free link, share of classes"] == "above chance"
+
+
+def test_what_unseen_images_are_needed_for_is_left_out(linked):
+    alone = dataclasses.replace(linked, control=None, held_out=None)
+    _, evidence, verdict = study(alone)
+    assert evidence.label_free is evidence.open_set is evidence.images is evidence.persons is None
+    assert set(verdict) == {"same-label link, AUC", "rank-1 identification", "label of the nearest image"}
+
+
+def test_an_incompetent_judge_gets_no_verdict(unlinked):
+    random = np.random.default_rng(0)
+
+    def blind(given):
+        rows = random.standard_normal(given[0].shape).astype(np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True), given[1]
+
+    settings, _, verdict = study(Embedded(*(blind(getattr(unlinked, f.name)) for f in dataclasses.fields(Embedded))))
+    assert not settings.competent and all(said.startswith("not judged") for said in verdict.values())
+
+
+def test_a_study_that_is_too_large_is_of_the_first_images_of_each_identity():
+    first, second = np.repeat(np.arange(5), 20), np.tile(np.arange(7), 12)
+    whole = affordable(first, second)
+    assert len(whole[0]) == 100 and second[whole[1]].max() == 4  # Identities that did not train have no part.
+    some = affordable(first, second, most_scores=15 * 15)
+    assert some[0].tolist() == [20 * i + j for i in range(5) for j in range(3)]
+    assert some[1].tolist() == [7 * j + i for j in range(3) for i in range(5)]
+    assert np.unique(first[affordable(first, second, most_identities=2)[0]]).tolist() == [0, 1]
+
+
+def test_templates_of_more_images_make_no_link():
+    """Training templates of twenty images and unseen ones of ten, all with a mean in common, and no link."""
+    random = np.random.default_rng(0)
+
+    def faces(images: int):
+        labels = np.repeat(np.arange(PERSONS), images)
+        rows = 1 + random.standard_normal((PERSONS, 32))[labels] + 3 * random.standard_normal((len(labels), 32))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+    given = Embedded(faces(20), faces(12), faces(10))
+    _, evidence, _ = study(given)
+    assert evidence.label_free.test.p_two_sided > 0.01 and evidence.persons.test.p_two_sided > 0.01
+
+
+def test_rows_that_are_no_embeddings_are_refused_by_set_and_row(linked):
+    rows, labels = linked.control
+    bad = rows.copy()
+    bad[3] = np.nan
+    with pytest.raises(InputError, match="row 3 of set control"):
+        dataclasses.replace(linked, control=(bad, labels))
+
+
+def test_the_link_of_a_part_is_that_of_the_part(linked):
+    whole = link_of_part(linked, np.arange(len(linked.synthetic[0])))
+    assert whole["link AUC"] == three_settings(linked, 1).metrics[LINK].auc
+    assert link_of_part(linked, np.arange(0, 480, 12))["rank 1"] > 0.3
+    assert set(link_of_part(linked, np.arange(0)).values()) == {None}
+
+
+def test_planted_copies_of_rendered_faces_are_found():
+    """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
+    verifier = open_judges(EMBEDDED, NONE, make_accelerator())[0]
+    with pytest.raises(InputError, match="second_verifier is the verifier"):
+        open_judges(EMBEDDED, str(VERIFIER_PATH), make_accelerator())
+    control, training = shipped_faces("control"), shipped_faces("balanced")
+    training = training.subset(first_images(training, 100, 3))
+    stand_in = shipped_faces("global")
+    stand_in = stand_in.subset(first_images(stand_in, 100, 4))
+    assert make_pictures(training, stand_in, control.subset(first_images(control, 79, 10)), None, 60, 0) is None
+    pictures = make_pictures(training, stand_in, control.subset(first_images(control, 100, 10)), None, 60, 0)
+    found = plant_copies(
+        verifier.embed_images, pictures, verifier.embed(training), verifier.embed(stand_in), draws=400, seed=0
+    )
+    assert found.power[0].alteration == "none" and found.power[0].rate <= 0.05
+    rates = found.table().query("alteration in ('exact copy', 'mirror')").set_index("share")["rate"]
+    assert (rates[rates.index >= 0.005] > 0.9).all() and found.unseen_above is None
+    assert found.share_above < 0.02 and found.largest < found.threshold + 0.3
