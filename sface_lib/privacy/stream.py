@@ -101,8 +101,8 @@ class Histogram:
         # Buffers are kept: fresh memory costs more than the arithmetic.
         if self._scaled is None or self._scaled.shape != scores.shape:
             self._scaled, self._bins = torch.empty_like(scores), torch.empty_like(scores, dtype=torch.int16)
-        torch.mul(scores, SCALE, out=self._scaled)
-        self._bins.copy_(self._scaled.add_(SCALE + 0.5))
+        torch.add(torch.tensor(SCALE + 0.5), scores, alpha=SCALE, out=self._scaled)
+        self._bins.copy_(self._scaled)
         return self._bins
 
 
