@@ -9,7 +9,7 @@ from sface_lib.biometrics.bootstrap import bootstrap_metrics, bootstrap_samples
 from sface_lib.biometrics.curves import RocCurve, roc
 from sface_lib.biometrics.folds import KfoldAccuracy, kfold_accuracy
 from sface_lib.biometrics.identification import cmc, templates
-from sface_lib.biometrics.intervals import Estimate, Interval, accuracy_interval, identity_weights
+from sface_lib.biometrics.intervals import Estimate, Interval, accuracy_interval, bootstrap_mean, identity_weights
 from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "accuracy_interval",
     "binned_metrics",
     "binned_roc",
+    "bootstrap_mean",
     "bootstrap_metrics",
     "bootstrap_samples",
     "cmc",

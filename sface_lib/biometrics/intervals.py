@@ -51,6 +51,11 @@ def identity_weights(n_identities: int, resamples: int, seed: int) -> np.ndarray
     return generator.multinomial(n_identities, shares, size=resamples).astype(np.float64)
 
 
+def bootstrap_mean(values: np.ndarray, resamples: int, seed: int) -> Estimate:
+    """The mean of one value an identity, float [K], and its draws."""
+    return Estimate(float(values.mean()), identity_weights(len(values), resamples, seed) @ values / len(values))
+
+
 def accuracy_interval(
     correct: np.ndarray,
     same: np.ndarray,

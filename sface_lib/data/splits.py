@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from sface_lib.errors import InputError
 
@@ -40,6 +41,11 @@ def split_by_identity(labels: np.ndarray, shares: Sequence[float], seed: int) ->
             "use fewer or more even shares"
         )
     return [np.flatnonzero(np.isin(labels, part)) for part in parts]
+
+
+def place_in_class(labels: np.ndarray) -> np.ndarray:
+    """How many images before each one have its label, int64 `[N]`."""
+    return pd.Series(labels).groupby(labels).cumcount().to_numpy()
 
 
 def select_images(

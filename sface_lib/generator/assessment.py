@@ -13,7 +13,7 @@ from sface_lib.biometrics import (
     verification_metrics,
 )
 from sface_lib.biometrics.intervals import percentile_interval
-from sface_lib.data import FaceSet
+from sface_lib.data import FaceSet, place_in_class
 from sface_lib.generator import quality
 from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor
@@ -50,7 +50,7 @@ class Sample:
 
     def halves(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """Embeddings and labels of every other image of each class: two samples of one distribution, of equal size."""
-        order = pd.Series(self.labels).groupby(self.labels).cumcount().to_numpy()
+        order = place_in_class(self.labels)
         even = order < 2 * (np.bincount(self.labels) // 2)[self.labels]
         return tuple((self.embeddings[part], self.labels[part]) for part in (even & (order % 2 == i) for i in (0, 1)))
 

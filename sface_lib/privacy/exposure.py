@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from sface_lib.biometrics import identity_weights
-from sface_lib.biometrics.intervals import percentile_interval
+from sface_lib.biometrics import bootstrap_mean
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import ShuffleTest, against_null
 from sface_lib.privacy.compare import ScoreBlocks
@@ -83,11 +82,9 @@ def by_group(
     rows = []
     for i, name in enumerate(names):
         values = exposure[codes == i]
-        drawn = identity_weights(len(values), resamples, seed) @ values / len(values)
-        span = percentile_interval(drawn, level)
-        rows.append(
-            {"group": name, "identities": len(values), "mean": values.mean(), "low": span.low, "high": span.high}
-        )
+        mean = bootstrap_mean(values, resamples, seed)
+        span = mean.interval(level)
+        rows.append({"group": name, "identities": len(values), "mean": mean.value, "low": span.low, "high": span.high})
     return GroupDifference(pd.DataFrame(rows), against_null(_spread(exposure, codes), null))
 
 

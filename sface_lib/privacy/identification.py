@@ -10,7 +10,7 @@ from sface_lib.errors import InputError
 from sface_lib.privacy.chance import LabelTable, ShuffleTest, hit_table, shuffle_test
 from sface_lib.privacy.compare import Pairs, compare_sets
 from sface_lib.privacy.link import best_label, label_free_link
-from sface_lib.privacy.stream import best_scores
+from sface_lib.privacy.stream import best_scores, threshold_at
 
 OPEN_SET_FMR = 0.01
 
@@ -60,10 +60,7 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
     if len(unseen) * OPEN_SET_FMR < 1:
         raise InputError(f"{len(unseen)} probes of unseen persons cannot show an FMR of 1 %; at least 100 are needed")
     identities, gallery = templates(authentic, authentic_labels)
-    against = np.sort(best_scores(unseen, gallery))[::-1]
-    allowed = int(len(against) * OPEN_SET_FMR)
-    # Just above the first score too many, so that at most the allowed number reach it.
-    threshold = float(np.nextafter(against[allowed], np.float32(2)))
+    threshold = threshold_at(best_scores(unseen, gallery), OPEN_SET_FMR)
     best = best_scores(synthetic, gallery)
     own = best_label(synthetic, gallery, identities) == labels
     return OpenSet(threshold, float(np.mean(own & (best >= threshold))), float(np.mean(best >= threshold)))

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from sface_lib.biometrics import Estimate, checks, identity_weights
+from sface_lib.biometrics import Estimate, bootstrap_mean, checks
+from sface_lib.biometrics.identification import BLOCK_SCORES, TIE
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import ShuffleTest, against_null
 
-TIE = 1e-12
-BLOCK_SCORES = 4_000_000  # Scores held at a time, 32 MB.
 TEMPLATE_SIZES = (1, 2, 5, 10)
 
 
@@ -98,9 +97,8 @@ def label_free_link(
         null.append(_wins(mixed[:, :count].max(1), mixed[:, count:].max(1)).mean())
     best = scores[:, :count].max(1), scores[:, count:].max(1)
     wins = _wins(*best)
-    draws = identity_weights(len(wins), resamples, seed) @ wins / len(wins)
     test = against_null(float(wins.mean()), np.array(null))
-    return LabelFreeLink(*best, test, Estimate(test.observed, draws))
+    return LabelFreeLink(*best, test, bootstrap_mean(wins, resamples, seed))
 
 
 def _wins(training: np.ndarray, control: np.ndarray) -> np.ndarray:

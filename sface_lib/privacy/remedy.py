@@ -9,8 +9,9 @@ import dataclasses
 import numpy as np
 
 from sface_lib.biometrics import checks
+from sface_lib.data import place_in_class
 from sface_lib.errors import InputError
-from sface_lib.privacy.stream import best_scores
+from sface_lib.privacy.stream import best_scores, threshold_at
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,13 +71,13 @@ def filter_synthetic(
     persons = np.random.default_rng(seed).permutation(np.unique(unseen_identity))
     first = np.isin(unseen_identity, persons[: len(persons) // 2])
     best = best_scores(unseen, training_templates)
-    calibrating = np.sort(best[first])[::-1]
+    calibrating = best[first]
     if not 0 < fmr < 1 or len(calibrating) * fmr < 1:
         raise InputError(
             f"fmr = {fmr:g}: half of the unseen persons have {len(calibrating)} images, which calibrate rates from "
             f"{1 / max(1, len(calibrating)):.2g} to below 1"
         )
-    threshold = float(np.nextafter(calibrating[int(len(calibrating) * fmr)], np.float32(2)))
+    threshold = threshold_at(calibrating, fmr)
     scores = best_scores(synthetic, training_templates)
     return Filtered(scores < threshold, scores, threshold, fmr, float(np.mean(best[~first] >= threshold)))
 
@@ -87,7 +88,4 @@ def first_kept(labels: np.ndarray, kept: np.ndarray, per_class: int) -> np.ndarr
     A class of which fewer are kept has fewer; one that has none is gone.
     """
     positions = np.flatnonzero(kept)
-    order = np.lexsort((positions, labels[positions]))
-    chosen = positions[order]
-    starts = np.searchsorted(labels[chosen], labels[chosen])
-    return np.sort(chosen[np.arange(len(chosen)) - starts < per_class])
+    return positions[place_in_class(labels[positions]) < per_class]

@@ -260,6 +260,11 @@ def nearest_scores(images: np.ndarray, others: np.ndarray, k: int) -> np.ndarray
     return nearest.scores.numpy()
 
 
+def threshold_at(impostors: np.ndarray, fmr: float) -> float:
+    """The score that at most a share `fmr` of the given ones, float32 `[N]`, reach: just above the first too many."""
+    return float(np.nextafter(np.sort(impostors)[::-1][int(len(impostors) * fmr)], np.float32(2)))
+
+
 def best_scores(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Each image's best score over another set, float32 `[N]`, see `nearest_scores`."""
     return nearest_scores(images, others, 1)[:, 0]

@@ -11,6 +11,7 @@ import pandas as pd
 from accelerate import Accelerator
 
 from sface_lib.biometrics import Estimate, VerificationMetrics, templates
+from sface_lib.data import place_in_class
 from sface_lib.privacy import identification
 from sface_lib.privacy.chance import ShuffleTest, auc_table, shuffle_test
 from sface_lib.privacy.compare import MOST_EXACT, Comparison, checked_set, compare_sets, compare_within
@@ -57,7 +58,7 @@ def affordable(
     """
     kept = np.intersect1d(authentic, synthetic)[:most_identities]
     places = [
-        np.where(np.isin(labels, kept), pd.Series(labels).groupby(labels).cumcount(), np.iinfo(np.int64).max)
+        np.where(np.isin(labels, kept), place_in_class(labels), np.iinfo(np.int64).max)
         for labels in (authentic, synthetic)
     ]
     cap = int(np.unique(np.concatenate([authentic, synthetic]), return_counts=True)[1].max())
@@ -186,7 +187,7 @@ def _galleries(sets: Embedded, seed: int) -> tuple[np.ndarray, np.ndarray] | Non
 
 def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The first images of each identity on both sides, as many as the side with fewer has."""
-    place, other_place = (pd.Series(x).groupby(x).cumcount().to_numpy() for x in (labels, other_labels))
+    place, other_place = map(place_in_class, (labels, other_labels))
     counts, other_counts = (dict(zip(*np.unique(x, return_counts=True), strict=True)) for x in (labels, other_labels))
     kept = place < np.array([other_counts.get(label, 0) for label in labels])
     other_kept = other_place < np.array([counts.get(label, 0) for label in other_labels])
