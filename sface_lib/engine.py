@@ -5,6 +5,7 @@ A checkpoint is a folder `checkpoint-<step>/` with `tensors.safetensors` (networ
 newest two are kept, and it is read strictly: a missing or extra field is an error.
 """
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -39,7 +40,16 @@ def make_accelerator(precision: str = "auto") -> Accelerator:
     # Accelerate keeps one precision for a process; a notebook whose parameters were changed may ask for another.
     AcceleratorState._reset_state()
     # Accelerate joins launched processes on CPUs only when it is told that it runs on them.
-    return Accelerator(mixed_precision=mixed, cpu=on_cpu)
+    accelerator = Accelerator(mixed_precision=mixed, cpu=on_cpu)
+    atexit.unregister(leave_process_group)
+    atexit.register(leave_process_group)
+    return accelerator
+
+
+def leave_process_group() -> None:
+    """Leave the other processes in order; one that ends inside the group is aborted now and then, its work done."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def keep_freed_memory() -> None:
