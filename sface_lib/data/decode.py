@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_PIXELS = 50_000_000  # A face image that claims more is a mistake or a decompression bomb.
@@ -11,16 +11,30 @@ MAX_PIXELS = 50_000_000  # A face image that claims more is a mistake or a decom
 _KINDS = {"1": "grey", "L": "grey", "P": "palette", "CMYK": "cmyk"}
 
 
+# How the files of each format begin, and the suffixes that they have.
+_BEGINNINGS = {
+    b"\xff\xd8\xff": (".jpg", ".jpeg"),
+    b"\x89PNG": (".png",),
+    b"RIFF": (".webp",),
+    b"BM": (".bmp",),
+}
+
+
 class UndecodableImage(Exception):
     """An image can't be decoded; the text is the reason, without any name."""
 
 
-def decode_image(data: bytes) -> tuple[np.ndarray, str | None]:
+def decode_image(data: bytes, upright: bool = False) -> tuple[np.ndarray, str | None]:
     """Decode a JPEG, PNG, WebP or BMP.
 
     Grey is repeated in all channels, alpha is dropped, 16-bit samples keep their high byte, palette and CMYK
-    are converted by Pillow. An orientation in EXIF is not applied: aligned faces carry none, and turning
-    some would hide it. Of an animation the first frame is read.
+    are converted by Pillow. An orientation in EXIF is not applied unless asked for: aligned faces carry none, and
+    turning some would hide it. Of an animation the first frame is read.
+
+    Parameters
+    ----------
+    upright
+        Turn the picture as its EXIF says, as photographs want it.
 
     Returns
     -------
@@ -39,7 +53,7 @@ def decode_image(data: bytes) -> tuple[np.ndarray, str | None]:
         converted = _kind(image)
         try:
             image.load()
-            return _to_rgb(image), converted
+            return _to_rgb(_upright(image) if upright else image), converted
         except Exception as error:  # Pillow's readers raise nearly every kind on damaged data.
             raise UndecodableImage(str(error) or type(error).__name__) from error
 
@@ -54,6 +68,11 @@ def image_size(data: bytes) -> tuple[int, int]:
     """
     with _open(data) as image:
         return image.size
+
+
+def image_suffixes(data: bytes) -> tuple[str, ...]:
+    """Suffixes that fit an image file, the usual one first, by how it begins; ".jpg" where nothing is known."""
+    return next((suffixes for start, suffixes in _BEGINNINGS.items() if data.startswith(start)), (".jpg",))
 
 
 def _open(data: bytes) -> Image.Image:
@@ -75,6 +94,13 @@ def _kind(image: Image.Image) -> str | None:
     if image.mode.startswith("I") or (image.format == "PNG" and "16" in str(image.tile[0][3])):
         return "16-bit"
     return "alpha" if image.mode.upper().endswith("A") else _KINDS.get(image.mode)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # A damaged EXIF turns nothing; the pixels are good.
+        return image
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

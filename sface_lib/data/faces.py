@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from sface_lib.data.decode import UndecodableImage, decode_image, image_size
-from sface_lib.data.layout import Layout, find_layout
+from sface_lib.data.layout import Layout
 from sface_lib.data.manifest import Manifest, bad_image_error, combined_digest, images_per_identity, summary
-from sface_lib.data.sources import READ_ERRORS, open_source
+from sface_lib.data.sources import READ_ERRORS
 from sface_lib.data.transforms import centre_square, resize_images
 from sface_lib.errors import InputError, ParameterError
 
@@ -31,6 +32,8 @@ class FaceSet:
     ----------
     path
         Where the set lies.
+    kind
+        "folder", "zip", "tar", "RecordIO" or "verification .bin".
     names
         Name of each image relative to the set's root, e.g. "AJ_Cook/AJ_Cook_0001.jpg".
     labels
@@ -44,6 +47,7 @@ class FaceSet:
         self._fingerprint: str | None = None
         self._manifest: Manifest | None = None
         self.path: Path = source.path
+        self.kind: str = source.kind
         self.names, self.labels, self.identities = layout.names, layout.labels, layout.identities
 
     def __len__(self) -> int:
@@ -82,6 +86,20 @@ class FaceSet:
         good = np.ones(len(self), dtype=bool)
         good[list(self.inspect().bad_indices)] = False
         return good
+
+    def encoded(self, index: int) -> bytes:
+        """Bytes of one image's file as they lie in the set; raises `BadImageError` where they can't be read."""
+        try:
+            return self._bytes(index)
+        except UndecodableImage as error:
+            raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
+
+    def photograph(self, index: int) -> np.ndarray:
+        """Pixels uint8 `[H, W, 3]`, RGB, turned as EXIF says; raises `BadImageError` where they can't be decoded."""
+        try:
+            return decode_image(self._bytes(index), upright=True)[0]
+        except UndecodableImage as error:
+            raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
 
     def digest(self, index: int) -> str:
         """SHA-256 of one image's file."""
@@ -160,8 +178,13 @@ class FaceSet:
         members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
         return FaceSet(self._source, Layout(members, names, labels, identities), self._on_bad_image)
 
-    def inspect(self) -> Manifest:
+    def inspect(self, progress: bool = False) -> Manifest:
         """Decode every image once and tell what the set holds.
+
+        Parameters
+        ----------
+        progress
+            Show a bar meanwhile.
 
         Raises
         ------
@@ -169,14 +192,14 @@ class FaceSet:
             If images can't be decoded and the set was opened with `on_bad_image="stop"`.
         """
         if self._manifest is None:
-            self._manifest = self._inspect()
+            self._manifest = self._inspect(progress)
         if self._manifest.bad and self._on_bad_image == "stop":
             raise bad_image_error(self.path, list(self._manifest.bad))
         return self._manifest
 
-    def _inspect(self) -> Manifest:
+    def _inspect(self, progress: bool) -> Manifest:
         sizes, converted, bad, digests = Counter(), Counter(), {}, []
-        for index in range(len(self)):
+        for index in tqdm(range(len(self)), unit="image", desc="inspect", disable=not progress):
             digest = _UNREADABLE
             try:
                 data = self._bytes(index)
@@ -226,32 +249,3 @@ class FaceSet:
                 f"these are {positions.dtype} {list(positions.shape)} from {positions.min()} to {positions.max()}"
             )
         return positions.astype(np.int64)
-
-
-def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
-    """Open a set of faces, recognised by its content and not by its name; images are read when asked for.
-
-    A set is a folder `<identity>/<image>`, or a zip or tar (plain, gzip, bzip2, xz) of one, possibly below one
-    common folder; or a StyleGAN2-ADA folder or zip with a `dataset.json` of integer labels, or of none.
-    Images are .jpg, .jpeg, .png, .webp and .bmp files; hidden and all other files are left aside. Links are
-    followed. Nothing is ever unpacked beside the archive; a compressed tar is decompressed to a temporary file.
-
-    Parameters
-    ----------
-    path
-        Folder or archive.
-    on_bad_image
-        What `inspect` does about images that can't be decoded: "stop" raises and lists them, "skip" counts
-        them, and `faces.good` tells which are usable.
-
-    Raises
-    ------
-    FacesError
-        If there is no such set at `path`; the message says what is wrong and what is allowed.
-    ParameterError
-        If `on_bad_image` is neither "stop" nor "skip".
-    """
-    if on_bad_image not in ("stop", "skip"):
-        raise ParameterError(f'on_bad_image is {on_bad_image!r}, but must be "stop" or "skip"')
-    source = open_source(path)
-    return FaceSet(source, find_layout(source), on_bad_image)

@@ -1,20 +1,29 @@
-"""Verification protocols: pairs of images in folds, from LFW's pairs.txt or from CSV."""
+"""Verification protocols: pairs of images in folds."""
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.errors import ParameterError, ProtocolError
+from sface_lib.data.pairlists import (
+    COLUMNS,
+    Row,
+    cfp_rows,
+    contiguous_folds,
+    csv_rows,
+    lfw_rows,
+    one_line_rows,
+    two_line_rows,
+)
+from sface_lib.data.verification import bin_name, is_bin, read_bin
+from sface_lib.errors import FacesError, ParameterError, ProtocolError
 from sface_lib.files import atomic_path
 
-COLUMNS = ("left", "right", "same", "fold")
-_TRUTH = {"1": True, "true": True, "0": False, "false": False}
 _SHOWN = 3
 
 
@@ -116,35 +125,64 @@ class Protocol:
 
 
 def read_protocol(path: str | Path) -> Protocol:
-    """Read LFW's pairs.txt (or pairsDevTest.txt and the like), or CSV with the header left,right,same,fold.
+    """Read the pairs of a benchmark, recognised by content; folds are numbered from 1.
 
-    LFW's folds are numbered from 1.
+    - LFW's pairs.txt or pairsDevTest.txt: `folds pairs` (or `pairs`), then `name number number` for a genuine pair and
+      `name number name number` for an impostor one.
+    - CSV with the header left,right,same,fold.
+    - CALFW's and CPLFW's list: a line `file flag` for either image of a pair, 0 for impostors; images are named
+      `<person>/<file>`. As published, the n-th tenth of the genuine and of the impostor pairs are fold n.
+    - Lists `same file file`, as the aligned copies of AgeDB-30 and others have: ten folds in their order.
+    - An InsightFace verification .bin: images are named as in its FaceSet, ten folds in their order.
+    - A folder of CFP: Protocol/Split/FP/01/same.txt and diff.txt with lines `i,j`, numbers of lines in
+      Protocol/Pair_list_F.txt and Pair_list_P.txt. Give Protocol/Split/FF for the frontal pairs. Images are named as
+      below Data/Images, e.g. "001/profile/01.jpg"; a set with such names needs a `dataset.json`.
 
     Raises
     ------
     ProtocolError
-        If the file can't be read or is neither; the message gives the line.
+        If the file can't be read or is none of these; the message gives the line.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        rows = list(_rows(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ProtocolError(f"'{path}' cannot be read ({error}); give a pairs.txt or a CSV file in UTF-8") from error
-    lines = text.splitlines()
-    header = lines[0].strip() if lines else ""
-    if re.fullmatch(r"\d+(\s+\d+)?", header):
-        rows = list(_lfw_rows(lines, path))
-    elif set(COLUMNS) <= {column.strip() for column in header.split(",")}:
-        rows = list(_csv_rows(text, path))
-    else:
-        raise ProtocolError(
-            f"'{path}' begins with {header[:60]!r}, but must begin like LFW's pairs.txt (number of folds, pairs "
-            f"in each) or with the CSV header {','.join(COLUMNS)}"
-        )
+        raise ProtocolError(f"'{path}' cannot be read ({error}); give a list of pairs in UTF-8, or a .bin") from error
     if not rows:
         raise ProtocolError(f"'{path}' holds no pairs; give a file with at least one")
     left, right, same, fold = zip(*rows, strict=True)
     return Protocol(left, right, np.array(same, dtype=bool), np.array(fold, dtype=np.int64))
+
+
+def _rows(path: Path) -> Iterable[Row]:
+    """The reader that fits what is at `path`."""
+    if path.is_dir():
+        return cfp_rows(path)
+    if is_bin(path):
+        return _bin_rows(path)
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    header = lines[0].strip() if lines else ""
+    if re.fullmatch(r"\d+(\s+\d+)?", header):
+        return lfw_rows(lines, path)
+    if set(COLUMNS) <= {column.strip() for column in header.split(",")}:
+        return csv_rows(lines, path)
+    if re.fullmatch(r"\S+\.\w+\s+\d+", header):
+        return two_line_rows(lines, path)
+    if re.fullmatch(r"[01]\s+\S+\s+\S+", header):
+        return one_line_rows(lines, path)
+    raise ProtocolError(
+        f"'{path}' begins with {header[:60]!r}, but must begin like LFW's pairs.txt (number of folds, pairs "
+        f"in each), with the CSV header {','.join(COLUMNS)}, or like a list `file flag` or `same file file`"
+    )
+
+
+def _bin_rows(path: Path) -> Iterable[Row]:
+    try:
+        same = read_bin(path)[1]
+    except FacesError as error:
+        raise ProtocolError(str(error)) from error
+    names = [bin_name(index) for index in range(2 * len(same))]
+    return zip(names[::2], names[1::2], same, contiguous_folds(len(same)), strict=True)
 
 
 def write_protocol(path: str | Path, protocol: Protocol) -> Path:
@@ -180,43 +218,6 @@ def parse_folds(text: str, available: Iterable[int]) -> tuple[int, ...]:
             )
         chosen.update(fold for fold in available if first <= fold <= last)
     return tuple(sorted(chosen))
-
-
-def _lfw_rows(lines: list[str], path: Path) -> Iterator[tuple[str, str, bool, int]]:
-    """Pairs of an LFW file: in each fold all genuine ones, then as many impostors."""
-    head = [int(number) for number in lines[0].split()]
-    folds, pairs = head if len(head) == 2 else (1, head[0])
-    body = [(number, line) for number, line in enumerate(lines[1:], start=2) if line.strip()]
-    if len(body) != folds * pairs * 2:
-        raise ProtocolError(
-            f"'{path}' announces {folds} folds of 2 x {pairs} pairs, but holds {len(body)}; get the whole file"
-        )
-    for position, (number, line) in enumerate(body):
-        fold, place = divmod(position, 2 * pairs)
-        fields = line.strip().split("\t") if "\t" in line else line.split()
-        same = place < pairs
-        if len(fields) != (3 if same else 4) or not all(f.strip().isdecimal() for f in (fields[1], fields[-1])):
-            wanted = "name, number, number" if same else "name, number, name, number"
-            raise ProtocolError(f"'{path}', line {number}: {line.strip()[:60]!r} is not '{wanted}'; correct it")
-        name, first, *other, second = fields
-        yield _lfw_name(name, first), _lfw_name(other[0] if other else name, second), same, fold + 1
-
-
-def _csv_rows(text: str, path: Path) -> Iterator[tuple[str, str, bool, int]]:
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True, restval="")
-    reader.fieldnames = [column.strip() for column in reader.fieldnames]
-    for row in reader:
-        left, right, same, fold = (row[column].strip() for column in COLUMNS)
-        if not left or not right or same.lower() not in _TRUTH or not fold.isdecimal():
-            raise ProtocolError(
-                f"'{path}', line {reader.line_num}: two names, same as 0, 1, true or false, and a whole number "
-                "as fold are needed; correct it"
-            )
-        yield left, right, _TRUTH[same.lower()], int(fold)
-
-
-def _lfw_name(person: str, number: str) -> str:
-    return f"{person}/{person}_{int(number):04d}"
 
 
 def _stem(name: str) -> str:

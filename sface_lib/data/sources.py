@@ -28,6 +28,8 @@ _MAX_DEPTH = 6  # Deep enough for every layout, and the end of a loop of links.
 class FolderSource:
     """The files below a folder; links are followed."""
 
+    kind = "folder"
+
     def __init__(self, path: Path):
         self.path = path
         self.members = tuple(name for raw in self._walk() if (name := member_name(raw, path)))
@@ -47,6 +49,8 @@ class FolderSource:
 
 class ZipSource:
     """The members of a zip; each process keeps one handle of its own."""
+
+    kind = "zip"
 
     def __init__(self, path: Path):
         self.path = path
@@ -82,6 +86,8 @@ class TarSource:
     A compressed tar can't be read at random, so it is decompressed once into a temporary file, which is
     removed with the source.
     """
+
+    kind = "tar"
 
     def __init__(self, path: Path):
         self.path = path
@@ -120,7 +126,7 @@ def open_source(path: str | Path) -> FolderSource | ZipSource | TarSource:
     """
     path = Path(path)
     if not path.exists():
-        raise FacesError(f"'{path}' does not exist; give a folder, a zip or a tar of faces")
+        raise FacesError(f"'{path}' does not exist; give a folder, a zip or a tar of faces, a .rec or a .bin")
     try:
         if path.is_dir():
             return FolderSource(path)
@@ -179,7 +185,10 @@ def _not_readable(path: Path) -> str:
     """Why a file can't be opened: a damaged archive, or none at all."""
     if _is_zip(path) or _head(path, b"ustar", 257) or any(_head(path, magic) for magic in _UNPACKERS):
         return f"'{path}' is a damaged or incomplete archive; copy or download it again"
-    return f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces"
+    return (
+        f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces, a RecordIO .rec or "
+        "a verification .bin"
+    )
 
 
 def _is_zip(path: Path) -> bool:

@@ -1,11 +1,15 @@
 """Which images take part: identity-disjoint splits, and selections by images an identity."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from sface_lib.data.faces import FaceSet
+from sface_lib.data.opening import open_faces
 from sface_lib.errors import InputError
+from sface_lib.files import write_text
 
 
 def split_by_identity(labels: np.ndarray, shares: Sequence[float], seed: int) -> list[np.ndarray]:
@@ -41,6 +45,33 @@ def split_by_identity(labels: np.ndarray, shares: Sequence[float], seed: int) ->
             "use fewer or more even shares"
         )
     return [np.flatnonzero(np.isin(labels, part)) for part in parts]
+
+
+def write_selection(path: str | Path, faces: FaceSet) -> Path:
+    """Write which images of its source a set holds, as a CSV with a column `position`; give the path."""
+    at = {name: position for position, name in enumerate(open_faces(faces.path).names)}
+    write_text(Path(path), pd.DataFrame({"position": [at[name] for name in faces.names]}).to_csv(index=False))
+    return Path(path)
+
+
+def read_selection(path: str | Path, count: int) -> np.ndarray:
+    """The positions in a selection, such as a run's `data/selection.csv`, each of them one of `count` images.
+
+    Raises
+    ------
+    InputError
+        The file is no selection, or one of another set.
+    """
+    try:
+        positions = pd.read_csv(path)["position"].to_numpy(np.int64)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} is no selection ({error}); give a CSV with a column of whole numbers `position`, such as a "
+            "run's data/selection.csv"
+        ) from None
+    if not positions.size or positions.min() < 0 or positions.max() >= count:
+        raise InputError(f"{path} names images outside 0 to {count - 1}; it belongs to another set")
+    return positions
 
 
 def place_in_class(labels: np.ndarray) -> np.ndarray:

@@ -1,31 +1,35 @@
-"""Write a set of faces, image by image: an identity folder, or a StyleGAN2-ADA zip."""
+"""Write a set of faces, image by image: an identity folder, a StyleGAN2-ADA zip, or RecordIO."""
 
+import contextlib
 import io
 import itertools
 import json
 import operator
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
+from sface_lib.data.decode import UndecodableImage, image_size, image_suffixes
 from sface_lib.data.layout import LABELS_FILE
+from sface_lib.data.recordwriter import companions, write_records
 from sface_lib.data.sources import member_name
 from sface_lib.errors import FacesError, InputError
-from sface_lib.files import add_to_zip, atomic_folder, atomic_path
+from sface_lib.files import add_to_zip, atomic_folder, atomic_path, write_json
 
 _END = object()
 
 
 class _Row(NamedTuple):
-    """One image on its way to the disk."""
+    """One image on its way to the disk: its file's bytes, and the suffix that fits them."""
 
     index: int
-    png: bytes
+    data: bytes
+    suffix: str
     label: int | None
     name: str | None
 
@@ -41,8 +45,9 @@ def write_faces(
 
     A path that ends in .zip becomes a StyleGAN2-ADA zip (`00000/img00000000.png`, ..., stored, with
     `dataset.json`; identity names stand there under the key "identities", which StyleGAN2-ADA ignores).
-    Any other path becomes a folder `<identity>/<index>.png`; there `open_faces` numbers identities in the
-    order of their names.
+    One that ends in .rec becomes InsightFace RecordIO, with .idx and `property` beside; it keeps labels, and neither
+    names nor identity names. Any other path becomes a folder `<identity>/<index>.png`; there `open_faces` numbers
+    identities in the order of their names. An unlabelled folder holds `<index>.png` and a `dataset.json`.
 
     Parameters
     ----------
@@ -51,7 +56,7 @@ def write_faces(
     images
         uint8 `[3, H, W]` each, RGB; a generator is consumed one by one.
     labels
-        Label of each image, integers from 0; None writes an unlabelled zip, and is refused for a folder.
+        Label of each image, integers from 0; None writes an unlabelled set, and is refused for RecordIO.
     identities
         Name of each label; None uses the label itself, zero-padded, as the folder's name.
     names
@@ -69,19 +74,61 @@ def write_faces(
     InputError
         If an image, a label or a name is not as described, or their numbers differ.
     """
-    path = Path(path)
+    return _write(path, _rows(images, labels, names, identities, encode_png), labels is not None, identities)
+
+
+def write_encoded(
+    path: str | Path,
+    files: Iterable[bytes],
+    labels: Iterable[int] | None = None,
+    identities: Sequence[str] | None = None,
+    names: Iterable[str] | None = None,
+) -> Path:
+    """As `write_faces`, of image files (JPEG, PNG, WebP, BMP) whose bytes are kept as they are.
+
+    A name keeps its suffix where that fits the file. Only the header of each image is looked at.
+
+    Raises
+    ------
+    FacesError
+        If `path` exists or can't be written.
+    InputError
+        If a file, a label or a name is not as described, or their numbers differ.
+    """
+    return _write(path, _rows(files, labels, names, identities, checked_file), labels is not None, identities)
+
+
+@contextlib.contextmanager
+def new_path(path: Path) -> Iterator[None]:
+    """Refuse to write over something, and say what can be done where nothing can be written.
+
+    Raises
+    ------
+    FacesError
+        If `path` exists or can't be written.
+    """
     if path.exists() or path.is_symlink():
         raise FacesError(f"'{path}' exists already; remove it or give another path")
-    is_zip = path.suffix.lower() == ".zip"
-    if labels is None and not is_zip:
-        raise InputError(f"labels are needed to write the folder '{path}'; give them, or a path that ends in .zip")
-    rows = _rows(images, labels, names, identities)
     try:
-        (_write_zip if is_zip else _write_folder)(path, rows, identities)
+        yield
     except OSError as error:
         raise FacesError(
             f"'{path}' cannot be written ({error}); check permissions and free space, or give another path"
         ) from error
+
+
+def _write(path: str | Path, rows: Iterator[_Row], labelled: bool, identities: Sequence[str] | None) -> Path:
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending == ".rec" and not labelled:
+        raise InputError(f"labels are needed to write '{path}', because RecordIO has one for each image; give them")
+    with contextlib.ExitStack() as stack:
+        for file in (*(companions(path) if ending == ".rec" else ()), path):
+            stack.enter_context(new_path(file))
+        if ending == ".rec":
+            write_records(path, rows, 0 if identities is None else len(identities))
+        else:
+            (_write_zip if ending == ".zip" else _write_folder)(path, rows, identities)
     return path
 
 
@@ -89,11 +136,11 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
     labels = {}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for row in rows:
-            member = row.name or f"{row.index // 1000:05d}/img{row.index:08d}.png"
+            member = row.name or f"{row.index // 1000:05d}/img{row.index:08d}{row.suffix}"
             if member in labels:
-                raise InputError(f"names hold {member!r} twice (the suffix becomes .png); give each image its own")
+                raise InputError(f"names hold {member!r} twice (a suffix is that of the image); give each its own")
             labels[member] = row.label
-            add_to_zip(archive, member, row.png)
+            add_to_zip(archive, member, row.data)
         content = {"labels": list(labels.items()) if None not in labels.values() else None}
         if identities is not None:
             content["identities"] = list(identities)
@@ -102,28 +149,39 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
 
 def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    labelled = True
     with atomic_folder(path) as temporary:
         for row in rows:
             target = temporary / _folder_member(row, identities)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 raise InputError(f"two images would be written to '{target.relative_to(temporary)}'; rename one")
-            target.write_bytes(row.png)
+            target.write_bytes(row.data)
+            labelled = row.label is not None
+        if not labelled:
+            write_json(temporary / LABELS_FILE, {"labels": None})
 
 
 def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:
     """`<identity>/<file>` of an image; identity folders sort like their labels when they have no names."""
+    own = row.name or f"{row.index:08d}{row.suffix}"
+    if row.label is None:
+        return own
     identity = f"{row.label:07d}" if identities is None else identities[row.label]
     if "/" in identity or member_name(identity, Path(identity)) is None:
         raise InputError(f"identity {identity!r} cannot name a folder; use no '/' and no leading '.'")
-    folder, _, file = (row.name or f"{row.index:08d}.png").rpartition("/")
+    folder, _, file = own.rpartition("/")
     if folder not in ("", identity):
         raise InputError(f"name {row.name!r} lies outside the folder of its identity {identity!r}; change one")
     return f"{identity}/{file}"
 
 
 def _rows(
-    images: Iterable, labels: Iterable | None, names: Iterable | None, identities: Sequence[str] | None
+    images: Iterable,
+    labels: Iterable | None,
+    names: Iterable | None,
+    identities: Sequence[str] | None,
+    encode: Callable[[Any, str], bytes],
 ) -> Iterator[_Row]:
     """Check and encode one image after the other."""
     given = [column for column in (images, labels, names) if column is not None]
@@ -132,8 +190,11 @@ def _rows(
             raise InputError(f"images, labels and names differ in number: one ends after {index}; give one each")
         rest = iter(values[1:])
         label = None if labels is None else _checked_label(next(rest), index, identities)
-        name = None if names is None else _checked_name(next(rest))
-        yield _Row(index, encode_png(values[0], f"image {index}"), label, name)
+        name = None if names is None else next(rest)
+        data = encode(values[0], f"image {index}" + (f" ({name!r})" if name else ""))
+        suffixes = image_suffixes(data)
+        name = None if names is None else _checked_name(name, suffixes)
+        yield _Row(index, data, suffixes[0], label, name)
 
 
 def _checked_label(value: int, index: int, identities: Sequence[str] | None) -> int:
@@ -147,11 +208,21 @@ def _checked_label(value: int, index: int, identities: Sequence[str] | None) -> 
     return label
 
 
-def _checked_name(name: str) -> str:
+def _checked_name(name: str, suffixes: Sequence[str]) -> str:
     member = member_name(name, Path(name))
     if member is None:
         raise InputError(f"name {name!r} would be a hidden file; use names without a leading '.'")
-    return str(PurePosixPath(member).with_suffix(".png"))
+    path = PurePosixPath(member)
+    return str(path if path.suffix.lower() in suffixes else path.with_suffix(suffixes[0]))
+
+
+def checked_file(data: bytes, what: str = "the image") -> bytes:
+    """The bytes of an image file, as they are; raises `InputError` where their header is none of an image."""
+    try:
+        image_size(data)
+    except UndecodableImage as error:
+        raise InputError(f"{what} cannot be decoded ({error}); repair it or leave it out") from error
+    return data
 
 
 def encode_png(image: np.ndarray | torch.Tensor, what: str = "the image") -> bytes:

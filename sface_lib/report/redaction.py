@@ -66,17 +66,25 @@ def _names_of(path: Path) -> set[str]:
     try:
         names = set(find_layout(source).identities)
     except FacesError:
-        names = {part for member in source.members for part in PurePosixPath(member).parent.parts}
-    stems = (PurePosixPath(member).stem for member in source.members if member.lower().endswith(IMAGE_SUFFIXES))
+        images = (member for member in source.members if member.lower().endswith(IMAGE_SUFFIXES))
+        names = {part for image in images for part in PurePosixPath(image).parent.parts}
+    return names | _people(source.members)
+
+
+def _people(files: Iterable[str], least_words: int = 2) -> set[str]:
+    """Names that images are called by, as in Ann_Lee_0001.jpg."""
+    stems = (PurePosixPath(file).stem for file in files if file.lower().endswith(IMAGE_SUFFIXES))
     people = {re.sub(r"[\W_\d]+$", "", stem) for stem in stems}
-    return names | {person for person in people if len(WORD.findall(person)) > 1}
+    return {person for person in people if len(WORD.findall(person)) >= least_words}
 
 
 def _fields(path: Path) -> set[str]:
     """Names in a pairs file: whole fields, and the folders of fields that are paths."""
     if path.stat().st_size > LARGEST_PAIRS_FILE:
         return set()
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines()
     header = {"left", "right", "same", "fold"}
     fields = {field.strip().strip('"') for line in lines for field in re.split(r"[\t,]", line)} - header
-    return {PurePosixPath(field).parent.name if "/" in field else field for field in fields}
+    folders = {PurePosixPath(field).parent.name if "/" in field else field for field in fields}
+    return folders | _people(text.split(), least_words=1)

@@ -1,10 +1,11 @@
 """Every kind of image becomes 8-bit RGB, and the conversion is told."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from sface_lib.data.decode import UndecodableImage, decode_image, image_size
 
@@ -124,3 +125,20 @@ def test_a_damaged_file_is_always_refused_or_decoded_and_never_another_error(ima
 def test_a_decompression_bomb_is_refused(side):
     with pytest.raises(UndecodableImage, match=r"more than|exceeds limit"):
         decode_image(file_of(Image.new("1", (side, side))))
+
+
+def test_a_photograph_is_turned_upright_only_when_asked(make):
+    pixels, exif = make.pixels_of(0, 6, 9), Image.Exif()
+    exif[0x0112] = 6  # To be turned clockwise.
+    data = make.encode(pixels, exif=exif)
+    assert np.array_equal(decode_image(data)[0], pixels)
+    assert np.array_equal(decode_image(data, upright=True)[0], np.rot90(pixels, -1))
+
+
+def test_a_damaged_exif_turns_nothing(make):
+    # To be turned, but made by a program whose name is a number.
+    entries = struct.pack(">HHHIHHHHIf", 2, 0x0112, 3, 1, 6, 0, 0x0131, 11, 1, 2.5)
+    data = make.encode(make.pixels_of(0, 16, 8), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08" + entries + bytes(4))
+    with pytest.raises(AttributeError):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert np.array_equal(decode_image(data, upright=True)[0], decode_image(data)[0])

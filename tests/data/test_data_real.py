@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from sface_lib.data import open_faces, parse_folds, read_protocol, select_images
+from sface_lib.data import convert_set, open_faces, parse_folds, read_protocol, select_images
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,19 @@ def test_every_image_can_be_decoded(lfw):
     assert manifest.sizes == {"112x112": 13_233}
     assert manifest.images_per_identity == {"min": 1, "median": 1.0, "max": 530}
     assert manifest.converted == {}
+
+
+def test_the_set_survives_recordio(lfw, real_data, tmp_path):
+    (path,) = convert_set(real_data / "lfw112.tar", tmp_path / "train.rec")
+    faces = open_faces(path)
+    assert np.array_equal(faces.labels, lfw.labels)
+    assert all(faces.digest(i) == lfw.digest(i) for i in range(len(lfw)))
+
+
+def test_the_pairs_survive_a_bin(lfw, pairs, real_data, tmp_path):
+    (path,) = convert_set(real_data / "lfw112.tar", tmp_path / "lfw.bin", real_data / "lfw_pairs.txt")
+    faces, protocol = open_faces(path), read_protocol(path)
+    assert np.array_equal(protocol.same, pairs.same)
+    assert np.array_equal(protocol.fold, pairs.fold)
+    for index, position in enumerate(np.stack(pairs.resolve(lfw), 1).ravel()):
+        assert faces.digest(index) == lfw.digest(position)

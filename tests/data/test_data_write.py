@@ -43,13 +43,11 @@ def test_the_same_faces_give_the_same_bytes(tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_an_unlabelled_zip_opens_unlabelled(tmp_path):
-    assert open_faces(write_faces(tmp_path / "set.zip", images(2))).labels is None
-
-
-def test_a_folder_needs_labels(tmp_path):
-    with pytest.raises(InputError, match=r"labels are needed .* ends in \.zip"):
-        write_faces(tmp_path / "set", images(2))
+@pytest.mark.parametrize("name", ["set", "set.zip"])
+def test_an_unlabelled_set_opens_unlabelled(tmp_path, name):
+    faces = open_faces(write_faces(tmp_path / name, images(2)))
+    assert faces.labels is None
+    np.testing.assert_array_equal(faces.load().numpy(), images(2))
 
 
 def test_a_generator_of_tensors_is_written_one_by_one(tmp_path):

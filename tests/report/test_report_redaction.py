@@ -42,6 +42,18 @@ def test_names_are_known_from_the_inputs_before_any_notebook_has_listed_them(tmp
     assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(inputs)
 
 
+def test_names_in_lists_of_files_are_known_and_folders_of_a_protocol_are_none(tmp_path):
+    (tmp_path / "pairs_CALFW.txt").write_text(
+        "Ann_Lee_0001.jpg 1\nAnn_Lee_0002.jpg 1\nBea_0001.jpg 0\nCy_Roe_3.jpg 0\n"
+    )
+    (tmp_path / "ann.txt").write_text("1 agedb/Dan_Woe_1.jpg agedb/Dan_Woe_2.jpg\n")
+    (tmp_path / "cfp" / "Protocol" / "Split").mkdir(parents=True)
+    (tmp_path / "cfp" / "Protocol" / "Split" / "same.txt").write_text("1,2")
+    names = collect_names(tmp_path / name for name in ("pairs_CALFW.txt", "ann.txt", "cfp"))
+    assert {"Ann_Lee", "Bea", "Cy_Roe", "Dan_Woe"} <= names
+    assert not {"Protocol", "Split"} & names
+
+
 def test_names_below_a_common_folder_in_file_names_and_of_two_letters_are_known(tmp_path):
     (tmp_path / "set" / "lfw112" / "Ann_Lee").mkdir(parents=True)
     (tmp_path / "set" / "lfw112" / "王伟").mkdir()

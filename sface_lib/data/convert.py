@@ -1,0 +1,118 @@
+"""From one kind of set to another without a loss, and what a set holds."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sface_lib.data.faces import FaceSet
+from sface_lib.data.opening import open_faces
+from sface_lib.data.protocol import Protocol, read_protocol, write_protocol
+from sface_lib.data.verification import BinSource, write_bin
+from sface_lib.data.write import write_encoded
+from sface_lib.errors import FacesError, ParameterError
+
+
+def convert_set(source: str | Path, target: str | Path, protocol: str | Path | None = None) -> tuple[Path, ...]:
+    """Write a set as a folder, .zip, .rec or .bin; no image is decoded or encoded again.
+
+    Image files keep their bytes, whatever they are encoded as, and names where the target has a place for them:
+    RecordIO and .bin have none, and a folder only for images that lie in that of their identity. The pairs of a .bin
+    are written beside its folder or zip, as `<target>.pairs.csv`.
+
+    Parameters
+    ----------
+    source
+        What `open_faces` opens.
+    target
+        Its ending, .zip, .rec or .bin, says what is written; any other is a folder. It must not exist yet.
+    protocol
+        What `read_protocol` reads: the pairs of a .bin, which are written fold after fold. A .bin as the source has
+        its own.
+
+    Returns
+    -------
+    The paths that were written.
+
+    Raises
+    ------
+    FacesError
+        If `source` is no set, `target` exists, or an image can't be read.
+    InputError
+        If an image is none, labels are needed and absent, or pairs are missing, superfluous or of another set.
+    """
+    target = Path(target)
+    ending = target.suffix.lower()
+    if protocol is not None and ending != ".bin":
+        raise ParameterError(f"a protocol is given, but only a .bin holds pairs and '{target}' is none; leave it out")
+    faces = open_faces(source)
+    is_bin = faces.kind == BinSource.kind
+    if ending == ".bin":
+        if protocol is None and not is_bin:
+            raise ParameterError(f"'{target}' needs pairs; give a protocol, such as a pairs.txt of these faces")
+        return (_write_pairs(target, faces, read_protocol(source if protocol is None else protocol)),)
+    if not is_bin or ending == ".rec":
+        return (_write_images(target, faces),)
+    pairs = Path(f"{target.with_suffix('') if ending == '.zip' else target}.pairs.csv")
+    if pairs.exists():
+        raise FacesError(f"'{pairs}' exists already; remove it or give another path")
+    _write_images(target, faces)
+    # Names may have got another suffix, the one that fits the image.
+    names = np.array(open_faces(target).names, dtype=object)
+    own = read_protocol(source)
+    left, right = (tuple(names[side]) for side in own.resolve(faces))
+    return target, write_protocol(pairs, Protocol(left, right, own.same, own.fold))
+
+
+def describe_set(path: str | Path) -> dict[str, str]:
+    """What a set holds, as words: every image is decoded once, and bad ones are counted.
+
+    Raises
+    ------
+    FacesError
+        If there is no set at `path`.
+    """
+    faces = open_faces(path, on_bad_image="skip")
+    found = faces.inspect(progress=True)
+    an_identity = found.images_per_identity
+    rows = {
+        "kind": faces.kind,
+        "images": f"{found.n_images}",
+        "bad images": f"{len(found.bad)}" + (f", e.g. {found.bad[0][0]!r} ({found.bad[0][1]})" if found.bad else ""),
+        "identities": f"{found.n_identities}" if an_identity else "none, the set is unlabelled",
+        "sizes": _counted(found.sizes),
+        "converted": _counted(found.converted),
+        "fingerprint": found.fingerprint,
+    }
+    if an_identity:
+        rows["images of an identity"] = ", ".join(f"{name} {count:g}" for name, count in an_identity.items())
+    if faces.kind == BinSource.kind:
+        pairs = read_protocol(path)
+        rows["pairs"] = f"{len(pairs)}, of which {pairs.same.sum()} genuine, in {len(pairs.fold_ids)} folds"
+    return rows
+
+
+def _write_images(target: Path, faces: FaceSet) -> Path:
+    identities = faces.identities if faces.labels is not None else None
+    names = faces.names
+    if identities is not None and target.suffix.lower() != ".zip":
+        homes = (f"{identities[label]}/" for label in faces.labels)
+        if not all(name.startswith(home) for name, home in zip(names, homes, strict=True)):
+            names = None
+    return write_encoded(target, _files(faces, range(len(faces))), faces.labels, identities, names)
+
+
+def _write_pairs(target: Path, faces: FaceSet, protocol: Protocol) -> Path:
+    """The pairs fold after fold, so that ten equal folds are the ten that evaluations make of them."""
+    order = np.argsort(protocol.fold, kind="stable")
+    places = np.stack(protocol.resolve(faces), axis=1)[order]
+    return write_bin(target, _files(faces, places.ravel()), protocol.same[order])
+
+
+def _files(faces: FaceSet, places: Iterable[int]) -> Iterator[bytes]:
+    return (faces.encoded(int(place)) for place in tqdm(places, unit="image", desc="convert"))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"

@@ -1,0 +1,58 @@
+"""Open a set of faces of any kind."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from sface_lib.data.faces import FaceSet
+from sface_lib.data.layout import find_layout
+from sface_lib.data.recordsource import RecordSource, find_record
+from sface_lib.data.sources import open_source
+from sface_lib.data.verification import BinSource, is_bin
+from sface_lib.errors import FacesError, ParameterError
+
+
+def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
+    """Open a set of faces, recognised by its content and not by its name; images are read when asked for.
+
+    A set is a folder `<identity>/<image>`, or a zip or tar (plain, gzip, bzip2, xz) of one, possibly below one
+    common folder; or a StyleGAN2-ADA folder or zip with a `dataset.json` of integer labels, or of none.
+    Images are .jpg, .jpeg, .png, .webp and .bmp files; hidden and all other files are left aside. Links are
+    followed. Nothing is ever unpacked beside the archive; a compressed tar is decompressed to a temporary file.
+
+    Or it is one of InsightFace's: RecordIO, train.rec with train.idx beside (`path` is the .rec file, or the folder
+    that holds one such pair), read at random and never as a whole; images are named `<label>/<key>.jpg`. Or a
+    verification .bin, which is held in memory and has no labels; `read_protocol` gives its pairs.
+
+    Parameters
+    ----------
+    path
+        Folder, archive, .rec or .bin.
+    on_bad_image
+        What `inspect` does about images that can't be decoded: "stop" raises and lists them, "skip" counts
+        them, and `faces.good` tells which are usable.
+
+    Raises
+    ------
+    FacesError
+        If there is no such set at `path`; the message says what is wrong and what is allowed.
+    ParameterError
+        If `on_bad_image` is neither "stop" nor "skip".
+    """
+    if on_bad_image not in ("stop", "skip"):
+        raise ParameterError(f'on_bad_image is {on_bad_image!r}, but must be "stop" or "skip"')
+    source = _open(Path(path))
+    # RecordIO and .bin hold no files: they tell names and labels themselves.
+    own = isinstance(source, RecordSource | BinSource)
+    return FaceSet(source, source.layout if own else find_layout(source), on_bad_image)
+
+
+def _open(path: Path) -> Any:
+    try:
+        record = find_record(path)
+        if record is not None:
+            return RecordSource(path, record)
+        if is_bin(path):
+            return BinSource(path)
+    except OSError as error:
+        raise FacesError(f"'{path}' cannot be read ({error}); check the disk and your permissions") from error
+    return open_source(path)
