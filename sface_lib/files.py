@@ -79,6 +79,8 @@ def claim_folder(folder: Path, name: str, recipe: dict[str, Any]) -> None:
         The folder holds something else.
     """
     noted = folder / name
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"'{folder}' is a file; give a new or empty folder")
     if noted.exists():
         given = read_json(noted)
         if given != recipe:

@@ -6,14 +6,11 @@ from ctypes.util import find_library
 
 import numpy as np
 
+from sface_lib.data.template import ARCFACE_112, similarity
 from sface_lib.errors import InputError
 from sface_lib.population.heads import MISSING
 from sface_lib.population.mesh import Mesh
 
-# Five landmarks of the ArcFace crop at 112 px: right eye, left eye, nose, right and left corner of the mouth.
-ARCFACE_112 = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
-)
 MIDDLE_MM = np.array([0.0, 0.0, -30.0])  # What the camera turns around: a little below the eyes.
 NO_OPENGL = (
     "no OpenGL library can be loaded, which the renderer needs even without a display; install Mesa "
@@ -197,16 +194,6 @@ def frame(landmarks: np.ndarray, view: View) -> tuple[float, np.ndarray, float]:
     middle = np.linalg.solve(to_crop[:, :2], np.array([56.0, 56.0]) - to_crop[:, 2])
     turned = to_crop[:, :2] @ middle / scale
     return float(-np.arctan2(to_crop[1, 0], to_crop[0, 0])), turned * [1, -1], 56.0 / scale
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The least-squares similarity transform `[2, 3]` from points `[N, 2]` to points `[N, 2]` (Umeyama, 1991)."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, np.sign(np.linalg.det(u @ vt))])
-    turn = u * sign @ vt
-    scale = (s * sign).sum() / (a**2).sum()
-    return np.c_[scale * turn, target.mean(0) - scale * turn @ source.mean(0)]
 
 
 def _rotation(view: View) -> np.ndarray:

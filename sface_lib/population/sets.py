@@ -1,12 +1,9 @@
 """Whole sets of photographs: rendered identity by identity, over processes, resumable, with a table of ground truth."""
 
 import functools
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from sface_lib.data import write_protocol
@@ -18,6 +15,7 @@ from sface_lib.population.labels import describe
 from sface_lib.population.persons import LAW, SPLITS, draw_person
 from sface_lib.population.photograph import Photographer
 from sface_lib.population.shots import draw_shot
+from sface_lib.processes import over_processes
 
 SMALLEST_PX, LARGEST_PX = 16, 1024
 RECIPE_FILE, LABELS_FILE = "recipe.json", "labels.parquet"
@@ -62,7 +60,7 @@ def render_set(
     missing = [i for i in range(identities) if not (folder / _name(split, i)).is_dir()]
     work = functools.partial(_render_identity, folder, split, images, size_px, seed)
     with tqdm(total=identities, initial=identities - len(missing), unit="identity", desc=split) as bar:
-        for _ in _over_processes(work, missing, workers):
+        for _ in over_processes(work, missing, workers):
             bar.update()
     with atomic_path(folder / LABELS_FILE) as temporary:
         truth_table(split, identities, images, seed).to_parquet(temporary, index=False)
@@ -95,18 +93,6 @@ def write_protocols(folder: str | Path, folds: int = FOLDS, pairs: int = PAIRS, 
     table = pd.read_parquet(labels)
     drawn = {name: draw_protocol(table, name, folds, pairs, seed) for name in BENCHMARKS}
     return [write_protocol(Path(folder) / f"{name}.csv", protocol) for name, protocol in drawn.items()]
-
-
-def _over_processes(work, identities, workers):
-    if workers == 1 or len(identities) < 2:
-        yield from map(work, identities)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread) as pool:
-        yield from pool.map(work, identities)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @functools.cache

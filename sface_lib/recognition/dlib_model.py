@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sface_lib.data.landmarks import TEMPLATE_EYES
+from sface_lib.data.template import TEMPLATE_EYES
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.recognition.models import InputSpec, RecognitionModel
 

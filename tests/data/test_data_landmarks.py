@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sface_lib.data import open_faces
-from sface_lib.data.landmarks import TEMPLATE_EYES, _models, find_eyes, misalignment
+from sface_lib.data.landmarks import find_eyes, load_models, misalignment
+from sface_lib.data.template import TEMPLATE_EYES
 from sface_lib.errors import InputError
 from sface_lib.population import shipped_faces, shipped_truth
 
@@ -46,10 +47,10 @@ def test_where_no_face_is_there_are_no_eyes():
 
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    _models.cache_clear()
+    load_models.cache_clear()
     with pytest.raises(InputError, match=r"install it with pip install 'sface-lab\[align\]'"):
         find_eyes(torch.zeros((1, 3, 64, 64), dtype=torch.uint8))
-    _models.cache_clear()
+    load_models.cache_clear()
 
 
 def test_eyes_of_photographs_lie_where_another_detector_aligned_them(real_data):

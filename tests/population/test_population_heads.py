@@ -8,13 +8,14 @@ from ctypes.util import find_library
 import numpy as np
 import pytest
 
+from sface_lib.data.template import ARCFACE_112, similarity
 from sface_lib.errors import InputError
 from sface_lib.population import heads
 from sface_lib.population.heads import Shape, head_model
 from sface_lib.population.looks import canvas, paint_skin
 from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, sheet, tube, vertex_normals
 from sface_lib.population.persons import draw_changes, draw_person
-from sface_lib.population.render import ARCFACE_112, Light, Renderer, View, similarity
+from sface_lib.population.render import Light, Renderer, View
 from sface_lib.population.worn import Makeup, paint_makeup
 
 TOP_LIGHT = (Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 1.0), Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 0.0))
@@ -67,17 +68,6 @@ def test_changes_are_nearly_symmetric_and_no_grotesques(model):
     assert abs(changes).max() <= 1 and (changes[:, left] != changes[:, right]).mean() > 0.85
     moved_mm = abs(changes) * model.change_sizes
     assert moved_mm.mean() < 3.5 and moved_mm.max() < 15  # A head is 150 mm wide.
-
-
-def test_similarity_finds_the_transform_that_was_applied():
-    rng = np.random.default_rng(0)
-    angle, scale, shift = 0.4, 1.7, np.array([3.0, -8.0])
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    points = rng.normal(size=(5, 2)) * 20
-    found = similarity(points, points @ turn.T + shift)
-    np.testing.assert_allclose(found, np.c_[turn, shift], atol=1e-9)
-    mirrored = similarity(ARCFACE_112, ARCFACE_112 * [-1, 1])
-    assert np.linalg.det(mirrored[:, :2]) > 0  # A mirror image is no similarity.
 
 
 def test_normals_of_a_tube_and_of_a_sheet_point_outwards():
