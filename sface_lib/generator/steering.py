@@ -67,7 +67,7 @@ class Steering:
     @torch.no_grad()
     def scores(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Scores `[N]` of images uint8 `[N, 3, R, R]` to their classes' means."""
-        device = next(self.model.network.parameters()).device
+        device = self.model.device
         embeddings = self.model.single(self.model.prepare(images.to(device)))
         return (embeddings * self._targets(labels.to(device))).sum(1).cpu()
 

@@ -43,12 +43,13 @@ def embed_batches(
     numpy.ndarray
         float32 `[N, d]`, rows of unit length.
     """
-    model.to(accelerator.device)
-    embed = model.fused if fuse else model.single
+    with accelerator.autocast():
+        fast = model.to(accelerator.device).for_inference()
+    embed = fast.fused if fuse else fast.single
     rows = []
     for images in batches:
         with accelerator.autocast():
-            rows.append(embed(model.prepare(images.to(accelerator.device))).cpu().numpy())
+            rows.append(embed(fast.prepare(images.to(accelerator.device))).cpu().numpy())
     return np.concatenate(rows)
 
 

@@ -1,11 +1,40 @@
-"""Margin losses over class centres on the unit sphere."""
+"""Margin losses over class centres on the unit sphere: CosFace, ArcFace and ElasticFace-Cos.
+
+Each is a function from cosines to logits that changes a sample's own class alone; `MarginHead` holds the centres.
+"""
+
+import dataclasses
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sface_lib.errors import InputError
 
-def cosface_logits(cosine: torch.Tensor, labels: torch.Tensor, margin: float, scale: float) -> torch.Tensor:
+SQUARED_SINE_FLOOR = 1e-7  # The step of float32 near a cosine of one.
+
+
+@dataclasses.dataclass(frozen=True)
+class Margin:
+    """A head's margin, in cosine or, for ArcFace, radians; the logits' scale; the margin's standard deviation."""
+
+    margin: float
+    scale: float
+    sd: float = 0.0
+
+
+# As published: CosFace section 4.1, ArcFace section 3.1, ElasticFace as in its authors' configuration.
+HEADS = {
+    "cosface": Margin(0.35, 64.0),
+    "arcface": Margin(0.5, 64.0),
+    "elasticface": Margin(0.35, 64.0, 0.05),
+}
+
+
+def cosface_logits(
+    cosine: torch.Tensor, labels: torch.Tensor, margin: float | torch.Tensor, scale: float
+) -> torch.Tensor:
     """CosFace: `scale * (cos - margin)` for the own class, `scale * cos` for the others.
 
     Source: Wang et al., "CosFace" (CVPR 2018), equation 4.
@@ -13,34 +42,132 @@ def cosface_logits(cosine: torch.Tensor, labels: torch.Tensor, margin: float, sc
     Parameters
     ----------
     cosine
-        Float `[N, n_classes]`; values that rounding pushed past +-1 are clamped.
+        Float `[N, n_classes]`; rounding may have pushed values past +-1.
     labels
         int64 `[N]`.
+    margin
+        In cosine: one, or one a sample, float `[N]`.
     """
-    own = F.one_hot(labels, cosine.shape[1]).to(cosine.dtype)
-    return scale * (cosine.clamp(-1, 1) - margin * own)
+    return _with_change(cosine, labels, torch.as_tensor(-margin, dtype=cosine.dtype, device=cosine.device), scale)
 
 
-class CosFace(nn.Module):
-    """Class centres and the CosFace cross-entropy.
+def arcface_logits(cosine: torch.Tensor, labels: torch.Tensor, margin: float, scale: float) -> torch.Tensor:
+    """ArcFace: `scale * cos(theta + margin)` for the own class, `scale * cos(theta)` for the others.
+
+    Beyond `theta = pi - margin`, where `cos(theta + margin)` would rise again, the own class has
+    `scale * (cos(theta) - margin * sin(margin))`, as in InsightFace's code (without its "easy margin"): it falls on.
+    Where a cosine is one or minus one the sine's slope is infinite; there the sine is taken as constant, at most
+    3e-4 too large.
+
+    Source: Deng et al., "ArcFace" (CVPR 2019), equation 3.
+
+    Parameters
+    ----------
+    cosine
+        Float `[N, n_classes]`; rounding may have pushed values past +-1.
+    labels
+        int64 `[N]`.
+    margin
+        In radians.
+    """
+    own = cosine.gather(1, labels[:, None])[:, 0]
+    sine = (1 - own.square()).clamp_min(SQUARED_SINE_FLOOR).sqrt()
+    turned = own * math.cos(margin) - sine * math.sin(margin)
+    target = torch.where(own > math.cos(math.pi - margin), turned, own - margin * math.sin(margin))
+    return _with_change(cosine, labels, target - own, scale)
+
+
+def elasticface_logits(
+    cosine: torch.Tensor,
+    labels: torch.Tensor,
+    margin: float,
+    scale: float,
+    sd: float,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """ElasticFace-Cos: CosFace with a margin drawn for each sample, from a normal law of mean `margin`.
+
+    ElasticFace-Cos+, which is not this, gives the larger ones of a batch's draws to the samples that are farther from
+    their centres.
+
+    Source: Boutros et al., "ElasticFace" (CVPR Workshops 2022), ElasticFace-Cos.
+
+    Parameters
+    ----------
+    cosine, labels
+        As in `cosface_logits`.
+    margin, sd
+        Mean and standard deviation, in cosine.
+    generator
+        Of the cosines' device; None draws from torch's global one, which training seeds at every step.
+    """
+    draws = torch.randn(len(labels), generator=generator, device=cosine.device, dtype=cosine.dtype)
+    return cosface_logits(cosine, labels, margin + sd * draws, scale)
+
+
+def _with_change(cosine: torch.Tensor, labels: torch.Tensor, change: torch.Tensor, scale: float) -> torch.Tensor:
+    """`scale * cosine`, with `scale * change` added to each sample's own class; no other array of that size."""
+    rows = torch.arange(len(labels), device=labels.device)
+    return (scale * cosine).index_put_((rows, labels), scale * change, accumulate=True)
+
+
+class MarginHead(nn.Module):
+    """Class centres, and the cross-entropy of one head's logits.
 
     Parameters
     ----------
     embedding_size, n_classes
         Shape of the centres.
-    margin
-        In cosine.
-    scale
-        Of the logits.
+    head
+        A name of `HEADS`.
+    margin, scale, sd
+        Of the head; None is its published value. Only ElasticFace has an `sd`; in evaluation its margin is the mean.
+
+    Raises
+    ------
+    InputError
+        There is no such head, or a value is out of range.
     """
 
-    def __init__(self, embedding_size: int, n_classes: int, margin: float, scale: float):
+    def __init__(
+        self,
+        embedding_size: int,
+        n_classes: int,
+        head: str = "cosface",
+        margin: float | None = None,
+        scale: float | None = None,
+        sd: float | None = None,
+    ):
         super().__init__()
+        if head not in HEADS:
+            raise InputError(f"head {head!r} does not exist; choose one of {', '.join(HEADS)}")
+        given = {name: value for name, value in (("margin", margin), ("scale", scale), ("sd", sd)) if value is not None}
+        self.head, self.values = head, dataclasses.replace(HEADS[head], **given)
+        largest = math.pi / 2 if head == "arcface" else 1
+        if not 0 <= self.values.margin < largest or self.values.scale <= 0 or self.values.sd < 0:
+            raise InputError(
+                f"head {head} with {self.values}: the margin is at least 0 and below {largest:.4g}, the scale above 0, "
+                "the sd at least 0"
+            )
+        if self.values.sd and head != "elasticface":
+            raise InputError(f"sd = {sd}: only the head elasticface draws its margin; leave it out for {head}")
         self.centres = nn.Parameter(torch.randn(n_classes, embedding_size) * 0.01)
-        self.margin, self.scale = margin, scale
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean loss of raw embeddings `[N, d]`, in float32 whatever the autocast."""
+        """Mean loss of raw embeddings `[N, d]` with labels int64 `[N]`, in float32 whatever the autocast."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            cosine = F.normalize(embeddings.float()) @ F.normalize(self.centres.float()).T
-            return F.cross_entropy(cosface_logits(cosine, labels, self.margin, self.scale), labels)
+            return F.cross_entropy(self._logits(self._cosine(embeddings.float()), labels), labels)
+
+    def _cosine(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Cosines `[N, n_classes]`; lengths divide the products, which are far fewer numbers than the centres."""
+        centres = self.centres.float()
+        lengths = torch.linalg.vector_norm(centres, dim=1).clamp_min(1e-12)
+        return F.normalize(embeddings) @ centres.T / lengths
+
+    def _logits(self, cosine: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        margin, scale = self.values.margin, self.values.scale
+        if self.head == "arcface":
+            return arcface_logits(cosine, labels, margin, scale)
+        if self.head == "elasticface" and self.training:
+            return elasticface_logits(cosine, labels, margin, scale, self.values.sd)
+        return cosface_logits(cosine, labels, margin, scale)

@@ -2,22 +2,22 @@
 
 import dataclasses
 import hashlib
-import json
+import itertools
 from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import nn
 
 from sface_lib.data import resize_images
-from sface_lib.engine import load_strictly, save_weights
-from sface_lib.errors import InputError, WeightsError
-from sface_lib.recognition.backbones import IResNet, MobileFaceNet
+from sface_lib.engine import save_weights
+from sface_lib.errors import InputError
+from sface_lib.recognition.backbones import LAYOUTS, IResNet, MobileFaceNet, TorchvisionNetwork
+from sface_lib.recognition.inference import for_inference
 
 KIND = "recognition model"
+NETWORKS = {"iresnet": IResNet, "mobilefacenet": MobileFaceNet, "torchvision": TorchvisionNetwork}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,18 @@ class InputSpec:
     scale: float = 127.5
     mirror: Literal["none", "concat", "sum"] = "none"
 
+    @property
+    def door_px(self) -> tuple[int, int]:
+        """Height and width of what enters the network."""
+        return self.crop[2:] if self.crop else (self.size_px, self.size_px)
+
+    def at_the_door(self, images: torch.Tensor) -> torch.Tensor:
+        """Cut and scale RGB images `[N, 3, S, S]`, S `size_px`, in grey levels; float32, channels last."""
+        if self.crop:
+            top, left, height, width = self.crop
+            images = images[:, :, top : top + height, left : left + width]
+        return ((images.float() - self.mean) / self.scale).contiguous(memory_format=torch.channels_last)
+
 
 MOBILEFACENET_INPUT = InputSpec(112, (0, 8, 112, 96), 127.5, 128.0, "concat")
 
@@ -62,6 +74,7 @@ class RecognitionModel:
     def __init__(self, network: nn.Module, spec: InputSpec, description: dict):
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.spec, self.description = spec, description
+        self._fast: tuple[tuple, RecognitionModel] | None = None
 
     @property
     def embedding_size(self) -> int:
@@ -76,24 +89,23 @@ class RecognitionModel:
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.parameters(), torch.empty(0)).device
+
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 RGB `[N, 3, H, W]` -> float32 at the network's door; on the images' device."""
         if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
             raise InputError(f"images must be uint8 [N, 3, H, W], got {images.dtype} {list(images.shape)}")
-        return self._at_the_door(resize_images(images, self.spec.size_px).float())
+        return self.spec.at_the_door(resize_images(images, self.spec.size_px))
 
     def prepare_differentiable(self, images: torch.Tensor) -> torch.Tensor:
         """Float RGB `[N, 3, S, S]` in [-1, 1] -> float32 at the network's door, for gradients by the images."""
         grey, size = (images.float() + 1) * 127.5, self.spec.size_px
         if images.shape[-1] != size:
             grey = F.interpolate(grey, size=size, mode="bicubic", align_corners=False, antialias=True)
-        return self._at_the_door(grey)
-
-    def _at_the_door(self, images: torch.Tensor) -> torch.Tensor:
-        if self.spec.crop:
-            top, left, height, width = self.spec.crop
-            images = images[:, :, top : top + height, left : left + width]
-        return ((images - self.spec.mean) / self.spec.scale).contiguous(memory_format=torch.channels_last)
+        return self.spec.at_the_door(grey)
 
     def single(self, prepared: torch.Tensor) -> torch.Tensor:
         """Unit embeddings `[N, embedding_size]` of prepared images, without the mirror image."""
@@ -105,6 +117,20 @@ class RecognitionModel:
             return self.single(prepared)
         raw, mirrored = self.network(prepared).float(), self.network(prepared.flip(3)).float()
         return F.normalize(torch.cat([raw, mirrored], 1) if self.spec.mirror == "concat" else raw + mirrored)
+
+    def for_inference(self) -> "RecognitionModel":
+        """The same model for embedding alone, in the precision of the autocast that is on: see `inference`.
+
+        It is made once, and again when a weight of this one has changed or moved.
+        """
+        kind = self.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        tensors = itertools.chain(self.network.parameters(), self.network.buffers())
+        state = dtype, *((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors)
+        if self._fast is None or self._fast[0] != state:
+            network = for_inference(self.network, dtype)
+            self._fast = state, RecognitionModel(network, self.spec, self.description)
+        return self._fast[1]
 
     def to(self, device: torch.device | str) -> "RecognitionModel":
         """Move the network; give the model itself."""
@@ -118,41 +144,42 @@ class RecognitionModel:
         )
 
 
-def make_iresnet(
-    layout: str, embedding_size: int, size_px: int, dropout: float, trained_on: str
-) -> tuple[IResNet, InputSpec, dict]:
-    """A new iResNet, its input specification and description."""
-    arguments = {"layout": layout, "embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
-    description = {"architecture": "iresnet", "arguments": arguments, "embedding_size": embedding_size}
-    return IResNet(**arguments), InputSpec(size_px, mirror="sum"), description | {"trained_on": trained_on}
+def make_backbone(
+    name: str, embedding_size: int, size_px: int, dropout: float, trained_on: str
+) -> tuple[nn.Module, InputSpec, dict]:
+    """A new network, its input specification and description.
 
-
-def open_model(path: str | Path) -> RecognitionModel:
-    """Read a recognition model from safetensors: one that this program wrote, or a MobileFaceNet by its tensor names.
+    Parameters
+    ----------
+    name
+        A name of `backbones.LAYOUTS`; "mobilefacenet"; or "torchvision:<name>", a classification network of
+        torchvision, such as "torchvision:mobilenet_v3_small".
+    size_px
+        Side of the aligned faces; MobileFaceNet takes 112 alone.
+    dropout
+        Before the last layer of an iResNet; the others have none, or their own.
 
     Raises
     ------
-    WeightsError
-        The file cannot be read, is of an unknown architecture, or lacks or adds tensors.
+    InputError
+        There is no such network, or it does not take this size.
     """
-    try:
-        with safe_open(path, "pt") as stored:
-            header = stored.metadata() or {}
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from None
-    description = json.loads(header.get("sface", "{}"))
-    if description.get("kind") == KIND:
-        network = IResNet(**description["arguments"])
-        entry = description.pop("input")
-        spec = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
-    elif "dw_conv1.conv.weight" in state and "linear1.conv.weight" in state:
-        size = state["linear1.conv.weight"].shape[0]
-        network, spec = MobileFaceNet(size), MOBILEFACENET_INPUT
-        trained_on = header.get("trained_on", "not stated")
-        description = {"architecture": "mobilefacenet", "embedding_size": size, "trained_on": trained_on}
-    else:
-        kind = description.get("kind", "tensors of an unknown architecture")
-        raise WeightsError(f"{path} holds {kind}; give a model trained by this report, or a MobileFaceNet")
-    load_strictly(network, state, str(path))
-    return RecognitionModel(network, spec, description)
+    if name.startswith("torchvision:"):
+        arguments = {"name": name.removeprefix("torchvision:"), "embedding_size": embedding_size, "size_px": size_px}
+        return _described("torchvision", arguments, InputSpec(size_px, mirror="sum"), trained_on)
+    if name == "mobilefacenet":
+        if size_px != MOBILEFACENET_INPUT.size_px:
+            raise InputError(f"size_px = {size_px}: mobilefacenet takes faces of {MOBILEFACENET_INPUT.size_px} px")
+        return _described(name, {"embedding_size": embedding_size}, MOBILEFACENET_INPUT, trained_on)
+    if name not in LAYOUTS:
+        known = ", ".join((*LAYOUTS, "mobilefacenet", "torchvision:<name>"))
+        raise InputError(f"backbone {name!r} does not exist; choose one of {known}")
+    arguments = {"layout": name, "embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
+    return _described("iresnet", arguments, InputSpec(size_px, mirror="sum"), trained_on)
+
+
+def _described(
+    architecture: str, arguments: dict, spec: InputSpec, trained_on: str
+) -> tuple[nn.Module, InputSpec, dict]:
+    description = {"architecture": architecture, "arguments": arguments, "embedding_size": arguments["embedding_size"]}
+    return NETWORKS[architecture](**arguments), spec, description | {"trained_on": trained_on}

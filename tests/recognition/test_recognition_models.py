@@ -19,12 +19,12 @@ from sface_lib.recognition import (
     open_model,
     pixel_embeddings,
 )
-from sface_lib.recognition.models import MOBILEFACENET_INPUT, make_iresnet
+from sface_lib.recognition.models import MOBILEFACENET_INPUT, make_backbone
 
 
 def small_model(mirror: str = "sum") -> RecognitionModel:
     torch.manual_seed(0)
-    network, spec, description = make_iresnet("small", 16, 32, 0.4, "nothing")
+    network, spec, description = make_backbone("small", 16, 32, 0.4, "nothing")
     return RecognitionModel(network, InputSpec(32, mirror=mirror), description)
 
 
@@ -77,13 +77,14 @@ def test_mobilefacenet_has_one_million_parameters():
     assert sum(p.numel() for p in MobileFaceNet().parameters()) == pytest.approx(1.0e6, rel=0.02)
 
 
-# iResNet-18's published 24,025,600; iResNet-50 adds 1, 2, 12 and 1 blocks of 18 C^2 + 7 C at the four widths.
-BLOCKS_OF_50 = {64: 1, 128: 2, 256: 12, 512: 1}
-SIZE_OF_50 = 24_025_600 + sum(count * (18 * c**2 + 7 * c) for c, count in BLOCKS_OF_50.items())
+# iResNet-18's published 24,025,600; the others add blocks of 18 C^2 + 7 C at the four widths.
+WIDTHS = (64, 128, 256, 512)
+ADDED = {"iresnet18": (0, 0, 0, 0), "iresnet34": (1, 2, 4, 1), "iresnet50": (1, 2, 12, 1), "iresnet100": (1, 11, 28, 1)}
 
 
-@pytest.mark.parametrize(("layout", "parameters"), [("iresnet18", 24_025_600), ("iresnet50", SIZE_OF_50)])
-def test_iresnets_have_the_published_size_and_names(layout, parameters):
+@pytest.mark.parametrize(("layout", "blocks"), ADDED.items())
+def test_iresnets_have_the_published_size_and_names(layout, blocks):
+    parameters = 24_025_600 + sum(count * (18 * c**2 + 7 * c) for count, c in zip(blocks, WIDTHS, strict=True))
     network = IResNet(layout, 512, 112)
     assert sum(p.numel() for p in network.parameters()) == parameters
     names = set(network.state_dict())
@@ -103,6 +104,21 @@ def test_iresnets_have_the_published_size_and_names(layout, parameters):
         "fc.bias",
         "features.running_mean",
     } <= names
+
+
+def test_iresnets_begin_as_in_the_published_code():
+    """Kernels from N(0, 0.1), norms as identity, slopes of 0.25; the last norm's scale is one and is not trained."""
+    torch.manual_seed(0)
+    network = IResNet("iresnet18", 512, 112)
+    kernels = torch.cat([p.flatten() for name, p in network.named_parameters() if p.ndim == 4])
+    # Eleven million draws: the standard error of their deviation is 2e-5.
+    assert kernels.std().item() == pytest.approx(0.1, abs=1e-4) and abs(kernels.mean().item()) < 2e-4
+    state = network.state_dict()
+    assert all(
+        state[f"layer1.0.bn{i}.weight"].eq(1).all() and state[f"layer1.0.bn{i}.bias"].eq(0).all() for i in (1, 2, 3)
+    )
+    assert state["prelu.weight"].eq(0.25).all() and state["features.weight"].eq(1).all()
+    assert [name for name, p in network.named_parameters() if not p.requires_grad] == ["features.weight"]
 
 
 def test_impossible_networks_are_refused():

@@ -1,0 +1,64 @@
+"""Networks of others, told from the names and shapes of their tensors.
+
+Input and fusion are those of their own evaluations: InsightFace's `arcface_torch` takes aligned RGB faces of 112 px as
+(x - 127.5) / 127.5 and adds the mirror image's embedding; the MobileFaceNet on CASIA-WebFace has `MOBILEFACENET_INPUT`.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from sface_lib.errors import WeightsError
+from sface_lib.recognition.backbones import LAYOUTS, SPATIAL_REDUCTION, IResNetLayout
+from sface_lib.recognition.models import InputSpec, make_backbone
+
+STAGES = (1, 2, 3, 4)
+IRESNET_NAMES = {"layer1.0.conv1.weight", "layer4.0.prelu.weight", "fc.weight", "features.weight"}
+MOBILEFACENET_NAMES = {"dw_conv1.conv.weight", "linear1.conv.weight"}
+
+
+def foreign_network(state: dict[str, torch.Tensor], path: str, trained_on: str) -> tuple[nn.Module, InputSpec, dict]:
+    """A new network that a state dict is of, its input specification and description.
+
+    Raises
+    ------
+    WeightsError
+        It is of an unknown architecture, or of an iResNet that differs from those of `LAYOUTS`.
+    """
+    if state.keys() >= MOBILEFACENET_NAMES:
+        return make_backbone("mobilefacenet", len(state["linear1.conv.weight"]), 112, 0.0, trained_on)
+    if state.keys() >= IRESNET_NAMES:
+        return make_backbone(_layout(state, path), len(state["fc.weight"]), _size_px(state, path), 0.0, trained_on)
+    raise WeightsError(
+        f"{path} holds tensors of an unknown architecture; give a model trained by this program, an InsightFace "
+        "iResNet, a MobileFaceNet, or the model as ONNX"
+    )
+
+
+def _layout(state: dict[str, torch.Tensor], path: str) -> str:
+    """The name in `LAYOUTS` of an iResNet."""
+    excited = [name for name in state if ".se_block." in name or ".se." in name]
+    if excited:
+        raise WeightsError(
+            f"{path} has squeeze-excitation blocks ({excited[0]} and {len(excited) - 1} more tensors), which are not "
+            "read; give the model as ONNX"
+        )
+    blocks = tuple(len({name.split(".")[1] for name in state if name.startswith(f"layer{i}.")}) for i in STAGES)
+    widths = tuple(len(state[f"layer{i}.0.conv1.weight"]) for i in STAGES if f"layer{i}.0.conv1.weight" in state)
+    for name, known in LAYOUTS.items():
+        if known == IResNetLayout(blocks, widths):
+            return name
+    raise WeightsError(f"{path} is an iResNet of {blocks} blocks of {widths} channels; known are {', '.join(LAYOUTS)}")
+
+
+def _size_px(state: dict[str, torch.Tensor], path: str) -> int:
+    """Side of an iResNet's images, from the number of features that its last layer takes."""
+    features, channels = state["fc.weight"].shape[1], len(state["layer4.0.conv1.weight"])
+    side = math.isqrt(features // channels)
+    if channels * side**2 != features:
+        raise WeightsError(
+            f"{path}: its last layer takes {features} features, which are no square of {channels} channels; only "
+            "square inputs are read, so give the model as ONNX"
+        )
+    return side * SPATIAL_REDUCTION

@@ -1,0 +1,92 @@
+"""Files of recognition models: this program's own, InsightFace's iResNets, MobileFaceNet, and ONNX graphs."""
+
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+
+from sface_lib.engine import load_strictly
+from sface_lib.errors import InputError, WeightsError
+from sface_lib.recognition.foreign import foreign_network
+from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel
+from sface_lib.recognition.onnx_model import open_onnx
+
+# Where training programs put the network's tensors in a checkpoint of several things.
+NESTED = ("state_dict", "net_state_dict", "state_dict_backbone")
+
+
+def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionModel:
+    """Read a recognition model; nothing in the file is run.
+
+    - safetensors that this program wrote;
+    - tensors of an iResNet or a MobileFaceNet by their names, as safetensors or as a `.pth`: see `foreign_network`;
+    - an `.onnx` graph, with the extra `onnx`: see `open_onnx`.
+
+    Parameters
+    ----------
+    spec
+        What the network wants at its door, where the file does not say it or says it wrongly.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, is of an unknown architecture, or lacks or adds tensors.
+    InputError
+        `spec` gives images of another size than the network takes, or the extra `onnx` is not installed.
+    """
+    if Path(path).suffix == ".onnx":
+        return open_onnx(path, spec)
+    state, header = _read_pth(path) if _is_pth(path) else _read_safetensors(path)
+    description = json.loads(header.get("sface", "{}"))
+    if description.get("kind") == KIND and description["architecture"] in NETWORKS:
+        network = NETWORKS[description["architecture"]](**description["arguments"])
+        entry = description.pop("input")
+        own = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
+    elif description:
+        kind, architecture = description.get("kind"), description.get("architecture", "")
+        raise WeightsError(f"{path} holds {kind} {architecture!r}; give a recognition model that this program knows")
+    else:
+        network, own, description = foreign_network(state, str(path), header.get("trained_on", "not stated"))
+    load_strictly(network, state, str(path))
+    if spec is not None and spec.door_px != own.door_px:
+        raise InputError(f"{path} takes images of {_px(own)} px, and the specification given makes them {_px(spec)} px")
+    return RecognitionModel(network, spec or own, description)
+
+
+def _px(spec: InputSpec) -> str:
+    return "x".join(str(side) for side in spec.door_px)
+
+
+def _read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as stored:
+            return load_file(path), stored.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors: {error}") from None
+
+
+def _is_pth(path: str | Path) -> bool:
+    """Whether a file begins like one of `torch.save`: a zip, or the pickle of older versions."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(9)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from None
+    return start[8:] != b"{" and (start[:4] == b"PK\x03\x04" or start[:1] == b"\x80")
+
+
+def _read_pth(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors of a state dict, or of a checkpoint with one under a name of `NESTED`; `module.` is taken off."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{path} holds more than tensors, or is damaged; save its state_dict() ({reason})") from None
+    if isinstance(content, dict):
+        content = next((content[name] for name in NESTED if isinstance(content.get(name), dict)), content)
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise WeightsError(f"{path} holds no dictionary of tensors; save the network's state_dict()")
+    return {str(name).removeprefix("module."): value for name, value in content.items()}, {}
