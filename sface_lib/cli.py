@@ -37,6 +37,14 @@ def _report(arguments: argparse.Namespace) -> int:
     from sface_lib.report.plan import plan_report
 
     plan = plan_report(arguments.profile, _overrides(arguments.set), arguments.out, arguments.start_from)
+    if arguments.dry_run:
+        from sface_lib.parameters import build_parameters
+        from sface_lib.report.dryrun import dry_run
+
+        print(f"Run folder: {plan.folder}")
+        for line in dry_run(build_parameters(arguments.profile, _overrides(arguments.set))):
+            print(line)
+        return 0
     from sface_lib.report.runner import run_report
 
     return run_report(plan)
@@ -83,13 +91,56 @@ def _ship(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    """`sface verify`."""
+    from sface_lib.data import open_faces, read_protocol
+    from sface_lib.engine import make_accelerator
+    from sface_lib.recognition import open_model, verify
+
+    model, protocol = open_model(arguments.model), read_protocol(arguments.protocol)
+    faces = open_faces(arguments.images or arguments.protocol)
+    found, pairs = verify(model, protocol, faces, make_accelerator(), arguments.resamples, arguments.seed)
+    accuracy, metrics, interval = found.accuracy, found.metrics, found.interval
+    drawn = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
+    print(f"Model: {arguments.model}, {model.spec.size_px} px, trained on: {model.description['trained_on']}")
+    print(f"Pairs: {metrics.n_genuine:,} genuine, {metrics.n_impostor:,} impostor, {len(accuracy.folds)} folds")
+    print(f"Accuracy: {100 * accuracy.mean:.2f} % (sd over folds {100 * accuracy.sd:.2f})")
+    print(f"95 % interval, over {drawn}: {100 * interval.low:.2f} to {100 * interval.high:.2f} %")
+    print(f"EER: {100 * metrics.eer:.2f} %")
+    for target, name in (("1 %", "fmr100"), ("0.1 %", "fmr1000")):
+        share = found.tar(name)
+        said = metrics.reasons.get(name) if share is None else f"{share:.4f}"
+        print(f"TAR at FAR {target}: {said}" + (f" ({metrics.imprecise[name]})" if name in metrics.imprecise else ""))
+    return 0
+
+
 def _train_generator(arguments: argparse.Namespace) -> int:
     """`sface generator train`; under `torchrun`, in every process."""
     from sface_lib.generator.launch import train_generator
     from sface_lib.parameters import build_parameters
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), generator_only=True)
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), training_only=True)
     _say(f"Weights: {train_generator(parameters, arguments.out, arguments.selection)}")
+    return 0
+
+
+def _train_recognition(arguments: argparse.Namespace) -> int:
+    """`sface recognition train`; under `torchrun`, in every process."""
+    from sface_lib.data import open_faces, read_protocol, read_selection
+    from sface_lib.parameters import build_parameters
+    from sface_lib.recognition import open_model, resolve_pairs
+    from sface_lib.recognition.launch import MODEL_FILE, train_recognition
+
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), training_only=True)
+    faces = open_faces(arguments.faces)
+    if arguments.selection:
+        faces = faces.subset(read_selection(arguments.selection, len(faces)))
+    teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
+    if arguments.protocol:
+        images = open_faces(arguments.images or arguments.protocol)
+        judged_on = (images, resolve_pairs(read_protocol(arguments.protocol), images))
+    train_recognition(parameters, arguments.strategy, faces, arguments.out, arguments.seed, teacher, judged_on)
+    _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")
     return 0
 
 
@@ -131,6 +182,38 @@ def _generate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _convert(arguments: argparse.Namespace) -> int:
+    """`sface data convert`."""
+    from sface_lib.data import convert_set
+
+    for path in convert_set(arguments.source, arguments.target, arguments.protocol):
+        print(f"Written: {path}")
+    return 0
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    """`sface data info`."""
+    from sface_lib.data import describe_set
+
+    for name, value in describe_set(arguments.path).items():
+        print(f"{name}: {value}")
+    return 0
+
+
+def _align(arguments: argparse.Namespace) -> int:
+    """`sface data align`."""
+    from sface_lib.data.align import NOT_FOUND_FILE, TABLE_FILE, align_faces
+
+    options = {"missing": arguments.missing, "on_bad_image": arguments.on_bad_image, "workers": arguments.workers}
+    done = align_faces(arguments.source, arguments.target, arguments.size, **options)
+    print(f"Faces: {done.folder}, {done.aligned:,} aligned; the table is {TABLE_FILE}")
+    dropped = "their centres are kept" if arguments.missing == "keep" else "left out"
+    print(f"Without a face: {done.without_face:,}, {dropped}; listed in {NOT_FOUND_FILE}")
+    if done.unreadable:
+        print(f"Unreadable: {done.unreadable:,}, left out")
+    return 0
+
+
 def _say(text: str) -> None:
     """Print, in the first of several processes alone."""
     if os.environ.get("RANK", "0") == "0":
@@ -163,9 +246,14 @@ def _parser() -> argparse.ArgumentParser:
         help="compute from this stage on, e.g. 03; earlier ones must be complete",
     )
     report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
+    report.add_argument(
+        "--dry-run", action="store_true", help="open every path, measure a step of each training, and say what it costs"
+    )
     report.set_defaults(command=_report)
+    _add_recognition(commands)
     _add_generator(commands)
     _add_population(commands)
+    _add_data(commands)
     return parser
 
 
@@ -183,6 +271,42 @@ def _add_parameters(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="set one parameter; may be given again",
     )
+
+
+def _add_recognition(commands: argparse._SubParsersAction) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="judge a recognition model on verification pairs",
+        description="K-fold accuracy with its interval, EER, and TAR at FAR, on a protocol's pairs.",
+    )
+    verify.add_argument("--model", required=True, metavar="FILE", help="weights of a recognition model")
+    verify.add_argument(
+        "--protocol", required=True, metavar="FILE", help="pairs: an InsightFace .bin, LFW's pairs.txt, or a CSV"
+    )
+    verify.add_argument("--images", metavar="SET", help="the faces that the pairs name; a .bin holds them itself")
+    verify.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap; default: 1000")
+    verify.add_argument("--seed", type=int, default=0, help="of the bootstrap; default: 0")
+    verify.set_defaults(command=_verify)
+
+    actions = commands.add_parser("recognition", help="train a recognition model").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    train = actions.add_parser(
+        "train",
+        help="train a recognition model outside a report, on one or many processes",
+        description="Train with the report's parameters of notebook 04 (sface report --help lists them). A stopped run "
+        "goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli recognition train ...",
+    )
+    train.add_argument("--faces", required=True, metavar="SET", help="the images that train")
+    train.add_argument("--strategy", default="CLS", metavar="S", help="CLS (labels), KT (a teacher), CL; default: CLS")
+    train.add_argument("--teacher", metavar="FILE", help="weights of the frozen teacher of KT and CL")
+    train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log, and model.safetensors")
+    train.add_argument("--selection", metavar="CSV", help="which of the images train: a column `position`")
+    train.add_argument("--protocol", metavar="FILE", help="pairs that validation judges on")
+    train.add_argument("--images", metavar="SET", help="the faces that those pairs name")
+    train.add_argument("--seed", type=int, default=0, help="default: 0")
+    _add_parameters(train)
+    train.set_defaults(command=_train_recognition)
 
 
 def _add_generator(commands: argparse._SubParsersAction) -> None:
@@ -285,6 +409,54 @@ def _add_population(commands: argparse._SubParsersAction) -> None:
             "--work", required=True, metavar="DIR", help="images and checkpoints; a stopped run goes on"
         )
         _add_workers(command)
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    data = commands.add_parser("data", help="look at sets of faces, convert them, align photographs")
+    actions = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    convert = actions.add_parser(
+        "convert",
+        help="write a set as a folder, zip, RecordIO or verification .bin",
+        description="Write a set in another form. Image files keep their bytes: nothing is encoded again.",
+    )
+    convert.add_argument("source", metavar="SRC", help="a folder, zip, tar, .rec or .bin of faces")
+    convert.add_argument("target", metavar="DST", help="a new path; .zip, .rec or .bin says what it is, else a folder")
+    convert.add_argument("--protocol", metavar="FILE", help="the pairs of a .bin, e.g. LFW's pairs.txt")
+    convert.set_defaults(command=_convert)
+    info = actions.add_parser(
+        "info",
+        help="tell what a set holds",
+        description="Decode every image once and tell kind, images, identities, sizes and the set's fingerprint.",
+    )
+    info.add_argument("path", metavar="PATH", help="a folder, zip, tar, .rec or .bin of faces")
+    info.set_defaults(command=_info)
+    _add_align(actions)
+
+
+def _add_align(actions: argparse._SubParsersAction) -> None:
+    align = actions.add_parser(
+        "align",
+        help="bring the faces of photographs to the ArcFace crop (extra align)",
+        description="Find the main face of every photograph and write its aligned crop under the same name, with "
+        "alignment.csv and not_found.csv beside. A stopped run goes on where it was.",
+    )
+    align.add_argument("source", metavar="SRC", help="photographs of any size: a folder, or a zip or tar of identities")
+    align.add_argument("target", metavar="DST", help="a new folder, or one of the same recipe")
+    align.add_argument("--size", type=int, default=112, metavar="PX", help="side of the crops; default: 112")
+    align.add_argument(
+        "--missing",
+        choices=("drop", "keep"),
+        default="drop",
+        help="a photograph without a face is left out, or its centred square is kept; default: drop",
+    )
+    align.add_argument(
+        "--on-bad-image",
+        choices=("stop", "skip"),
+        default="stop",
+        help="unreadable photographs are an error once all others are aligned, or are counted; default: stop",
+    )
+    _add_workers(align)
+    align.set_defaults(command=_align)
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:

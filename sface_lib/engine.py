@@ -11,6 +11,9 @@ import ctypes
 import json
 import random
 import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,27 @@ def leave_process_group() -> None:
     """Leave the other processes in order; one that ends inside the group is aborted now and then, its work done."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def launch(processes: int, command: Sequence[str], log: Path) -> None:
+    """Run a `sface` command in several processes of this machine; what they say goes to a file.
+
+    Raises
+    ------
+    TrainingError
+        It failed; the message is what the command gave as its reason.
+    """
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8") as stream:
+        answer = subprocess.run([*start, "-m", "sface_lib.cli", *command], stdout=stream, stderr=subprocess.STDOUT)
+    if answer.returncode:
+        reasons = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("sface: ")]
+        raise TrainingError(
+            reasons[-1].removeprefix("sface: ")
+            if reasons
+            else f"{processes} processes ended with code {answer.returncode}; {log} holds what they said"
+        )
 
 
 def keep_freed_memory() -> None:
@@ -194,15 +218,15 @@ def load_optimiser(optimiser: torch.optim.Optimizer, prefix: str, tensors: dict[
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def seed_step(seed: int, step: int, rank: int) -> torch.Generator:
-    """Seed torch's global RNG for one step of one process, and give a CPU generator for the draws of the host.
+def seed_step(seed: int, step: int, rank: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Seed torch's global RNG for one step of one process, and give a generator on a device for explicit draws.
 
     Randomness is a function of (seed, step, rank): a resumed run draws what the uninterrupted one would have drawn,
     without stored RNG states, and on any device.
     """
     words = np.random.SeedSequence([seed, step, rank]).generate_state(2, np.uint64)
     torch.manual_seed(int(words[0]))
-    return torch.Generator().manual_seed(int(words[1]))
+    return torch.Generator(device).manual_seed(int(words[1]))
 
 
 def save_weights(path: str | Path, module: torch.nn.Module, description: dict[str, Any], half: bool = False) -> Path:

@@ -38,6 +38,7 @@ PATH_PARAMETERS = {
     "generator_weights": (EMBEDDED, NONE),
     "identity_model": ("",),
     "teacher": (BASELINE,),
+    "groups": ("",),
 }
 EMBEDDED_WEIGHTS_PX = 64
 
@@ -60,15 +61,20 @@ class ReportParameters(BaseModel):
     authentic: str = _field(
         EMBEDDED,
         "01 02 03 04 05",
-        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, "
+        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, RecordIO, "
         "or 'embedded' for the rendered population, in which no person exists.",
     )
     protocol: str = _field(
         EMBEDDED,
-        "01",
-        "Verification pairs: LFW's pairs.txt or a CSV of left,right,same,fold; 'embedded' for the population's five.",
+        "01 03 04 05",
+        "Verification pairs: LFW's pairs.txt, a CSV of left,right,same,fold, another benchmark's own list, a "
+        "verification .bin, or a folder of several .bin; 'embedded' for the population's five.",
     )
-    protocol_faces: str = _field("", "01 03 05", "Faces that the pairs name; empty for the authentic set itself.")
+    protocol_faces: str = _field(
+        "",
+        "01 03 04 05",
+        "Faces that the pairs name; empty for the authentic set itself, or for a .bin, which holds its own.",
+    )
     verifier: str = _field(
         EMBEDDED,
         "02 03",
@@ -83,9 +89,14 @@ class ReportParameters(BaseModel):
     on_bad_image: Literal["stop", "skip"] = _field(
         "stop", "01", "What an image that cannot be decoded does: stop the run, or be skipped and counted."
     )
+    groups: str = _field(
+        "",
+        "05",
+        "CSV with the columns identity and group for faces of your own: accuracy is told for each group, too.",
+    )
     show_authentic_images: bool | None = _field(
         None,
-        "01 02 03",
+        "01 02 03 05",
         "Show authentic faces and names in the report; unset means only for the embedded set, which shows nobody.",
     )
     seed: int = _field(0, "01 02 03 04 05", "Seed of every random draw.", ge=0, le=2**31 - 1)
@@ -110,8 +121,8 @@ class ReportParameters(BaseModel):
     generator_weights: str = _field(
         EMBEDDED,
         "02",
-        "Weights that training goes on from: a file made by this program; 'embedded' is the shipped generator of the "
-        "population, 'none' begins with noise.",
+        "Weights that training goes on from: a file made by this program, or an official StyleGAN2-ADA .pkl; "
+        "'embedded' is the shipped generator of the population, 'none' begins with noise.",
     )
     generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], _FROM_TEXT] = _field(
         EMBEDDED_WEIGHTS_PX, "02", "Side of the generated images."
@@ -218,13 +229,17 @@ class ReportParameters(BaseModel):
     recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], _FROM_TEXT] = _field(
         64, "04", "Side of the images that the recognition models see."
     )
-    backbone: Literal["small", "iresnet18", "iresnet50"] = _field(
-        "small", "04", "Network that is trained for recognition; small is a narrow iResNet."
+    backbone: str = _field(
+        "small",
+        "04",
+        "Network that is trained for recognition: small and compact are narrow iResNets; iresnet18, 34, 50 and 100, "
+        "mobilefacenet (112 px), or torchvision:NAME.",
+        pattern=r"^(small|compact|iresnet(18|34|50|100)|mobilefacenet|torchvision:\w+)$",
     )
     embedding_size: int = _field(
         128,
         "04",
-        "Width of the embedding; a teacher given by path sets it to its own width.",
+        "Width of the embedding; where a teacher's differs, a projection is learnt and dropped at the end.",
         ge=8,
         le=2048,
     )
@@ -234,13 +249,63 @@ class ReportParameters(BaseModel):
     )
     recognition_learning_rate: float = _field(0.1, "04", "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
     weight_decay: float = _field(5e-4, "04", "Weight decay of SGD.", ge=0, lt=1)
-    margin: float = _field(0.35, "04", "Margin of CosFace, in cosine.", ge=0, lt=1)
-    scale: float = _field(64.0, "04", "Scale of CosFace's logits.", gt=0)
+    recognition_parts: int = _field(
+        1, "04", "Pieces that each process computes its share of a batch in; more need less memory.", ge=1
+    )
+    head: Literal["cosface", "arcface", "elasticface"] = _field("cosface", "04", "Margin loss of CLS; the paper's.")
+    margin: float | None = _field(
+        None,
+        "04",
+        "Margin of the head, in cosine, or in radians for arcface; unset is the published one, 0.35 for cosface.",
+        ge=0,
+        lt=1,
+    )
+    scale: float = _field(64.0, "04", "Scale of the head's logits.", gt=0)
+    augmentation: Literal["flip", "randaugment", "robust"] = _field(
+        "flip",
+        "04",
+        "What training images go through: the paper's mirroring; RandAugment; or moves, low resolution, blur, light, "
+        "noise and hidden parts.",
+    )
+    grey_share: float = _field(0.0, "04", "Share of the training images that lose their colour.", ge=0, le=1)
     kt_weight: float = _field(
         39.06,
         "04",
         "Weight of the knowledge transfer loss 1 - cos in CL; 39.06 is 10000 x MSE at 512 dimensions.",
         gt=0,
+    )
+    recognition_seeds: int = _field(
+        1, "04", "Seeds that the baseline, CLS, KT and CL are trained from; tables then give mean and deviation.", ge=1
+    )
+    sweep_images_per_class: str = _field(
+        "",
+        "04",
+        "Numbers of images per class, e.g. 10, 20, 40, 60, at which CLS, KT and CL are trained too (and the baseline, "
+        "where every class has as many authentic images); none above images_per_class.",
+        pattern=r"^\s*(\d+\s*(,\s*\d+\s*)*)?$",
+    )
+    validation_interval_steps: int = _field(
+        0, "04", "Accuracy of the model in training is taken at every so many steps; 0 never.", ge=0
+    )
+    validation_identities: int = _field(
+        0,
+        "04",
+        "Training identities kept aside, on which validation judges; 0 judges on the first benchmark, for the reader "
+        "alone.",
+        ge=0,
+    )
+    early_stop: int = _field(
+        0, "04", "Training ends after so many validations in a row without a new best one; 0 never.", ge=0
+    )
+    keep_model: Literal["last", "best"] = _field(
+        "last", "04", "Which model counts; best, by validation on validation_identities."
+    )
+    processes: int = _field(
+        1,
+        "02 04",
+        "Processes of this machine that train together, e.g. one a GPU; recognition_batch and generator_batch are "
+        "those of all.",
+        ge=1,
     )
     train_filtered: bool = _field(
         False, "04", "Train CLS on every filtered set of notebook 03, too; notebook 05 draws what it costs."
@@ -248,11 +313,11 @@ class ReportParameters(BaseModel):
 
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "ReportParameters":
-        """Settle what depends on another field; a generator trained by itself needs no verifier and no pairs."""
+        """Settle what depends on another field; what is trained by itself needs no verifier and no pairs."""
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
         self._check_generator()
-        if not (info.context or {}).get("generator_only"):
+        if not (info.context or {}).get("training_only"):
             self._check_report()
         return self
 
@@ -282,6 +347,19 @@ class ReportParameters(BaseModel):
             raise ValueError(
                 "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
             )
+        if self.keep_model == "best" and not (self.validation_identities and self.validation_interval_steps):
+            raise ValueError(
+                "keep_model = 'best' needs validation_identities and validation_interval_steps above 0: no model is "
+                "chosen by the benchmark that judges it"
+            )
+        if self.early_stop and not self.validation_interval_steps:
+            raise ValueError("early_stop needs validation; set validation_interval_steps above 0")
+        beyond = [n for n in parse_numbers(self.sweep_images_per_class) if not 2 <= n <= self.images_per_class]
+        if beyond:
+            raise ValueError(
+                f"sweep_images_per_class holds {beyond[0]}; give numbers from 2 to images_per_class "
+                f"({self.images_per_class})"
+            )
         if self.identity_model and self.identity_model == self.verifier:
             raise ValueError("identity_model is the verifier, which would judge its own work; give another model")
         if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
@@ -310,6 +388,17 @@ class ReportParameters(BaseModel):
         return str(path.resolve())
 
 
+def as_settings(parameters: BaseModel) -> list[str]:
+    """What is no path and not unset, as arguments `--set=name=value` of the command line."""
+    values = parameters.model_dump(mode="json").items()
+    return [f"--set={name}={value}" for name, value in values if name not in PATH_PARAMETERS and value is not None]
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """The whole numbers of a list such as "10, 20", ascending, each once."""
+    return tuple(sorted({int(number) for number in text.split(",") if number.strip()}))
+
+
 def profile_names() -> tuple[str, ...]:
     """Names of the profiles that ship."""
     return tuple(sorted(path.stem for path in PROFILES_FOLDER.glob("*.toml")))
@@ -329,19 +418,26 @@ def load_profile(name: str) -> dict[str, Any]:
 
 
 def build_parameters(
-    profile: str, overrides: dict[str, str] | None = None, generator_only: bool = False
+    profile: str, overrides: dict[str, str] | None = None, training_only: bool = False
 ) -> ReportParameters:
-    """Profile and overrides as one checked model; `generator_only` asks for what the generator's training needs.
+    """Profile and overrides as one checked model; `training_only` asks for no more than a training by itself needs.
 
     Raises
     ------
     ParameterError
         An unknown profile or parameter (the nearest valid name is given), or a value of the wrong type or out of range.
     """
-    return check_parameters(load_profile(profile) | dict(overrides or {}), generator_only)
+    values, given = load_profile(profile), dict(overrides or {})
+    missing = [name for name in values.pop("required", ()) if name not in given]
+    if missing and not training_only:
+        raise ParameterError(
+            f"profile {profile!r} needs {', '.join(missing)}; give "
+            + " ".join(f"--set {name}=PATH" for name in missing)
+        )
+    return check_parameters(values | given, training_only)
 
 
-def check_parameters(values: dict[str, Any], generator_only: bool = False) -> ReportParameters:
+def check_parameters(values: dict[str, Any], training_only: bool = False) -> ReportParameters:
     """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`."""
     for name in values:
         if name not in ReportParameters.model_fields:
@@ -349,7 +445,7 @@ def check_parameters(values: dict[str, Any], generator_only: bool = False) -> Re
             hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
             raise ParameterError(f"parameter {name!r} does not exist; {hint}")
     try:
-        return ReportParameters.model_validate(values, context={"generator_only": generator_only})
+        return ReportParameters.model_validate(values, context={"training_only": training_only})
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
 

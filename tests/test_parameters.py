@@ -47,15 +47,23 @@ def test_text_becomes_the_type_of_its_field():
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are():
-    with pytest.raises(ParameterError, match="'fast' does not exist; choose one of faces, quick, smoke"):
+    with pytest.raises(ParameterError, match="'fast' does not exist; choose one of faces, full, paper, quick, smoke"):
         load_profile("fast")
 
 
-def test_every_profile_is_valid():
-    assert profile_names() == ("faces", "quick", "smoke")
+def test_every_profile_is_valid(tmp_path):
+    assert profile_names() == ("faces", "full", "paper", "quick", "smoke")
     for name in profile_names():
-        assert set(load_profile(name)) <= set(ReportParameters.model_fields)
-        build_parameters(name)
+        needed = load_profile(name).get("required", [])
+        assert set(load_profile(name)) - {"required"} | set(needed) <= set(ReportParameters.model_fields)
+        build_parameters(name, dict.fromkeys(needed, str(tmp_path)))
+
+
+def test_a_profile_that_needs_paths_names_the_missing_ones(tmp_path):
+    with pytest.raises(
+        ParameterError, match="'paper' needs protocol, verifier, generator_weights; give --set protocol="
+    ):
+        build_parameters("paper", {"authentic": str(tmp_path)})
 
 
 def test_faces_of_ones_own_need_a_verifier_and_pairs(tmp_path):

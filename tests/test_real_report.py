@@ -25,6 +25,8 @@ SMALL = {
     "images_per_class": "4",
     "training_steps": "4",
     "recognition_batch": "16",
+    "sweep_images_per_class": "",
+    "validation_interval_steps": "0",
 }
 
 

@@ -9,7 +9,14 @@ from sface_lib.biometrics.bootstrap import bootstrap_metrics, bootstrap_samples
 from sface_lib.biometrics.curves import RocCurve, roc
 from sface_lib.biometrics.folds import KfoldAccuracy, kfold_accuracy
 from sface_lib.biometrics.identification import cmc, templates
-from sface_lib.biometrics.intervals import Estimate, Interval, accuracy_interval, bootstrap_mean, identity_weights
+from sface_lib.biometrics.intervals import (
+    Estimate,
+    Interval,
+    accuracy_estimate,
+    accuracy_interval,
+    bootstrap_mean,
+    identity_weights,
+)
 from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
     "KfoldAccuracy",
     "RocCurve",
     "VerificationMetrics",
+    "accuracy_estimate",
     "accuracy_interval",
     "binned_metrics",
     "binned_roc",

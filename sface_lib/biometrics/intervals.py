@@ -66,14 +66,32 @@ def accuracy_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return the identity-bootstrap interval of an accuracy.
+    """Return the identity-bootstrap interval of an accuracy; see `accuracy_estimate`."""
+    level = checks.share("level", level, one_allowed=False)
+    return accuracy_estimate(correct, same, left_identity, right_identity, fold, resamples, seed).interval(level)
+
+
+def accuracy_estimate(
+    correct: np.ndarray,
+    same: np.ndarray,
+    left_identity: np.ndarray | None = None,
+    right_identity: np.ndarray | None = None,
+    fold: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Estimate:
+    """Return an accuracy and what it is in each draw of the identity bootstrap.
+
+    Two models' draws on the same pairs with the same seed are of the same identities: their difference, draw by draw,
+    is the paired bootstrap of the difference.
 
     Parameters
     ----------
     correct, same
         bool [N]: whether each pair was judged rightly, and whether it is genuine.
     left_identity, right_identity
-        Integer identities [N] of the two faces, equal exactly where `same`.
+        Integer identities [N] of the two faces, equal exactly where `same`. None where they are not known: then pairs
+        are drawn instead of identities, which takes pairs of one person for independent.
     fold
         Integer fold ids [N]: each fold counts equally, as in `KfoldAccuracy.mean`. None: each pair does.
 
@@ -89,27 +107,44 @@ def accuracy_interval(
     """
     same = checks.flags("same", same, np.size(same))
     correct = checks.flags("correct", correct, same.size)
+    checks.both_classes("same", same)
+    importance = _importance(None if fold is None else checks.labels("fold", fold, same.size), same.size)
+    if left_identity is None or right_identity is None:
+        parts = _drawn_pairs(same, resamples, seed)
+    else:
+        parts = _drawn_identities(same, left_identity, right_identity, resamples, seed)
+    draws = np.zeros(checks.integer("resamples", resamples, 1))
+    for part, weights, first, second in parts:
+        draws += importance[part].sum() * _weighted_share(weights, first, second, correct[part], importance[part])
+    return Estimate(float(importance @ correct), draws)
+
+
+def _drawn_identities(same: np.ndarray, left_identity, right_identity, resamples: int, seed: int) -> list[tuple]:
+    """For genuine and for impostor pairs: which they are, weights of identities, and the one or two of each pair."""
     left, right, n_identities = identity_indices(
         [
             checks.labels("left_identity", left_identity, same.size),
             checks.labels("right_identity", right_identity, same.size),
         ]
     )
-    checks.both_classes("same", same)
     wrong = np.flatnonzero((left == right) != same)
     if wrong.size:
         raise InputError(
             f"same disagrees with left_identity and right_identity at {wrong.size} pair(s), the first at index "
             f"{wrong[0]}; give True exactly where the two identities are equal."
         )
-    level = checks.share("level", level, one_allowed=False)
-    importance = _importance(None if fold is None else checks.labels("fold", fold, same.size), same.size)
     weights = identity_weights(n_identities, resamples, seed)
-    accuracy = np.zeros(len(weights))
-    for part, second in ((same, None), (~same, right[~same])):
-        right_share = _weighted_share(weights, left[part], second, correct[part], importance[part])
-        accuracy += importance[part].sum() * right_share
-    return percentile_interval(accuracy, level)
+    return [(same, weights, left[same], None), (~same, weights, left[~same], right[~same])]
+
+
+def _drawn_pairs(same: np.ndarray, resamples: int, seed: int) -> list[tuple]:
+    """The same with a weight for each pair, drawn among those of its kind."""
+    counts = np.count_nonzero(same), np.count_nonzero(~same)
+    drawn = (identity_weights(count, resamples, 2 * seed + kind) for kind, count in enumerate(counts))
+    return [
+        (part, weights, np.arange(count), None)
+        for part, weights, count in zip((same, ~same), drawn, counts, strict=True)
+    ]
 
 
 def identity_indices(labels: list[np.ndarray]) -> tuple:

@@ -1,37 +1,40 @@
-"""A labelled set as a source of training batches: decoded once where it fits in memory, on demand elsewhere."""
+"""A set as a source of training batches: decoded once where it fits in memory, ahead of time in processes elsewhere."""
 
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.errors import InputError
 
 MEMORY_LIMIT_BYTES = 2 << 30
+MOST_READERS, READ_AHEAD = 8, 4  # Processes that decode, and batches that each has ready.
 
 
 class FaceBatches:
-    """Images of a set at one size, with labels.
+    """Images of a set at one size, with labels where it has them.
 
     Parameters
     ----------
     faces
-        A labelled set.
+        A set; an unlabelled one has the label 0 everywhere, `n_classes` 0, and `labelled` false.
     size_px
         Side of the images given.
+    held
+        Whether all images are held in memory, decoded; None does so up to 2 GiB.
     """
 
-    def __init__(self, faces: FaceSet, size_px: int):
-        if faces.labels is None:
-            raise InputError("the set has no labels; training needs an identity for every image")
-        self.faces, self.size_px = faces, size_px
-        self.labels = torch.from_numpy(np.asarray(faces.labels, np.int64))
+    def __init__(self, faces: FaceSet, size_px: int, held: bool | None = None):
+        self.faces, self.size_px, self.labelled = faces, size_px, faces.labels is not None
+        labels = faces.labels if self.labelled else np.zeros(len(faces))
+        self.labels = torch.from_numpy(np.asarray(labels, np.int64))
         self.n_classes = len(faces.identities)
         self.fingerprint = f"{faces.fingerprint}@{size_px}"
         fits = len(faces) * 3 * size_px**2 <= MEMORY_LIMIT_BYTES
-        self._pixels = faces.load(size_px=size_px) if fits else None
+        self._pixels = faces.load(size_px=size_px) if (fits if held is None else held) else None
         self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
     def __len__(self) -> int:
@@ -44,6 +47,19 @@ class FaceBatches:
             return self.faces.load(indices.numpy(), size_px=self.size_px), self.labels[indices]
         return self._pixels[indices], self.labels[indices]
 
+    def walk(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+        """Positions, images and labels of one batch of positions after the other.
+
+        What is not held in memory is decoded ahead by other processes, which end with the walk.
+        """
+        if self._pixels is not None:
+            yield from ((indices, *self.images(indices)) for indices in batches)
+            return
+        readers = min(MOST_READERS, os.cpu_count() or 1)
+        yield from DataLoader(
+            _Reader(self), batch_size=None, sampler=batches, num_workers=readers, prefetch_factor=READ_AHEAD
+        )
+
     def shuffled(self, seed: int, start: int, count: int) -> np.ndarray:
         """Positions `start` to `start + count` of an endless shuffled walk through the set, int64 `[count]`.
 
@@ -54,3 +70,13 @@ class FaceBatches:
 
     def _draw_permutation(self, seed: int, epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, epoch]).permutation(len(self))
+
+
+class _Reader(Dataset):
+    """What a reading process holds: the set, without the drawn permutations."""
+
+    def __init__(self, data: FaceBatches):
+        self.faces, self.labels, self.size_px = data.faces, data.labels, data.size_px
+
+    def __getitem__(self, indices: np.ndarray) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+        return indices, self.faces.load(indices, size_px=self.size_px), self.labels[torch.from_numpy(indices)]

@@ -1,6 +1,6 @@
 """The class-conditional GAN: networks, augmentation, training, sampling, quality, import of foreign weights."""
 
-from sface_lib.generator.launch import grid_writer, make_recipe, make_start
+from sface_lib.generator.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.generator.quality import memorisation
 from sface_lib.generator.recipe import GeneratorRecipe
@@ -32,6 +32,7 @@ __all__ = [
     "draw",
     "generate_set",
     "grid_writer",
+    "launch_generator",
     "load_generator",
     "load_pair",
     "make_recipe",

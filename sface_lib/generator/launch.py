@@ -4,21 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from sface_lib.data import FaceBatches, FaceSet, open_faces
-from sface_lib.engine import make_accelerator
+from sface_lib.data import FaceBatches, FaceSet, open_faces, read_selection
+from sface_lib.engine import launch, make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.files import atomic_path
+from sface_lib.files import atomic_path, sha256_of_file
+from sface_lib.generator.foreign import import_stylegan2
 from sface_lib.generator.networks import GeneratorSpec
 from sface_lib.generator.recipe import GeneratorRecipe
 from sface_lib.generator.sampling import draw
 from sface_lib.generator.training import GeneratorTrainer
-from sface_lib.generator.weights import SHIPPED_PATH, TrainedPair, load_pair, save_pair
-from sface_lib.parameters import EMBEDDED, NONE, ReportParameters
+from sface_lib.generator.weights import SHIPPED_PATH, TrainedPair, load_generator, load_pair, save_pair
+from sface_lib.parameters import EMBEDDED, NONE, ReportParameters, as_settings
 from sface_lib.population import first_images, shipped_faces
 
 GRID_CLASSES = 12
+WEIGHTS_FILE = "generator.safetensors"
 
 
 def make_recipe(p: ReportParameters) -> GeneratorRecipe:
@@ -51,7 +52,7 @@ def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, Trai
         widths = {"channel_base": p.generator_channel_base, "channel_max": p.generator_channel_max}
         return GeneratorSpec(n_classes, p.generator_resolution_px, **widths, noise=p.noise_injection), None
     path = SHIPPED_PATH if p.generator_weights == EMBEDDED else Path(p.generator_weights)
-    start = load_pair(path)
+    start = open_pair(path, to_train=p.total_kimg > 0)
     spec = start.generator.spec
     if spec.resolution_px != p.generator_resolution_px:
         raise WeightsError(
@@ -66,29 +67,34 @@ def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, Trai
     return spec, start
 
 
+def open_pair(path: Path, to_train: bool) -> TrainedPair:
+    """A generator, with its discriminator if it is to be trained: weights of this program, or a StyleGAN2-ADA `.pkl`.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, or holds no discriminator and training is to go on.
+    """
+    if path.suffix != ".pkl" and to_train:
+        return load_pair(path)
+    if path.suffix != ".pkl":
+        facts = read_description(path)
+        return TrainedPair(load_generator(path), None, facts.get("kimg", 0.0), 0.0, sha256_of_file(path))
+    generator, discriminator = import_stylegan2(path)
+    if to_train and discriminator is None:
+        raise WeightsError(f"{path} holds no discriminator, so training cannot go on from it; set total_kimg=0")
+    return TrainedPair(generator, discriminator, kimg=0.0, ada_p=0.0, fingerprint=sha256_of_file(path))
+
+
 def chosen_faces(p: ReportParameters, selection: str | Path | None = None) -> FaceSet:
     """The images that train: those at the positions of a selection (notebook 01's `data/selection.csv`), or all."""
     embedded = p.authentic == EMBEDDED
     faces = shipped_faces("balanced") if embedded else open_faces(p.authentic, on_bad_image=p.on_bad_image)
     if selection:
-        return faces.subset(_positions(selection, len(faces)))
+        return faces.subset(read_selection(selection, len(faces)))
     if embedded:
         return faces.subset(first_images(faces, p.embedded_identities, p.embedded_images))
     return faces.subset(np.flatnonzero(faces.good)) if p.on_bad_image == "skip" else faces
-
-
-def _positions(selection: str | Path, count: int) -> np.ndarray:
-    """The positions in a selection, each of them one of `count` images."""
-    try:
-        positions = pd.read_csv(selection)["position"].to_numpy(np.int64)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{selection} is no selection ({error}); give a CSV with a column of whole numbers `position`, such as a "
-            "run's data/selection.csv"
-        ) from None
-    if not positions.size or positions.min() < 0 or positions.max() >= count:
-        raise InputError(f"{selection} names images outside 0 to {count - 1}; it belongs to another set")
-    return positions
 
 
 def train_generator(p: ReportParameters, out: str | Path, selection: str | Path | None = None) -> Path:
@@ -100,7 +106,7 @@ def train_generator(p: ReportParameters, out: str | Path, selection: str | Path 
     if p.total_kimg == 0:
         raise InputError("total_kimg = 0 trains nothing; give a length above 0")
     out = Path(out)
-    target = out / "generator.safetensors"
+    target = out / WEIGHTS_FILE
     accelerator = make_accelerator(p.precision)
     data = FaceBatches(chosen_faces(p, selection), p.generator_resolution_px)
     spec, start = make_start(p, data.n_classes)
@@ -110,6 +116,14 @@ def train_generator(p: ReportParameters, out: str | Path, selection: str | Path 
     if accelerator.is_main_process:
         save_pair(target, trainer.pair())
     return target
+
+
+def launch_generator(p: ReportParameters, out: Path, selection: Path) -> TrainedPair:
+    """`train_generator` in `p.processes` processes that are started for it."""
+    command = ["generator", "train", "--out", str(out), "--selection", str(selection)]
+    paths = [f"--set={name}={getattr(p, name)}" for name in ("authentic", "generator_weights")]
+    launch(p.processes, [*command, *paths, *as_settings(p)], out / "launch.log")
+    return load_pair(out / WEIGHTS_FILE)
 
 
 def grid_writer(folder: Path, n_classes: int) -> Callable[[GeneratorTrainer], None]:

@@ -55,6 +55,8 @@ class GeneratorRecipe:
 
 def check_trainable(data: FaceBatches, spec: GeneratorSpec, recipe: GeneratorRecipe, processes: int) -> None:
     """Refuse what cannot be trained, with `InputError`."""
+    if spec.n_classes and not data.labelled:
+        raise InputError("the set has no labels; a generator of classes needs an identity for every image")
     if len(data) < recipe.batch:
         raise InputError(f"the set has {len(data)} images, fewer than generator_batch = {recipe.batch}; lower it")
     if recipe.batch % processes:

@@ -25,13 +25,13 @@ GENERATOR, PAIR = "class-conditional generator", "class-conditional generator an
 
 @dataclasses.dataclass
 class TrainedPair:
-    """A generator and the discriminator that it was trained with, so that training can go on.
+    """A generator and the discriminator that it was trained with, so that training can go on; None where it can't.
 
     `kimg` is how long they were trained, `ada_p` the augmentation's strength then; `fingerprint` is the file's hash.
     """
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Discriminator | None
     kimg: float
     ada_p: float
     fingerprint: str = ""

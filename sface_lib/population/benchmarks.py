@@ -71,6 +71,10 @@ BENCHMARKS = {
 }
 
 
+# Their names in `assets/references/sface_accuracy.csv`.
+COUNTERPARTS = dict(zip(BENCHMARKS, ("lfw", "agedb_30", "calfw", "cplfw", "cfp_fp"), strict=True))
+
+
 def draw_protocol(
     table: pd.DataFrame, benchmark: str, folds: int = FOLDS, pairs: int = PAIRS, seed: int = 0
 ) -> Protocol:

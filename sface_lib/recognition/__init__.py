@@ -1,36 +1,75 @@
 """Face recognition: backbones, margin heads, strategies, training, embeddings, evaluation."""
 
-from sface_lib.recognition.backbones import IResNet, MobileFaceNet
+from sface_lib.recognition.backbones import IResNet, MobileFaceNet, TorchvisionNetwork
 from sface_lib.recognition.embedding import PIXELS_PX, embed_batches, embed_faces, image_batches, pixel_embeddings
-from sface_lib.recognition.evaluation import Evaluation, ProtocolPairs, evaluate, learnt, resolve_pairs
-from sface_lib.recognition.heads import CosFace, cosface_logits
-from sface_lib.recognition.models import InputSpec, RecognitionModel, open_model
+from sface_lib.recognition.evaluation import (
+    TRAINED_OUT,
+    Evaluation,
+    ProtocolPairs,
+    by_group,
+    difference,
+    evaluate,
+    late_spread,
+    learnt,
+    pooled,
+    resolve_pairs,
+    trade_off,
+    verify,
+)
+from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
+from sface_lib.recognition.launch import make_recipe, train_anywhere, train_recognition
+from sface_lib.recognition.models import InputSpec, RecognitionModel, make_backbone
+from sface_lib.recognition.plan import PlannedModel, plan_models
+from sface_lib.recognition.recipe import STRATEGIES, RecognitionRecipe
 from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
-from sface_lib.recognition.training import RecognitionRecipe, RecognitionTrainer, TaughtBatches, untrained_model
+from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher, teach
+from sface_lib.recognition.training import RecognitionTrainer, Validation, untrained_model
+from sface_lib.recognition.weights import open_model
 
 __all__ = [
+    "CachedTeacher",
     "Classification",
     "CombinedLearning",
-    "CosFace",
     "Evaluation",
+    "HEADS",
     "IResNet",
     "InputSpec",
     "KnowledgeTransfer",
+    "LiveTeacher",
+    "MarginHead",
     "MobileFaceNet",
     "PIXELS_PX",
+    "PlannedModel",
     "ProtocolPairs",
     "RecognitionModel",
     "RecognitionRecipe",
     "RecognitionTrainer",
-    "TaughtBatches",
+    "STRATEGIES",
+    "TRAINED_OUT",
+    "Validation",
+    "TorchvisionNetwork",
+    "arcface_logits",
+    "by_group",
     "cosface_logits",
+    "difference",
+    "elasticface_logits",
     "embed_batches",
     "embed_faces",
     "evaluate",
     "image_batches",
+    "late_spread",
     "learnt",
+    "make_backbone",
     "open_model",
+    "make_recipe",
     "pixel_embeddings",
+    "plan_models",
+    "pooled",
     "resolve_pairs",
+    "teach",
+    "trade_off",
+    "train_anywhere",
+    "train_recognition",
     "untrained_model",
+    "verify",
 ]

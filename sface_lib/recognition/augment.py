@@ -1,24 +1,51 @@
 """What a training image goes through before the network sees it: presets of augmentation.
 
-`flip` is the paper's. `robust` adds what later work found to help on photographs of poor quality (crop, low resolution,
-photometric changes; AdaFace, Kim et al., CVPR 2022), with blur, noise and a hidden part.
+`flip` is the paper's. `randaugment` is RandAugment (Cubuk et al., 2020) as later work on synthetic faces sets it: four
+operations of strength 16 of 30. `robust` adds what later work found to help on photographs of poor quality (crop, low
+resolution, photometric changes; AdaFace, Kim et al., CVPR 2022), with blur, noise and a hidden part.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
+from torchvision.transforms.v2 import RandAugment
 from torchvision.transforms.v2.functional import gaussian_blur
 
-PRESETS = ("flip", "robust")
+PRESETS = ("flip", "randaugment", "robust")
+OPERATIONS, STRENGTH = 4, 16
+GREY_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601.
 MOVED, PHOTOMETRIC, SMALLER, BLURRED, NOISY, HIDDEN = 0.6, 0.5, 0.3, 0.2, 0.2, 0.15  # Shares of the images.
 SHIFT, ZOOM, TURN_DEGREES = 0.06, 0.10, 8.0  # Standard deviations; of the side, of the size, of the turn.
 SMALLEST, BLUR_PX, NOISE = 0.25, (0.4, 1.6), 12.0  # Of the side; at 64 px; largest, in grey levels.
 
 
+def augment(
+    images: torch.Tensor, preset: str, grey_share: float, draws: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a student sees of images uint8 `[B, 3, S, S]`, in 0..255, and which were mirrored, bool `[B]`.
+
+    `draws` is a generator on the images' device; RandAugment draws from torch's global one.
+    """
+    images, mirrored = flip(images, draws)
+    if preset == "robust":
+        images = robust(images, draws)
+    elif preset == "randaugment":
+        operation = RandAugment(OPERATIONS, STRENGTH)
+        images = torch.stack([operation(image) for image in images])
+    return (_grey(images, grey_share, draws) if grey_share else images), mirrored
+
+
+def _grey(images: torch.Tensor, share: float, draws: torch.Generator) -> torch.Tensor:
+    """A share of the images without colour."""
+    weights = torch.tensor(GREY_WEIGHTS, device=images.device)[:, None, None]
+    grey = (images.float() * weights).sum(1, keepdim=True)
+    return torch.where(_chosen(images, share, draws), grey, images.float())
+
+
 def flip(images: torch.Tensor, draws: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Mirror half of the images `[B, 3, S, S]`; the images, and which were mirrored, bool `[B]`."""
-    mirrored = torch.rand(len(images), generator=draws) < 0.5
+    mirrored = torch.rand(len(images), generator=draws, device=draws.device) < 0.5
     return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored
 
 
@@ -60,7 +87,9 @@ def _moved(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
 def _smaller(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
     """Some images through a lower resolution, the same for all of them."""
     side = x.shape[-1]
-    size = max(8, round(side * (SMALLEST + (1 - SMALLEST) * torch.rand((), generator=draws).item())))
+    size = max(
+        8, round(side * (SMALLEST + (1 - SMALLEST) * torch.rand((), generator=draws, device=draws.device).item()))
+    )
     down = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
     back = F.interpolate(down, size=side, mode="bicubic", align_corners=False)
     return torch.where(_chosen(x, SMALLER, draws), back, x)
@@ -68,7 +97,7 @@ def _smaller(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
 
 def _blurred(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
     low, high = BLUR_PX
-    sigma = (low + (high - low) * torch.rand((), generator=draws).item()) * x.shape[-1] / 64
+    sigma = (low + (high - low) * torch.rand((), generator=draws, device=draws.device).item()) * x.shape[-1] / 64
     reach = 2 * math.ceil(2 * sigma) + 1
     return torch.where(_chosen(x, BLURRED, draws), gaussian_blur(x, [reach, reach], [sigma, sigma]), x)
 
@@ -79,27 +108,27 @@ def _lit(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
     y = mean + (x - mean) * _uniform(x, 0.6, 1.4, draws)
     grey = y.mean(1, keepdim=True)
     y = grey + (y - grey) * _uniform(x, 0.0, 1.5, draws)
-    balance = 0.9 + 0.2 * torch.rand(len(x), 3, 1, 1, generator=draws)
+    balance = 0.9 + 0.2 * torch.rand(len(x), 3, 1, 1, generator=draws, device=draws.device)
     return torch.where(_chosen(x, PHOTOMETRIC, draws), y * balance * _uniform(x, 0.6, 1.4, draws), x)
 
 
 def _hidden(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
     """A rectangle of one grey over a part of some images."""
     side = x.shape[-1]
-    places = torch.arange(side) + 0.5
-    middle, half = (torch.rand(2, len(x), 2, 1, generator=draws) * side).unbind(0)
+    places = torch.arange(side, device=x.device) + 0.5
+    middle, half = (torch.rand(2, len(x), 2, 1, generator=draws, device=draws.device) * side).unbind(0)
     (down, across) = ((abs(places - middle[:, i]) < 0.1 * side + 0.25 * half[:, i]) for i in (0, 1))
     inside = (down[:, None, :, None] & across[:, None, None, :]) & _chosen(x, HIDDEN, draws)
     return torch.where(inside, _uniform(x, 0, 255, draws), x)
 
 
 def _chosen(x: torch.Tensor, share: float, draws: torch.Generator) -> torch.Tensor:
-    return torch.rand(len(x), 1, 1, 1, generator=draws) < share
+    return torch.rand(len(x), 1, 1, 1, generator=draws, device=draws.device) < share
 
 
 def _uniform(x: torch.Tensor, low: float, high: float, draws: torch.Generator) -> torch.Tensor:
-    return low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=draws)
+    return low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=draws, device=draws.device)
 
 
 def _normal(shape, draws: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=draws)
+    return torch.randn(shape, generator=draws, device=draws.device)

@@ -1,12 +1,30 @@
-"""Verification accuracy of embeddings on a protocol, with its interval."""
+"""Verification accuracy of embeddings on a protocol, with its interval, against another model's, and by group."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+from accelerate import Accelerator
 
-from sface_lib.biometrics import Interval, KfoldAccuracy, RocCurve, accuracy_interval, kfold_accuracy, roc
+from sface_lib.biometrics import (
+    Estimate,
+    Interval,
+    KfoldAccuracy,
+    RocCurve,
+    VerificationMetrics,
+    accuracy_estimate,
+    kfold_accuracy,
+    roc,
+    verification_metrics,
+)
 from sface_lib.data import FaceSet, Protocol
 from sface_lib.errors import InputError
+from sface_lib.recognition.embedding import embed_faces
+from sface_lib.recognition.models import RecognitionModel
+
+FEWEST_PAIRS = 30  # Of each kind, to state a group's accuracy.
+TRAINED_OUT = 0.003  # 0.3 points.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,7 +40,7 @@ class ProtocolPairs:
     fold
         Fold of each pair, int64 `[P]`.
     left_identity, right_identity
-        Labels of the two sides, int64 `[P]`.
+        Labels of the two sides, int64 `[P]`; -1 everywhere where the set has none.
     """
 
     left: np.ndarray
@@ -31,6 +49,11 @@ class ProtocolPairs:
     fold: np.ndarray
     left_identity: np.ndarray
     right_identity: np.ndarray
+
+    @property
+    def identities(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Labels of the two sides, or (None, None) where the set has none."""
+        return (self.left_identity, self.right_identity) if (self.left_identity >= 0).all() else (None, None)
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """Cosine similarity of each pair, float64 `[P]`; `embeddings` are of unit length, `[N, d]`.
@@ -54,15 +77,28 @@ class Evaluation:
     ----------
     accuracy
         K-fold accuracy.
-    interval
-        Identity-bootstrap interval of the mean accuracy.
+    estimate
+        The mean accuracy and its bootstrap draws: of identities, or of pairs where those are not known.
     curve
         ROC over all pairs.
+    metrics
+        Error rates over all pairs.
     """
 
     accuracy: KfoldAccuracy
-    interval: Interval
+    estimate: Estimate
     curve: RocCurve
+    metrics: VerificationMetrics
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % interval of the mean accuracy."""
+        return self.estimate.interval()
+
+    def tar(self, target: str) -> float | None:
+        """Share of genuine pairs accepted at a FMR of 1 % ("fmr100") or 0.1 % ("fmr1000"); None from too few pairs."""
+        fnmr = getattr(self.metrics, target)
+        return None if fnmr is None else 1 - fnmr
 
 
 def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
@@ -71,13 +107,13 @@ def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
     Raises
     ------
     InputError
-        The set has no labels, or fewer than two folds are left.
+        Fewer than two folds are left.
     BadImageError
         An image of the pairs cannot be decoded, and the set was opened with `on_bad_image="stop"`.
     ProtocolError
         See `Protocol.resolve`.
     """
-    labels = faces.require_labels()
+    labels = np.full(len(faces), -1) if faces.labels is None else faces.labels
     left, right = protocol.resolve(faces)
     used = np.unique(np.concatenate([left, right]))
     readable = np.zeros(len(faces), bool)
@@ -99,12 +135,92 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
     """
     scores = pairs.scores(embeddings)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
-    interval = accuracy_interval(
-        accuracy.correct, pairs.same, pairs.left_identity, pairs.right_identity, pairs.fold, resamples, seed=seed
+    estimate = accuracy_estimate(accuracy.correct, pairs.same, *pairs.identities, pairs.fold, resamples, seed)
+    sides = scores[pairs.same], scores[~pairs.same]
+    return Evaluation(accuracy, estimate, roc(*sides), verification_metrics(*sides))
+
+
+def verify(
+    model: RecognitionModel, protocol: Protocol, faces: FaceSet, accelerator: Accelerator, resamples: int, seed: int
+) -> tuple[Evaluation, ProtocolPairs]:
+    """Judge a model on a protocol from the images on; the pairs are positions in the images that they name."""
+    pairs = resolve_pairs(protocol, faces)
+    used, positions = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
+    left, right = positions.reshape(2, -1)
+    pairs = dataclasses.replace(pairs, left=left, right=right)
+    return evaluate(embed_faces(model, faces.subset(used), accelerator), pairs, resamples, seed), pairs
+
+
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of several estimates, draw by draw: of models from several seeds, or of several benchmarks.
+
+    Their draws must be of the same identities: from `evaluate` with the same resamples and seed.
+    """
+    return Estimate(
+        float(np.mean([found.value for found in estimates])), np.mean([found.draws for found in estimates], axis=0)
     )
-    return Evaluation(accuracy, interval, roc(scores[pairs.same], scores[~pairs.same]))
 
 
-def learnt(model: Evaluation, floors: list[Evaluation]) -> bool:
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """Accuracy of one model minus another's on the same pairs, by the paired bootstrap; draws as for `pooled`."""
+    return Estimate(first.value - second.value, first.draws - second.draws)
+
+
+def learnt(model: Estimate, floors: Sequence[Estimate]) -> bool:
     """Whether a model's lower bound is above the accuracy of every floor (raw pixels, the untrained network)."""
-    return all(model.interval.low > floor.accuracy.mean for floor in floors)
+    return all(model.interval().low > floor.value for floor in floors)
+
+
+def late_spread(steps: Sequence[int], accuracies: Sequence[float]) -> float | None:
+    """Largest minus smallest accuracy in the last third of a training; None with fewer than two judgements there.
+
+    A model is called trained out where it is below `TRAINED_OUT`.
+    """
+    late = [value for step, value in zip(steps, accuracies, strict=True) if step >= steps[-1] * 2 / 3]
+    return None if len(late) < 2 else max(late) - min(late)
+
+
+def by_group(
+    evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, str], resamples: int, seed: int
+) -> pd.DataFrame:
+    """Accuracy in each demographic group, over the pairs whose both persons belong to it.
+
+    Thresholds are those of the whole benchmark's folds: one threshold for all, as in use. Genuine and impostor pairs
+    count alike.
+
+    Parameters
+    ----------
+    group
+        Identity's label -> its group.
+
+    Returns
+    -------
+    One row a group of at least `FEWEST_PAIRS` pairs of each kind: group, genuine and impostor (numbers of pairs),
+    accuracy, low, high (95 %, identity bootstrap), fmr and fnmr at those thresholds.
+    """
+    left, right = (
+        np.array([group.get(int(i), "") for i in side]) for side in (pairs.left_identity, pairs.right_identity)
+    )
+    correct, rows = evaluation.accuracy.correct, []
+    for name in sorted(set(left) - {""}):
+        inside = (left == name) & (right == name)
+        same, right_ones = pairs.same[inside], correct[inside]
+        if min(same.sum(), (~same).sum()) < FEWEST_PAIRS:
+            continue
+        identities = (pairs.left_identity[inside], pairs.right_identity[inside])
+        # The kind of a pair stands for its fold, so that both kinds weigh the same.
+        found = accuracy_estimate(right_ones, same, *identities, same.astype(int), resamples, seed)
+        rows.append(
+            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": found.value}
+            | {"low": found.interval().low, "high": found.interval().high}
+            | {"fmr": float((~right_ones[~same]).mean()), "fnmr": float((~right_ones[same]).mean())}
+        )
+    return pd.DataFrame(rows)
+
+
+def trade_off(groups: pd.DataFrame) -> float | None:
+    """FRCSyn's figure: mean minus standard deviation (ddof = 0) of the groups' accuracies; None with under two groups.
+
+    Source: Melzi et al., "FRCSyn challenge at WACV 2024".
+    """
+    return None if len(groups) < 2 else float(groups["accuracy"].mean() - groups["accuracy"].std(ddof=0))

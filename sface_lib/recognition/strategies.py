@@ -8,15 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sface_lib.recognition.heads import CosFace
-
 
 class Classification(nn.Module):
-    """CLS: CosFace on the class labels; the authentic baseline is the same on authentic images."""
+    """CLS: a margin head on the class labels; the authentic baseline is the same on authentic images."""
 
-    name, needs_teacher = "CLS", False
-
-    def __init__(self, head: CosFace):
+    def __init__(self, head: nn.Module):
         super().__init__()
         self.head = head
 
@@ -25,26 +21,28 @@ class Classification(nn.Module):
 
 
 class KnowledgeTransfer(nn.Module):
-    """KT: `weight * (1 - cos)` between student and teacher; labels are never looked at."""
+    """KT: `weight * (1 - cos)` between student and teacher; labels are never looked at.
 
-    name, needs_teacher = "KT", True
+    Where the two embeddings differ in width, the student's is projected by a matrix that is learnt with it and is no
+    part of the finished model.
+    """
 
-    def __init__(self, weight: float):
+    def __init__(self, weight: float, student_size: int, teacher_size: int):
         super().__init__()
-        self.weight = weight
+        same = student_size == teacher_size
+        self.weight, self.projection = weight, None if same else nn.Linear(student_size, teacher_size, bias=False)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor, taught: torch.Tensor | None) -> torch.Tensor:
-        return self.weight * (1 - F.cosine_similarity(embeddings.float(), taught)).mean()
+        projected = embeddings if self.projection is None else self.projection(embeddings)
+        return self.weight * (1 - F.cosine_similarity(projected.float(), taught)).mean()
 
 
 class CombinedLearning(nn.Module):
     """CL: the sum of both."""
 
-    name, needs_teacher = "CL", True
-
-    def __init__(self, head: CosFace, weight: float):
+    def __init__(self, classification: Classification, transfer: KnowledgeTransfer):
         super().__init__()
-        self.classification, self.transfer = Classification(head), KnowledgeTransfer(weight)
+        self.classification, self.transfer = classification, transfer
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor, taught: torch.Tensor | None) -> torch.Tensor:
         return self.classification(embeddings, labels, taught) + self.transfer(embeddings, labels, taught)

@@ -1,13 +1,17 @@
 """One loop for every recognition model: the authentic baseline, CLS, KT and CL differ in data and strategy only."""
 
+import contextlib
+import copy
 import dataclasses
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm import tqdm
 
@@ -18,90 +22,61 @@ from sface_lib.engine import (
     load_checkpoint,
     load_optimiser,
     load_strictly,
+    read_log,
     require_finite,
     save_checkpoint,
     seed_everything,
     seed_step,
     unflatten,
 )
-from sface_lib.errors import InputError
-from sface_lib.recognition.augment import PRESETS, flip, robust
-from sface_lib.recognition.embedding import batch_size, embed_batches
-from sface_lib.recognition.heads import CosFace
-from sface_lib.recognition.models import RecognitionModel, make_iresnet
-from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
+from sface_lib.recognition.augment import augment
+from sface_lib.recognition.models import RecognitionModel
+from sface_lib.recognition.recipe import RecognitionRecipe
+from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher
+from sface_lib.recognition.weights import open_model
 
-# The paper divides the learning rate by ten at epochs 40, 48 and 52 of 64.
-DECAY_AT = (40 / 64, 48 / 64, 52 / 64)
 CLIP_NORM = 5.0
 LOGS_A_RUN = 40
 CHECKPOINTS_A_RUN = 4
+LOG_FILE, BEST_FILE = "log.jsonl", "best.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
-class RecognitionRecipe:
-    """How a recognition model is trained: the paper's SGD, schedule and clipping, at any length.
+class Validation:
+    """Judging a model while it is trained.
 
-    `augmentation` is a name of `augment.PRESETS`; the paper's is "flip".
-    """
-
-    backbone: str
-    size_px: int
-    embedding_size: int
-    steps: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    margin: float
-    scale: float
-    kt_weight: float
-    seed: int
-    momentum: float = 0.9
-    dropout: float = 0.4
-    augmentation: str = "flip"
-
-    def strategy(self, name: str, n_classes: int) -> nn.Module:
-        """The object of a strategy: CLS, KT or CL."""
-        head = CosFace(self.embedding_size, n_classes, self.margin, self.scale)
-        choices = {
-            "CLS": lambda: Classification(head),
-            "KT": lambda: KnowledgeTransfer(self.kt_weight),
-            "CL": lambda: CombinedLearning(head, self.kt_weight),
-        }
-        if name not in choices:
-            raise InputError(f"strategy {name!r} does not exist; choose one of {', '.join(choices)}")
-        return choices[name]()
-
-
-class TaughtBatches:
-    """A teacher's embeddings of every image of a set and of its mirror image, computed once.
-
-    Parameters
+    Attributes
     ----------
-    teacher
-        The frozen model.
-    data
-        The images that a student will see.
+    accuracy
+        Gives a model's accuracy; more is better.
+    interval_steps
+        It is asked at every so many steps, and at the end.
+    patience
+        Training stops after so many judgements in a row without a new best one; 0 never stops.
+    keep_best
+        The best model counts instead of the last. Then `accuracy` must not look at a benchmark that is reported.
     """
 
-    def __init__(self, teacher: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
-        self.embedding_size, self.teacher = teacher.embedding_size, teacher.fingerprint
-        self.views = torch.stack([self._embed(teacher, data, accelerator, mirrored) for mirrored in (False, True)])
-
-    @staticmethod
-    def _embed(teacher, data, accelerator, mirrored: bool) -> torch.Tensor:
-        size = batch_size(accelerator)
-        images = (data.images(np.arange(s, min(s + size, len(data))))[0] for s in range(0, len(data), size))
-        batches = (batch.flip(3) if mirrored else batch for batch in images)
-        return torch.from_numpy(embed_batches(teacher, batches, accelerator, fuse=False))
-
-    def __call__(self, indices: np.ndarray, mirrored: torch.Tensor) -> torch.Tensor:
-        """Unit embeddings float32 `[B, d]` of the views that the student sees."""
-        return self.views[mirrored.long(), torch.as_tensor(indices)]
+    accuracy: Callable[[RecognitionModel], float]
+    interval_steps: int
+    patience: int = 0
+    keep_best: bool = False
 
 
 class RecognitionTrainer:
-    """Network, strategy and optimiser of one run, and its one step."""
+    """Network, strategy and optimiser of one run, and its one step.
+
+    Parameters
+    ----------
+    data
+        The images.
+    strategy
+        CLS, KT or CL.
+    folder
+        Where checkpoints and `log.jsonl` are kept.
+    teacher
+        Of KT and CL.
+    """
 
     def __init__(
         self,
@@ -110,21 +85,15 @@ class RecognitionTrainer:
         recipe: RecognitionRecipe,
         accelerator: Accelerator,
         folder: Path,
-        taught: TaughtBatches | None = None,
+        teacher: CachedTeacher | LiveTeacher | None = None,
     ):
-        self.data, self.recipe, self.accelerator, self.folder = data, recipe, accelerator, folder
-        self.taught, self.name, self.step = taught, strategy, 0
+        recipe.check(data, strategy, accelerator.num_processes)
+        self.data, self.recipe, self.accelerator, self.folder = data, recipe, accelerator, Path(folder)
+        self.teacher, self.name, self.step = teacher, strategy, 0
         seed_everything(recipe.seed)
-        network, self.spec, self.description = make_iresnet(
-            recipe.backbone,
-            recipe.embedding_size,
-            recipe.size_px,
-            recipe.dropout,
-            f"{strategy}, see the run's manifest",
-        )
-        objective = recipe.strategy(strategy, data.n_classes)
-        self._check(objective)
-        trained = [p for m in (network, objective) for p in m.parameters() if p.requires_grad]
+        network, self.spec, self.description = recipe.network(f"{strategy}, see the run's manifest")
+        objective = recipe.strategy(strategy, data.n_classes, teacher.embedding_size if teacher else None)
+        trained = [p for module in (network, objective) for p in module.parameters() if p.requires_grad]
         self.optimiser = torch.optim.SGD(
             trained, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
         )
@@ -134,103 +103,123 @@ class RecognitionTrainer:
             "recipe": dataclasses.asdict(recipe),
             "strategy": strategy,
             "data": data.fingerprint,
-            "teacher": taught.teacher if taught else None,
+            "teacher": teacher.fingerprint if teacher else None,
         }
+        self._losses: list[torch.Tensor] = []
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         """Move to the device; wrap for several processes only what has parameters."""
         return self.accelerator.prepare_model(module) if any(p.requires_grad for p in module.parameters()) else module
 
-    def _check(self, objective: nn.Module) -> None:
-        recipe = self.recipe
-        if len(self.data) < recipe.batch:
-            raise InputError(
-                f"the set has {len(self.data)} images, fewer than recognition_batch = {recipe.batch}; lower it"
-            )
-        if recipe.batch % self.accelerator.num_processes:
-            raise InputError(
-                f"recognition_batch = {recipe.batch} cannot be shared by {self.accelerator.num_processes} processes"
-            )
-        if recipe.augmentation not in PRESETS:
-            raise InputError(f"augmentation {recipe.augmentation!r} does not exist; choose one of {', '.join(PRESETS)}")
-        if objective.needs_teacher and recipe.augmentation != "flip":
-            raise InputError(
-                f"strategy {self.name} compares with a teacher's embeddings of plain and mirrored images, not of "
-                f"{recipe.augmentation} ones; use augmentation='flip'"
-            )
-        if objective.needs_teacher and self.taught is None:
-            raise InputError(f"strategy {self.name} needs a teacher")
-        if objective.needs_teacher and self.taught.embedding_size != recipe.embedding_size:
-            raise InputError(
-                f"the teacher's embedding has {self.taught.embedding_size} values, the student's "
-                f"{recipe.embedding_size}; "
-                f"set embedding_size={self.taught.embedding_size}"
-            )
+    def train(self, validation: Validation | None = None) -> RecognitionModel:
+        """Train to the recipe's end, from the newest checkpoint if there is one.
 
-    def train(self) -> RecognitionModel:
-        """Train to the recipe's end, from the newest checkpoint if there is one; give the last model.
+        Returns
+        -------
+        RecognitionModel
+            The last model, or the best one where the validation says so.
 
         Raises
         ------
         TrainingError
-            The loss is not finite.
+            The loss is not finite; the last checkpoint stands.
+        CheckpointError
+            The folder's checkpoints belong to another recipe, data set or teacher.
         """
         self._resume()
         main, steps = self.accelerator.is_main_process, self.recipe.steps
-        log = JsonLines(self.folder / "log.jsonl", resume_at=self.step) if main else None
+        log = JsonLines(self.folder / LOG_FILE, resume_at=self.step) if main else None
         bar = tqdm(
             total=steps, initial=self.step, unit="step", file=sys.stderr, mininterval=2, leave=False,
             desc=self.name, disable=not main,
         )  # fmt: skip
-        started, first, total = time.perf_counter(), self.step, 0.0
+        started, first = time.perf_counter(), self.step
         log_every, save_every = max(1, steps // LOGS_A_RUN), max(1, steps // CHECKPOINTS_A_RUN)
-        while self.step < steps:
-            loss = self._train_step().item()
-            require_finite({"loss": loss}, self.step)
-            total += loss
+        pieces, history = self.data.walk(self._pieces()), self._history()
+        while self.step < steps and not _exhausted(history, validation):
+            self._train_step(pieces)
             bar.update()
-            if main and self.step % log_every == 0:
-                rate = (self.step - first) * self.recipe.batch / (time.perf_counter() - started)
-                log.write(step=self.step, loss=total / log_every, images_per_second=rate)
-                total = 0.0
-            if main and self.step % save_every == 0 and self.step < steps:
+            save, last = self.step % save_every == 0, self.step == steps
+            judge = validation is not None and (last or self.step % validation.interval_steps == 0)
+            if not (save or last or judge or self.step % log_every == 0):
+                continue
+            rate = (self.step - first) * self.recipe.batch / (time.perf_counter() - started)
+            row = {"step": self.step, "loss": self._mean_loss(), "images_per_second": rate}
+            if judge:
+                history.append(self._judge(validation, history))
+                row["accuracy"] = history[-1]
+            if main:
+                log.write(**row)
+            if main and (save or last):
                 self._save()
         bar.close()
-        return RecognitionModel(self.accelerator.unwrap_model(self.network), self.spec, self.description)
+        return open_model(self.folder / BEST_FILE) if validation and validation.keep_best else self.model()
 
-    def _train_step(self) -> torch.Tensor:
-        """One batch; the mean loss, still on the device."""
-        rank, ranks = self.accelerator.process_index, self.accelerator.num_processes
-        draws = seed_step(self.recipe.seed, self.step, rank)
-        per_rank = self.recipe.batch // ranks
-        indices = self.data.shuffled(self.recipe.seed, self.step * self.recipe.batch, self.recipe.batch)
-        indices = indices[rank * per_rank : (rank + 1) * per_rank]
-        images, labels = self.data.images(indices)
-        images, mirrored = flip(images, draws)
-        if self.recipe.augmentation == "robust":
-            images = robust(images, draws)
-        device = self.accelerator.device
-        taught = self.taught(indices, mirrored).to(device) if self.taught else None
-        images = self._prepare_images(images.to(device))
+    def model(self) -> RecognitionModel:
+        """The network as it is now, on its own."""
+        network = copy.deepcopy(self.accelerator.unwrap_model(self.network))
+        return RecognitionModel(network, self.spec, dict(self.description))
+
+    def _parts(self) -> range:
+        """The pieces of a batch that this process computes, of `num_processes * parts`."""
+        first = self.accelerator.process_index * self.recipe.parts
+        return range(first, first + self.recipe.parts)
+
+    def _pieces(self) -> Iterator[np.ndarray]:
+        """Positions of one piece after the other, of all steps to come."""
+        recipe = self.recipe
+        size = recipe.batch // (self.accelerator.num_processes * recipe.parts)
+        for step in range(self.step, recipe.steps):
+            batch = self.data.shuffled(recipe.seed, step * recipe.batch, recipe.batch)
+            yield from (batch[part * size : (part + 1) * size] for part in self._parts())
+
+    def _train_step(self, pieces: Iterator) -> None:
+        """One batch, in as many pieces as the recipe says; gradients are averaged over processes at the last."""
+        parts, modules = self._parts(), (self.network, self.objective)
         self.network.train()
-        with self.accelerator.autocast():
-            loss = self.objective(self.network(images), labels.to(device), taught)
-        self.optimiser.param_groups[0]["lr"] = self._rate()
+        self.optimiser.param_groups[0]["lr"] = self.recipe.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
+        for part in parts:
+            with contextlib.ExitStack() as held:
+                for module in modules if part != parts[-1] else ():
+                    held.enter_context(self.accelerator.no_sync(module))
+                loss = self._loss(part, *next(pieces)) / len(parts)
+                self.accelerator.backward(loss)
+            self._losses.append(loss.detach())
         self.accelerator.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP_NORM)
         self.optimiser.step()
         self.step += 1
-        return loss.detach()
 
-    def _rate(self) -> float:
-        """The learning rate of the next step."""
-        passed = sum(self.step >= share * self.recipe.steps for share in DECAY_AT)
-        return self.recipe.learning_rate * 0.1**passed
+    def _loss(self, part: int, indices: np.ndarray, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of one piece; what is drawn for it is a function of (seed, step, part), not of the process."""
+        device = self.accelerator.device
+        draws = seed_step(self.recipe.seed, self.step, part, device)
+        images, mirrored = augment(images.to(device), self.recipe.augmentation, self.recipe.grey_share, draws)
+        taught = self.teacher(indices, mirrored, images).to(device) if self.teacher else None
+        with self.accelerator.autocast():
+            return self.objective(self.network(self.spec.at_the_door(images)), labels.to(device), taught)
 
-    def _prepare_images(self, images: torch.Tensor) -> torch.Tensor:
-        images = (images.float() - self.spec.mean) / self.spec.scale
-        return images.contiguous(memory_format=torch.channels_last)
+    def _mean_loss(self) -> float:
+        """Mean loss of the steps since it was last asked for, over all processes; it must be finite."""
+        losses = self.accelerator.reduce(torch.stack(self._losses).double(), "mean").view(-1, self.recipe.parts).sum(1)
+        self._losses.clear()
+        for step, loss in enumerate(losses.tolist(), start=self.step - len(losses)):
+            require_finite({"loss": loss}, step)
+        return losses.mean().item()
+
+    def _judge(self, validation: Validation, history: list[float]) -> float:
+        """The model's accuracy now, as the first process finds it; the best model yet is kept where asked for."""
+        model = self.model()
+        accuracy = broadcast_object_list([validation.accuracy(model)])[0]
+        if validation.keep_best and self.accelerator.is_main_process and accuracy > max(history, default=-np.inf):
+            model.save(self.folder / BEST_FILE)
+        self.accelerator.wait_for_everyone()
+        return accuracy
+
+    def _history(self) -> list[float]:
+        """Accuracies that were found before this run resumed."""
+        self.accelerator.wait_for_everyone()
+        return [row["accuracy"] for row in read_log(self.folder / LOG_FILE) if "accuracy" in row]
 
     def _save(self) -> None:
         unwrap = self.accelerator.unwrap_model
@@ -252,10 +241,14 @@ class RecognitionTrainer:
         self.step = state["step"]
 
 
+def _exhausted(history: list[float], validation: Validation | None) -> bool:
+    """Whether the last `patience` judgements brought nothing new."""
+    if validation is None or not validation.patience or not history:
+        return False
+    return len(history) - 1 - int(np.argmax(history)) >= validation.patience
+
+
 def untrained_model(recipe: RecognitionRecipe) -> RecognitionModel:
     """The recipe's network at its random start: a floor that every trained model must be above."""
     seed_everything(recipe.seed)
-    network, spec, description = make_iresnet(
-        recipe.backbone, recipe.embedding_size, recipe.size_px, recipe.dropout, "nothing"
-    )
-    return RecognitionModel(network, spec, description)
+    return RecognitionModel(*recipe.network("nothing"))

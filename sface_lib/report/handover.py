@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sface_lib.data import FaceSet, open_faces
+from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol
+from sface_lib.errors import InputError
 from sface_lib.files import write_text
 from sface_lib.parameters import EMBEDDED
-from sface_lib.population import first_images, shipped_faces
+from sface_lib.population import BENCHMARKS, first_images, shipped_faces, shipped_protocol, shipped_truth
 from sface_lib.recognition import ProtocolPairs
 
 SELECTION = "data/selection.csv"
@@ -34,11 +35,6 @@ def training_faces(stage: Any) -> FaceSet:
 def synthetic_faces(stage: Any) -> FaceSet:
     """The generator's labelled set; class k carries the label of training identity k."""
     return open_faces(stage.input(SYNTHETIC))
-
-
-def weights_file(model: str) -> str:
-    """Where notebook 04 leaves a model, by its name."""
-    return f"weights/{model.lower().replace(' ', '-')}.safetensors"
 
 
 def filtered_file(fmr: float) -> str:
@@ -75,16 +71,22 @@ def unseen_faces(stage: Any) -> tuple[FaceSet | None, FaceSet | None]:
     )
 
 
-def benchmark_faces(stage: Any) -> FaceSet:
-    """The set that the pairs name: the shipped `benchmark`, the user's own, or the authentic set itself."""
+def given_pairs(stage: Any) -> tuple[FaceSet, dict[str, Protocol]]:
+    """The set that the pairs name, and each benchmark's pairs: the shipped five, or those given.
+
+    The images are those of `.bin` files, of `protocol_faces`, or of the authentic set itself.
+    """
     p = stage.parameters
     if p.authentic == EMBEDDED:
-        return shipped_faces("benchmark")
-    return open_faces(p.protocol_faces) if p.protocol_faces else authentic_faces(stage)
+        return shipped_faces("benchmark"), {name: shipped_protocol(name) for name in BENCHMARKS}
+    on_bad_image = getattr(p, "on_bad_image", "stop")  # Only notebook 01 meets images that may be bad.
+    if holds_bins(p.protocol):
+        return open_bins(p.protocol, on_bad_image)
+    return open_faces(p.protocol_faces or p.authentic, on_bad_image), {"the pairs given": read_protocol(p.protocol)}
 
 
 def write_pairs(stage: Any, pairs: Mapping[str, ProtocolPairs]) -> None:
-    """Hand the evaluated pairs of each benchmark on, as positions in `benchmark_faces`."""
+    """Hand the evaluated pairs of each benchmark on, as positions in the set that `given_pairs` gives."""
     tables = [pd.DataFrame(dataclasses.asdict(found)).assign(benchmark=name) for name, found in pairs.items()]
     write_text(stage.output(PAIRS), pd.concat(tables).to_csv(index=False))
 
@@ -97,4 +99,28 @@ def evaluation_faces(stage: Any) -> tuple[FaceSet, dict[str, ProtocolPairs]]:
     fields = [field.name for field in dataclasses.fields(ProtocolPairs)]
     groups = table.groupby("benchmark", sort=False)
     pairs = {name: ProtocolPairs(*(rows[field].to_numpy() for field in fields)) for name, rows in groups}
-    return benchmark_faces(stage).subset(used), pairs
+    return given_pairs(stage)[0].subset(used), pairs
+
+
+def demographic_groups(stage: Any) -> dict[int, str]:
+    """Group of each evaluated identity, by its label in the pairs; empty where none is known.
+
+    Raises
+    ------
+    InputError
+        The table that `groups` names lacks its columns, or names none of the identities.
+    """
+    p = stage.parameters
+    if p.authentic == EMBEDDED:
+        truth = shipped_truth("benchmark").groupby("identity").first()
+        return {int(k): f"{row.ancestry}, {'men' if row.Male == 1 else 'women'}" for k, row in truth.iterrows()}
+    if not p.groups:
+        return {}
+    table, identities = pd.read_csv(p.groups, dtype=str), given_pairs(stage)[0].identities
+    if not {"identity", "group"} <= set(table.columns):
+        raise InputError(f"groups = '{p.groups}' has the columns {list(table.columns)}; give identity and group")
+    named = dict(zip(table["identity"], table["group"], strict=True))
+    found = {label: named[name] for label, name in enumerate(identities) if name in named}
+    if not found:
+        raise InputError(f"groups = '{p.groups}' names none of the evaluated identities, such as {identities[:1]}")
+    return found

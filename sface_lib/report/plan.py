@@ -18,12 +18,13 @@ MODELS = ("verifier", "second_verifier", "teacher", "identity_model", "generator
 OPEN_MODELS = """
 import sys
 from sface_lib.errors import SfaceError
-from sface_lib.generator import load_pair
+from pathlib import Path
+from sface_lib.generator.launch import open_pair
 from sface_lib.recognition import open_model
 try:
-    for given in sys.argv[1:]:
+    for given in sys.argv[2:]:
         name, path = given.split("=", 1)
-        (load_pair if name == "generator_weights" else open_model)(path)
+        open_pair(Path(path), sys.argv[1] == "train") if name == "generator_weights" else open_model(path)
 except SfaceError as error:
     sys.exit(str(error))
 """
@@ -108,7 +109,7 @@ def _check_models(parameters: model.ReportParameters) -> None:
     if paths:
         search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
-        command = [sys.executable, "-c", OPEN_MODELS, *paths]
+        command = [sys.executable, "-c", OPEN_MODELS, "train" if parameters.total_kimg else "sample", *paths]
         answer = subprocess.run(command, env=environment, capture_output=True, text=True)
         if answer.returncode:
             raise WeightsError(answer.stderr.strip().splitlines()[-1])

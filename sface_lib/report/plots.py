@@ -158,6 +158,38 @@ def plot_frontier(axes: Axes, table, link: str, benchmark: str, grey: Sequence[s
     axes.legend(fontsize="small")
 
 
+def plot_groups(axes: Axes, table, title: str) -> None:
+    """Accuracy within groups, a marker for each model.
+
+    `table` is a `pandas.DataFrame` with the columns model, group, accuracy, low, high.
+    """
+    groups, models = list(dict.fromkeys(table["group"])), list(dict.fromkeys(table["model"]))
+    for i, model in enumerate(models):
+        rows = table[table["model"] == model]
+        places = [-groups.index(name) - 0.6 * ((i + 0.5) / len(models) - 0.5) for name in rows["group"]]
+        bars = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+        look = {"color": PALETTE[i], "fmt": MARKERS[i], "markersize": 4, "capsize": 2, "linewidth": 1}
+        axes.errorbar(rows["accuracy"], places, xerr=np.maximum(bars, 0), label=model, **look)
+    axes.set_yticks([-i for i in range(len(groups))], groups, fontsize="small")
+    axes.set(xlabel="accuracy", title=title)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def plot_sweep(axes: Axes, table, benchmark: str) -> None:
+    """Accuracy of each strategy over images per class, with intervals.
+
+    `table` is a `pandas.DataFrame` with the columns model, images per class, accuracy, 95 % low, 95 % high.
+    """
+    for i, (model, rows) in enumerate(table.groupby("model", sort=False)):
+        numbers = rows["images per class"]
+        axes.plot(numbers, rows["accuracy"], marker=MARKERS[i], markersize=5, **style(i), label=model)
+        axes.fill_between(numbers, rows["95 % low"], rows["95 % high"], color=PALETTE[i], alpha=0.12, linewidth=0)
+    axes.set(xlabel="images of a class", ylabel=f"accuracy ({benchmark})")
+    axes.set_xticks(sorted(table["images per class"].unique()))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.legend(fontsize="small")
+
+
 def plot_progress(
     axes: Axes, logs: Mapping[str, Sequence[Mapping]], x: str, y: str, x_label: str, y_label: str
 ) -> None:

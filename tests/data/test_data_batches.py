@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sface_lib.data import FaceBatches, open_faces
+from sface_lib.data import FaceBatches, open_faces, write_faces
 
 
 def test_every_epoch_is_a_permutation_whatever_the_batch(tmp_path, rendered_zip):
@@ -14,9 +14,31 @@ def test_every_epoch_is_a_permutation_whatever_the_batch(tmp_path, rendered_zip)
     assert np.array_equal(np.concatenate([data.shuffled(5, s, 5) for s in range(0, 35, 5)]), walk[:35])
 
 
-def test_images_decoded_on_demand_are_those_held_in_memory(tmp_path, rendered_zip, monkeypatch):
+def test_images_decoded_on_demand_are_those_held_in_memory(tmp_path, rendered_zip):
     faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 32))
     held = FaceBatches(faces, 16)
-    monkeypatch.setattr("sface_lib.data.batches.MEMORY_LIMIT_BYTES", 0)
-    images, labels = FaceBatches(faces, 16).images([7, 2])
+    images, labels = FaceBatches(faces, 16, held=False).images([7, 2])
     assert (images == held.images([7, 2])[0]).all() and labels.tolist() == [1, 0]
+
+
+def test_a_walk_gives_the_asked_batches_in_order_held_in_memory_or_decoded_ahead(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 16))
+    batches = [np.array([7, 2]), np.array([0, 11, 5]), np.array([2])]
+    held = list(FaceBatches(faces, 16).walk(batches))
+    ahead = list(FaceBatches(faces, 16, held=False).walk(batches))
+    for wanted, (at, images, labels), (other_at, other_images, other_labels) in zip(batches, held, ahead, strict=True):
+        assert np.array_equal(at, wanted) and np.array_equal(other_at, wanted)
+        assert (images == other_images).all() and labels.tolist() == other_labels.tolist() == [k // 4 for k in wanted]
+
+
+def test_an_unlabelled_set_says_so(tmp_path):
+    write_faces(tmp_path / "a.zip", np.zeros((4, 3, 16, 16), np.uint8))
+    data = FaceBatches(open_faces(tmp_path / "a.zip"), 16)
+    assert not data.labelled and data.n_classes == 0 and data.images([0, 3])[1].tolist() == [0, 0]
+
+
+def test_sets_beyond_the_limit_are_not_held(tmp_path, rendered_zip, monkeypatch):
+    faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 16))
+    assert FaceBatches(faces, 16)._pixels is not None
+    monkeypatch.setattr("sface_lib.data.batches.MEMORY_LIMIT_BYTES", 12 * 3 * 16**2 - 1)
+    assert FaceBatches(faces, 16)._pixels is None

@@ -18,6 +18,7 @@ import torch
 
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.generator.foreign import import_stylegan2
+from sface_lib.generator.launch import open_pair
 
 SIZE, WIDTHS, W, LAYERS = 16, {4: 12, 8: 12, 16: 8}, 10, 3
 
@@ -227,3 +228,13 @@ def test_a_file_cut_short_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(InputError, match=r"net\.pkl is no whole pickle"):
         import_stylegan2(path)
+
+
+def test_a_report_draws_from_an_official_file_and_trains_on_only_with_its_discriminator(tmp_path):
+    alone = write(tmp_path / "alone.pkl", G_ema=generator(5, None))
+    start = open_pair(alone, to_train=False)
+    assert start.discriminator is None and start.generator.spec.n_classes == 5 and len(start.fingerprint) == 64
+    with pytest.raises(WeightsError, match="holds no discriminator.*; set total_kimg=0"):
+        open_pair(alone, to_train=True)
+    both = open_pair(write(tmp_path / "both.pkl", G_ema=generator(5, None), D=discriminator(5, None)), to_train=True)
+    assert both.discriminator is not None and both.kimg == 0

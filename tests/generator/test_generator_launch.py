@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from sface_lib.cli import main
-from sface_lib.data import open_faces
+from sface_lib.data import open_faces, write_selection
+from sface_lib.engine import read_log
 from sface_lib.errors import InputError, ParameterError, WeightsError
 from sface_lib.generator import (
     GeneratorSpec,
     TrainedPair,
+    launch_generator,
     load_pair,
     make_recipe,
     make_start,
@@ -22,7 +24,7 @@ from sface_lib.generator import (
     save_pair,
     shipped_log,
 )
-from sface_lib.generator.launch import chosen_faces
+from sface_lib.generator.launch import chosen_faces, open_pair
 from sface_lib.generator.networks import Discriminator, Generator
 from sface_lib.parameters import build_parameters, check_parameters
 
@@ -154,7 +156,7 @@ def test_parameters_that_make_no_generator_are_refused(changes, sentence):
 
 def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
     own = {"authentic": str(tmp_path)}
-    assert build_parameters("smoke", own, generator_only=True).authentic == str(tmp_path)
+    assert build_parameters("smoke", own, training_only=True).authentic == str(tmp_path)
     with pytest.raises(ParameterError, match="verifier: 'embedded'"):
         build_parameters("smoke", own)
 
@@ -181,3 +183,23 @@ def test_a_log_is_kept_beside_the_weights(tmp_path):
     rows = [json.loads(line) for line in Path(tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
     assert {"kimg", "images_per_second", "ada_p", "loss_generator", "r1"} <= rows[0].keys()
+
+
+def test_a_report_trains_its_generator_in_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    changes = {"total_kimg": "0.032", "generator_batch": "8", "snapshot_kimg": "0.016", "processes": "2"}
+    p = build_parameters("smoke", changes)
+    faces = chosen_faces(p)
+    selection = write_selection(tmp_path / "selection.csv", faces.subset(np.flatnonzero(faces.labels < 3)))
+    found = launch_generator(p, tmp_path / "work", selection)
+    assert found.kimg == 0.032 and found.generator.spec.n_classes == 3
+    assert len(read_log(tmp_path / "work" / "log.jsonl")) == 2
+
+
+def test_weights_that_are_only_drawn_from_need_no_discriminator(tmp_path):
+    spec = GeneratorSpec(4, 16, 128, 16)
+    alone = save_generator(tmp_path / "alone.safetensors", pair(spec).generator)
+    both = save_pair(tmp_path / "both.safetensors", pair(spec))
+    assert open_pair(alone, to_train=False).kimg == 0 and open_pair(both, to_train=False).kimg == 12
+    with pytest.raises(WeightsError, match="without its discriminator"):
+        open_pair(alone, to_train=True)

@@ -7,8 +7,8 @@ import torch
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
-from sface_lib.recognition import RecognitionRecipe, RecognitionTrainer, TaughtBatches, untrained_model
-from sface_lib.recognition.augment import flip, robust
+from sface_lib.recognition import RecognitionRecipe, RecognitionTrainer, Validation
+from sface_lib.recognition.augment import augment, flip, robust
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +49,44 @@ def test_most_robust_views_differ_and_still_show_the_face(data):
     assert alike.median() > 0.7
 
 
-def test_a_robust_run_resumes_to_the_same_weights(data, tmp_path):
-    def trainer(folder):
-        return RecognitionTrainer(data, "CLS", recipe(augmentation="robust"), make_accelerator("float32"), folder)
+@pytest.mark.parametrize("preset", ["robust", "randaugment"])
+def test_an_augmented_run_resumes_to_the_same_weights(data, tmp_path, preset):
+    def run(folder, **changes):
+        accelerator = make_accelerator("float32")
+        return RecognitionTrainer(data, "CLS", recipe(grey_share=0.5, **changes), accelerator, tmp_path / folder)
 
-    whole = trainer(tmp_path / "whole").train().network.state_dict()
-    stopped = trainer(tmp_path / "parts")
-    for _ in range(2):
-        stopped._train_step()
-    stopped._save()
-    parts = trainer(tmp_path / "parts").train().network.state_dict()
+    def stop(model):
+        raise KeyboardInterrupt
+
+    whole = run("whole", augmentation=preset).train().network.state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", augmentation=preset).train(Validation(stop, interval_steps=3))
+    parts = run("parts", augmentation=preset).train().network.state_dict()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    plain = RecognitionTrainer(data, "CLS", recipe(), make_accelerator("float32"), tmp_path / "plain").train()
-    assert not torch.equal(plain.network.state_dict()["conv1.weight"], whole["conv1.weight"])
+    plain = run("plain").train().network.state_dict()
+    assert not torch.equal(plain["conv1.weight"], whole["conv1.weight"])
 
 
-def test_unknown_presets_and_cached_teachers_of_other_views_are_refused(data, tmp_path):
-    accelerator = make_accelerator("float32")
-    with pytest.raises(InputError, match="'colour' does not exist; choose one of flip, robust"):
-        RecognitionTrainer(data, "CLS", recipe(augmentation="colour"), accelerator, tmp_path)
-    taught = TaughtBatches(untrained_model(recipe()), data, accelerator)
-    with pytest.raises(InputError, match="use augmentation='flip'"):
-        RecognitionTrainer(data, "KT", recipe(augmentation="robust"), accelerator, tmp_path, taught)
+def test_randaugment_changes_most_images_and_follows_the_global_seed(data):
+    images, _ = data.images(np.arange(32))
+    seen = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        seen.append(augment(images, "randaugment", 0.0, draws())[0])
+    assert seen[0].dtype == torch.uint8 and torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
+    plain, _ = flip(images, draws())
+    assert (seen[0] != plain).flatten(1).any(1).float().mean() > 0.9
+
+
+def test_a_share_of_the_images_turns_grey_by_luma():
+    images = torch.zeros(400, 3, 4, 4, dtype=torch.uint8)
+    images[:, 1] = 100
+    seen, _ = augment(images, "flip", 0.25, draws())
+    grey = (seen[:, 0] == seen[:, 1]).flatten(1).all(1)
+    assert 60 < grey.sum() < 140 and torch.allclose(seen[grey], torch.tensor(58.7))
+    assert (seen[~grey] == images[~grey]).all()
+
+
+def test_unknown_presets_are_refused(data, tmp_path):
+    with pytest.raises(InputError, match="'colour' does not exist; choose one of flip, randaugment, robust"):
+        RecognitionTrainer(data, "CLS", recipe(augmentation="colour"), make_accelerator("float32"), tmp_path)

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sface_lib.data.landmarks import TEMPLATE_EYES
+from sface_lib.data.template import TEMPLATE_EYES
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.population import first_images, shipped_faces

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
+from sface_lib.data import Protocol, open_faces, write_bin, write_faces, write_protocol
+from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.recognition import resolve_pairs
 from sface_lib.report import handover
@@ -61,7 +62,6 @@ def test_filtered_sets_come_back_by_the_name_of_the_model_that_learns_from_them(
         "CLS filtered 0.05": [3, 1, 4],
         "CLS filtered 0.5": [],
     }
-    assert handover.weights_file("CLS filtered 0.5") == "weights/cls-filtered-0.5.safetensors"
 
 
 @pytest.fixture
@@ -90,3 +90,33 @@ def test_an_identity_whose_images_are_tested_is_not_trained_on_under_another_nam
     assert trained == {"person-0", "person-1", "person-3", "person-4", "person-5"}
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "person-" not in page and "1 identities of the set occur in the evaluated pairs" in page
+
+
+def test_a_folder_of_bins_is_evaluated_without_identities(tmp_path):
+    images = np.arange(40 * 3 * 64).reshape(40, 3, 8, 8).astype(np.uint8)
+    (tmp_path / "bins").mkdir()
+    for name, first in (("lfw", 0), ("calfw", 20)):
+        write_bin(tmp_path / "bins" / f"{name}.bin", images[first : first + 20], [True, False] * 5)
+    stage = Folder(tmp_path, authentic=str(tmp_path), protocol=str(tmp_path / "bins"), protocol_faces="", groups="")
+    faces, protocols = handover.given_pairs(stage)
+    handover.write_pairs(stage, {name: resolve_pairs(pairs, faces) for name, pairs in protocols.items()})
+    evaluated, found = handover.evaluation_faces(stage)
+    assert list(found) == ["calfw", "lfw"] and len(evaluated) == 40 and evaluated.labels is None
+    assert found["lfw"].identities == (None, None) and handover.demographic_groups(stage) == {}
+    assert handover.unseen_faces(stage) == (None, None)
+
+
+def test_groups_of_own_faces_come_from_a_table_by_name(tmp_path, rendered_zip):
+    path = rendered_zip(tmp_path / "set.zip", 3, 2, 16)
+    faces, table = open_faces(path), tmp_path / "groups.csv"
+    pairs = write_protocol(tmp_path / "pairs.csv", pairs_of(faces, [(0, 1, 1, 1), (0, 2, 0, 2)]))
+    stage = Folder(tmp_path, authentic=str(path), protocol=str(pairs), protocol_faces="", groups=str(table))
+    names = faces.identities
+    table.write_text(f"identity,group\n{names[2]},b\n{names[0]},a\nnobody,a\n")
+    assert handover.demographic_groups(stage) == {0: "a", 2: "b"}
+    table.write_text("identity,group\nnobody,a\n")
+    with pytest.raises(InputError, match="names none of the evaluated identities"):
+        handover.demographic_groups(stage)
+    table.write_text("name,group\nnobody,a\n")
+    with pytest.raises(InputError, match="has the columns .'name', 'group'.; give identity and group"):
+        handover.demographic_groups(stage)

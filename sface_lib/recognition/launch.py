@@ -1,0 +1,154 @@
+"""From the report's parameters to a trained model: what notebook 04 and `sface recognition train` share."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+
+from sface_lib.biometrics import verification_metrics
+from sface_lib.data import FaceBatches, FaceSet, Protocol, split_by_identity, write_protocol, write_selection
+from sface_lib.engine import launch, make_accelerator, read_log
+from sface_lib.errors import InputError
+from sface_lib.files import write_text
+from sface_lib.parameters import ReportParameters, as_settings
+from sface_lib.recognition.embedding import embed_faces
+from sface_lib.recognition.evaluation import ProtocolPairs
+from sface_lib.recognition.models import RecognitionModel
+from sface_lib.recognition.recipe import RecognitionRecipe
+from sface_lib.recognition.teaching import teach
+from sface_lib.recognition.training import LOG_FILE, RecognitionTrainer, Validation
+from sface_lib.recognition.weights import open_model
+
+MODEL_FILE = "model.safetensors"
+
+
+def make_recipe(p: ReportParameters, seed: int) -> RecognitionRecipe:
+    """The recipe that the parameters ask for, from one seed."""
+    return RecognitionRecipe(
+        backbone=p.backbone,
+        size_px=p.recognition_resolution_px,
+        embedding_size=p.embedding_size,
+        steps=p.training_steps,
+        batch=p.recognition_batch,
+        learning_rate=p.recognition_learning_rate,
+        weight_decay=p.weight_decay,
+        head=p.head,
+        margin=p.margin,
+        scale=p.scale,
+        kt_weight=p.kt_weight,
+        seed=seed,
+        augmentation=p.augmentation,
+        grey_share=p.grey_share,
+        parts=p.recognition_parts,
+    )
+
+
+def train_recognition(
+    p: ReportParameters,
+    strategy: str,
+    faces: FaceSet,
+    out: str | Path,
+    seed: int,
+    teacher: RecognitionModel | None = None,
+    judged_on: tuple[FaceSet, ProtocolPairs] | None = None,
+) -> RecognitionModel:
+    """Train in a folder, on as many processes as were launched; the model is written to `out/model.safetensors`.
+
+    The folder keeps checkpoints, `log.jsonl`, and at the end `log.csv`. A run that was stopped goes on, and a finished
+    one is read.
+
+    Parameters
+    ----------
+    faces
+        The images that train.
+    judged_on
+        Images and pairs for validation, where no training identities are kept aside for it.
+
+    Raises
+    ------
+    InputError
+        Something that cannot be trained; see `RecognitionRecipe.check`.
+    CheckpointError
+        The folder holds checkpoints of another recipe, data set or teacher.
+    TrainingError
+        The loss is not finite; the last checkpoint stands.
+    """
+    accelerator, recipe = make_accelerator(p.precision), make_recipe(p, seed)
+    faces, aside = keep_aside(faces, p.validation_identities, seed)
+    data = FaceBatches(faces, recipe.size_px)
+    taught = teach(teacher, data, accelerator, recipe.plain_views) if strategy != "CLS" and teacher else None
+    trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(out), taught)
+    model = trainer.train(_validation(p, aside, judged_on, accelerator))
+    if accelerator.is_main_process:
+        model.save(Path(out) / MODEL_FILE)
+        write_text(Path(out) / "log.csv", pd.DataFrame(read_log(Path(out) / LOG_FILE)).to_csv(index=False))
+    return model
+
+
+def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
+    """A set without some of its identities, drawn at random, and the set of those; None for no identity.
+
+    Raises
+    ------
+    InputError
+        Fewer than two identities would be left on a side.
+    """
+    if not identities:
+        return faces, None
+    total = len(np.unique(faces.require_labels()))
+    if identities < 2 or total - identities < 2:
+        raise InputError(f"validation_identities = {identities} of {total}: keep at least two aside, and leave two")
+    parts = split_by_identity(faces.labels, (1 - identities / total, identities / total), seed)
+    return tuple(faces.subset(part) for part in parts)
+
+
+def _validation(
+    p: ReportParameters,
+    aside: FaceSet | None,
+    judged_on: tuple[FaceSet, ProtocolPairs] | None,
+    accelerator: Accelerator,
+) -> Validation | None:
+    if not p.validation_interval_steps:
+        return None
+    if aside is None and judged_on is None:
+        raise InputError("validation_interval_steps needs pairs to judge on, or validation_identities above 0")
+
+    def accuracy(model: RecognitionModel) -> float:
+        """1 - EER, over the pairs given or over all pairs of the identities kept aside."""
+        if aside is not None:
+            embedded = embed_faces(model, aside, accelerator)
+            left, right = np.triu_indices(len(embedded), 1)
+            scores, same = (embedded @ embedded.T)[left, right], aside.labels[left] == aside.labels[right]
+        else:
+            faces, pairs = judged_on
+            scores, same = pairs.scores(embed_faces(model, faces, accelerator)), pairs.same
+        return 1 - verification_metrics(scores[same], scores[~same]).eer
+
+    return Validation(accuracy, p.validation_interval_steps, p.early_stop, p.keep_model == "best")
+
+
+def train_anywhere(
+    p: ReportParameters,
+    strategy: str,
+    faces: FaceSet,
+    out: Path,
+    seed: int,
+    teacher: RecognitionModel | None = None,
+    judged_on: tuple[FaceSet, ProtocolPairs] | None = None,
+) -> RecognitionModel:
+    """`train_recognition` here, or in `p.processes` processes that are started for it."""
+    if p.processes == 1:
+        return train_recognition(p, strategy, faces, out, seed, teacher, judged_on)
+    selection = write_selection(out / "selection.csv", faces)
+    command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
+    command += ["--faces", str(faces.path), "--selection", str(selection)]
+    if teacher is not None:
+        command += ["--teacher", str(teacher.save(out / "teacher.safetensors"))]
+    if judged_on is not None:
+        images, pairs = judged_on
+        left, right = (tuple(np.array(images.names, object)[side]) for side in (pairs.left, pairs.right))
+        protocol = write_protocol(out / "pairs.csv", Protocol(left, right, pairs.same, pairs.fold))
+        command += ["--protocol", str(protocol), "--images", str(images.path)]
+    launch(p.processes, [*command, *as_settings(p)], out / "launch.log")
+    return open_model(out / MODEL_FILE)

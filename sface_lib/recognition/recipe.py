@@ -1,0 +1,104 @@
+"""How a recognition model is trained: every number of a run, and what is refused before it starts."""
+
+import dataclasses
+
+from torch import nn
+
+from sface_lib.data import FaceBatches
+from sface_lib.errors import InputError
+from sface_lib.recognition.augment import PRESETS
+from sface_lib.recognition.heads import MarginHead
+from sface_lib.recognition.models import InputSpec, make_backbone
+from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
+
+STRATEGIES = ("CLS", "KT", "CL")
+# The paper divides the learning rate by ten at epochs 40, 48 and 52 of 64.
+DECAY_AT = (40 / 64, 48 / 64, 52 / 64)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognitionRecipe:
+    """The paper's SGD, schedule and clipping, at any length.
+
+    Attributes
+    ----------
+    batch
+        Images in one step, over all processes.
+    head, margin, scale
+        A name of `heads.HEADS`, its margin (None is the published one) and scale.
+    parts
+        Pieces that each process computes its share of a batch in, one after the other: less memory, equal gradients
+        but for the norms' statistics, which are those of a piece.
+    augmentation
+        A name of `augment.PRESETS`; the paper's is "flip".
+    grey_share
+        Share of the training images that lose their colour.
+    """
+
+    backbone: str
+    size_px: int
+    embedding_size: int
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    margin: float | None
+    scale: float
+    kt_weight: float
+    seed: int
+    momentum: float = 0.9
+    dropout: float = 0.4
+    head: str = "cosface"
+    augmentation: str = "flip"
+    grey_share: float = 0.0
+    parts: int = 1
+
+    @property
+    def plain_views(self) -> bool:
+        """Whether a student sees nothing but images and mirror images, which a teacher can embed once for all."""
+        return self.augmentation == "flip" and not self.grey_share
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return self.learning_rate * 0.1 ** sum(step >= share * self.steps for share in DECAY_AT)
+
+    def network(self, trained_on: str) -> tuple[nn.Module, InputSpec, dict]:
+        """A new network, its input specification and description."""
+        return make_backbone(self.backbone, self.embedding_size, self.size_px, self.dropout, trained_on)
+
+    def strategy(self, name: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
+        """The object of a strategy; `teacher_size` is the width of the teacher's embedding.
+
+        Raises
+        ------
+        InputError
+            There is no such strategy, or it needs a teacher.
+        """
+        if name not in STRATEGIES:
+            raise InputError(f"strategy {name!r} does not exist; choose one of {', '.join(STRATEGIES)}")
+        if name != "CLS" and teacher_size is None:
+            raise InputError(f"strategy {name} needs a teacher")
+        if name == "KT":
+            return KnowledgeTransfer(self.kt_weight, self.embedding_size, teacher_size)
+        classification = Classification(MarginHead(self.embedding_size, n_classes, self.head, self.margin, self.scale))
+        if name == "CLS":
+            return classification
+        return CombinedLearning(classification, KnowledgeTransfer(self.kt_weight, self.embedding_size, teacher_size))
+
+    def check(self, data: FaceBatches, strategy: str, processes: int) -> None:
+        """Refuse what cannot be trained; raises `InputError`."""
+        if self.augmentation not in PRESETS:
+            raise InputError(f"augmentation {self.augmentation!r} does not exist; choose one of {', '.join(PRESETS)}")
+        if len(data) < self.batch:
+            raise InputError(f"the set has {len(data)} images, fewer than recognition_batch = {self.batch}; lower it")
+        if self.batch % (processes * self.parts):
+            raise InputError(
+                f"recognition_batch = {self.batch} cannot be shared by {processes} processes of {self.parts} parts each"
+            )
+        if self.batch // (processes * self.parts) < 2:
+            raise InputError(
+                f"recognition_batch = {self.batch} leaves one image for each of {processes * self.parts} parts, "
+                "of which no norm can be taken; enlarge the batch"
+            )
+        if strategy != "KT" and not data.labelled:
+            raise InputError(f"the set has no labels, which strategy {strategy} learns from; KT learns without")

@@ -1,0 +1,63 @@
+"""The frozen teacher of KT and CL: its embeddings of what the student sees."""
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from sface_lib.data import FaceBatches
+from sface_lib.recognition.embedding import batch_size, embed_batches, image_batches
+from sface_lib.recognition.models import RecognitionModel
+
+
+class CachedTeacher:
+    """A teacher's embeddings of every image of a set and of its mirror image, computed once.
+
+    Parameters
+    ----------
+    model
+        The frozen teacher.
+    data
+        The images that a student will see; the teacher sees them at the size that it wants.
+    """
+
+    def __init__(self, model: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
+        self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
+        self.views = torch.stack([self._embed(model, data, accelerator, mirrored) for mirrored in (False, True)])
+
+    @staticmethod
+    def _embed(model, data, accelerator, mirrored: bool) -> torch.Tensor:
+        batches = image_batches(data.faces, model.spec.size_px, batch_size(accelerator))
+        seen = (batch.flip(3) if mirrored else batch for batch in batches)
+        return torch.from_numpy(embed_batches(model, seen, accelerator, fuse=False))
+
+    def __call__(self, indices: np.ndarray, mirrored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings float32 `[B, d]` of the views that the student sees."""
+        return self.views[mirrored.long().cpu(), torch.as_tensor(indices)]
+
+
+class LiveTeacher:
+    """A teacher that embeds each batch as the student sees it, for augmented views.
+
+    Parameters
+    ----------
+    model
+        The frozen teacher.
+    """
+
+    def __init__(self, model: RecognitionModel, accelerator: Accelerator):
+        self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
+        self.model, self.accelerator = model.to(accelerator.device), accelerator
+
+    def __call__(self, indices: np.ndarray, mirrored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Unit embeddings float32 `[B, d]` of images `[B, 3, S, S]` in 0..255."""
+        seen = images if images.dtype == torch.uint8 else images.round().to(torch.uint8)
+        with torch.no_grad(), self.accelerator.autocast():
+            fast = self.model.for_inference()
+            return fast.single(fast.prepare(seen))
+
+
+def teach(
+    model: RecognitionModel, data: FaceBatches, accelerator: Accelerator, plain_views: bool
+) -> CachedTeacher | LiveTeacher:
+    """The teacher of a run: computed once where students see plain and mirrored images only, else at every step."""
+    return CachedTeacher(model, data, accelerator) if plain_views else LiveTeacher(model, accelerator)

@@ -1,0 +1,190 @@
+"""What a report would read, train and cost: every path is opened, and a step of each training is measured here."""
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
+from sface_lib.engine import make_accelerator
+from sface_lib.generator import GeneratorTrainer, draw, make_start
+from sface_lib.generator import make_recipe as make_generator_recipe
+from sface_lib.generator.launch import chosen_faces
+from sface_lib.parameters import ReportParameters, input_paths
+from sface_lib.recognition import RecognitionTrainer, make_recipe, plan_models
+from sface_lib.report.stages import STAGES
+
+MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
+STEPS = 2  # Measured, after one that is not.
+GIB = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Something that the report computes over images.
+
+    Attributes
+    ----------
+    what
+        In words.
+    images
+        How many in all.
+    seconds
+        For one image, by one process of this machine.
+    gib
+        Memory of a process beyond the libraries', where it was measured.
+    """
+
+    what: str
+    images: int
+    seconds: float
+    gib: float | None = None
+
+
+def dry_run(p: ReportParameters) -> Iterator[str]:
+    """Lines that say what the report would read and cost; nothing is written.
+
+    Raises
+    ------
+    SfaceError
+        A path holds something else than it should, or what is asked for cannot be trained.
+    """
+    yield "Inputs:"
+    yield from _describe_inputs(p)
+    faces = chosen_faces(p)
+    faces = faces.subset(select_images(faces.require_labels(), p.min_images))
+    yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
+    with tempfile.TemporaryDirectory() as work:
+        costs = [*_generation(p, faces, Path(work)), *_recognition(p, faces, Path(work))]
+    device = make_accelerator(p.precision).device
+    yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
+    for cost in costs:
+        memory = "" if cost.gib is None else f", {cost.gib:.1f} GiB of memory"
+        yield (
+            f"  {cost.what}: {cost.images:,} images, {1 / cost.seconds:,.0f} a second, "
+            f"{cost.images * cost.seconds / 3600:.1f} hours{memory}"
+        )
+    hours = sum(cost.images * cost.seconds for cost in costs) / 3600
+    shared = f"; {hours / p.processes:.1f} if {p.processes} processes share them evenly" if p.processes > 1 else ""
+    yield f"Hours in all, without privacy, evaluation and attributes: {hours:.1f}{shared}"
+
+
+def _describe_inputs(p: ReportParameters) -> Iterator[str]:
+    paths = {name: path for spec in STAGES for name, path in input_paths(p, spec.name).items()}
+    for name, path in sorted(paths.items()):
+        yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{_contents(name, path)}"
+    if not paths:
+        yield "  the embedded population and what ships with it"
+
+
+def _contents(name: str, path: Path) -> str:
+    if name in ("authentic", "protocol_faces"):
+        faces = open_faces(path)
+        return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
+    if name == "protocol":
+        protocols = open_bins(path)[1] if holds_bins(path) else {path.stem: read_protocol(path)}
+        return ", " + ", ".join(f"{each}: {len(pairs):,} pairs" for each, pairs in protocols.items())
+    return ""
+
+
+def _size(path: Path) -> int:
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
+class _Noise(FaceBatches):
+    """As many images and classes as the real set, of noise."""
+
+    def __init__(self, labels: np.ndarray, size_px: int):
+        self.labels, self.n_classes, self.size_px = torch.from_numpy(labels), int(labels.max()) + 1, size_px
+        self.labelled, self.fingerprint = True, "noise"
+        self._noise = torch.randint(256, (64, 3, size_px, size_px), dtype=torch.uint8)
+        self._pixels, self._permutation = self._noise, self._draw_permutation
+
+    def images(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        indices = torch.as_tensor(np.asarray(indices))
+        return self._noise[indices % len(self._noise)], self.labels[indices]
+
+
+def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
+    """Training and sampling of the generator."""
+    accelerator = make_accelerator(p.precision)
+    spec, start = make_start(p, len(faces.identities))
+    recipe = dataclasses.replace(
+        make_generator_recipe(p), batch=_measured(p.generator_batch, spec.resolution_px, accelerator)
+    )
+    if p.total_kimg:
+        trainer = GeneratorTrainer(_Noise(faces.labels, spec.resolution_px), spec, recipe, accelerator, work, start)
+        seconds = _timed(trainer._train_step) / recipe.batch
+        yield Cost("training of the generator", int(1000 * p.total_kimg), seconds)
+        generator = trainer.ema
+    else:
+        generator = start.generator.eval().to(accelerator.device)
+    classes, zeros = np.arange(16) % max(spec.n_classes, 1), np.zeros(16, int)
+    seconds = _timed(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
+    yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds)
+
+
+def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
+    """Training of all recognition models; what KT and CL take beyond CLS, the teacher's look, is left out."""
+    accelerator = make_accelerator(p.precision)
+    synthetic = np.repeat(np.arange(len(faces.identities)), p.images_per_class)
+    filtered = dict.fromkeys(p.filter_fmrs.split(",") if p.train_filtered else (), np.arange(len(synthetic)))
+    models = plan_models(p, faces.labels, synthetic, filtered)
+    asked = make_recipe(p, p.seed)
+    recipe = dataclasses.replace(asked, batch=_measured(asked.batch, asked.size_px, accelerator), parts=1)
+    trainer = RecognitionTrainer(_Noise(faces.labels, asked.size_px), "CLS", recipe, accelerator, work)
+    pieces = trainer.data.walk(trainer._pieces())
+    held = _SavedBytes()
+    with held:
+        trainer._train_step(pieces)
+    seconds = _timed(lambda: trainer._train_step(pieces), warm_up=False) / recipe.batch
+    weights = sum(v.numel() * v.element_size() for m in (trainer.network, trainer.objective) for v in m.parameters())
+    piece = asked.batch / (p.processes * asked.parts)
+    gib = (3 * weights + held.bytes * piece / recipe.batch) / GIB
+    yield Cost(f"training of {len(models)} recognition models", len(models) * asked.steps * asked.batch, seconds, gib)
+
+
+class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
+    """Bytes of the tensors that a forward pass keeps for the backward one, each once."""
+
+    def __init__(self):
+        super().__init__(self._pack, lambda tensor: tensor)
+        self._seen: dict[int, int] = {}
+
+    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        self._seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    @property
+    def bytes(self) -> int:
+        return sum(self._seen.values())
+
+
+def _measured(batch: int, size_px: int, accelerator: Accelerator) -> int:
+    return batch if accelerator.device.type != "cpu" else min(batch, max(4, MEASURED_PIXELS // size_px**2))
+
+
+def _timed(step, warm_up: bool = True) -> float:
+    """Seconds of one call."""
+    if warm_up:
+        step()
+    _wait()
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    _wait()
+    return (time.perf_counter() - started) / STEPS
+
+
+def _wait() -> None:
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()

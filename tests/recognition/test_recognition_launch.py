@@ -1,0 +1,162 @@
+"""Which models a report trains, from parameters to weights, in this process and in several."""
+
+import numpy as np
+import pytest
+import torch
+
+from sface_lib.cli import main
+from sface_lib.data import open_faces, place_in_class
+from sface_lib.engine import make_accelerator, read_log
+from sface_lib.errors import InputError, ParameterError, TrainingError
+from sface_lib.parameters import ReportParameters, check_parameters
+from sface_lib.recognition import (
+    open_model,
+    plan_models,
+    resolve_pairs,
+    train_anywhere,
+    train_recognition,
+    untrained_model,
+)
+from sface_lib.recognition.launch import keep_aside, make_recipe
+
+SMALL = {
+    "recognition_resolution_px": 32,
+    "embedding_size": 32,
+    "training_steps": 4,
+    "recognition_batch": 16,
+    "precision": "float32",
+}
+
+
+def parameters(**changes) -> ReportParameters:
+    return check_parameters(SMALL | changes, training_only=True)
+
+
+@pytest.fixture
+def faces(tmp_path, rendered_zip):
+    return open_faces(rendered_zip(tmp_path / "set.zip", 8, 8, 32))
+
+
+def same_weights(a, b) -> bool:
+    first, second = a.network.state_dict(), b.network.state_dict()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_baseline_and_synthetic_models_get_equal_images_of_each_class():
+    authentic, synthetic = np.repeat([0, 1, 2], [3, 9, 5]), np.repeat([0, 1, 2], 6)
+    planned = plan_models(parameters(images_per_class=6), authentic, synthetic, {})
+    assert [model.name for model in planned] == ["baseline", "CLS", "KT", "CL"]
+    assert np.bincount(authentic[planned[0].positions]).tolist() == [3, 6, 5]
+    for model in planned[1:]:
+        assert np.bincount(synthetic[model.positions]).tolist() == [3, 6, 5]
+        assert (place_in_class(synthetic)[model.positions] < 6).all()
+
+
+def test_every_seed_has_its_own_baseline_before_those_that_it_teaches():
+    labels = np.repeat([0, 1], 4)
+    planned = plan_models(parameters(seed=5, recognition_seeds=2), labels, labels, {})
+    assert [(model.name, model.seed) for model in planned] == [
+        (name, seed) for seed in (5, 6) for name in ("baseline", "CLS", "KT", "CL")
+    ]
+    assert len({model.file for model in planned}) == 8
+
+
+def test_a_sweep_trains_the_baseline_only_where_as_many_authentic_images_exist():
+    authentic, synthetic = np.repeat([0, 1], 4), np.repeat([0, 1], 8)
+    planned = plan_models(parameters(images_per_class=8, sweep_images_per_class="2, 4, 8"), authentic, synthetic, {})
+    swept = {model.name: len(model.positions) for model in planned[4:]}
+    # Four images of each class are what the first four models have.
+    assert swept == {"baseline 2": 4, "CLS 2": 4, "KT 2": 4, "CL 2": 4, "CLS 8": 16, "KT 8": 16, "CL 8": 16}
+
+
+def test_filtered_sets_lose_only_what_the_filter_took_from_the_matched_images():
+    authentic, synthetic = np.repeat([0, 1], 2), np.repeat([0, 1], 4)
+    planned = plan_models(parameters(), authentic, synthetic, {"CLS filtered 0.5": np.array([1, 2, 3, 5, 7])})
+    assert planned[-1].name == "CLS filtered 0.5" and planned[-1].positions.tolist() == [1, 5]
+
+
+def test_two_processes_give_a_model_and_a_finished_run_is_read(tmp_path, faces, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    p = parameters(processes=2, validation_interval_steps=2)
+    teacher = untrained_model(make_recipe(p, 9))
+    left, right = np.array([0, 8, 0, 8]), np.array([1, 9, 8, 1])
+    judged_on = (faces, type("Pairs", (), {"left": left, "right": right, "same": np.array([1, 1, 0, 0], bool)})())
+    judged_on[1].fold = np.array([1, 2, 1, 2])
+    part = faces.subset(np.flatnonzero(faces.labels != 3))
+    model = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
+    log = read_log(tmp_path / "two" / "log.jsonl")
+    assert [row["step"] for row in log if "accuracy" in row] == [2, 4]
+    again = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
+    assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
+
+
+def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.raises(TrainingError, match="^strategy KT needs a teacher$"):
+        train_anywhere(parameters(processes=2), "KT", faces, tmp_path / "two", 0)
+
+
+def test_the_command_trains_what_the_library_trains(tmp_path, faces, capsys):
+    settings = [f"--set={name}={value}" for name, value in SMALL.items()]
+    command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run"), "--seed", "3"]
+    assert main([*command, *settings]) == 0
+    assert f"Weights: {tmp_path / 'run' / 'model.safetensors'}" in capsys.readouterr().out
+    own = train_recognition(parameters(), "CLS", faces, tmp_path / "own", 3)
+    assert same_weights(open_model(tmp_path / "run" / "model.safetensors"), own)
+
+
+def test_identities_kept_aside_do_not_train(faces):
+    left, aside = keep_aside(faces, 3, seed=0)
+    assert len(left.identities) == 5 and len(aside.identities) == 3
+    assert not set(left.identities) & set(aside.identities) and keep_aside(faces, 0, 0) == (faces, None)
+    for number in (1, 7):
+        with pytest.raises(InputError, match=f"validation_identities = {number} of 8: keep at least two aside"):
+            keep_aside(faces, number, 0)
+
+
+def test_the_best_model_by_identities_kept_aside_counts_where_asked_for(tmp_path, faces):
+    asked = {"validation_interval_steps": 1, "validation_identities": 3, "keep_model": "best"}
+    model = train_recognition(parameters(**asked), "CLS", faces, tmp_path / "best", 0)
+    accuracies = [row["accuracy"] for row in read_log(tmp_path / "best" / "log.jsonl")]
+    assert len(accuracies) == 4
+    # The same training stopped where the best accuracy came first ends with the same weights.
+    best = 1 + int(np.argmax(accuracies))
+    assert same_weights(model, open_model(tmp_path / "best" / "best.safetensors")) and 1 <= best <= 4
+
+
+def test_validation_without_anything_to_judge_on_is_refused(tmp_path, faces):
+    with pytest.raises(InputError, match="needs pairs to judge on, or validation_identities above 0"):
+        train_recognition(parameters(validation_interval_steps=2), "CLS", faces, tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keep_model": "best"}, "keep_model = 'best' needs validation_identities"),
+        ({"early_stop": 3}, "early_stop needs validation"),
+        (
+            {"sweep_images_per_class": "4, 40"},
+            "sweep_images_per_class holds 40; give numbers from 2 to images_per_class",
+        ),
+        ({"sweep_images_per_class": "four"}, "sweep_images_per_class = 'four' is not allowed"),
+        ({"backbone": "resnet"}, "backbone = 'resnet' is not allowed"),
+        ({"grey_share": 1.5}, "grey_share = 1.5 is not allowed"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(ParameterError, match=message):
+        check_parameters(changes)
+
+
+def test_pairs_of_a_subset_are_found_by_name_in_a_launched_process(tmp_path, faces):
+    """The pairs that a launched process reads are names in the whole set, whatever subset was given."""
+    from sface_lib.data import Protocol, read_protocol, read_selection, write_protocol, write_selection
+
+    part = faces.subset([9, 3, 20])
+    selection = write_selection(tmp_path / "selection.csv", part)
+    assert read_selection(selection, len(faces)).tolist() == [9, 3, 20]
+    names = np.array(part.names, object)
+    protocol = Protocol(tuple(names[[0, 1]]), tuple(names[[1, 2]]), np.array([False, False]), np.array([1, 2]))
+    found = resolve_pairs(read_protocol(write_protocol(tmp_path / "pairs.csv", protocol)), faces)
+    assert found.left.tolist() == [9, 3] and found.right.tolist() == [3, 20]
+    assert make_accelerator("float32").num_processes == 1
