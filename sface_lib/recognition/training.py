@@ -146,8 +146,10 @@ class RecognitionTrainer:
             rate = (self.step - first) * self.recipe.batch / (time.perf_counter() - started)
             row = {"step": self.step, "loss": self._mean_loss(), "images_per_second": rate}
             if judge:
+                paused = time.perf_counter()
                 history.append(self._judge(validation, history))
                 row["accuracy"] = history[-1]
+                started += time.perf_counter() - paused  # The rate is that of training alone.
             if main:
                 log.write(**row)
             if main and (save or last):
