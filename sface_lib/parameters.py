@@ -317,6 +317,7 @@ class ReportParameters(BaseModel):
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
         self._check_generator()
+        self._check_recognition()
         if not (info.context or {}).get("training_only"):
             self._check_report()
         return self
@@ -341,12 +342,8 @@ class ReportParameters(BaseModel):
                 f"set generator_resolution_px={EMBEDDED_WEIGHTS_PX}, or generator_weights=none"
             )
 
-    def _check_report(self) -> None:
-        """Rules of a whole report; raises `ValueError`."""
-        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
-            raise ValueError(
-                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
-            )
+    def _check_recognition(self) -> None:
+        """Rules of a recognition model's training; raises `ValueError`."""
         if self.keep_model == "best" and not (self.validation_identities and self.validation_interval_steps):
             raise ValueError(
                 "keep_model = 'best' needs validation_identities and validation_interval_steps above 0: no model is "
@@ -354,6 +351,13 @@ class ReportParameters(BaseModel):
             )
         if self.early_stop and not self.validation_interval_steps:
             raise ValueError("early_stop needs validation; set validation_interval_steps above 0")
+
+    def _check_report(self) -> None:
+        """Rules of a whole report; raises `ValueError`."""
+        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
+            raise ValueError(
+                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
+            )
         beyond = [n for n in parse_numbers(self.sweep_images_per_class) if not 2 <= n <= self.images_per_class]
         if beyond:
             raise ValueError(
