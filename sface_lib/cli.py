@@ -128,7 +128,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     """`sface recognition train`; under `torchrun`, in every process."""
     from sface_lib.data import open_faces, read_protocol, read_selection
     from sface_lib.parameters import build_parameters
-    from sface_lib.recognition import open_model, resolve_pairs
+    from sface_lib.recognition import open_model, resolve_pairs, used_images
     from sface_lib.recognition.launch import MODEL_FILE, train_recognition
 
     parameters = build_parameters(arguments.profile, _overrides(arguments.set), training_only=True)
@@ -138,7 +138,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
     if arguments.protocol:
         images = open_faces(arguments.images or arguments.protocol)
-        judged_on = (images, resolve_pairs(read_protocol(arguments.protocol), images))
+        judged_on = used_images(images, resolve_pairs(read_protocol(arguments.protocol), images))
     train_recognition(parameters, arguments.strategy, faces, arguments.out, arguments.seed, teacher, judged_on)
     _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")
     return 0

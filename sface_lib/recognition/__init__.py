@@ -14,6 +14,7 @@ from sface_lib.recognition.evaluation import (
     pooled,
     resolve_pairs,
     trade_off,
+    used_images,
     verify,
 )
 from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
@@ -71,5 +72,6 @@ __all__ = [
     "train_anywhere",
     "train_recognition",
     "untrained_model",
+    "used_images",
     "verify",
 ]

@@ -140,15 +140,19 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
     return Evaluation(accuracy, estimate, roc(*sides), verification_metrics(*sides))
 
 
+def used_images(faces: FaceSet, pairs: ProtocolPairs) -> tuple[FaceSet, ProtocolPairs]:
+    """The images of a set that the pairs name, each once, and the pairs as positions in those."""
+    used, positions = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
+    left, right = positions.reshape(2, -1)
+    return faces.subset(used), dataclasses.replace(pairs, left=left, right=right)
+
+
 def verify(
     model: RecognitionModel, protocol: Protocol, faces: FaceSet, accelerator: Accelerator, resamples: int, seed: int
 ) -> tuple[Evaluation, ProtocolPairs]:
     """Judge a model on a protocol from the images on; the pairs are positions in the images that they name."""
-    pairs = resolve_pairs(protocol, faces)
-    used, positions = np.unique(np.stack([pairs.left, pairs.right]), return_inverse=True)
-    left, right = positions.reshape(2, -1)
-    pairs = dataclasses.replace(pairs, left=left, right=right)
-    return evaluate(embed_faces(model, faces.subset(used), accelerator), pairs, resamples, seed), pairs
+    faces, pairs = used_images(faces, resolve_pairs(protocol, faces))
+    return evaluate(embed_faces(model, faces, accelerator), pairs, resamples, seed), pairs
 
 
 def pooled(estimates: Sequence[Estimate]) -> Estimate:

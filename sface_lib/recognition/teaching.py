@@ -56,8 +56,21 @@ class LiveTeacher:
             return fast.single(fast.prepare(seen))
 
 
+_computed: dict[tuple, CachedTeacher] = {}
+
+
 def teach(
     model: RecognitionModel, data: FaceBatches, accelerator: Accelerator, plain_views: bool
 ) -> CachedTeacher | LiveTeacher:
-    """The teacher of a run: computed once where students see plain and mirrored images only, else at every step."""
-    return CachedTeacher(model, data, accelerator) if plain_views else LiveTeacher(model, accelerator)
+    """The teacher of a run: computed once where students see plain and mirrored images only, else at every step.
+
+    KT and CL follow each other on the same images: the last teacher that was computed is kept for the next run.
+    """
+    if not plain_views:
+        return LiveTeacher(model, accelerator)
+    # The fingerprint of a set leaves its order open, its names do not.
+    wanted = (model.fingerprint, data.faces.fingerprint, data.faces.names, accelerator.mixed_precision)
+    if wanted not in _computed:
+        _computed.clear()
+        _computed[wanted] = CachedTeacher(model, data, accelerator)
+    return _computed[wanted]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sface_lib.cli import main
-from sface_lib.data import open_faces, place_in_class
+from sface_lib.data import FaceBatches, open_faces, place_in_class
 from sface_lib.engine import make_accelerator, read_log
 from sface_lib.errors import InputError, ParameterError, TrainingError
 from sface_lib.parameters import ReportParameters, check_parameters
@@ -13,6 +13,7 @@ from sface_lib.recognition import (
     open_model,
     plan_models,
     resolve_pairs,
+    teach,
     train_anywhere,
     train_recognition,
     untrained_model,
@@ -160,3 +161,18 @@ def test_pairs_of_a_subset_are_found_by_name_in_a_launched_process(tmp_path, fac
     found = resolve_pairs(read_protocol(write_protocol(tmp_path / "pairs.csv", protocol)), faces)
     assert found.left.tolist() == [9, 3] and found.right.tolist() == [3, 20]
     assert make_accelerator("float32").num_processes == 1
+
+
+def test_a_training_by_itself_chooses_no_model_by_the_pairs_that_judge_it():
+    with pytest.raises(ParameterError, match="keep_model = 'best' needs validation_identities"):
+        parameters(keep_model="best", validation_interval_steps=2)
+    with pytest.raises(ParameterError, match="early_stop needs validation"):
+        parameters(early_stop=3)
+
+
+def test_the_teacher_of_one_set_is_computed_once_and_anew_for_another_order(faces):
+    accelerator, model = make_accelerator("float32"), untrained_model(make_recipe(parameters(), 9))
+    first = teach(model, FaceBatches(faces.subset([0, 1, 9]), 32), accelerator, plain_views=True)
+    assert teach(model, FaceBatches(faces.subset([0, 1, 9]), 32), accelerator, plain_views=True) is first
+    turned = teach(model, FaceBatches(faces.subset([9, 1, 0]), 32), accelerator, plain_views=True)
+    assert turned is not first and torch.allclose(turned.views, first.views.flip(1), atol=1e-5)
