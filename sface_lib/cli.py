@@ -214,6 +214,55 @@ def _align(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _annotate(arguments: argparse.Namespace) -> int:
+    """`sface annotate`; under `torchrun`, in every process."""
+    from sface_lib.attributes import SHIPPED_PATH, annotate_set, open_classifier
+    from sface_lib.data import open_faces
+    from sface_lib.engine import make_accelerator
+    from sface_lib.parameters import EMBEDDED
+
+    weights = SHIPPED_PATH if arguments.classifier == EMBEDDED else arguments.classifier
+    classifier = open_classifier(weights, arguments.embedder)
+    faces, seed = open_faces(arguments.faces), arguments.seed
+    path = annotate_set(classifier, faces, arguments.out, make_accelerator(), seed, arguments.passes)
+    told, all_ = int(classifier.reliable().sum()), len(classifier.names)
+    _say(f"Annotations: {path}, {len(faces):,} images; {told} of {all_} attributes are told reliably")
+    return 0
+
+
+def _train_attributes(arguments: argparse.Namespace) -> int:
+    """`sface attributes train`."""
+    from sface_lib.attributes import read_annotations, train_classifier
+    from sface_lib.data import open_faces
+    from sface_lib.engine import make_accelerator, require_safetensors
+    from sface_lib.recognition import open_model
+
+    require_safetensors(arguments.out)
+    faces, table = open_faces(arguments.faces), read_annotations(arguments.table)
+    positions, values = table.of(faces, arguments.missing)
+    embedder = open_model(arguments.embedder) if arguments.embedder else None
+    options = {"size_px": arguments.size, "steps": arguments.steps, "seed": arguments.seed}
+    made = train_classifier(
+        faces.subset(positions), values, table.names, make_accelerator(), arguments.work, embedder, **options,
+        trained_on=f"{arguments.faces}, annotated by {arguments.table}",
+    )  # fmt: skip
+    made.save(arguments.out)
+    _say(made.reliability.to_string(float_format="%.3f"))
+    _say(f"Classifier: {arguments.out}, {len(made.names)} attributes")
+    return 0
+
+
+def _ship_attributes(arguments: argparse.Namespace) -> int:
+    """`sface attributes ship`."""
+    from sface_lib.attributes import open_classifier
+    from sface_lib.attributes.shipping import ship_classifier
+
+    path = ship_classifier(arguments.out, arguments.work, arguments.workers, arguments.end_to_end)
+    print(open_classifier(path).reliability.to_string(float_format="%.3f"))
+    print(f"Classifier: {path}")
+    return 0
+
+
 def _say(text: str) -> None:
     """Print, in the first of several processes alone."""
     if os.environ.get("RANK", "0") == "0":
@@ -252,6 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
     _add_recognition(commands)
     _add_generator(commands)
+    _add_attributes(commands)
     _add_population(commands)
     _add_data(commands)
     return parser
@@ -307,6 +357,60 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     _add_parameters(train)
     train.set_defaults(command=_train_recognition)
+
+
+def _add_attributes(commands: argparse._SubParsersAction) -> None:
+    annotate = commands.add_parser(
+        "annotate",
+        help="tell the attributes of every image of a set",
+        description="Write labels, probabilities and confidences of up to 47 attributes as one parquet table. "
+        "A stopped run goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli annotate ...",
+    )
+    annotate.add_argument("faces", metavar="SET", help="a set of faces, labelled or not")
+    annotate.add_argument("--out", required=True, metavar="FILE", help="a new file that ends in .parquet")
+    annotate.add_argument(
+        "--classifier",
+        default="embedded",
+        metavar="FILE",
+        help="made by `sface attributes train`; default: embedded, the shipped one, for rendered faces",
+    )
+    annotate.add_argument(
+        "--embedder", metavar="FILE", help="whose embeddings the classifier takes; default: its own, or the shipped one"
+    )
+    annotate.add_argument("--passes", type=int, default=20, metavar="N", help="behind the confidence; default: 20")
+    annotate.add_argument("--seed", type=int, default=0, help="of those passes; default: 0")
+    annotate.set_defaults(command=_annotate)
+
+    actions = commands.add_parser("attributes", help="train an attribute classifier").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    train = actions.add_parser(
+        "train",
+        help="teach, calibrate and judge a classifier on annotated faces",
+        description="Annotations: MAAD-Face's CSV, CelebA's list_attr_celeba.txt, the population's parquet tables, or "
+        "a CSV of a column `name` and MAAD-Face's attributes (1 present, -1 absent, 0 undefined). A tenth of the "
+        "identities calibrates, another tenth judges. A stopped run goes on.",
+    )
+    train.add_argument("--faces", required=True, metavar="SET", help="the annotated images")
+    train.add_argument("--table", required=True, metavar="FILE", help="their annotations")
+    train.add_argument("--out", required=True, metavar="FILE", help="a file that ends in .safetensors")
+    train.add_argument("--work", required=True, metavar="DIR", help="for checkpoints")
+    train.add_argument(
+        "--embedder",
+        metavar="FILE",
+        help="a recognition model whose embeddings are taken; default: a network of its own",
+    )
+    train.add_argument("--missing", choices=("stop", "skip"), default="stop", help="images without annotation")
+    train.add_argument("--size", type=int, default=64, metavar="PX", help="of the images; default: 64")
+    train.add_argument("--steps", type=int, default=4000, metavar="N", help="of 128 images; default: 4000")
+    train.add_argument("--seed", type=int, default=0, help="default: 0")
+    train.set_defaults(command=_train_attributes)
+    ship = actions.add_parser("ship", help="make the shipped classifier anew (extra `population`)")
+    ship.add_argument("--out", required=True, metavar="FILE", help="a file that ends in .safetensors")
+    ship.add_argument("--work", required=True, metavar="DIR", help="for the rendered images and checkpoints")
+    ship.add_argument("--workers", type=int, default=1, metavar="N", help="rendering processes; default: 1")
+    ship.add_argument("--end-to-end", action="store_true", help="a network of its own, not the verifier's embeddings")
+    ship.set_defaults(command=_ship_attributes)
 
 
 def _add_generator(commands: argparse._SubParsersAction) -> None:

@@ -24,7 +24,7 @@ from accelerate.state import AcceleratorState
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from sface_lib.errors import CheckpointError, TrainingError, WeightsError
+from sface_lib.errors import CheckpointError, InputError, TrainingError, WeightsError
 from sface_lib.files import atomic_folder, atomic_path, read_json, write_json
 
 CHECKPOINTS_KEPT = 2
@@ -240,6 +240,23 @@ def save_weights(path: str | Path, module: torch.nn.Module, description: dict[st
             state = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in state.items()}
         save_file(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
     return Path(path)
+
+
+def require_safetensors(path: str | Path) -> Path:
+    """The path of weights to be written, its folder made: what cannot be is told before a training, not after it.
+
+    Raises
+    ------
+    InputError
+        It ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise InputError(
+            f"'{path}' does not end in .safetensors; give a file such as {path.stem or 'model'}.safetensors"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def read_description(path: str | Path) -> dict[str, Any]:

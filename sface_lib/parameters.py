@@ -39,6 +39,7 @@ PATH_PARAMETERS = {
     "identity_model": ("",),
     "teacher": (BASELINE,),
     "groups": ("",),
+    "attribute_classifier": (AUTO, NONE),
 }
 EMBEDDED_WEIGHTS_PX = 64
 
@@ -60,24 +61,24 @@ class ReportParameters(BaseModel):
     # What is read. A path, or the word for what ships or is made in the run.
     authentic: str = _field(
         EMBEDDED,
-        "01 02 03 04 05",
+        "01 02 03 04 05 06",
         "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, RecordIO, "
         "or 'embedded' for the rendered population, in which no person exists.",
     )
     protocol: str = _field(
         EMBEDDED,
-        "01 03 04 05",
+        "01 03 04 05 06",
         "Verification pairs: LFW's pairs.txt, a CSV of left,right,same,fold, another benchmark's own list, a "
         "verification .bin, or a folder of several .bin; 'embedded' for the population's five.",
     )
     protocol_faces: str = _field(
         "",
-        "01 03 04 05",
+        "01 03 04 05 06",
         "Faces that the pairs name; empty for the authentic set itself, or for a .bin, which holds its own.",
     )
     verifier: str = _field(
         EMBEDDED,
-        "02 03",
+        "02 03 06",
         "Weights of the recognition model that judges quality and link; 'embedded' is the shipped one, for rendered "
         "faces.",
     )
@@ -96,13 +97,13 @@ class ReportParameters(BaseModel):
     )
     show_authentic_images: bool | None = _field(
         None,
-        "01 02 03 05",
+        "01 02 03 05 06",
         "Show authentic faces and names in the report; unset means only for the embedded set, which shows nobody.",
     )
-    seed: int = _field(0, "01 02 03 04 05", "Seed of every random draw.", ge=0, le=2**31 - 1)
+    seed: int = _field(0, "01 02 03 04 05 06", "Seed of every random draw.", ge=0, le=2**31 - 1)
     precision: Literal["auto", "float32", "bf16"] = _field(
         "auto",
-        "02 03 04 05",
+        "02 03 04 05 06",
         "Arithmetic of the networks; auto takes bf16 autocast where the processor has it.",
     )
 
@@ -188,7 +189,7 @@ class ReportParameters(BaseModel):
         "Synthetic images of each class, and most images of a class that any recognition model is trained on.",
         ge=2,
     )
-    psi: float = _field(1.0, "02", "Truncation of the latent space; 1 is none.", ge=0, le=1)
+    psi: float = _field(1.0, "02 06", "Truncation of the latent space; 1 is none.", ge=0, le=1)
 
     identity_model: str = _field(
         "",
@@ -208,8 +209,8 @@ class ReportParameters(BaseModel):
         "Weights of another recognition model that judges the link; 'auto' is dlib's public model where the extra "
         "align is installed, 'none' leaves it out.",
     )
-    shuffles: int = _field(1000, "03", "Label shuffles that give chance.", ge=1000)
-    bootstrap_resamples: int = _field(500, "02 03 05", "Identity bootstrap resamples behind each interval.", ge=500)
+    shuffles: int = _field(1000, "03 06", "Label shuffles, and random splits of two sets, that give chance.", ge=1000)
+    bootstrap_resamples: int = _field(500, "02 03 05 06", "Identity bootstrap resamples behind each interval.", ge=500)
     max_rank: int = _field(
         20, "03", "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
     )
@@ -311,6 +312,28 @@ class ReportParameters(BaseModel):
         False, "04", "Train CLS on every filtered set of notebook 03, too; notebook 05 draws what it costs."
     )
 
+    # 06: attributes.
+    attribute_classifier: str = _field(
+        AUTO,
+        "06",
+        "Weights of the attribute classifier, from `sface attributes train`; 'auto' is the shipped one for the "
+        "embedded set and none for faces of your own, 'none' leaves notebook 06 out.",
+    )
+    attribute_sets: str = _field(
+        "",
+        "06",
+        "Further sets of faces to compare, labelled or not: paths separated by commas; each is annotated, and named by "
+        "its file.",
+    )
+    attribute_reliability: float = _field(
+        0.75,
+        "06",
+        "Balanced accuracy on unseen identities that the classifier must reach for an attribute to count; others are "
+        "shown in grey and left out of every total.",
+        ge=0.5,
+        le=1,
+    )
+
     @model_validator(mode="after")
     def _resolve(self, info: ValidationInfo) -> "ReportParameters":
         """Settle what depends on another field; what is trained by itself needs no verifier and no pairs."""
@@ -376,6 +399,16 @@ class ReportParameters(BaseModel):
                 "protocol: 'embedded' fits only authentic=embedded; give a pairs file, e.g. protocol=PATH/pairs.txt"
             )
 
+    @field_validator("attribute_sets")
+    @classmethod
+    def _existing_sets(cls, value: str) -> str:
+        """Each path of the list must exist, and is kept absolute."""
+        paths = [path.expanduser() for path in parse_paths(value)]
+        for path in paths:
+            if not path.exists():
+                raise ValueError(f"attribute_sets: no file or folder at '{path}'; give existing paths, or none")
+        return ", ".join(str(path.resolve()) for path in paths)
+
     @field_validator(*PATH_PARAMETERS)
     @classmethod
     def _existing(cls, value: str, info: Any) -> str:
@@ -401,6 +434,11 @@ def as_settings(parameters: BaseModel) -> list[str]:
 def parse_numbers(text: str) -> tuple[int, ...]:
     """The whole numbers of a list such as "10, 20", ascending, each once."""
     return tuple(sorted({int(number) for number in text.split(",") if number.strip()}))
+
+
+def parse_paths(text: str) -> tuple[Path, ...]:
+    """The paths of a list separated by commas."""
+    return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
 
 
 def profile_names() -> tuple[str, ...]:
@@ -473,11 +511,13 @@ def stage_parameters(parameters: ReportParameters, stage: str) -> dict[str, Any]
 def input_paths(parameters: ReportParameters, stage: str) -> dict[str, Path]:
     """Files and folders outside the run folder that a stage reads, by parameter."""
     values = stage_parameters(parameters, stage)
-    return {
+    single = {
         name: Path(values[name])
         for name, words in PATH_PARAMETERS.items()
         if name in values and values[name] not in words
     }
+    listed = parse_paths(values.get("attribute_sets", ""))
+    return single | {f"attribute_sets {i}": path for i, path in enumerate(listed, start=1)}
 
 
 def describe_parameters() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.generator.quality import memorisation
 from sface_lib.generator.recipe import GeneratorRecipe
 from sface_lib.generator.sampling import draw
-from sface_lib.generator.sets import Order, generate_set, pack_set
+from sface_lib.generator.sets import Order, generate_set, generate_unlabelled, pack_set
 from sface_lib.generator.steering import Steering, class_means
 from sface_lib.generator.training import GeneratorTrainer
 from sface_lib.generator.weights import (
@@ -31,6 +31,7 @@ __all__ = [
     "class_means",
     "draw",
     "generate_set",
+    "generate_unlabelled",
     "grid_writer",
     "launch_generator",
     "load_generator",

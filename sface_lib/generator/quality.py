@@ -130,17 +130,20 @@ def precision_recall(authentic: np.ndarray, synthetic: np.ndarray, neighbours: i
     A manifold is the union of balls around its images that reach to their third nearest neighbour.
     """
     authentic, synthetic = _pair(authentic, synthetic)
-    return _covered(synthetic, authentic, neighbours), _covered(authentic, synthetic, neighbours)
+    return tuple(
+        float(within_support(points, manifold, neighbours).mean())
+        for points, manifold in ((synthetic, authentic), (authentic, synthetic))
+    )
 
 
-def _covered(points: np.ndarray, manifold: np.ndarray, neighbours: int) -> float:
-    """Share of points that lie in a ball of the manifold."""
+def within_support(points: np.ndarray, manifold: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
+    """Which points lie in a ball of the manifold, bool `[N]`; both `[N, d]` by Euclidean distance."""
     if len(manifold) <= neighbours:
         raise InputError(f"{len(manifold)} images have no {neighbours} neighbours each; give more")
     radii = np.concatenate(
         [np.partition(block, neighbours, 1)[:, neighbours] for block in _square_distances(manifold, manifold)]
     )
-    return float(np.concatenate([(block <= radii).any(1) for block in _square_distances(points, manifold)]).mean())
+    return np.concatenate([(block <= radii).any(1) for block in _square_distances(points, manifold)])
 
 
 def _square_distances(a: np.ndarray, b: np.ndarray):

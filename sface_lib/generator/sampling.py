@@ -20,6 +20,41 @@ def latents(seed: int, labels: Sequence[int], indices: Sequence[int], size: int)
     return torch.from_numpy(np.asarray(draws, np.float32).reshape(-1, size))
 
 
+def mixture(seed: int, indices: Sequence[int], n_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two different classes int64 `[N]` and the share of the first, 0 to 1, of each image of an unlabelled set."""
+    first, second, share = [], [], []
+    for index in indices:
+        random = np.random.default_rng([seed, n_classes, int(index)])
+        a, b = random.choice(n_classes, 2, replace=False)
+        first.append(a)
+        second.append(b)
+        share.append(random.random())
+    return np.array(first), np.array(second), np.array(share)
+
+
+def draw_mixed(
+    generator: Generator, accelerator: Accelerator, indices: Sequence[int], seed: int, psi: float = 1.0
+) -> torch.Tensor:
+    """Draw images uint8 RGB `[N, 3, R, R]` of no class: intermediate latents between two classes' of one latent.
+
+    Raises
+    ------
+    InputError
+        The generator has fewer than two classes.
+    """
+    if generator.spec.n_classes < 2:
+        raise InputError(f"this generator has {generator.spec.n_classes} classes; mixing them needs two or more")
+    first, second, share = mixture(seed, indices, generator.spec.n_classes)
+
+    def mix(generator: Generator, w: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        z = latents(seed, first, indices, generator.spec.latent_size).to(w.device)
+        other = generator.truncate(generator.mapping(z, torch.as_tensor(second, device=w.device)), psi)
+        t = torch.as_tensor(share, dtype=w.dtype, device=w.device).view(-1, *[1] * (w.ndim - 1))
+        return t * w + (1 - t) * other
+
+    return draw(generator, accelerator, first, indices, seed, psi, mix)
+
+
 @torch.no_grad()
 def draw(
     generator: Generator,

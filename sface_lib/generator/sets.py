@@ -19,7 +19,7 @@ from sface_lib.data.layout import LABELS_FILE
 from sface_lib.errors import InputError
 from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder
 from sface_lib.generator.networks import Generator
-from sface_lib.generator.sampling import draw
+from sface_lib.generator.sampling import draw, draw_mixed
 from sface_lib.generator.steering import Steering
 
 RECIPE_FILE = "generate.json"
@@ -108,6 +108,25 @@ def generate_set(
         shutil.rmtree(folder)
     accelerator.wait_for_everyone()
     return out
+
+
+def generate_unlabelled(
+    path: str | Path,
+    generator: Generator,
+    accelerator: Accelerator,
+    images: int,
+    seed: int,
+    psi: float,
+    batch: int = 64,
+) -> Path:
+    """Draw images of no class (`draw_mixed`) into one zip without labels; image i is a function of (seed, i)."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for start in tqdm(range(0, images, batch), unit="batch", desc="generate"):
+            indices = np.arange(start, min(start + batch, images))
+            for index, image in zip(indices, draw_mixed(generator, accelerator, indices, seed, psi), strict=True):
+                add_to_zip(archive, f"{index:08d}.png", encode_png(image))
+        add_to_zip(archive, LABELS_FILE, json.dumps({"labels": None}))
+    return Path(path)
 
 
 def pack_set(folder: str | Path, path: str | Path) -> Path:

@@ -19,21 +19,23 @@ from sface_lib.engine import (
     load_strictly,
     make_accelerator,
     read_description,
+    require_safetensors,
     save_weights,
     seed_everything,
     seed_step,
 )
-from sface_lib.errors import InputError, WeightsError
+from sface_lib.errors import WeightsError
 from sface_lib.population.shipped import FOLDER, SIZE_PX
 from sface_lib.recognition import image_batches
 from sface_lib.recognition.augment import flip, robust
+from sface_lib.recognition.backbones import StridedNetwork
 
 NUISANCES = ("yaw", "pitch", "light_across", "light_down", "smile", "mouth_open")
 ODD = np.array([-1, 1, -1, 1, 1, 1], np.float32)  # What mirroring does to each.
 REGRESSOR_PATH = FOLDER / "nuisance.safetensors"
 KIND = "nuisance regressor"
 TAUGHT_BY = ("control", "global", "benchmark")
-WIDTHS, STEPS, BATCH, RATE, SEED = (32, 64, 96, 128), 3000, 64, 2e-3, 0
+STEPS, BATCH, RATE, SEED = 3000, 64, 2e-3, 0
 
 
 def nuisance_truth(table: pd.DataFrame) -> np.ndarray:
@@ -48,23 +50,11 @@ def nuisance_truth(table: pd.DataFrame) -> np.ndarray:
     return np.stack([np.asarray(column, np.float32) for column in columns], 1)
 
 
-class NuisanceNetwork(nn.Module):
-    """Four convolutions of stride 2 and one linear layer, for 64 px."""
+class NuisanceNetwork(StridedNetwork):
+    """Float RGB `[N, 3, 64, 64]` in [-1, 1] -> `[N, 6]` in units of the training set's standard deviation."""
 
     def __init__(self):
-        super().__init__()
-        layers, below = [], 3
-        for width in WIDTHS:
-            layers += [nn.Conv2d(below, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            layers += [nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            below = width
-        side = SIZE_PX // 2 ** len(WIDTHS)
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3))
-        self.head = nn.Linear(below * side**2, len(NUISANCES))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Float RGB `[N, 3, 64, 64]` in [-1, 1] -> `[N, 6]` in units of the training set's standard deviation."""
-        return self.head(self.body(x)).float()
+        super().__init__(len(NUISANCES), SIZE_PX)
 
 
 @dataclasses.dataclass
@@ -91,9 +81,7 @@ def train_nuisance_regressor(path: str | Path, sets: str | Path = FOLDER, steps:
 
     `balanced` and `held-out` are left to judge it by.
     """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise InputError(f"'{path}' does not end in .safetensors; give a file such as nuisance.safetensors")
+    path = require_safetensors(path)
     accelerator = make_accelerator()
     pixels = torch.cat([open_faces(Path(sets) / f"{name}.zip").load(size_px=SIZE_PX) for name in TAUGHT_BY])
     truth = np.concatenate([nuisance_truth(pd.read_parquet(Path(sets) / f"{name}.parquet")) for name in TAUGHT_BY])

@@ -11,8 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from sface_lib.biometrics import VerificationMetrics, verification_metrics
 from sface_lib.data import FaceBatches, open_faces, resize_images
-from sface_lib.engine import make_accelerator
-from sface_lib.errors import InputError
+from sface_lib.engine import make_accelerator, require_safetensors
 from sface_lib.population.sets import render_set
 from sface_lib.population.shipped import SIZE_PX, shipped_faces, shipped_protocol
 from sface_lib.recognition import (
@@ -64,10 +63,7 @@ def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path
     CheckpointError
         Checkpoints of another recipe in `work`.
     """
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise InputError(f"'{path}' does not end in .safetensors; give a file such as verifier.safetensors")
-    path.parent.mkdir(parents=True, exist_ok=True)  # What cannot be written is told before the training, not after it.
+    path = require_safetensors(path)
     folder = render_set(Path(work) / SPLIT, SPLIT, IDENTITIES, IMAGES, SIZE_PX, workers=workers)
     data = FaceBatches(open_faces(folder), RECIPE.size_px)
     model = RecognitionTrainer(data, "CLS", RECIPE, make_accelerator(), Path(work) / "training").train()

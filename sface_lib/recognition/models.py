@@ -13,11 +13,16 @@ from torch import nn
 from sface_lib.data import resize_images
 from sface_lib.engine import save_weights
 from sface_lib.errors import InputError
-from sface_lib.recognition.backbones import LAYOUTS, IResNet, MobileFaceNet, TorchvisionNetwork
+from sface_lib.recognition.backbones import LAYOUTS, IResNet, MobileFaceNet, StridedNetwork, TorchvisionNetwork
 from sface_lib.recognition.inference import for_inference
 
 KIND = "recognition model"
-NETWORKS = {"iresnet": IResNet, "mobilefacenet": MobileFaceNet, "torchvision": TorchvisionNetwork}
+NETWORKS = {
+    "iresnet": IResNet,
+    "mobilefacenet": MobileFaceNet,
+    "strided": StridedNetwork,
+    "torchvision": TorchvisionNetwork,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,8 +157,8 @@ def make_backbone(
     Parameters
     ----------
     name
-        A name of `backbones.LAYOUTS`; "mobilefacenet"; or "torchvision:<name>", a classification network of
-        torchvision, such as "torchvision:mobilenet_v3_small".
+        A name of `backbones.LAYOUTS`; "mobilefacenet"; "strided", for attributes; or "torchvision:<name>", a
+        classification network of torchvision, such as "torchvision:mobilenet_v3_small".
     size_px
         Side of the aligned faces; MobileFaceNet takes 112 alone.
     dropout
@@ -171,8 +176,11 @@ def make_backbone(
         if size_px != MOBILEFACENET_INPUT.size_px:
             raise InputError(f"size_px = {size_px}: mobilefacenet takes faces of {MOBILEFACENET_INPUT.size_px} px")
         return _described(name, {"embedding_size": embedding_size}, MOBILEFACENET_INPUT, trained_on)
+    if name == "strided":
+        arguments = {"embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
+        return _described(name, arguments, InputSpec(size_px), trained_on)
     if name not in LAYOUTS:
-        known = ", ".join((*LAYOUTS, "mobilefacenet", "torchvision:<name>"))
+        known = ", ".join((*LAYOUTS, "mobilefacenet", "strided", "torchvision:<name>"))
         raise InputError(f"backbone {name!r} does not exist; choose one of {known}")
     arguments = {"layout": name, "embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
     return _described("iresnet", arguments, InputSpec(size_px, mirror="sum"), trained_on)

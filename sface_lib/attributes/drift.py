@@ -1,0 +1,83 @@
+"""Whether attributes that drift are those where a model trained on synthetic faces loses accuracy."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.attributes.names import kind_of
+
+FEWEST_PAIRS = 200
+FEWEST_ATTRIBUTES = 5
+
+
+def gap_by_attribute(
+    baseline: np.ndarray, other: np.ndarray, left: np.ndarray, right: np.ndarray, names: tuple[str, ...],
+    fewest: int = FEWEST_PAIRS,
+) -> pd.DataFrame:  # fmt: skip
+    """Accuracy of the baseline minus that of another model, on pairs whose both images carry an attribute.
+
+    Parameters
+    ----------
+    baseline, other
+        Share of each pair that was judged rightly (a bool, or the mean over seeds), `[P]`.
+    left, right
+        Attributes of both images, `[P, A]`: 1 present.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `attribute`, `pairs`, `gap`; only attributes that at least `fewest` pairs carry.
+    """
+    carried = (left == 1) & (right == 1)
+    gain = np.asarray(baseline, np.float64) - np.asarray(other, np.float64)
+    rows = [
+        {"attribute": name, "pairs": int(on.sum()), "gap": float(gain[on].mean())}
+        for name, on in zip(names, carried.T, strict=True)
+        if on.sum() >= fewest
+    ]
+    return pd.DataFrame(rows, columns=["attribute", "pairs", "gap"])
+
+
+@dataclasses.dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's correlation over attributes.
+
+    Attributes
+    ----------
+    value
+        -1 to 1.
+    low, high
+        The central 95 % of what it is where every kind of attributes is as likely to speak for it as against it.
+    p_value
+        Two-sided.
+    attributes
+        Their number.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    attributes: int
+
+
+def correlate(table: pd.DataFrame, x: str, y: str, shuffles: int, seed: int) -> RankCorrelation | None:
+    """Rank correlation of two columns over attributes, against a null that keeps kinds of attributes together.
+
+    Attributes of one kind (hair, beard) move together and are no independent witnesses: in each draw of the null, all
+    that a kind contributes to the correlation changes its sign or not. None with fewer than five attributes, or where
+    a column does not vary; attributes without a value are left out.
+    """
+    table = table.dropna(subset=[x, y])
+    if len(table) < FEWEST_ATTRIBUTES or table[x].nunique() < 2 or table[y].nunique() < 2:
+        return None
+    ranks = table[[x, y]].rank().to_numpy()
+    centred = (ranks - ranks.mean(0)) / ranks.std(0)
+    products = pd.Series(centred.prod(1) / len(table))
+    by_kind = products.groupby(table["attribute"].map(kind_of).to_numpy()).sum().to_numpy()
+    observed = float(by_kind.sum())
+    null = np.random.default_rng(seed).choice([-1.0, 1.0], (shuffles, len(by_kind))) @ by_kind
+    low, high = np.quantile(null, [0.025, 0.975])
+    p = (1 + (np.abs(null) >= abs(observed) - 1e-12).sum()) / (1 + shuffles)
+    return RankCorrelation(observed, float(low), float(high), float(p), len(table))

@@ -1,0 +1,294 @@
+"""Which sets notebook 06 compares, who is one person in two of them, and which classifier tells their attributes."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_faces import NAMES, random_set, tiny_classifier
+
+from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces, open_classifier
+from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import InputError, ParameterError, WeightsError
+from sface_lib.parameters import build_parameters, check_parameters, input_paths, stage_parameters
+from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
+from sface_lib.privacy.alterations import halved, sharpness
+from sface_lib.recognition import embed_faces, open_model, resolve_pairs
+from sface_lib.report import handover
+
+FLOAT32 = "float32"
+
+
+class Folder:
+    """As much of a stage as the handover needs."""
+
+    def __init__(self, folder, **parameters):
+        values = {"authentic": "embedded", "attribute_sets": "", "protocol_faces": "", "seed": 0} | parameters
+        self.folder, self.parameters = folder, type("Parameters", (), values)
+
+    def output(self, name):
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
+
+    input = output
+
+
+def select(stage: Folder, positions) -> None:
+    stage.output(handover.SELECTION).write_text(pd.DataFrame({"position": positions}).to_csv(index=False))
+
+
+# Sets
+
+CHOSEN = [0, 3, 21, 22, 47, 48]  # Two images each of the shipped set's first three identities.
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    """Of the embedded set: three identities train, the generator draws as many classes, and a set without any."""
+    stage = Folder(tmp_path)
+    select(stage, CHOSEN)
+    return stage, random_set(tmp_path / "synthetic.zip", 12, 3), random_set(tmp_path / "unlabelled.zip", 10)
+
+
+def test_the_embedded_sets_have_their_names_roles_and_truth(embedded):
+    found = handover.attribute_sets(*embedded)
+    assert [(each.name, each.role) for each in found] == [
+        *(("balanced", "authentic"), ("global", "authentic"), ("synthetic", "synthetic"), ("unlabelled", "synthetic"))
+    ]
+    assert [each.by_identity for each in found] == [True, True, True, False]
+    for name, each in zip(("balanced", "global"), found, strict=False):
+        truth = shipped_truth(name).set_index(pd.Index(shipped_faces(name).names))
+        np.testing.assert_array_equal(each.truth, truth.loc[list(each.faces.names), list(ATTRIBUTES)])
+    assert found[2].truth is None and found[3].truth is None
+    assert list(found[0].faces.names) == [shipped_faces("balanced").names[i] for i in CHOSEN]
+    # As many persons of the second authentic set as of the first, with all of their images.
+    assert len(np.unique(found[1].units)) == 3 and len(found[1].faces) == 24
+
+
+def test_a_class_is_the_person_that_it_was_drawn_after_and_nobody_else_is_in_two_sets(embedded):
+    balanced, other, synthetic, unlabelled = handover.attribute_sets(*embedded)
+    assert balanced.units.tolist() == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(synthetic.units, synthetic.faces.labels)
+    assert len(np.unique(unlabelled.units)) == 10 and unlabelled.units.dtype == np.int64
+    for one, another in ((balanced, other), (balanced, unlabelled), (other, synthetic), (other, unlabelled)):
+        assert not set(one.units.tolist()) & set(another.units.tolist())
+
+
+def test_without_an_unlabelled_set_there_are_three(embedded):
+    stage, synthetic, _ = embedded
+    assert [each.name for each in handover.attribute_sets(stage, synthetic, None)] == [
+        "balanced",
+        "global",
+        "synthetic",
+    ]
+
+
+def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_path):
+    own, first, second = (random_set(tmp_path / f"{n}.zip", 12, k) for n, k in (("own", 4), ("a", 3), ("b", None)))
+    (tmp_path / "elsewhere").mkdir()
+    third = random_set(tmp_path / "elsewhere" / "a.zip", 9, 3)
+    given = ", ".join(str(each.path) for each in (first, second, third))
+    stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=given)
+    select(stage, np.arange(12))
+    found = handover.attribute_sets(stage, random_set(tmp_path / "synthetic.zip", 8, 4), None)
+    assert [(each.name, each.role) for each in found] == [
+        *(("authentic", "authentic"), ("synthetic", "synthetic")),
+        *(("a (1)", "given"), ("b (2)", "given"), ("a (3)", "given")),
+    ]
+    assert [each.by_identity for each in found] == [True, True, True, False, True]
+    assert all(each.truth is None for each in found) and [len(each.faces) for each in found] == [12, 8, 12, 12, 9]
+    people = [set(each.units.tolist()) for each in found]
+    assert people[0] == people[1] and len(set().union(*people[1:])) == sum(map(len, people[1:]))
+
+
+# Annotations of a set
+
+
+def test_a_sets_annotations_stand_beside_its_own_truth(embedded):
+    whole = handover.attribute_sets(*embedded)[1]
+    classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
+    told, found = handover.annotate(whole, classifier, accelerator, 3)
+    own = annotate_faces(classifier, whole.faces, accelerator, 3)
+    np.testing.assert_array_equal(told.labels, own.label)
+    np.testing.assert_array_equal(told.probability, own.probability)
+    np.testing.assert_array_equal(found.confidence, own.confidence)
+    np.testing.assert_array_equal(told.truth, whole.truth[:, [ATTRIBUTES.index(name) for name in NAMES]])
+    assert (told.name, told.role, told.names, told.by_identity) == ("global", "authentic", NAMES, True)
+    np.testing.assert_array_equal(told.units, whole.units)
+
+
+def test_degraded_images_are_as_sharp_as_the_other_sets_or_of_half_the_resolution(tmp_path, monkeypatch):
+    sharp = random_set(tmp_path / "sharp.zip", 40, 5)
+    soft_images = (random_set(tmp_path / "other.zip", 30, 5).load().numpy() / 4 + 90).astype(np.uint8)
+    soft = open_faces(write_faces(tmp_path / "soft.zip", soft_images, np.arange(30) % 5))
+    sets = [handover.AttributeSet(n, "authentic", f, f.labels + 7, True) for n, f in (("a", sharp), ("b", soft))]
+    seen = []
+    function = handover.annotate_images
+
+    def record(classifier, images, *more):
+        seen.append(images)
+        return function(classifier, images, *more)
+
+    monkeypatch.setattr(handover, "annotate_images", record)
+    monkeypatch.setattr(handover, "DEGRADED", 24)
+    positions, labels = handover.degraded(*sets, tiny_classifier(), make_accelerator(FLOAT32), 0)
+    originals, target = sharp.load().numpy(), sharpness(soft_images)
+    assert len(set(positions.tolist())) == 24 and list(labels) == ["same sharpness", "half the resolution"]
+    assert {found.shape for found in labels.values()} == {(24, len(NAMES))}
+    assert sharpness(originals) > 2 * target
+    # Twelve halvings of the width; grey levels are whole numbers.
+    assert sharpness(seen[0]) == pytest.approx(target, rel=0.02)
+    # Blur alone: the images keep their light and their order.
+    light = [images.astype(float).mean((1, 2, 3)) for images in (seen[0], originals[positions])]
+    np.testing.assert_allclose(*light, atol=3)
+    np.testing.assert_array_equal(seen[1], halved(originals[positions], np.random.default_rng(0)))
+    # Images that are softer than the other set's keep their sharpness.
+    positions, _ = handover.degraded(sets[1], sets[0], tiny_classifier(), make_accelerator(FLOAT32), 0)
+    np.testing.assert_array_equal(seen[2], soft_images[positions])
+
+
+def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, monkeypatch):
+    faces = random_set(tmp_path / "set.zip", 14, 7)
+    given = handover.AttributeSet("a", "authentic", faces, faces.labels + 100, True)
+    monkeypatch.setattr(handover, "MOST_IMAGES", 4)
+    stage, accelerator = Folder(tmp_path, verifier="embedded"), make_accelerator(FLOAT32)
+    whole = embed_faces(open_model(VERIFIER_PATH), faces, accelerator, fuse=False)
+    other = tiny_classifier()  # Of another model than the verifier.
+    found = annotate_faces(other, faces, accelerator)
+    rows, units = handover.sample_embeddings(stage, given, other, found, accelerator)
+    assert len(rows) == len(units) == 8
+    at = np.argmax(rows @ whole.T, 1)
+    assert len(set(at.tolist())) == 8 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
+    np.testing.assert_array_equal(units, faces.labels[at] + 100)
+    # A classifier of the verifier's embeddings has them already.
+    read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
+    again, _ = handover.sample_embeddings(stage, given, open_classifier(), read, accelerator)
+    np.testing.assert_array_equal(again[:, 0], at)
+
+
+# The classifier
+
+
+def test_which_classifier_tells_the_attributes(tmp_path):
+    shipped = handover.attribute_classifier(Folder(tmp_path, attribute_classifier="auto"))
+    own = tiny_classifier()
+    path = own.save(tmp_path / "mac.safetensors")
+    given = Folder(tmp_path, authentic=str(tmp_path), attribute_classifier=str(path))
+    assert shipped.fingerprint == handover.open_classifier(SHIPPED_PATH).fingerprint
+    assert handover.attribute_classifier(given).fingerprint == own.fingerprint
+    assert handover.attribute_classifier(Folder(tmp_path, attribute_classifier="none")) is None
+    # The shipped one knows rendered faces; of others it says nothing unasked.
+    others = {"authentic": str(tmp_path), "attribute_classifier": "auto"}
+    assert handover.attribute_classifier(Folder(tmp_path, **others)) is None
+    with pytest.raises(WeightsError, match="holds no attribute classifier"):
+        handover.attribute_classifier(Folder(tmp_path, attribute_classifier=str(VERIFIER_PATH)))
+
+
+def test_the_manifest_says_which_classifier_it_was():
+    classifier = tiny_classifier()
+    facts = handover.classifier_facts(classifier, 0.78)
+    assert json.loads(json.dumps(facts)) == facts == {
+        "sha256": classifier.fingerprint, "trained_on": "numbers made up", "attributes": list(NAMES), "reliable": 2,
+    }  # fmt: skip
+
+
+# Evaluated pairs
+
+
+def pairs_of(faces, rows):
+    left, right, same, fold = zip(*rows, strict=True)
+    names = ([faces.names[i] for i in side] for side in (left, right))
+    return Protocol(*map(tuple, names), np.array(same, bool), np.array(fold))
+
+
+def test_attributes_of_evaluated_pairs_are_the_truth_of_both_images_beside_who_was_right(tmp_path):
+    """Benchmarks share images and name them in no order; rows of both tables stay those of the same pair."""
+    stage, faces = Folder(tmp_path), shipped_faces("benchmark")
+    given = {
+        "second": [(2000, 41, 0, 1), (7, 60, 0, 1), (90, 91, 1, 2)],
+        "first": [(41, 7, 0, 1), (60, 61, 1, 2)],
+    }
+    resolved = {name: resolve_pairs(pairs_of(faces, rows), faces) for name, rows in given.items()}
+    handover.write_pairs(stage, resolved)
+    correct = {
+        "second": {"baseline": np.array([1, 0, 0.5]), "CLS": np.array([0.0, 1, 1])},
+        "first": {"baseline": np.array([0.0, 1]), "CLS": np.array([0.25, 1])},
+    }
+    handover.write_correct(stage, correct)
+    classifier = tiny_classifier()
+    (left, right), table = handover.evaluated_attributes(stage, classifier, make_accelerator(FLOAT32), 0)
+    truth = shipped_truth("benchmark")[list(NAMES)].to_numpy()
+    rows = given["second"] + given["first"]
+    np.testing.assert_array_equal(left, truth[[row[0] for row in rows]])
+    np.testing.assert_array_equal(right, truth[[row[1] for row in rows]])
+    assert left.dtype == np.int8 and len(np.unique(truth[[row[0] for row in rows]], axis=0)) > 1
+    assert table["benchmark"].tolist() == ["second"] * 3 + ["first"] * 2
+    assert table["baseline"].tolist() == [1, 0, 0.5, 0, 1] and table["CLS"].tolist() == [0, 1, 1, 0.25, 1]
+
+
+def test_of_faces_without_truth_the_classifier_says_the_attributes(tmp_path):
+    faces = random_set(tmp_path / "set.zip", 12, 4)
+    rows = [(9, 1, 1, 1), (2, 3, 0, 1), (1, 5, 1, 2), (3, 9, 0, 2)]
+    protocol = write_protocol(tmp_path / "pairs.csv", pairs_of(faces, rows))
+    stage = Folder(tmp_path, authentic=str(faces.path), protocol=str(protocol))
+    handover.write_pairs(stage, {"own": resolve_pairs(pairs_of(faces, rows), faces)})
+    handover.write_correct(stage, {"own": {"baseline": np.ones(4), "CLS": np.zeros(4)}})
+    classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
+    (left, right), table = handover.evaluated_attributes(stage, classifier, accelerator, 0)
+    told = annotate_faces(classifier, faces, accelerator).label
+    np.testing.assert_array_equal(left, told[[row[0] for row in rows]])
+    np.testing.assert_array_equal(right, told[[row[1] for row in rows]])
+    assert len(table) == 4 and len(np.unique(told, axis=0)) > 1
+
+
+# Parameters
+
+
+def test_a_classifier_is_a_word_or_a_path_that_exists(tmp_path, monkeypatch):
+    (tmp_path / "mac.safetensors").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for given, kept in (("auto", "auto"), ("none", "none"), ("mac.safetensors", str(tmp_path / "mac.safetensors"))):
+        assert build_parameters("smoke", {"attribute_classifier": given}).attribute_classifier == kept
+    with pytest.raises(
+        ParameterError, match="attribute_classifier: no file or folder at 'mac.pth'; .*'auto' or 'none'"
+    ):
+        build_parameters("smoke", {"attribute_classifier": "mac.pth"})
+
+
+def test_further_sets_are_paths_that_exist_kept_absolute_and_part_of_what_the_stage_reads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.zip", "b"):
+        (tmp_path / name).write_bytes(b"")
+    p = check_parameters({"attribute_sets": "a.zip ,b", "attribute_classifier": "a.zip"})
+    assert p.attribute_sets == f"{tmp_path / 'a.zip'}, {tmp_path / 'b'}"
+    read = input_paths(p, "06_attributes")
+    assert {read["attribute_sets 1"], read["attribute_sets 2"]} == {tmp_path / "a.zip", tmp_path / "b"}
+    assert read["attribute_classifier"] == tmp_path / "a.zip"
+    assert check_parameters({}).attribute_sets == "" and not input_paths(check_parameters({}), "06_attributes")
+    with pytest.raises(ParameterError, match="attribute_sets: no file or folder at 'c'; give existing paths, or none"):
+        check_parameters({"attribute_sets": "a.zip, c"})
+
+
+@pytest.mark.parametrize("wrong", [0.49, 1.01, "often"])
+def test_reliability_is_a_balanced_accuracy_from_chance_to_one(wrong):
+    with pytest.raises(ParameterError, match="parameter attribute_reliability = .* is not allowed"):
+        check_parameters({"attribute_reliability": wrong})
+    assert [check_parameters({"attribute_reliability": x}).attribute_reliability for x in (0.5, 1)] == [0.5, 1]
+
+
+def test_only_notebook_06_reads_them():
+    names = {"attribute_classifier", "attribute_sets", "attribute_reliability"}
+    for stage in ("01_data", "02_generation", "03_privacy", "04_training", "05_evaluation", "06_attributes"):
+        read = names & stage_parameters(check_parameters({}), stage).keys()
+        assert read == (names if stage == "06_attributes" else set())
+
+
+def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):
+    (tmp_path / "notes.txt").write_text("no faces")
+    own = random_set(tmp_path / "own.zip", 6, 3)
+    stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=str(tmp_path / "notes.txt"))
+    select(stage, np.arange(6))
+    with pytest.raises(InputError, match="notes.txt"):
+        handover.attribute_sets(stage, own, None)
