@@ -84,7 +84,7 @@ def _describe_inputs(p: ReportParameters) -> Iterator[str]:
 
 
 def _contents(name: str, path: Path) -> str:
-    if name in ("authentic", "protocol_faces"):
+    if name in ("authentic", "protocol_faces") or name.startswith("attribute_sets"):
         faces = open_faces(path)
         return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
     if name == "protocol":

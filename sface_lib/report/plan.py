@@ -14,17 +14,20 @@ from sface_lib import parameters as model
 from sface_lib.errors import WeightsError
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
-MODELS = ("verifier", "second_verifier", "teacher", "identity_model", "generator_weights")
+MODELS = ("verifier", "second_verifier", "teacher", "identity_model", "generator_weights", "attribute_classifier")
 OPEN_MODELS = """
 import sys
 from sface_lib.errors import SfaceError
 from pathlib import Path
+from sface_lib.attributes import open_classifier
 from sface_lib.generator.launch import open_pair
 from sface_lib.recognition import open_model
+train = sys.argv[1] == "train"
+openers = {"generator_weights": lambda path: open_pair(Path(path), train), "attribute_classifier": open_classifier}
 try:
     for given in sys.argv[2:]:
         name, path = given.split("=", 1)
-        open_pair(Path(path), sys.argv[1] == "train") if name == "generator_weights" else open_model(path)
+        openers.get(name, open_model)(path)
 except SfaceError as error:
     sys.exit(str(error))
 """

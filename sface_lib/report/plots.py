@@ -257,6 +257,84 @@ def plot_prevalence(axes: Axes, shares) -> None:
     legend_beside(axes)
 
 
+def plot_attribute_shares(axes: Axes, table, unreliable: Sequence[str] = (), untaught: Sequence[str] = ()) -> None:
+    """Prevalence of each attribute in each set as a dot with its interval, a row for each attribute, kinds apart.
+
+    `table` is a `pandas.DataFrame` with the columns set, kind, attribute, prevalence, low, high, adjusted. Rows of
+    `unreliable` attributes are grey; of `untaught` ones only the name stands there.
+    """
+    sets, names = list(dict.fromkeys(table["set"])), list(dict.fromkeys(table["attribute"]))
+    rows, places, kind, y = {}, [], None, 0.0
+    for name in [*names, *untaught]:
+        own = table.loc[table["attribute"] == name, "kind"]
+        new = own.iloc[0] if len(own) else "not taught"
+        y -= 1.0 if new == kind else 1.7
+        kind, rows[name] = new, y
+        places.append(y)
+    for i, each in enumerate(sets):
+        part = table[table["set"] == each].set_index("attribute")
+        shift = 0.6 * ((i + 0.5) / len(sets) - 0.5)
+        for grey in (False, True):
+            chosen = part[part.index.isin(unreliable) == grey]
+            if not len(chosen):
+                continue
+            colour = "0.75" if grey else PALETTE[i]
+            at, share = [rows[name] - shift for name in chosen.index], chosen["prevalence"].to_numpy()
+            bars = np.maximum([share - chosen["low"], chosen["high"] - share], 0)
+            look = {"fmt": MARKERS[i], "markersize": 4, "linewidth": 1, "color": colour}
+            axes.errorbar(share, at, xerr=bars, label=None if grey else each, **look)
+    axes.set_yticks(places, [name.replace("_", " ") for name in rows], fontsize="small")
+    for label, name in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_color("0.6" if name in unreliable or name in untaught else "black")
+    axes.set(xlabel="share of images called present", xlim=(-0.02, 1.02), ylim=(y - 0.8, -0.6))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(sets)))
+
+
+def plot_matrix(
+    axes: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], label: str, signed: bool = False,
+    digits: int | None = 2,
+) -> None:  # fmt: skip
+    """A heat map; `signed` values get a palette centred on 0, `digits` None leaves the numbers out."""
+    look = {"cmap": "vlag", "center": 0} if signed else {"cmap": "rocket_r", "vmin": 0}
+    sns.heatmap(
+        values, ax=axes, xticklabels=columns, yticklabels=rows, annot=digits is not None, fmt=f".{digits or 0}f",
+        cbar_kws={"label": label}, **look,
+    )  # fmt: skip
+    axes.grid(False)
+    axes.tick_params(axis="y", rotation=0)
+    axes.tick_params(labelsize=8)
+
+
+def plot_both_ways(axes: Axes, table, forward: str, backward: str) -> None:
+    """Divergence of each attribute in both directions as bars to the right and to the left, largest on top.
+
+    `table` is a `pandas.DataFrame` with the columns attribute, forward, backward, `forward null`, `backward null`.
+    """
+    rows = np.arange(len(table))[::-1]
+    for i, (name, sign, label) in enumerate((("forward", 1, forward), ("backward", -1, backward))):
+        axes.barh(rows, sign * table[name], color=PALETTE[i], linewidth=0, label=label)
+        axes.plot(
+            sign * table[f"{name} null"], rows, "|", color="black", markersize=7,
+            label="95 % of random splits are below" if sign == 1 else None,
+        )  # fmt: skip
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    axes.set_yticks(rows, [name.replace("_", " ") for name in table["attribute"]], fontsize="small")
+    axes.set(xlabel="divergence (nats)", ylim=(-0.7, len(table) - 0.3))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    axes.legend(fontsize="small")
+
+
+def plot_named_points(axes: Axes, table, x: str, y: str, name: str) -> None:
+    """Points with their names beside them, and zero lines."""
+    axes.axvline(0, color="0.8", linewidth=1)
+    axes.axhline(0, color="0.8", linewidth=1)
+    axes.plot(table[x], table[y], MARKERS[0], color=PALETTE[0], markersize=4)
+    for i, row in enumerate(table.sort_values([x, y]).to_dict("records")):
+        place = {"xytext": (4, (3, -8)[i % 2]), "textcoords": "offset points"}  # Neighbours above and below.
+        axes.annotate(row[name].replace("_", " "), (row[x], row[y]), fontsize=6, color="0.3", **place)
+
+
 def rows_of(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
     """Rows of images uint8 `[n, 3, S, S]`, n <= columns, one after the other; short ones are filled with white."""
     blank = np.full((columns, *rows[0].shape[1:]), 255, np.uint8)

@@ -31,7 +31,7 @@ STAGES = (
     StageSpec("03_privacy", "Privacy", ("01_data", "02_generation")),
     StageSpec("04_training", "Training", ("01_data", "02_generation", "03_privacy")),
     StageSpec("05_evaluation", "Evaluation", ("01_data", "02_generation", "03_privacy", "04_training")),
-    StageSpec("06_attributes", "Attributes", ("01_data", "02_generation")),
+    StageSpec("06_attributes", "Attributes", ("01_data", "02_generation", "05_evaluation")),
     StageSpec(
         "07_summary",
         "Summary",
