@@ -16,7 +16,7 @@ from sface_lib.parameters import build_parameters, check_parameters, input_paths
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import halved, sharpness
 from sface_lib.recognition import embed_faces, open_model, resolve_pairs
-from sface_lib.report import handover
+from sface_lib.report import compared, handover
 
 FLOAT32 = "float32"
 
@@ -53,7 +53,7 @@ def embedded(tmp_path):
 
 
 def test_the_embedded_sets_have_their_names_roles_and_truth(embedded):
-    found = handover.attribute_sets(*embedded)
+    found = compared.attribute_sets(*embedded)
     assert [(each.name, each.role) for each in found] == [
         *(("balanced", "authentic"), ("global", "authentic"), ("synthetic", "synthetic"), ("unlabelled", "synthetic"))
     ]
@@ -68,7 +68,7 @@ def test_the_embedded_sets_have_their_names_roles_and_truth(embedded):
 
 
 def test_a_class_is_the_person_that_it_was_drawn_after_and_nobody_else_is_in_two_sets(embedded):
-    balanced, other, synthetic, unlabelled = handover.attribute_sets(*embedded)
+    balanced, other, synthetic, unlabelled = compared.attribute_sets(*embedded)
     assert balanced.units.tolist() == [0, 0, 1, 1, 2, 2]
     np.testing.assert_array_equal(synthetic.units, synthetic.faces.labels)
     assert len(np.unique(unlabelled.units)) == 10 and unlabelled.units.dtype == np.int64
@@ -78,7 +78,7 @@ def test_a_class_is_the_person_that_it_was_drawn_after_and_nobody_else_is_in_two
 
 def test_without_an_unlabelled_set_there_are_three(embedded):
     stage, synthetic, _ = embedded
-    assert [each.name for each in handover.attribute_sets(stage, synthetic, None)] == [
+    assert [each.name for each in compared.attribute_sets(stage, synthetic, None)] == [
         "balanced",
         "global",
         "synthetic",
@@ -92,7 +92,7 @@ def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_pa
     given = ", ".join(str(each.path) for each in (first, second, third))
     stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=given)
     select(stage, np.arange(12))
-    found = handover.attribute_sets(stage, random_set(tmp_path / "synthetic.zip", 8, 4), None)
+    found = compared.attribute_sets(stage, random_set(tmp_path / "synthetic.zip", 8, 4), None)
     assert [(each.name, each.role) for each in found] == [
         *(("authentic", "authentic"), ("synthetic", "synthetic")),
         *(("a (1)", "given"), ("b (2)", "given"), ("a (3)", "given")),
@@ -107,9 +107,9 @@ def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_pa
 
 
 def test_a_sets_annotations_stand_beside_its_own_truth(embedded):
-    whole = handover.attribute_sets(*embedded)[1]
+    whole = compared.attribute_sets(*embedded)[1]
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
-    told, found = handover.annotate(whole, classifier, accelerator, 3)
+    told, found = compared.annotate(whole, classifier, accelerator, 3)
     own = annotate_faces(classifier, whole.faces, accelerator, 3)
     np.testing.assert_array_equal(told.labels, own.label)
     np.testing.assert_array_equal(told.probability, own.probability)
@@ -123,17 +123,17 @@ def test_degraded_images_are_as_sharp_as_the_other_sets_or_of_half_the_resolutio
     sharp = random_set(tmp_path / "sharp.zip", 40, 5)
     soft_images = (random_set(tmp_path / "other.zip", 30, 5).load().numpy() / 4 + 90).astype(np.uint8)
     soft = open_faces(write_faces(tmp_path / "soft.zip", soft_images, np.arange(30) % 5))
-    sets = [handover.AttributeSet(n, "authentic", f, f.labels + 7, True) for n, f in (("a", sharp), ("b", soft))]
+    sets = [compared.AttributeSet(n, "authentic", f, f.labels + 7, True) for n, f in (("a", sharp), ("b", soft))]
     seen = []
-    function = handover.annotate_images
+    function = compared.annotate_images
 
     def record(classifier, images, *more):
         seen.append(images)
         return function(classifier, images, *more)
 
-    monkeypatch.setattr(handover, "annotate_images", record)
-    monkeypatch.setattr(handover, "DEGRADED", 24)
-    positions, labels = handover.degraded(*sets, tiny_classifier(), make_accelerator(FLOAT32), 0)
+    monkeypatch.setattr(compared, "annotate_images", record)
+    monkeypatch.setattr(compared, "DEGRADED", 24)
+    positions, labels = compared.degraded(*sets, tiny_classifier(), make_accelerator(FLOAT32), 0)
     originals, target = sharp.load().numpy(), sharpness(soft_images)
     assert len(set(positions.tolist())) == 24 and list(labels) == ["same sharpness", "half the resolution"]
     assert {found.shape for found in labels.values()} == {(24, len(NAMES))}
@@ -145,26 +145,26 @@ def test_degraded_images_are_as_sharp_as_the_other_sets_or_of_half_the_resolutio
     np.testing.assert_allclose(*light, atol=3)
     np.testing.assert_array_equal(seen[1], halved(originals[positions], np.random.default_rng(0)))
     # Images that are softer than the other set's keep their sharpness.
-    positions, _ = handover.degraded(sets[1], sets[0], tiny_classifier(), make_accelerator(FLOAT32), 0)
+    positions, _ = compared.degraded(sets[1], sets[0], tiny_classifier(), make_accelerator(FLOAT32), 0)
     np.testing.assert_array_equal(seen[2], soft_images[positions])
 
 
 def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, monkeypatch):
     faces = random_set(tmp_path / "set.zip", 14, 7)
-    given = handover.AttributeSet("a", "authentic", faces, faces.labels + 100, True)
-    monkeypatch.setattr(handover, "MOST_IMAGES", 4)
+    given = compared.AttributeSet("a", "authentic", faces, faces.labels + 100, True)
+    monkeypatch.setattr(compared, "MOST_IMAGES", 4)
     stage, accelerator = Folder(tmp_path, verifier="embedded"), make_accelerator(FLOAT32)
     whole = embed_faces(open_model(VERIFIER_PATH), faces, accelerator, fuse=False)
     other = tiny_classifier()  # Of another model than the verifier.
     found = annotate_faces(other, faces, accelerator)
-    rows, units = handover.sample_embeddings(stage, given, other, found, accelerator)
+    rows, units = compared.sample_embeddings(stage, given, other, found, accelerator)
     assert len(rows) == len(units) == 8
     at = np.argmax(rows @ whole.T, 1)
     assert len(set(at.tolist())) == 8 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
     np.testing.assert_array_equal(units, faces.labels[at] + 100)
     # A classifier of the verifier's embeddings has them already.
     read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
-    again, _ = handover.sample_embeddings(stage, given, open_classifier(), read, accelerator)
+    again, _ = compared.sample_embeddings(stage, given, open_classifier(), read, accelerator)
     np.testing.assert_array_equal(again[:, 0], at)
 
 
@@ -172,23 +172,23 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
 
 
 def test_which_classifier_tells_the_attributes(tmp_path):
-    shipped = handover.attribute_classifier(Folder(tmp_path, attribute_classifier="auto"))
+    shipped = compared.attribute_classifier(Folder(tmp_path, attribute_classifier="auto"))
     own = tiny_classifier()
     path = own.save(tmp_path / "mac.safetensors")
     given = Folder(tmp_path, authentic=str(tmp_path), attribute_classifier=str(path))
-    assert shipped.fingerprint == handover.open_classifier(SHIPPED_PATH).fingerprint
-    assert handover.attribute_classifier(given).fingerprint == own.fingerprint
-    assert handover.attribute_classifier(Folder(tmp_path, attribute_classifier="none")) is None
+    assert shipped.fingerprint == compared.open_classifier(SHIPPED_PATH).fingerprint
+    assert compared.attribute_classifier(given).fingerprint == own.fingerprint
+    assert compared.attribute_classifier(Folder(tmp_path, attribute_classifier="none")) is None
     # The shipped one knows rendered faces; of others it says nothing unasked.
     others = {"authentic": str(tmp_path), "attribute_classifier": "auto"}
-    assert handover.attribute_classifier(Folder(tmp_path, **others)) is None
+    assert compared.attribute_classifier(Folder(tmp_path, **others)) is None
     with pytest.raises(WeightsError, match="holds no attribute classifier"):
-        handover.attribute_classifier(Folder(tmp_path, attribute_classifier=str(VERIFIER_PATH)))
+        compared.attribute_classifier(Folder(tmp_path, attribute_classifier=str(VERIFIER_PATH)))
 
 
 def test_the_manifest_says_which_classifier_it_was():
     classifier = tiny_classifier()
-    facts = handover.classifier_facts(classifier, 0.78)
+    facts = compared.classifier_facts(classifier, 0.78)
     assert json.loads(json.dumps(facts)) == facts == {
         "sha256": classifier.fingerprint, "trained_on": "numbers made up", "attributes": list(NAMES), "reliable": 2,
     }  # fmt: skip
@@ -218,7 +218,7 @@ def test_attributes_of_evaluated_pairs_are_the_truth_of_both_images_beside_who_w
     }
     handover.write_correct(stage, correct)
     classifier = tiny_classifier()
-    (left, right), table = handover.evaluated_attributes(stage, classifier, make_accelerator(FLOAT32), 0)
+    (left, right), table = compared.evaluated_attributes(stage, classifier, make_accelerator(FLOAT32), 0)
     truth = shipped_truth("benchmark")[list(NAMES)].to_numpy()
     rows = given["second"] + given["first"]
     np.testing.assert_array_equal(left, truth[[row[0] for row in rows]])
@@ -236,7 +236,7 @@ def test_of_faces_without_truth_the_classifier_says_the_attributes(tmp_path):
     handover.write_pairs(stage, {"own": resolve_pairs(pairs_of(faces, rows), faces)})
     handover.write_correct(stage, {"own": {"baseline": np.ones(4), "CLS": np.zeros(4)}})
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
-    (left, right), table = handover.evaluated_attributes(stage, classifier, accelerator, 0)
+    (left, right), table = compared.evaluated_attributes(stage, classifier, accelerator, 0)
     told = annotate_faces(classifier, faces, accelerator).label
     np.testing.assert_array_equal(left, told[[row[0] for row in rows]])
     np.testing.assert_array_equal(right, told[[row[1] for row in rows]])
@@ -291,4 +291,4 @@ def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):
     stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=str(tmp_path / "notes.txt"))
     select(stage, np.arange(6))
     with pytest.raises(InputError, match="notes.txt"):
-        handover.attribute_sets(stage, own, None)
+        compared.attribute_sets(stage, own, None)

@@ -1,0 +1,158 @@
+"""What notebook 06 compares: its classifier, its sets with their persons and truth, and what is annotated of them."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+
+from sface_lib.attributes import (
+    ATTRIBUTES,
+    Annotations,
+    AttributeClassifier,
+    annotate_faces,
+    annotate_images,
+    open_classifier,
+)
+from sface_lib.attributes.study import AnnotatedSet
+from sface_lib.attributes.support import MOST_IMAGES
+from sface_lib.data import FaceSet, open_faces
+from sface_lib.parameters import AUTO, EMBEDDED, NONE, parse_paths
+from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
+from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
+from sface_lib.recognition import embed_faces, open_model
+from sface_lib.report.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
+
+UNLABELLED = "data/unlabelled.zip"
+DEGRADED = 1000  # Images that are degraded.
+UNITS_APART = 10**9  # Between the numbers of two sets' persons.
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AttributeSet:
+    """A set whose attributes notebook 06 compares.
+
+    Attributes
+    ----------
+    role
+        "authentic" or "synthetic", or "given" for one of `attribute_sets`.
+    units
+        int64 `[N]`: number of each image's person, one number being one person in all sets; or a number of its own.
+    truth
+        Ground truth of the rendered population, int8 `[N, 47]`; None elsewhere.
+    """
+
+    name: str
+    role: str
+    faces: FaceSet
+    units: np.ndarray
+    by_identity: bool
+    truth: np.ndarray | None = None
+
+
+def attribute_classifier(stage: Any) -> AttributeClassifier | None:
+    """The classifier given; the shipped one for the embedded set; None where notebook 06 does not run."""
+    given = stage.parameters.attribute_classifier
+    if given == NONE or given == AUTO and stage.parameters.authentic != EMBEDDED:
+        return None
+    return open_classifier(*([] if given == AUTO else [given]))
+
+
+def classifier_facts(classifier: AttributeClassifier, least: float) -> dict[str, Any]:
+    """What the manifest says of a classifier."""
+    return {
+        "sha256": classifier.fingerprint,
+        "trained_on": classifier.description["trained_on"],
+        "attributes": list(classifier.names),
+        "reliable": int(classifier.reliable(least).sum()),
+    }
+
+
+def attribute_sets(stage: Any, synthetic: FaceSet, unlabelled: FaceSet | None) -> list[AttributeSet]:
+    """The sets that notebook 06 compares: authentic, a second authentic one, synthetic, unlabelled, and those given.
+
+    The synthetic class k counts as the training identity k; no other two sets share a person.
+    """
+    training, p = training_faces(stage), stage.parameters
+    sets = []
+    if p.authentic == EMBEDDED:
+        selection = pd.read_csv(stage.input(SELECTION))["position"].to_numpy()
+        sets.append(_labelled("balanced", "authentic", training, 0, shipped_truth("balanced").iloc[selection]))
+        identities = len(training.identities)
+        other = shipped_faces("global")
+        chosen = first_images(other, identities, len(other))
+        sets.append(_labelled("global", "authentic", other.subset(chosen), 1, shipped_truth("global").iloc[chosen]))
+    else:
+        sets.append(_labelled("authentic", "authentic", training, 0))
+    sets.append(_labelled("synthetic", "synthetic", synthetic, 0))
+    if unlabelled is not None:
+        sets.append(_labelled("unlabelled", "synthetic", unlabelled, 2))
+    for i, path in enumerate(parse_paths(p.attribute_sets), start=3):
+        sets.append(_labelled(f"{path.stem} ({i - 2})", "given", open_faces(path), i))
+    return sets
+
+
+def _labelled(name: str, role: str, faces: FaceSet, number: int, truth: pd.DataFrame | None = None) -> AttributeSet:
+    own = np.arange(len(faces)) if faces.labels is None else faces.labels
+    values = None if truth is None else truth[list(ATTRIBUTES)].to_numpy(np.int8)
+    return AttributeSet(name, role, faces, own + number * UNITS_APART, faces.labels is not None, values)
+
+
+def annotate(
+    given: AttributeSet, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+) -> tuple[AnnotatedSet, Annotations]:
+    """A set as notebook 06 compares it, and all that the classifier says of it."""
+    found = annotate_faces(classifier, given.faces, accelerator, seed)
+    known = [ATTRIBUTES.index(name) for name in classifier.names]
+    truth = None if given.truth is None else given.truth[:, known]
+    about = (given.name, given.role, found.names, found.label, found.probability, given.units, given.by_identity, truth)
+    return AnnotatedSet(*about), found
+
+
+def degraded(
+    given: AttributeSet, like: AttributeSet, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Positions of at most 1,000 images of a set, and their labels int8 `[n, A]` after each of two degradations.
+
+    They are blurred to the sharpness of another set, where they are sharper; and brought to half the resolution and
+    back, which is more than any generator worth its name does.
+    """
+    random, side = np.random.default_rng(seed), like.faces.resolution
+    positions = np.sort(random.permutation(len(given.faces))[:DEGRADED])
+    images = given.faces.load(positions, size_px=side).numpy()
+    others = like.faces.load(random.permutation(len(like.faces))[:SAMPLE], size_px=side).numpy()
+    made = {"same sharpness": degrade(images, sharpness(others)), "half the resolution": halved(images, random)}
+    return positions, {name: annotate_images(classifier, x, accelerator, seed, 1).label for name, x in made.items()}
+
+
+def sample_embeddings(
+    stage: Any, given: AttributeSet, classifier: AttributeClassifier, found: Annotations, accelerator: Accelerator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The verifier's embeddings float32 `[n, d]` of a set's images, 2,000 at most, at random, and their units.
+
+    Those that the classifier has read, where it reads the verifier's; without the mirror image in any case.
+    """
+    p = stage.parameters
+    model = open_model(VERIFIER_PATH if p.verifier == EMBEDDED else p.verifier)
+    chosen = np.sort(np.random.default_rng(p.seed).permutation(len(given.faces))[: 2 * MOST_IMAGES])
+    if model.fingerprint == classifier.embedder.fingerprint:
+        return found.embedding[chosen], given.units[chosen]
+    return embed_faces(model, given.faces.subset(chosen), accelerator, fuse=False), given.units[chosen]
+
+
+def evaluated_attributes(
+    stage: Any, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
+    """Attributes of both images of every evaluated pair, int8 `[P, A]` each, and the table of `write_correct`.
+
+    The ground truth where it is known, else what the classifier says.
+    """
+    faces, pairs = evaluation_faces(stage)
+    if stage.parameters.authentic == EMBEDDED:
+        used = np.unique(pd.read_csv(stage.input(PAIRS))[["left", "right"]].to_numpy())
+        values = shipped_truth("benchmark").iloc[used][list(classifier.names)].to_numpy(np.int8)
+    else:
+        values = annotate_faces(classifier, faces, accelerator, seed).label
+    sides = (np.concatenate([getattr(found, side) for found in pairs.values()]) for side in ("left", "right"))
+    return tuple(values[side] for side in sides), pd.read_csv(stage.input(CORRECT))
