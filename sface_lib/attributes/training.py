@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -143,7 +142,9 @@ def train_classifier(
     return classifier
 
 
-def _settle(classifier: AttributeClassifier, calibrated: Any, judged: Any) -> None:
+def _settle(
+    classifier: AttributeClassifier, calibrated: tuple[np.ndarray, np.ndarray], judged: tuple[np.ndarray, np.ndarray]
+) -> None:
     """Fit calibration and thresholds on the first (embeddings, values), and note the reliability on the second."""
     names = classifier.names
     scale, bias = fit_calibration(classifier.logits(calibrated[0]), calibrated[1], names)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -72,7 +73,6 @@ def test_a_row_an_image_with_the_columns_that_are_documented(tmp_path, faces):
 
 
 def test_duckdb_reads_it(tmp_path, faces):
-    duckdb = pytest.importorskip("duckdb")
     path = made(faces, tmp_path / "table.parquet")
     query = f"select identity, sum(Smiling = 1)::int, avg(Male_probability) from '{path}' group by identity order by 1"
     found = in_memory(faces)
