@@ -20,7 +20,7 @@ from sface_lib.engine import load_strictly, read_description, save_weights, seed
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import RecognitionModel, open_model
-from sface_lib.recognition.models import NETWORKS, InputSpec
+from sface_lib.recognition.models import described_network
 
 KIND = "attribute classifier"
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "attributes"
@@ -207,9 +207,8 @@ def open_classifier(path: str | Path = SHIPPED_PATH, embedder: str | Path | None
     head = AttributeHead(names=tuple(about["names"]), **about["head"])
     noted = about["embedder"]
     if noted.pop("own"):
-        crop = noted["input"]["crop"]
-        spec = InputSpec(**noted.pop("input") | {"crop": tuple(crop) if crop else None})
-        network = NETWORKS[noted["architecture"]](**noted["arguments"])
+        network, spec = described_network(noted)
+        del noted["input"]
         load_strictly(network, unflatten("embedder", state), str(path))
         model, own = RecognitionModel(network, spec, noted), True
     else:

@@ -105,7 +105,7 @@ def _held_out(terms: np.ndarray, y: np.ndarray, fold: np.ndarray, strength: floa
     """Log-odds of each image by the classifier of the other folds, `[N]`; 0 where there is nothing to tell by."""
     odds = np.zeros(len(terms))
     for k in range(FOLDS) if terms.shape[1] else ():
-        odds[fold == k] = _fit(terms[fold != k], y[fold != k], strength).decision_function(terms[fold == k])
+        odds[fold == k] = fit_logistic(terms[fold != k], y[fold != k], strength).decision_function(terms[fold == k])
     return odds
 
 
@@ -123,7 +123,8 @@ def _folds(codes: np.ndarray, y: np.ndarray, count: int, seed: int) -> np.ndarra
     return fold[codes]
 
 
-def _fit(x: np.ndarray, y: np.ndarray, strength: float) -> LogisticRegression:
+def fit_logistic(x: np.ndarray, y: np.ndarray, strength: float = 1.0) -> LogisticRegression:
+    """Logistic regression of two classes `[N]` on terms `[N, m]`; `strength` is the inverse of the penalty's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50).fit(x, y)
@@ -135,6 +136,6 @@ def _calibrated(odds: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarray
         return odds + np.log(y.mean() / (1 - y.mean()))
     scaled = np.empty_like(odds)
     for k in range(FOLDS):
-        fitted = _fit(odds[fold != k, None], y[fold != k], np.inf)
+        fitted = fit_logistic(odds[fold != k, None], y[fold != k], np.inf)
         scaled[fold == k] = fitted.decision_function(odds[fold == k, None])
     return scaled

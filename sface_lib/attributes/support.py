@@ -5,15 +5,13 @@ NeurIPS 2019), here over attribute profiles or face embeddings. Sets are thinned
 more; two halves of one set show what is reached where nothing differs but the identities.
 """
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from sface_lib.attributes.joint import fit_logistic
 from sface_lib.attributes.tally import unit_mean
 from sface_lib.errors import InputError
 from sface_lib.generator.quality import within_support
@@ -99,7 +97,7 @@ def transfer_table(
         others = np.delete(np.arange(len(names)), i)
         for taught, (x, _) in sets.items():
             rows = x[first[taught]]
-            model = _fit(rows[:, others], rows[:, i])
+            model = fit_logistic(rows[:, others].astype(np.float64), rows[:, i])
             for tested, (z, _) in sets.items():
                 seen = z[~first[tested]]
                 found[taught, tested].append(roc_auc_score(seen[:, i] == 1, model.decision_function(seen[:, others])))
@@ -112,9 +110,3 @@ def transfer_table(
 def _enough(column: np.ndarray, first: np.ndarray) -> bool:
     counts = [(column[side] == sign).sum() for side in (first, ~first) for sign in (1, -1)]
     return min(counts) >= FEWEST
-
-
-def _fit(x: np.ndarray, y: np.ndarray) -> LogisticRegression:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return LogisticRegression(solver="newton-cholesky", max_iter=50).fit(x.astype(np.float64), y)

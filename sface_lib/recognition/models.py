@@ -186,6 +186,13 @@ def make_backbone(
     return _described("iresnet", arguments, InputSpec(size_px, mirror="sum"), trained_on)
 
 
+def described_network(description: dict) -> tuple[nn.Module, InputSpec]:
+    """The network that a file of this program's describes, its weights still random, and its input specification."""
+    entry = description["input"]
+    spec = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
+    return NETWORKS[description["architecture"]](**description["arguments"]), spec
+
+
 def _described(
     architecture: str, arguments: dict, spec: InputSpec, trained_on: str
 ) -> tuple[nn.Module, InputSpec, dict]:

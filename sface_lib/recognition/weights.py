@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.recognition.foreign import foreign_network
-from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel
+from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel, described_network
 from sface_lib.recognition.onnx_model import open_onnx
 
 # Where training programs put the network's tensors in a checkpoint of several things.
@@ -42,9 +42,8 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
     state, header = _read_pth(path) if _is_pth(path) else _read_safetensors(path)
     description = json.loads(header.get("sface", "{}"))
     if description.get("kind") == KIND and description["architecture"] in NETWORKS:
-        network = NETWORKS[description["architecture"]](**description["arguments"])
-        entry = description.pop("input")
-        own = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
+        network, own = described_network(description)
+        del description["input"]
     elif description:
         kind, architecture = description.get("kind"), description.get("architecture", "")
         raise WeightsError(f"{path} holds {kind} {architecture!r}; give a recognition model that this program knows")
