@@ -257,7 +257,7 @@ def _ship_attributes(arguments: argparse.Namespace) -> int:
     from sface_lib.attributes import open_classifier
     from sface_lib.attributes.shipping import ship_classifier
 
-    path = ship_classifier(arguments.out, arguments.work, arguments.workers, arguments.end_to_end)
+    path = ship_classifier(arguments.out, arguments.work, arguments.workers)
     print(open_classifier(path).reliability.to_string(float_format="%.3f"))
     print(f"Classifier: {path}")
     return 0
@@ -402,14 +402,13 @@ def _add_attributes(commands: argparse._SubParsersAction) -> None:
     )
     train.add_argument("--missing", choices=("stop", "skip"), default="stop", help="images without annotation")
     train.add_argument("--size", type=int, default=64, metavar="PX", help="of the images; default: 64")
-    train.add_argument("--steps", type=int, default=4000, metavar="N", help="of 128 images; default: 4000")
+    train.add_argument("--steps", type=int, default=7000, metavar="N", help="of 64 images; default: 7000")
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     train.set_defaults(command=_train_attributes)
     ship = actions.add_parser("ship", help="make the shipped classifier anew (extra `population`)")
     ship.add_argument("--out", required=True, metavar="FILE", help="a file that ends in .safetensors")
     ship.add_argument("--work", required=True, metavar="DIR", help="for the rendered images and checkpoints")
     ship.add_argument("--workers", type=int, default=1, metavar="N", help="rendering processes; default: 1")
-    ship.add_argument("--end-to-end", action="store_true", help="a network of its own, not the verifier's embeddings")
     ship.set_defaults(command=_ship_attributes)
 
 

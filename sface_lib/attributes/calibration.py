@@ -72,7 +72,8 @@ def fit_thresholds(p: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The probability from which on an attribute is called present, float64 `[A]`.
 
     As many images are called present as are: the two errors balance in number, and a count is right where the shares
-    are those of these images. An attribute that is never present gets `NEVER`.
+    are those of these images; of images that tie at the border all are called present. An attribute that is never
+    present gets `NEVER`.
     """
     thresholds = np.full(p.shape[1], NEVER)
     for i in range(p.shape[1]):

@@ -96,9 +96,9 @@ def joint_divergence(
 
 
 def _standardised(terms: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and deviation 1; constant ones are left out."""
+    """Columns of mean 0 and deviation 1, float32 for speed; constant ones are left out."""
     spread = terms.std(0)
-    return (terms - terms.mean(0))[:, spread > CONSTANT] / spread[spread > CONSTANT]
+    return ((terms - terms.mean(0))[:, spread > CONSTANT] / spread[spread > CONSTANT]).astype(np.float32)
 
 
 def _held_out(terms: np.ndarray, y: np.ndarray, fold: np.ndarray, strength: float) -> np.ndarray:

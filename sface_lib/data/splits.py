@@ -79,6 +79,24 @@ def place_in_class(labels: np.ndarray) -> np.ndarray:
     return pd.Series(labels).groupby(labels).cumcount().to_numpy()
 
 
+def first_of_class(labels: np.ndarray, most: int | np.ndarray, positions: np.ndarray | None = None) -> np.ndarray:
+    """Positions of the first images of every class, ascending int64.
+
+    Parameters
+    ----------
+    labels
+        int `[N]`.
+    most
+        Images of a class; or those of each label, `[labels]`.
+    positions
+        The images to choose from; None for all. What a filter took is thus replaced by further images of the class, as
+        long as there are some.
+    """
+    positions = np.arange(len(labels)) if positions is None else np.unique(positions)
+    own = labels[positions]
+    return positions[place_in_class(own) < np.broadcast_to(most, labels.max() + 1)[own]]
+
+
 def select_images(
     labels: np.ndarray,
     min_images: int,

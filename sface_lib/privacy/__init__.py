@@ -5,7 +5,7 @@ from sface_lib.privacy.compare import Comparison, compare_sets, compare_within
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import LabelFreeLink, best_label, label_free_link
 from sface_lib.privacy.membership import membership
-from sface_lib.privacy.remedy import Filtered, filter_synthetic, first_kept
+from sface_lib.privacy.remedy import Filtered, filter_synthetic
 from sface_lib.privacy.verdict import Claim, holm, supported_by, verdicts
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "compare_within",
     "Filtered",
     "filter_synthetic",
-    "first_kept",
     "hit_table",
     "holm",
     "label_free_link",

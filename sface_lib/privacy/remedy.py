@@ -9,7 +9,6 @@ import dataclasses
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.data import place_in_class
 from sface_lib.errors import InputError
 from sface_lib.privacy.stream import best_scores, threshold_at
 
@@ -80,12 +79,3 @@ def filter_synthetic(
     threshold = threshold_at(calibrating, fmr)
     scores = best_scores(synthetic, training_templates)
     return Filtered(scores < threshold, scores, threshold, fmr, float(np.mean(best[~first] >= threshold)))
-
-
-def first_kept(labels: np.ndarray, kept: np.ndarray, per_class: int) -> np.ndarray:
-    """Positions of the first `per_class` kept images of every class: a larger set, filtered, fills a smaller one.
-
-    A class of which fewer are kept has fewer; one that has none is gone.
-    """
-    positions = np.flatnonzero(kept)
-    return positions[place_in_class(labels[positions]) < per_class]

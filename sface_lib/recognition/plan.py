@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sface_lib.data import place_in_class, select_images
+from sface_lib.data import first_of_class, select_images
 from sface_lib.parameters import BASELINE, ReportParameters, parse_numbers
 from sface_lib.recognition.recipe import STRATEGIES
 
@@ -44,8 +44,9 @@ def plan_models(
     """The models of a report, each baseline before those that it teaches.
 
     A class keeps at most `images_per_class` authentic images, drawn at random; of the synthetic class with the same
-    label the first are used, as many. The numbers of `sweep_images_per_class` and the filtered sets are trained on from
-    the first seed alone.
+    label the first are used, as many; of a filtered set the first that are left, so that further images of the class
+    replace what the filter took, where more were drawn. The numbers of `sweep_images_per_class` and the filtered sets
+    are trained on from the first seed alone.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def plan_models(
     """
     chosen = select_images(authentic, 1, p.images_per_class, seed=p.seed)
     counts = np.bincount(authentic[chosen])
-    matched = np.flatnonzero(place_in_class(synthetic) < counts[synthetic])
+    matched = first_of_class(synthetic, counts)
     planned = []
     for seed in range(p.seed, p.seed + p.recognition_seeds):
         planned.append(PlannedModel(BASELINE, "CLS", "authentic", chosen, seed))
@@ -67,8 +68,9 @@ def plan_models(
         if np.bincount(authentic).min() >= number:
             own = select_images(authentic, 1, number, seed=p.seed)
             planned.append(PlannedModel(f"{BASELINE} {number}", "CLS", "authentic", own, p.seed))
-        first = np.flatnonzero(place_in_class(synthetic) < number)
+        first = first_of_class(synthetic, number)
         planned += [PlannedModel(f"{name} {number}", name, "synthetic", first, p.seed) for name in STRATEGIES]
     for name, positions in filtered.items():
-        planned.append(PlannedModel(name, "CLS", "synthetic", np.intersect1d(matched, positions), p.seed))
+        refilled = first_of_class(synthetic, counts, positions)
+        planned.append(PlannedModel(name, "CLS", "synthetic", refilled, p.seed))
     return planned

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import torch
 from torch import nn
 
 from sface_lib.data import FaceBatches
@@ -61,6 +62,10 @@ class RecognitionRecipe:
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
         return self.learning_rate * 0.1 ** sum(step >= share * self.steps for share in DECAY_AT)
+
+    def optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """What takes the steps; its rate is set anew at every one."""
+        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def network(self, trained_on: str) -> tuple[nn.Module, InputSpec, dict]:
         """A new network, its input specification and description."""

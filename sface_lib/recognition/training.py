@@ -94,9 +94,7 @@ class RecognitionTrainer:
         network, self.spec, self.description = recipe.network(f"{strategy}, see the run's manifest")
         objective = recipe.strategy(strategy, data.n_classes, teacher.embedding_size if teacher else None)
         trained = [p for module in (network, objective) for p in module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.SGD(
-            trained, recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
-        )
+        self.optimiser = recipe.optimiser(trained)
         network = network.to(memory_format=torch.channels_last)
         self.network, self.objective = (self._prepare(module) for module in (network, objective))
         self.identity = {

@@ -26,6 +26,7 @@ from sface_lib.report.handover import CORRECT, PAIRS, SELECTION, evaluation_face
 
 UNLABELLED = "data/unlabelled.zip"
 DEGRADED = 1000  # Images that are degraded.
+PASSES = 10  # Behind a confidence whose mean over a set is shown.
 UNITS_APART = 10**9  # Between the numbers of two sets' persons.
 
 
@@ -103,7 +104,7 @@ def annotate(
     given: AttributeSet, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
 ) -> tuple[AnnotatedSet, Annotations]:
     """A set as notebook 06 compares it, and all that the classifier says of it."""
-    found = annotate_faces(classifier, given.faces, accelerator, seed)
+    found = annotate_faces(classifier, given.faces, accelerator, seed, PASSES)
     known = [ATTRIBUTES.index(name) for name in classifier.names]
     truth = None if given.truth is None else given.truth[:, known]
     about = (given.name, given.role, found.names, found.label, found.probability, given.units, given.by_identity, truth)
@@ -129,13 +130,13 @@ def degraded(
 def sample_embeddings(
     stage: Any, given: AttributeSet, classifier: AttributeClassifier, found: Annotations, accelerator: Accelerator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The verifier's embeddings float32 `[n, d]` of a set's images, 2,000 at most, at random, and their units.
+    """The verifier's embeddings float32 `[n, d]` of a set's images, 1,000 at most, at random, and their units.
 
     Those that the classifier has read, where it reads the verifier's; without the mirror image in any case.
     """
     p = stage.parameters
     model = open_model(VERIFIER_PATH if p.verifier == EMBEDDED else p.verifier)
-    chosen = np.sort(np.random.default_rng(p.seed).permutation(len(given.faces))[: 2 * MOST_IMAGES])
+    chosen = np.sort(np.random.default_rng(p.seed).permutation(len(given.faces))[:MOST_IMAGES])
     if model.fingerprint == classifier.embedder.fingerprint:
         return found.embedding[chosen], given.units[chosen]
     return embed_faces(model, given.faces.subset(chosen), accelerator, fuse=False), given.units[chosen]

@@ -22,6 +22,7 @@ from sface_lib.report.stages import STAGES
 SCHEMA_VERSION = 1
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
+MARGIN_INCHES = 0.1  # Around a figure.
 HANDED_OVER = ("data/", "weights/")
 
 
@@ -253,9 +254,12 @@ class Stage:
 
         paths = {suffix: self.output(f"figures/{self.name}.{name}.{suffix}") for suffix in ("png", "svg")}
         with rc_context({"svg.hashsalt": self.name}):
+            fig.draw_without_rendering()  # Laid out once, not for every file.
+            box = fig.get_tightbbox(fig.canvas.get_renderer()).padded(MARGIN_INCHES)
+            fig.set_layout_engine("none")
             for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
                 with atomic_path(paths[suffix]) as temporary:
-                    fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches="tight")
+                    fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches=box)
         return paths["png"].read_bytes()
 
     def _write_csv(self, frame: Any, name: str, index: bool) -> None:

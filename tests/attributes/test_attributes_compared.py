@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tiny_faces import NAMES, random_set, tiny_classifier
 
-from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces, open_classifier
+from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
@@ -110,7 +110,7 @@ def test_a_sets_annotations_stand_beside_its_own_truth(embedded):
     whole = compared.attribute_sets(*embedded)[1]
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
     told, found = compared.annotate(whole, classifier, accelerator, 3)
-    own = annotate_faces(classifier, whole.faces, accelerator, 3)
+    own = annotate_faces(classifier, whole.faces, accelerator, 3, compared.PASSES)
     np.testing.assert_array_equal(told.labels, own.label)
     np.testing.assert_array_equal(told.probability, own.probability)
     np.testing.assert_array_equal(found.confidence, own.confidence)
@@ -158,13 +158,14 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
     other = tiny_classifier()  # Of another model than the verifier.
     found = annotate_faces(other, faces, accelerator)
     rows, units = compared.sample_embeddings(stage, given, other, found, accelerator)
-    assert len(rows) == len(units) == 8
+    assert len(rows) == len(units) == 4
     at = np.argmax(rows @ whole.T, 1)
-    assert len(set(at.tolist())) == 8 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
+    assert len(set(at.tolist())) == 4 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
     np.testing.assert_array_equal(units, faces.labels[at] + 100)
     # A classifier of the verifier's embeddings has them already.
     read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
-    again, _ = compared.sample_embeddings(stage, given, open_classifier(), read, accelerator)
+    head = tiny_classifier(open_model(VERIFIER_PATH), own=False)
+    again, _ = compared.sample_embeddings(stage, given, head, read, accelerator)
     np.testing.assert_array_equal(again[:, 0], at)
 
 

@@ -1,5 +1,6 @@
 """The classifier that ships is small, opens anywhere, and tells what it says that it tells."""
 
+import functools
 import sys
 
 import numpy as np
@@ -51,6 +52,7 @@ def test_what_a_face_shows_plainly_is_reliable():
     classifier = open_classifier()
     reliable = {name for name, good in zip(classifier.names, classifier.reliable(), strict=True) if good}
     assert {"Male", "Black", "Bald", "Black_Hair", "Blond_Hair", "Gray_Hair", "Wearing_Hat", "No_Beard"} <= reliable
+    assert {"Young", "Senior", "Smiling"} <= reliable  # What a recognition model's embeddings hardly tell.
 
 
 def test_its_stated_reliability_holds_on_other_persons(measured):
@@ -103,10 +105,10 @@ def fake_rendering(monkeypatch, identities: int):
 
 def test_made_anew_it_is_written_in_half_precision_with_what_taught_it(tmp_path, monkeypatch):
     fake_rendering(monkeypatch, 30)
-    monkeypatch.setattr(training, "HEAD_STEPS", 20)
+    monkeypatch.setattr(shipping, "train_classifier", functools.partial(training.train_classifier, steps=3))
     path = shipping.ship_classifier(tmp_path / "new" / "mac.safetensors", tmp_path / "work")
     found = open_classifier(path)
-    assert not found.own and found.description["trained_on"] == shipping.TRAINED_ON
+    assert found.own and found.description["trained_on"] == shipping.TRAINED_ON
     assert "Male" in found.names and len(found.names) > 10 and path.stat().st_size <= 2 * 2**20
 
 

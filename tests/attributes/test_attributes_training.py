@@ -6,7 +6,7 @@ import torch
 from tiny_faces import tiny_embedder, visible_set
 
 from sface_lib.attributes import open_classifier, train_classifier, training
-from sface_lib.attributes.training import FEWEST, AttributeBatches
+from sface_lib.attributes.training import FEWEST, AttributeBatches, image_recipe
 from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator
 from sface_lib.errors import CheckpointError, InputError
@@ -42,7 +42,7 @@ def from_images(seen, folder, **options):
 def test_what_shows_is_learnt_and_what_does_not_is_said_to_be_unreliable(tmp_path, seen, quick, by):
     faces, values = seen
     hidden = np.where(np.random.default_rng(7).random(len(values)) < 0.5, 1, -1).astype(np.int8)[:, None]
-    options = {"embedder": tiny_embedder()} if by == "embeddings" else {"size_px": 32, "steps": 8}
+    options = {"embedder": tiny_embedder()} if by == "embeddings" else {"size_px": 32, "steps": 60}
     names = ("Male", "Eyeglasses", "Smiling")
     classifier = trained(faces, np.hstack([values[:, :1], hidden, values[:, 1:]]), names, tmp_path, **options)
     table = classifier.reliability
@@ -232,6 +232,16 @@ def test_training_that_was_stopped_ends_with_the_same_weights(tmp_path, seen, mo
     faces, values = seen
     with pytest.raises(CheckpointError, match="made with another"):
         from_images((faces, -values), tmp_path / "parts")
+
+
+def test_the_rate_rises_for_a_twentieth_of_the_steps_and_falls_to_zero_along_a_cosine():
+    recipe = image_recipe(SEEN, np.ones((64, 2), np.int8), 16, 200, 0)
+    peak = recipe.learning_rate
+    assert recipe.rate(0) == pytest.approx(peak / 10) and recipe.rate(9) == pytest.approx(peak * 0.995, rel=1e-3)
+    assert recipe.rate(100) == pytest.approx(peak / 2) and recipe.rate(199) < 1e-3 * peak
+    falling = [recipe.rate(step) for step in range(9, 200)]
+    assert falling == sorted(falling, reverse=True)
+    assert isinstance(recipe.optimiser([torch.nn.Parameter(torch.ones(1))]), torch.optim.AdamW)
 
 
 def test_batches_carry_the_annotations_of_their_images(seen):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sface_lib.data import select_images, split_by_identity
+from sface_lib.data import first_of_class, select_images, split_by_identity
 from sface_lib.errors import InputError
 
 LABELS = np.repeat(np.arange(6), [1, 2, 3, 5, 8, 20])
@@ -90,3 +90,11 @@ def test_labels_that_are_absent_or_no_labels_are_refused(labels):
     for use in (lambda: select_images(labels, 1), lambda: split_by_identity(labels, (1.0,), 0)):
         with pytest.raises(InputError, match="labels"):
             use()
+
+
+def test_the_first_images_of_a_class_and_those_that_replace_what_was_left_out():
+    labels = np.array([2, 0, 2, 0, 2, 0, 0])
+    assert first_of_class(labels, 2).tolist() == [0, 1, 2, 3]
+    assert first_of_class(labels, np.array([3, 9, 1])).tolist() == [0, 1, 3, 5]
+    assert first_of_class(labels, 2, np.array([6, 5, 4, 1])).tolist() == [1, 4, 5]
+    assert first_of_class(labels, 2, np.array([], int)).tolist() == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sface_lib.errors import InputError
-from sface_lib.privacy.remedy import filter_synthetic, first_kept
+from sface_lib.privacy.remedy import filter_synthetic
 from sface_lib.privacy.stream import best_scores
 
 
@@ -48,8 +48,3 @@ def test_unseen_persons_without_names_or_of_one_name_calibrate_nothing():
         filter_synthetic(law(5, 2), law(10, 0), law(400, 1), np.arange(3), 0.1)
     with pytest.raises(InputError, match="half of the unseen persons have 0 images"):
         filter_synthetic(law(5, 2), law(10, 0), law(400, 1), np.zeros(400, int), 0.1)
-
-
-def test_a_larger_set_fills_a_smaller_one():
-    labels, kept = np.array([0, 0, 0, 1, 1, 1, 2, 2]), np.array([1, 0, 1, 1, 1, 1, 0, 0], bool)
-    np.testing.assert_array_equal(first_kept(labels, kept, 2), [0, 2, 3, 4])

@@ -49,7 +49,7 @@ def test_most_robust_views_differ_and_still_show_the_face(data):
     assert alike.median() > 0.7
 
 
-@pytest.mark.parametrize("preset", ["robust", "randaugment"])
+@pytest.mark.parametrize("preset", ["robust", "randaugment", "mild"])
 def test_an_augmented_run_resumes_to_the_same_weights(data, tmp_path, preset):
     def run(folder, **changes):
         accelerator = make_accelerator("float32")
@@ -78,6 +78,17 @@ def test_randaugment_changes_most_images_and_follows_the_global_seed(data):
     assert (seen[0] != plain).flatten(1).any(1).float().mean() > 0.9
 
 
+def test_mild_augmentation_leaves_three_of_four_images_as_they_are():
+    images = torch.randint(0, 256, (400, 3, 16, 16), dtype=torch.uint8)
+    seen, mirrored = augment(images, "mild", 0.0, draws())
+    as_it_was = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    changed = (seen != as_it_was).flatten(1).any(1)
+    assert seen.dtype == torch.float32 and seen.min() >= 0 and seen.max() <= 255
+    assert 40 < changed.sum() < 110  # A quarter, of which robust augmentation leaves a few as they are.
+    one, _ = augment(images[:1], "mild", 0.0, draws(3))
+    assert one.shape == (1, 3, 16, 16)
+
+
 def test_a_share_of_the_images_turns_grey_by_luma():
     images = torch.zeros(400, 3, 4, 4, dtype=torch.uint8)
     images[:, 1] = 100
@@ -88,5 +99,5 @@ def test_a_share_of_the_images_turns_grey_by_luma():
 
 
 def test_unknown_presets_are_refused(data, tmp_path):
-    with pytest.raises(InputError, match="'colour' does not exist; choose one of flip, randaugment, robust"):
+    with pytest.raises(InputError, match="'colour' does not exist; choose one of flip, randaugment, robust, mild"):
         RecognitionTrainer(data, "CLS", recipe(augmentation="colour"), make_accelerator("float32"), tmp_path)
