@@ -87,14 +87,14 @@ def first_of_class(labels: np.ndarray, most: int | np.ndarray, positions: np.nda
     labels
         int `[N]`.
     most
-        Images of a class; or those of each label, `[labels]`.
+        Images of a class; or those of each label from 0 on, `[K]`.
     positions
         The images to choose from; None for all. What a filter took is thus replaced by further images of the class, as
         long as there are some.
     """
     positions = np.arange(len(labels)) if positions is None else np.unique(positions)
     own = labels[positions]
-    return positions[place_in_class(own) < np.broadcast_to(most, labels.max() + 1)[own]]
+    return positions[place_in_class(own) < (most if np.isscalar(most) else most[own])]
 
 
 def select_images(

@@ -96,5 +96,6 @@ def test_the_first_images_of_a_class_and_those_that_replace_what_was_left_out():
     labels = np.array([2, 0, 2, 0, 2, 0, 0])
     assert first_of_class(labels, 2).tolist() == [0, 1, 2, 3]
     assert first_of_class(labels, np.array([3, 9, 1])).tolist() == [0, 1, 3, 5]
+    assert first_of_class(labels, np.array([1, 0, 2, 7])).tolist() == [0, 1, 2]  # There may be more labels.
     assert first_of_class(labels, 2, np.array([6, 5, 4, 1])).tolist() == [1, 4, 5]
     assert first_of_class(labels, 2, np.array([], int)).tolist() == []
