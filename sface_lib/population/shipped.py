@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sface_lib.data import FaceSet, Protocol, open_faces, place_in_class, read_protocol
+from sface_lib.data import FaceSet, Protocol, first_of_class, open_faces, read_protocol
 from sface_lib.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "population"
@@ -53,7 +53,7 @@ def shipped_faces(name: str) -> FaceSet:
 def first_images(faces: FaceSet, identities: int, images: int) -> np.ndarray:
     """Positions of the first images of each of the first identities of a labelled set, sorted, int64."""
     labels = faces.require_labels()
-    return np.flatnonzero((labels < identities) & (place_in_class(labels) < images))
+    return first_of_class(labels, images, np.flatnonzero(labels < identities))
 
 
 def shipped_truth(name: str) -> pd.DataFrame:

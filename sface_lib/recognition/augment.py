@@ -34,7 +34,7 @@ def augment(
         images = robust(images, draws)
     elif preset == "mild":
         images = images.float()
-        chosen = torch.rand(len(images), generator=draws, device=draws.device) < MILD_SHARE
+        chosen = _chosen(images, MILD_SHARE, draws).flatten()
         if chosen.any():
             images[chosen] = robust(images[chosen], draws)
     elif preset == "randaugment":
