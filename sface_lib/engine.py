@@ -56,7 +56,9 @@ def leave_process_group() -> None:
 
 
 def launch(processes: int, command: Sequence[str], log: Path) -> None:
-    """Run a `sface` command in several processes of this machine; what they say goes to a file.
+    """Run a `sface` command in several processes of this machine.
+
+    What they say goes to a file; their progress bars stand on stderr as well.
 
     Raises
     ------
@@ -65,14 +67,27 @@ def launch(processes: int, command: Sequence[str], log: Path) -> None:
     """
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", encoding="utf-8") as stream:
-        answer = subprocess.run([*start, "-m", "sface_lib.cli", *command], stdout=stream, stderr=subprocess.STDOUT)
-    if answer.returncode:
+    with (
+        open(log, "wb") as stream,
+        subprocess.Popen(
+            [*start, "-m", "sface_lib.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as launched,
+    ):
+        try:
+            while said := launched.stdout.read1():
+                stream.write(said)
+                if b"\r" in said:  # Only bars are drawn over themselves.
+                    sys.stderr.write(said.decode(errors="replace"))
+                    sys.stderr.flush()
+        except BaseException:
+            launched.terminate()  # It ends the processes that it started.
+            raise
+    if launched.returncode:
         reasons = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("sface: ")]
         raise TrainingError(
             reasons[-1].removeprefix("sface: ")
             if reasons
-            else f"{processes} processes ended with code {answer.returncode}; {log} holds what they said"
+            else f"{processes} processes ended with code {launched.returncode}; {log} holds what they said"
         )
 
 

@@ -1,7 +1,14 @@
 """The embedded authentic stand-in: rendered faces, no real person in it."""
 
 from sface_lib.population.benchmarks import BENCHMARKS, COUNTERPARTS
-from sface_lib.population.shipped import VERIFIER_PATH, first_images, shipped_faces, shipped_protocol, shipped_truth
+from sface_lib.population.shipped import (
+    VERIFIER_PATH,
+    first_images,
+    shipped_faces,
+    shipped_protocol,
+    shipped_truth,
+    verifier_path,
+)
 
 __all__ = [
     "BENCHMARKS",
@@ -11,4 +18,5 @@ __all__ = [
     "shipped_faces",
     "shipped_protocol",
     "shipped_truth",
+    "verifier_path",
 ]

@@ -12,10 +12,16 @@ import pandas as pd
 
 from sface_lib.data import FaceSet, Protocol, first_of_class, open_faces, read_protocol
 from sface_lib.errors import InputError
+from sface_lib.parameters import EMBEDDED
 
 FOLDER = Path(__file__).resolve().parents[1] / "assets" / "population"
 VERIFIER_PATH = FOLDER / "verifier.safetensors"
 SIZE_PX = 64
+
+
+def verifier_path(given: str) -> Path:
+    """Weights of the verifier that a report is given; the shipped one's for "embedded"."""
+    return VERIFIER_PATH if given == EMBEDDED else Path(given)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from accelerate import Accelerator
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
-from sface_lib.parameters import AUTO, EMBEDDED, NONE
-from sface_lib.population import VERIFIER_PATH
+from sface_lib.parameters import AUTO, NONE
+from sface_lib.population import verifier_path
 from sface_lib.recognition import RecognitionModel, embed_batches, embed_faces, open_model, pixel_embeddings
 from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
@@ -49,7 +49,7 @@ def open_judges(verifier: str, second: str, accelerator: Accelerator) -> list[Ju
     InputError
         Both are one model.
     """
-    path = VERIFIER_PATH if verifier == EMBEDDED else verifier
+    path = verifier_path(verifier)
     judges = [_judge("verifier", open_model(path), path, accelerator)]
     if second == AUTO and dlib_file() is not None:
         judges.append(_judge("dlib", open_dlib_model(), dlib_file(), accelerator))

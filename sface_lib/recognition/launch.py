@@ -77,6 +77,7 @@ def train_recognition(
     accelerator, recipe = make_accelerator(p.precision), make_recipe(p, seed)
     faces, aside = keep_aside(faces, p.validation_identities, seed)
     data = FaceBatches(faces, recipe.size_px)
+    recipe.check(data, strategy, accelerator.num_processes)  # Before a teacher embeds all of it.
     taught = teach(teacher, data, accelerator, recipe.plain_views) if strategy != "CLS" and teacher else None
     trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(out), taught)
     model = trainer.train(_validation(p, aside, judged_on, accelerator))

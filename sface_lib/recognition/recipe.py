@@ -15,6 +15,7 @@ from sface_lib.recognition.strategies import Classification, CombinedLearning, K
 STRATEGIES = ("CLS", "KT", "CL")
 # The paper divides the learning rate by ten at epochs 40, 48 and 52 of 64.
 DECAY_AT = (40 / 64, 48 / 64, 52 / 64)
+MOMENTUM = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,6 @@ class RecognitionRecipe:
     scale: float
     kt_weight: float
     seed: int
-    momentum: float = 0.9
     dropout: float = 0.4
     head: str = "cosface"
     augmentation: str = "flip"
@@ -65,7 +65,7 @@ class RecognitionRecipe:
 
     def optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """What takes the steps; its rate is set anew at every one."""
-        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.SGD(parameters, self.learning_rate, momentum=MOMENTUM, weight_decay=self.weight_decay)
 
     def network(self, trained_on: str) -> tuple[nn.Module, InputSpec, dict]:
         """A new network, its input specification and description."""

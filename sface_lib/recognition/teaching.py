@@ -1,16 +1,20 @@
 """The frozen teacher of KT and CL: its embeddings of what the student sees."""
 
+import sys
+
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
+from tqdm import tqdm
 
-from sface_lib.data import FaceBatches
+from sface_lib.data import FaceBatches, FaceSet
 from sface_lib.recognition.embedding import batch_size, embed_batches, image_batches
 from sface_lib.recognition.models import RecognitionModel
 
 
 class CachedTeacher:
-    """A teacher's embeddings of every image of a set and of its mirror image, computed once.
+    """A teacher's embeddings of every image of a set and of its mirror image, computed once, by all processes.
 
     Parameters
     ----------
@@ -22,12 +26,20 @@ class CachedTeacher:
 
     def __init__(self, model: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
         self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
-        self.views = torch.stack([self._embed(model, data, accelerator, mirrored) for mirrored in (False, True)])
+        shares = np.array_split(np.arange(len(data.faces)), accelerator.num_processes)
+        own = data.faces.subset(shares[accelerator.process_index])
+        views = [self._embed(model, own, accelerator, mirrored) for mirrored in (False, True)]
+        self.views = torch.cat(gather_object([torch.stack(views)]), dim=1)
 
     @staticmethod
-    def _embed(model, data, accelerator, mirrored: bool) -> torch.Tensor:
-        batches = image_batches(data.faces, model.spec.size_px, batch_size(accelerator))
-        seen = (batch.flip(3) if mirrored else batch for batch in batches)
+    def _embed(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, mirrored: bool) -> torch.Tensor:
+        batch = batch_size(accelerator)
+        bar = tqdm(
+            image_batches(faces, model.spec.size_px, batch), total=-(-len(faces) // batch), unit="batch",
+            desc="teacher, mirrored" if mirrored else "teacher", file=sys.stderr, mininterval=2, leave=False,
+            disable=not accelerator.is_main_process,
+        )  # fmt: skip
+        seen = (images.flip(3) if mirrored else images for images in bar)
         return torch.from_numpy(embed_batches(model, seen, accelerator, fuse=False))
 
     def __call__(self, indices: np.ndarray, mirrored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -19,9 +19,9 @@ from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.parameters import AUTO, EMBEDDED, NONE, parse_paths
-from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
+from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
-from sface_lib.recognition import embed_faces, open_model
+from sface_lib.recognition import RecognitionModel, embed_faces
 from sface_lib.report.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
 
 UNLABELLED = "data/unlabelled.zip"
@@ -128,18 +128,21 @@ def degraded(
 
 
 def sample_embeddings(
-    stage: Any, given: AttributeSet, classifier: AttributeClassifier, found: Annotations, accelerator: Accelerator
+    verifier: RecognitionModel,
+    given: AttributeSet,
+    classifier: AttributeClassifier,
+    found: Annotations,
+    accelerator: Accelerator,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The verifier's embeddings float32 `[n, d]` of a set's images, 1,000 at most, at random, and their units.
 
     Those that the classifier has read, where it reads the verifier's; without the mirror image in any case.
     """
-    p = stage.parameters
-    model = open_model(VERIFIER_PATH if p.verifier == EMBEDDED else p.verifier)
-    chosen = np.sort(np.random.default_rng(p.seed).permutation(len(given.faces))[:MOST_IMAGES])
-    if model.fingerprint == classifier.embedder.fingerprint:
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(given.faces))[:MOST_IMAGES])
+    if verifier.fingerprint == classifier.embedder.fingerprint:
         return found.embedding[chosen], given.units[chosen]
-    return embed_faces(model, given.faces.subset(chosen), accelerator, fuse=False), given.units[chosen]
+    return embed_faces(verifier, given.faces.subset(chosen), accelerator, fuse=False), given.units[chosen]
 
 
 def evaluated_attributes(

@@ -153,19 +153,19 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
     faces = random_set(tmp_path / "set.zip", 14, 7)
     given = compared.AttributeSet("a", "authentic", faces, faces.labels + 100, True)
     monkeypatch.setattr(compared, "MOST_IMAGES", 4)
-    stage, accelerator = Folder(tmp_path, verifier="embedded"), make_accelerator(FLOAT32)
-    whole = embed_faces(open_model(VERIFIER_PATH), faces, accelerator, fuse=False)
+    verifier, accelerator = open_model(VERIFIER_PATH), make_accelerator(FLOAT32)
+    whole = embed_faces(verifier, faces, accelerator, fuse=False)
     other = tiny_classifier()  # Of another model than the verifier.
     found = annotate_faces(other, faces, accelerator)
-    rows, units = compared.sample_embeddings(stage, given, other, found, accelerator)
+    rows, units = compared.sample_embeddings(verifier, given, other, found, accelerator, 0)
     assert len(rows) == len(units) == 4
     at = np.argmax(rows @ whole.T, 1)
     assert len(set(at.tolist())) == 4 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
     np.testing.assert_array_equal(units, faces.labels[at] + 100)
     # A classifier of the verifier's embeddings has them already.
     read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
-    head = tiny_classifier(open_model(VERIFIER_PATH), own=False)
-    again, _ = compared.sample_embeddings(stage, given, head, read, accelerator)
+    head = tiny_classifier(verifier, own=False)
+    again, _ = compared.sample_embeddings(verifier, given, head, read, accelerator, 0)
     np.testing.assert_array_equal(again[:, 0], at)
 
 

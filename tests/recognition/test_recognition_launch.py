@@ -76,8 +76,9 @@ def test_further_images_of_a_class_replace_what_a_filter_took_as_long_as_there_a
     assert planned[-1].name == "CLS filtered 0.5" and planned[-1].positions.tolist() == [1, 2, 7]
 
 
-def test_two_processes_give_a_model_and_a_finished_run_is_read(tmp_path, faces, monkeypatch):
+def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_path, faces, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TQDM_DISABLE", "")
     p = parameters(processes=2, validation_interval_steps=2)
     teacher = untrained_model(make_recipe(p, 9))
     left, right = np.array([0, 8, 0, 8]), np.array([1, 9, 8, 1])
@@ -87,6 +88,7 @@ def test_two_processes_give_a_model_and_a_finished_run_is_read(tmp_path, faces, 
     model = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     log = read_log(tmp_path / "two" / "log.jsonl")
     assert [row["step"] for row in log if "accuracy" in row] == [2, 4]
+    assert "\rCL:   0%|" in capsys.readouterr().err and "Weights: " in (tmp_path / "two" / "launch.log").read_text()
     again = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
 

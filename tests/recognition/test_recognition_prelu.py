@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from sface_lib.recognition import backbones
 from sface_lib.recognition.backbones import PReLU
 
 
@@ -18,7 +19,10 @@ def both(x: torch.Tensor, slopes: torch.Tensor):
         yield out.detach(), own.grad, module.weight.grad
 
 
-def test_output_and_gradients_are_those_of_torch():
+@pytest.mark.parametrize("at_once", [1, 2 * 4 * 5 * 6, 2**17], ids=["each", "two", "all"])
+def test_output_and_gradients_are_those_of_torch(at_once, monkeypatch):
+    """However many images the backward pass takes at once; of three, two leave a part."""
+    monkeypatch.setattr(backbones._FastPReLU, "AT_ONCE", at_once)
     torch.manual_seed(0)
     x = torch.randn(3, 4, 5, 6, dtype=torch.float64)
     x[0, 0, 0, :3] = 0.0  # Where the slope belongs to the negative side.
@@ -46,6 +50,16 @@ def test_half_precision_stays_close_and_keeps_the_layout(layout):
     out.float().sum().backward()
     # Sums of 144 values with eight bits each.
     assert module.weight.grad == pytest.approx(x.clamp(max=0).sum((0, 2, 3)).numpy(), rel=0.02)
+
+
+def test_half_precision_of_many_parts_is_summed_in_float32(monkeypatch):
+    """1,000 images of -1: added up one by one in bf16, their slope's gradient would stop at -256."""
+    monkeypatch.setattr(backbones._FastPReLU, "AT_ONCE", 1)
+    module = PReLU(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = module(torch.full((1000, 1, 1, 1), -1.0, dtype=torch.bfloat16))
+    out.float().sum().backward()
+    assert module.weight.grad.item() == pytest.approx(-1000, rel=0.005)
 
 
 def test_it_is_torchs_own_in_evaluation():

@@ -282,17 +282,22 @@ import sys
 from pathlib import Path
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
-from sface_lib.recognition import RecognitionRecipe, RecognitionTrainer
+import torch
+from sface_lib.recognition import CachedTeacher, RecognitionRecipe, RecognitionTrainer, open_model
 folder, parts = Path(sys.argv[1]), int(sys.argv[2])
 recipe = RecognitionRecipe("small", 32, 32, 6, 16, 0.05, 5e-4, 0.35, 64.0, 39.06, seed=0, parts=parts)
-data = FaceBatches(open_faces(folder / "set.zip"), 32)
-model = RecognitionTrainer(data, "CLS", recipe, make_accelerator("float32"), folder / f"parts-{parts}").train()
+data, accelerator = FaceBatches(open_faces(folder / "set.zip"), 32), make_accelerator("float32")
+teacher = CachedTeacher(open_model(folder / "teacher.safetensors"), data, accelerator)
+torch.save(teacher.views, folder / f"views-{parts}-{accelerator.process_index}.pt")
+RecognitionTrainer(data, "CL", recipe, accelerator, folder / f"parts-{parts}", teacher).train()
 """
 
 
 def test_two_processes_train_as_one_does_in_two_parts(tmp_path, rendered_zip):
     """Both see the same images with the same draws, and norms over pieces of eight: one computation in two places."""
-    rendered_zip(tmp_path / "set.zip", 8, 8, 32)
+    faces = open_faces(rendered_zip(tmp_path / "set.zip", 9, 7, 32))  # Of 63 images one process embeds 32, one 31.
+    teacher = untrained_model(recipe(seed=9))
+    teacher.save(tmp_path / "teacher.safetensors")
     (tmp_path / "program.py").write_text(PROGRAM)
     losses = []
     for processes, parts in ((2, 1), (1, 2)):
@@ -303,3 +308,8 @@ def test_two_processes_train_as_one_does_in_two_parts(tmp_path, rendered_zip):
         losses.append([row["loss"] for row in read_log(tmp_path / f"parts-{parts}" / "log.jsonl")])
     # Gradients are summed in another order, and what that rounds grows from step to step.
     assert len(losses[0]) == 6 and losses[0] == pytest.approx(losses[1], rel=2e-3)
+    expected = embed_faces(teacher, faces, make_accelerator(FLOAT32), fuse=False)
+    for name in ("1-0", "1-1", "2-0"):
+        views = torch.load(tmp_path / f"views-{name}.pt", weights_only=True)
+        assert views.shape == (2, 63, 32)
+        np.testing.assert_allclose(views[0], expected, atol=1e-5)
