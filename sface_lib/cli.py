@@ -4,32 +4,48 @@ import argparse
 import os
 import sys
 import textwrap
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sface_lib.errors import ParameterError, SfaceError
+from sface_lib.errors import InputError, ParameterError, SfaceError
 from sface_lib.parameters import describe_parameters, profile_names
 
-REFUSED, STOPPED = 2, 130
+FAILED, REFUSED, STOPPED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; give the exit code.
 
-    0 done; 1 a stage failed; 2 refused before anything started; 130 stopped from the keyboard.
+    0 done; 1 a stage failed; 2 refused, or it cannot go on, for the reason given; 130 stopped from the keyboard.
     """
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
     except SfaceError as error:
         print(f"sface: {error}", file=sys.stderr)
+        _leave_others(REFUSED)
         return REFUSED
     except OSError as error:
         print(f"sface: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        _leave_others(REFUSED)
         return REFUSED
     except KeyboardInterrupt:
         print("sface: stopped from the keyboard", file=sys.stderr)
         return STOPPED
+    except Exception:
+        _leave_others(FAILED, traceback.format_exc())
+        raise
+
+
+def _leave_others(code: int, said: str = "") -> None:
+    """End a failed process of several at once: to leave their group in order could wait for those that wait for it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stderr.write(said)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -93,12 +109,12 @@ def _ship(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     """`sface verify`."""
-    from sface_lib.data import open_faces, read_protocol
+    from sface_lib.data import read_protocol
     from sface_lib.engine import make_accelerator
     from sface_lib.recognition import open_model, verify
 
     model, protocol = open_model(arguments.model), read_protocol(arguments.protocol)
-    faces = open_faces(arguments.images or arguments.protocol)
+    faces = _evaluated_faces(arguments)
     found, pairs = verify(model, protocol, faces, make_accelerator(), arguments.resamples, arguments.seed)
     accuracy, metrics, interval = found.accuracy, found.metrics, found.interval
     drawn = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
@@ -114,12 +130,24 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluated_faces(arguments: argparse.Namespace) -> Any:
+    """The images that the pairs of `--protocol` name."""
+    from sface_lib.data import holds_bins, open_bins, open_faces
+
+    source = arguments.images or arguments.protocol
+    if holds_bins(source):
+        return open_bins(source)[0]
+    if not arguments.images:
+        raise InputError(f"{arguments.protocol} holds names of images; give the faces that they name by --images")
+    return open_faces(source)
+
+
 def _train_generator(arguments: argparse.Namespace) -> int:
     """`sface generator train`; under `torchrun`, in every process."""
     from sface_lib.generator.launch import train_generator
     from sface_lib.parameters import build_parameters
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), training_only=True)
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), only="generator")
     _say(f"Weights: {train_generator(parameters, arguments.out, arguments.selection)}")
     return 0
 
@@ -131,13 +159,18 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     from sface_lib.recognition import open_model, resolve_pairs, used_images
     from sface_lib.recognition.launch import MODEL_FILE, train_recognition
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), training_only=True)
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), only="recognition")
+    if arguments.protocol and (not parameters.validation_interval_steps or parameters.validation_identities):
+        raise InputError(
+            f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
+            "validation_identities=0, or leave --protocol out"
+        )
     faces = open_faces(arguments.faces)
     if arguments.selection:
         faces = faces.subset(read_selection(arguments.selection, len(faces)))
     teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
     if arguments.protocol:
-        images = open_faces(arguments.images or arguments.protocol)
+        images = _evaluated_faces(arguments)
         judged_on = used_images(images, resolve_pairs(read_protocol(arguments.protocol), images))
     train_recognition(parameters, arguments.strategy, faces, arguments.out, arguments.seed, teacher, judged_on)
     _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")

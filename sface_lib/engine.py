@@ -117,13 +117,13 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def require_finite(losses: dict[str, float], step: int) -> None:
-    """Stop with `TrainingError` naming the step and the loss when one is NaN or infinite."""
-    for name, value in losses.items():
+def require_finite(values: dict[str, float], step: int) -> None:
+    """Stop with `TrainingError` naming the step and the value when one is NaN or infinite."""
+    for name, value in values.items():
         if not np.isfinite(value):
             raise TrainingError(
-                f"loss {name} became {value} at step {step}; the last checkpoint stands: "
-                "lower the learning rate, or use precision=float32, and run again"
+                f"{name} became {value} at step {step}; the last checkpoint, if there is one, stands: run again with "
+                "precision=float32, or anew, in another folder, with a lower learning rate"
             )
 
 

@@ -4,6 +4,8 @@ Every message is one clear sentence (two at most): the parameter or file, the va
 and what to do next.
 """
 
+from collections.abc import Sequence
+
 
 class SfaceError(Exception):
     """Base of every error that this program raises on purpose."""
@@ -30,7 +32,7 @@ class BadImageError(FacesError):
         Pairs of (name within the set, reason), every bad image that was met.
     """
 
-    def __init__(self, message: str, bad: list[tuple[str, str]]):
+    def __init__(self, message: str, bad: Sequence[tuple[str, str]] = ()):  # Pickling gives the message alone.
         super().__init__(message)
         self.bad = bad
 

@@ -339,9 +339,12 @@ class ReportParameters(BaseModel):
         """Settle what depends on another field; what is trained by itself needs no verifier and no pairs."""
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
-        self._check_generator()
-        self._check_recognition()
-        if not (info.context or {}).get("training_only"):
+        only = (info.context or {}).get("only")
+        if only != "recognition":
+            self._check_generator()
+        if only != "generator":
+            self._check_recognition()
+        if only is None:
             self._check_report()
         return self
 
@@ -365,6 +368,12 @@ class ReportParameters(BaseModel):
                 f"set generator_resolution_px={EMBEDDED_WEIGHTS_PX}, or generator_weights=none"
             )
 
+        if self.total_kimg and self.generator_batch % self.processes:
+            raise ValueError(
+                f"generator_batch = {self.generator_batch} cannot be shared by {self.processes} processes; "
+                "give a multiple"
+            )
+
     def _check_recognition(self) -> None:
         """Rules of a recognition model's training; raises `ValueError`."""
         if self.keep_model == "best" and not (self.validation_identities and self.validation_interval_steps):
@@ -374,6 +383,12 @@ class ReportParameters(BaseModel):
             )
         if self.early_stop and not self.validation_interval_steps:
             raise ValueError("early_stop needs validation; set validation_interval_steps above 0")
+        pieces = self.processes * self.recognition_parts
+        if self.recognition_batch % pieces:
+            raise ValueError(
+                f"recognition_batch = {self.recognition_batch} cannot be shared by {self.processes} processes of "
+                f"{self.recognition_parts} parts each; give a multiple of {pieces}"
+            )
 
     def _check_report(self) -> None:
         """Rules of a whole report; raises `ValueError`."""
@@ -460,9 +475,11 @@ def load_profile(name: str) -> dict[str, Any]:
 
 
 def build_parameters(
-    profile: str, overrides: dict[str, str] | None = None, training_only: bool = False
+    profile: str, overrides: dict[str, str] | None = None, only: str | None = None
 ) -> ReportParameters:
-    """Profile and overrides as one checked model; `training_only` asks for no more than a training by itself needs.
+    """Profile and overrides as one checked model.
+
+    `only` asks for no more than one training by itself needs: that of the "generator" or of "recognition".
 
     Raises
     ------
@@ -471,23 +488,26 @@ def build_parameters(
     """
     values, given = load_profile(profile), dict(overrides or {})
     missing = [name for name in values.pop("required", ()) if name not in given]
-    if missing and not training_only:
+    if missing and only is None:
         raise ParameterError(
             f"profile {profile!r} needs {', '.join(missing)}; give "
             + " ".join(f"--set {name}=PATH" for name in missing)
         )
-    return check_parameters(values | given, training_only)
+    return check_parameters(values | given, only)
 
 
-def check_parameters(values: dict[str, Any], training_only: bool = False) -> ReportParameters:
-    """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`."""
+def check_parameters(values: dict[str, Any], only: str | None = None) -> ReportParameters:
+    """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`.
+
+    `only` is that of `build_parameters`.
+    """
     for name in values:
         if name not in ReportParameters.model_fields:
             near = difflib.get_close_matches(name, ReportParameters.model_fields, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
             raise ParameterError(f"parameter {name!r} does not exist; {hint}")
     try:
-        return ReportParameters.model_validate(values, context={"training_only": training_only})
+        return ReportParameters.model_validate(values, context={"only": only})
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
 

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from sface_lib.data.faces import FaceSet
+from sface_lib.errors import SfaceError
 
 MEMORY_LIMIT_BYTES = 2 << 30
 MOST_READERS, READ_AHEAD = 8, 4  # Processes that decode, and batches that each has ready.
@@ -35,7 +36,6 @@ class FaceBatches:
         self.fingerprint = f"{faces.fingerprint}@{size_px}"
         fits = len(faces) * 3 * size_px**2 <= MEMORY_LIMIT_BYTES
         self._pixels = faces.load(size_px=size_px) if (fits if held is None else held) else None
-        self._permutation = functools.lru_cache(maxsize=2)(self._draw_permutation)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -56,9 +56,12 @@ class FaceBatches:
             yield from ((indices, *self.images(indices)) for indices in batches)
             return
         readers = min(MOST_READERS, os.cpu_count() or 1)
-        yield from DataLoader(
+        for read in DataLoader(
             _Reader(self), batch_size=None, sampler=batches, num_workers=readers, prefetch_factor=READ_AHEAD
-        )
+        ):
+            if isinstance(read, SfaceError):
+                raise read
+            yield read
 
     def shuffled(self, seed: int, start: int, count: int) -> np.ndarray:
         """Positions `start` to `start + count` of an endless shuffled walk through the set, int64 `[count]`.
@@ -66,17 +69,22 @@ class FaceBatches:
         Every epoch is one permutation, and a function of (seed, epoch): nothing needs to be stored to resume.
         """
         epoch, offset = np.divmod(np.arange(start, start + count), len(self))
-        return np.array([self._permutation(seed, int(e))[o] for e, o in zip(epoch, offset, strict=True)])
+        return np.array([_permutation(len(self), seed, int(e))[o] for e, o in zip(epoch, offset, strict=True)])
 
-    def _draw_permutation(self, seed: int, epoch: int) -> np.ndarray:
-        return np.random.default_rng([seed, epoch]).permutation(len(self))
+
+@functools.lru_cache(maxsize=2)
+def _permutation(length: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(length)
 
 
 class _Reader(Dataset):
-    """What a reading process holds: the set, without the drawn permutations."""
+    """What a reading process holds; what it refuses is given, not raised: torch would wrap it in a traceback."""
 
     def __init__(self, data: FaceBatches):
         self.faces, self.labels, self.size_px = data.faces, data.labels, data.size_px
 
-    def __getitem__(self, indices: np.ndarray) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
-        return indices, self.faces.load(indices, size_px=self.size_px), self.labels[torch.from_numpy(indices)]
+    def __getitem__(self, indices: np.ndarray) -> tuple[np.ndarray, torch.Tensor, torch.Tensor] | SfaceError:
+        try:
+            return indices, self.faces.load(indices, size_px=self.size_px), self.labels[torch.from_numpy(indices)]
+        except SfaceError as error:
+            return error

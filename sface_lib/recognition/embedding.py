@@ -25,7 +25,6 @@ def image_batches(faces: FaceSet, size_px: int, batch: int) -> Iterator[torch.Te
         yield faces.load(np.arange(start, min(start + batch, len(faces))), size_px=size_px)
 
 
-@torch.inference_mode()
 def embed_batches(
     model: RecognitionModel, batches: Iterable[torch.Tensor], accelerator: Accelerator, fuse: bool = True
 ) -> np.ndarray:
@@ -43,12 +42,12 @@ def embed_batches(
     numpy.ndarray
         float32 `[N, d]`, rows of unit length.
     """
-    with accelerator.autocast():
-        fast = model.to(accelerator.device).for_inference()
-    embed = fast.fused if fuse else fast.single
+    model.to(accelerator.device)  # Outside of inference mode: weights that move inside could take no gradients again.
     rows = []
-    for images in batches:
-        with accelerator.autocast():
+    with torch.inference_mode(), accelerator.autocast():
+        fast = model.for_inference()
+        embed = fast.fused if fuse else fast.single
+        for images in batches:
             rows.append(embed(fast.prepare(images.to(accelerator.device))).cpu().numpy())
     return np.concatenate(rows)
 

@@ -7,7 +7,15 @@ import pandas as pd
 from accelerate import Accelerator
 
 from sface_lib.biometrics import verification_metrics
-from sface_lib.data import FaceBatches, FaceSet, Protocol, split_by_identity, write_protocol, write_selection
+from sface_lib.data import (
+    FaceBatches,
+    FaceSet,
+    Protocol,
+    first_of_class,
+    split_by_identity,
+    write_protocol,
+    write_selection,
+)
 from sface_lib.engine import launch, make_accelerator, read_log
 from sface_lib.errors import InputError
 from sface_lib.files import write_text
@@ -21,6 +29,7 @@ from sface_lib.recognition.training import LOG_FILE, RecognitionTrainer, Validat
 from sface_lib.recognition.weights import open_model
 
 MODEL_FILE = "model.safetensors"
+MOST_JUDGED = 4000  # Images of identities kept aside, all pairs of which are scored.
 
 
 def make_recipe(p: ReportParameters, seed: int) -> RecognitionRecipe:
@@ -77,7 +86,6 @@ def train_recognition(
     accelerator, recipe = make_accelerator(p.precision), make_recipe(p, seed)
     faces, aside = keep_aside(faces, p.validation_identities, seed)
     data = FaceBatches(faces, recipe.size_px)
-    recipe.check(data, strategy, accelerator.num_processes)  # Before a teacher embeds all of it.
     taught = teach(teacher, data, accelerator, recipe.plain_views) if strategy != "CLS" and teacher else None
     trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(out), taught)
     model = trainer.train(_validation(p, aside, judged_on, accelerator))
@@ -88,12 +96,15 @@ def train_recognition(
 
 
 def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
-    """A set without some of its identities, drawn at random, and the set of those; None for no identity.
+    """A set without some of its identities, drawn at random, and images of those; None for no identity.
+
+    All pairs of the latter are scored at every validation: they are the first images of each identity, equally many,
+    and no more than about 4,000 in all.
 
     Raises
     ------
     InputError
-        Fewer than two identities would be left on a side.
+        Fewer than two identities would be left on a side, or those kept aside have one image each.
     """
     if not identities:
         return faces, None
@@ -101,7 +112,14 @@ def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, Fac
     if identities < 2 or total - identities < 2:
         raise InputError(f"validation_identities = {identities} of {total}: keep at least two aside, and leave two")
     parts = split_by_identity(faces.labels, (1 - identities / total, identities / total), seed)
-    return tuple(faces.subset(part) for part in parts)
+    left, aside = (faces.subset(part) for part in parts)
+    aside = aside.subset(first_of_class(aside.labels, max(2, MOST_JUDGED // identities)))
+    if len(aside) == identities:
+        raise InputError(
+            f"the {identities} identities that validation_identities keeps aside have one image each, which make no "
+            "genuine pair; raise it, or min_images"
+        )
+    return left, aside
 
 
 def _validation(
@@ -116,7 +134,7 @@ def _validation(
         raise InputError("validation_interval_steps needs pairs to judge on, or validation_identities above 0")
 
     def accuracy(model: RecognitionModel) -> float:
-        """1 - EER, over the pairs given or over all pairs of the identities kept aside."""
+        """1 - EER, over the pairs given or over all pairs of the images kept aside."""
         if aside is not None:
             embedded = embed_faces(model, aside, accelerator)
             left, right = np.triu_indices(len(embedded), 1)
@@ -145,7 +163,7 @@ def train_anywhere(
     command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
     command += ["--faces", str(faces.path), "--selection", str(selection)]
     if teacher is not None:
-        command += ["--teacher", str(teacher.save(out / "teacher.safetensors"))]
+        command += ["--teacher", str(teacher.as_file(out / "teacher.safetensors"))]
     if judged_on is not None:
         images, pairs = judged_on
         left, right = (tuple(np.array(images.names, object)[side]) for side in (pairs.left, pairs.right))

@@ -142,6 +142,10 @@ class RecognitionModel:
         self.network.to(device)
         return self
 
+    def as_file(self, path: str | Path) -> Path:
+        """A file that holds the model for another process, written to `path` where there is none yet."""
+        return self.save(path)
+
     def save(self, path: str | Path, half: bool = False) -> Path:
         """Write weights, in half precision if asked, with description and input specification in the file's header."""
         return save_weights(

@@ -100,6 +100,10 @@ class OnnxModel(RecognitionModel):
         """SHA-256 of the graph's file; with files beside it whose names begin with its own, of all their hashes."""
         return self._fingerprint
 
+    def as_file(self, path: str | Path) -> Path:
+        """The file that it was read from."""
+        return Path(self.network.path)
+
     def save(self, path: str | Path, half: bool = False) -> Path:
         """Refused: the file that it was read from is the model."""
         raise InputError(f"{self.network.path} is an ONNX graph, which is not written anew; copy the file")

@@ -1,5 +1,6 @@
 """The frozen teacher of KT and CL: its embeddings of what the student sees."""
 
+import functools
 import sys
 
 import numpy as np
@@ -14,7 +15,9 @@ from sface_lib.recognition.models import RecognitionModel
 
 
 class CachedTeacher:
-    """A teacher's embeddings of every image of a set and of its mirror image, computed once, by all processes.
+    """A teacher's embeddings of every image of a set and of its mirror image.
+
+    They are computed once, by all processes together, when they are first needed.
 
     Parameters
     ----------
@@ -26,21 +29,29 @@ class CachedTeacher:
 
     def __init__(self, model: RecognitionModel, data: FaceBatches, accelerator: Accelerator):
         self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
-        shares = np.array_split(np.arange(len(data.faces)), accelerator.num_processes)
-        own = data.faces.subset(shares[accelerator.process_index])
-        views = [self._embed(model, own, accelerator, mirrored) for mirrored in (False, True)]
-        self.views = torch.cat(gather_object([torch.stack(views)]), dim=1)
+        self._model, self._faces, self._accelerator = model, data.faces, accelerator
 
-    @staticmethod
-    def _embed(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, mirrored: bool) -> torch.Tensor:
-        batch = batch_size(accelerator)
+    @functools.cached_property
+    def views(self) -> torch.Tensor:
+        """Unit embeddings float32 `[2, N, d]`: of the images, and of the mirror images."""
+        shares = np.array_split(np.arange(len(self._faces)), self._accelerator.num_processes)
+        own = self._faces.subset(shares[self._accelerator.process_index])
+        views = [self._embed(own, mirrored) for mirrored in (False, True)]
+        return torch.cat(gather_object([torch.stack(views)]), dim=1)
+
+    def prepare(self) -> None:
+        """Compute the embeddings now; every process must call it."""
+        self.views  # noqa: B018 - made when it is asked for
+
+    def _embed(self, faces: FaceSet, mirrored: bool) -> torch.Tensor:
+        batch = batch_size(self._accelerator)
         bar = tqdm(
-            image_batches(faces, model.spec.size_px, batch), total=-(-len(faces) // batch), unit="batch",
+            image_batches(faces, self._model.spec.size_px, batch), total=-(-len(faces) // batch), unit="batch",
             desc="teacher, mirrored" if mirrored else "teacher", file=sys.stderr, mininterval=2, leave=False,
-            disable=not accelerator.is_main_process,
+            disable=not self._accelerator.is_main_process,
         )  # fmt: skip
         seen = (images.flip(3) if mirrored else images for images in bar)
-        return torch.from_numpy(embed_batches(model, seen, accelerator, fuse=False))
+        return torch.from_numpy(embed_batches(self._model, seen, self._accelerator, fuse=False))
 
     def __call__(self, indices: np.ndarray, mirrored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Unit embeddings float32 `[B, d]` of the views that the student sees."""
@@ -59,6 +70,9 @@ class LiveTeacher:
     def __init__(self, model: RecognitionModel, accelerator: Accelerator):
         self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
         self.model, self.accelerator = model.to(accelerator.device), accelerator
+
+    def prepare(self) -> None:
+        """Nothing is computed ahead."""
 
     def __call__(self, indices: np.ndarray, mirrored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """Unit embeddings float32 `[B, d]` of images `[B, 3, S, S]` in 0..255."""

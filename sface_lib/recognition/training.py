@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import nn
 from tqdm import tqdm
 
@@ -29,6 +29,7 @@ from sface_lib.engine import (
     seed_step,
     unflatten,
 )
+from sface_lib.errors import CheckpointError
 from sface_lib.recognition.augment import augment
 from sface_lib.recognition.models import RecognitionModel
 from sface_lib.recognition.recipe import RecognitionRecipe
@@ -104,6 +105,7 @@ class RecognitionTrainer:
             "teacher": teacher.fingerprint if teacher else None,
         }
         self._losses: list[torch.Tensor] = []
+        self._gradient_norm = torch.zeros(())
 
     def _prepare(self, module: nn.Module) -> nn.Module:
         """Move to the device; wrap for several processes only what has parameters."""
@@ -122,16 +124,20 @@ class RecognitionTrainer:
         TrainingError
             The loss is not finite; the last checkpoint stands.
         CheckpointError
-            The folder's checkpoints belong to another recipe, data set or teacher.
+            The folder's checkpoints belong to another recipe, data set, teacher or choice of the model that counts,
+            or not all processes see the same ones.
         """
+        self.identity["keep_best"] = bool(validation and validation.keep_best)
         self._resume()
+        if self.teacher and self.step < self.recipe.steps:
+            self.teacher.prepare()
         main, steps = self.accelerator.is_main_process, self.recipe.steps
         log = JsonLines(self.folder / LOG_FILE, resume_at=self.step) if main else None
         bar = tqdm(
             total=steps, initial=self.step, unit="step", file=sys.stderr, mininterval=2, leave=False,
             desc=self.name, disable=not main,
         )  # fmt: skip
-        started, first = time.perf_counter(), self.step
+        started, first, saved = time.perf_counter(), self.step, self.step
         log_every, save_every = max(1, steps // LOGS_A_RUN), max(1, steps // CHECKPOINTS_A_RUN)
         pieces, history = self.data.walk(self._pieces()), self._history()
         while self.step < steps and not _exhausted(history, validation):
@@ -152,6 +158,9 @@ class RecognitionTrainer:
                 log.write(**row)
             if main and (save or last):
                 self._save()
+                saved = self.step
+        if main and self.step > saved:
+            self._save()  # It was stopped early; called again, it is read.
         bar.close()
         return open_model(self.folder / BEST_FILE) if validation and validation.keep_best else self.model()
 
@@ -186,7 +195,7 @@ class RecognitionTrainer:
                 loss = self._loss(part, *next(pieces)) / len(parts)
                 self.accelerator.backward(loss)
             self._losses.append(loss.detach())
-        self.accelerator.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP_NORM)
+        self._gradient_norm = self.accelerator.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP_NORM)
         self.optimiser.step()
         self.step += 1
 
@@ -200,11 +209,16 @@ class RecognitionTrainer:
             return self.objective(self.network(self.spec.at_the_door(images)), labels.to(device), taught)
 
     def _mean_loss(self) -> float:
-        """Mean loss of the steps since it was last asked for, over all processes; it must be finite."""
-        losses = self.accelerator.reduce(torch.stack(self._losses).double(), "mean").view(-1, self.recipe.parts).sum(1)
+        """Mean loss of the steps since it was last asked for, over all processes.
+
+        All of them must be finite, and the last gradient, which no loss has seen yet.
+        """
+        losses = self.accelerator.reduce(torch.stack(self._losses), "mean").cpu().double()
+        losses = losses.view(-1, self.recipe.parts).sum(1)
         self._losses.clear()
         for step, loss in enumerate(losses.tolist(), start=self.step - len(losses)):
             require_finite({"loss": loss}, step)
+        require_finite({"gradient": self._gradient_norm.item()}, self.step - 1)
         return losses.mean().item()
 
     def _judge(self, validation: Validation, history: list[float]) -> float:
@@ -231,6 +245,12 @@ class RecognitionTrainer:
 
     def _resume(self) -> None:
         loaded = load_checkpoint(self.folder, self.identity)
+        found = gather_object([0 if loaded is None else loaded[1]["step"]])
+        if len(set(found)) > 1:
+            raise CheckpointError(
+                f"the processes find checkpoints of different steps in {self.folder} ({sorted(set(found))}); all "
+                "machines must see one folder"
+            )
         if loaded is None:
             return
         tensors, state = loaded

@@ -1,8 +1,12 @@
 """Training batches: every epoch a permutation, whatever the batch, held in memory or not."""
 
+import pickle
+
 import numpy as np
+import pytest
 
 from sface_lib.data import FaceBatches, open_faces, write_faces
+from sface_lib.errors import BadImageError
 
 
 def test_every_epoch_is_a_permutation_whatever_the_batch(tmp_path, rendered_zip):
@@ -42,3 +46,16 @@ def test_sets_beyond_the_limit_are_not_held(tmp_path, rendered_zip, monkeypatch)
     assert FaceBatches(faces, 16)._pixels is not None
     monkeypatch.setattr("sface_lib.data.batches.MEMORY_LIMIT_BYTES", 12 * 3 * 16**2 - 1)
     assert FaceBatches(faces, 16)._pixels is None
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_bad_image_is_named_wherever_it_is_decoded(tmp_path, held):
+    """Reading processes give their refusal as it is, not in a traceback of theirs."""
+    folder = write_faces(tmp_path / "set", np.zeros((4, 3, 16, 16), np.uint8), np.array([0, 0, 1, 1]))
+    bad = sorted(folder.rglob("*.png"))[2]
+    bad.write_bytes(bad.read_bytes()[:40])
+    with pytest.raises(BadImageError, match="cannot be decoded") as caught:
+        list(FaceBatches(open_faces(folder), 16, held).walk([np.array([0, 1]), np.array([2, 3])]))
+    assert [bad.name in name for name, _ in caught.value.bad] == [True]
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value) and again.bad == caught.value.bad

@@ -156,7 +156,7 @@ def test_parameters_that_make_no_generator_are_refused(changes, sentence):
 
 def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
     own = {"authentic": str(tmp_path)}
-    assert build_parameters("smoke", own, training_only=True).authentic == str(tmp_path)
+    assert build_parameters("smoke", own, only="generator").authentic == str(tmp_path)
     with pytest.raises(ParameterError, match="verifier: 'embedded'"):
         build_parameters("smoke", own)
 

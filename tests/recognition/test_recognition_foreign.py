@@ -230,6 +230,7 @@ def test_an_onnx_graph_embeds_a_set_and_is_its_file(tmp_path, rendered_zip):
         4,
         8,
     )
+    assert model.as_file(tmp_path / "teacher.safetensors") == path and not (tmp_path / "teacher.safetensors").exists()
     with pytest.raises(InputError, match="is an ONNX graph, which is not written anew; copy the file"):
         model.save(tmp_path / "copy.safetensors")
     with pytest.raises(InputError, match="gives no gradients"):

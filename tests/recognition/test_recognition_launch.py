@@ -1,15 +1,19 @@
 """Which models a report trains, from parameters to weights, in this process and in several."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
+from sface_lib import cli
 from sface_lib.cli import main
-from sface_lib.data import FaceBatches, open_faces, place_in_class
+from sface_lib.data import FaceBatches, open_bins, open_faces, place_in_class, write_bin, write_protocol
 from sface_lib.engine import make_accelerator, read_log
 from sface_lib.errors import InputError, ParameterError, TrainingError
-from sface_lib.parameters import ReportParameters, check_parameters
+from sface_lib.parameters import ReportParameters, build_parameters, check_parameters
 from sface_lib.recognition import (
+    launch,
     open_model,
     plan_models,
     resolve_pairs,
@@ -30,7 +34,7 @@ SMALL = {
 
 
 def parameters(**changes) -> ReportParameters:
-    return check_parameters(SMALL | changes, training_only=True)
+    return check_parameters(SMALL | changes, only="recognition")
 
 
 @pytest.fixture
@@ -108,6 +112,49 @@ def test_the_command_trains_what_the_library_trains(tmp_path, faces, capsys):
     assert same_weights(open_model(tmp_path / "run" / "model.safetensors"), own)
 
 
+@pytest.mark.parametrize("asked", [{}, {"validation_interval_steps": 2, "validation_identities": 3}])
+def test_pairs_that_nothing_would_judge_on_are_refused(tmp_path, faces, capsys, asked):
+    settings = [f"--set={name}={value}" for name, value in (SMALL | asked).items()]
+    command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run")]
+    assert main([*command, "--protocol", "pairs.txt", *settings]) == 2
+    assert "nothing would judge on pairs.txt: set validation_interval_steps above 0" in capsys.readouterr().err
+
+
+def test_pairs_of_a_folder_of_bins_judge_a_training_by_itself(tmp_path, faces, capsys):
+    """As they do in a launched training of a report whose protocol is such a folder."""
+    bins = tmp_path / "bins"
+    bins.mkdir()
+    images = faces.load(size_px=32).numpy()
+    for name, at in (("cfp_fp", (0, 1, 0, 8)), ("lfw", (0, 1, 8, 9, 0, 8, 1, 9))):
+        write_bin(bins / f"{name}.bin", images[list(at)], [True, False] if len(at) == 4 else [True, True, False, False])
+    pairs = write_protocol(tmp_path / "pairs.csv", open_bins(bins)[1]["lfw"])
+    command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run")]
+    settings = [f"--set={name}={value}" for name, value in (SMALL | {"validation_interval_steps": 2}).items()]
+    assert main([*command, "--protocol", str(pairs), "--images", str(bins), *settings]) == 0, capsys.readouterr().err
+    assert [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl") if "accuracy" in row] == [2, 4]
+    assert main([*command, "--protocol", str(pairs), *settings]) == 2
+    assert "pairs.csv holds names of images; give the faces that they name by --images" in capsys.readouterr().err
+
+
+def test_a_profile_of_a_whole_report_trains_recognition_alone():
+    p = build_parameters("paper", {"training_steps": "4"}, only="recognition")
+    assert p.generator_resolution_px != 64 and p.generator_weights == "embedded"  # What a report would refuse.
+    with pytest.raises(ParameterError, match="profile 'paper' needs"):
+        build_parameters("paper", {})
+
+
+def test_a_process_that_fails_among_others_ends_at_once(monkeypatch, capfd):
+    """It leaves no group in order, which could wait for processes that wait for it."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    assert main(["recognition", "train", "--faces", "nowhere", "--out", "out"]) == 2 and ended == [2]
+    monkeypatch.setattr(cli, "_train_recognition", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["recognition", "train", "--faces", "nowhere", "--out", "out"])
+    assert ended == [2, 1] and "ZeroDivisionError" in capfd.readouterr().err
+
+
 def test_identities_kept_aside_do_not_train(faces):
     left, aside = keep_aside(faces, 3, seed=0)
     assert len(left.identities) == 5 and len(aside.identities) == 3
@@ -115,6 +162,15 @@ def test_identities_kept_aside_do_not_train(faces):
     for number in (1, 7):
         with pytest.raises(InputError, match=f"validation_identities = {number} of 8: keep at least two aside"):
             keep_aside(faces, number, 0)
+
+
+def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces, monkeypatch):
+    monkeypatch.setattr(launch, "MOST_JUDGED", 9)
+    left, aside = keep_aside(faces, 3, seed=0)
+    assert np.bincount(aside.labels).tolist() == [3, 3, 3] and len(left) == 40
+    singles = faces.subset(np.arange(0, 64, 8))
+    with pytest.raises(InputError, match="the 3 identities that validation_identities keeps aside have one image each"):
+        keep_aside(singles, 3, 0)
 
 
 def test_the_best_model_by_identities_kept_aside_counts_where_asked_for(tmp_path, faces):
@@ -144,6 +200,12 @@ def test_validation_without_anything_to_judge_on_is_refused(tmp_path, faces):
         ({"sweep_images_per_class": "four"}, "sweep_images_per_class = 'four' is not allowed"),
         ({"backbone": "resnet"}, "backbone = 'resnet' is not allowed"),
         ({"grey_share": 1.5}, "grey_share = 1.5 is not allowed"),
+        ({"processes": 3, "generator_batch": 12}, "recognition_batch = 64 cannot be shared by 3 processes of 1 parts"),
+        (
+            {"processes": 2, "recognition_parts": 3},
+            "cannot be shared by 2 processes of 3 parts each; give a multiple of 6",
+        ),
+        ({"processes": 3}, "generator_batch = 16 cannot be shared by 3 processes; give a multiple"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(changes, message):

@@ -1,5 +1,6 @@
 """Losses are the formulas, strategies differ only in what they learn from, and training is exact."""
 
+import dataclasses
 import inspect
 import itertools
 import os
@@ -31,6 +32,7 @@ from sface_lib.recognition import (
     cosface_logits,
     embed_faces,
     resolve_pairs,
+    training,
     untrained_model,
 )
 
@@ -231,6 +233,9 @@ def test_training_stops_when_nothing_new_comes_and_stays_stopped(data, tmp_path)
     learner = trainer(data, tmp_path)
     learner.train(early)
     assert learner.step == 4 and [row["accuracy"] for row in read_log(tmp_path / "log.jsonl")] == [0.6, 0.9, 0.7, 0.8]
+    again = trainer(data, tmp_path)
+    assert same_weights(again.train(early), learner.model()) and again.step == 4
+    assert next(accuracies) == 0.95  # Nothing was judged again.
 
 
 def test_what_cannot_be_trained_is_refused(data, tmp_path):
@@ -249,6 +254,48 @@ def test_what_cannot_be_trained_is_refused(data, tmp_path):
 def test_a_loss_that_is_not_finite_names_the_step(data, tmp_path):
     with pytest.raises(TrainingError, match="loss became (nan|inf) at step"):
         train(data, tmp_path, learning_rate=1e30, steps=20)
+
+
+def test_a_gradient_that_is_not_finite_is_not_stored_as_the_last_weights(data, tmp_path, monkeypatch):
+    """The loss of the last step is finite still: it was computed before the step."""
+    learner = trainer(data, tmp_path, steps=3)
+    monkeypatch.setattr(learner.accelerator, "clip_grad_norm_", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(TrainingError, match="gradient became nan at step 0"):
+        learner.train()
+    assert checkpoints(tmp_path) == []
+
+
+def test_the_choice_of_the_model_that_counts_cannot_change_in_a_folder(data, tmp_path):
+    judged = Validation(lambda model: 0.5, interval_steps=4)
+    trainer(data, tmp_path).train(judged)
+    with pytest.raises(CheckpointError, match="keep_best"):
+        trainer(data, tmp_path).train(dataclasses.replace(judged, keep_best=True))
+
+
+def test_processes_that_see_different_checkpoints_are_refused(data, tmp_path, monkeypatch):
+    """As on two machines, of which only the first has the folder."""
+    monkeypatch.setattr(training, "gather_object", lambda steps: [*steps, 4])
+    with pytest.raises(
+        CheckpointError, match=r"checkpoints of different steps in .* \(\[0, 4\]\); all machines must see"
+    ):
+        train(data, tmp_path)
+
+
+def test_a_teacher_embeds_nothing_before_all_is_checked_and_nothing_for_a_finished_run(data, tmp_path, monkeypatch):
+    accelerator = make_accelerator(FLOAT32)
+
+    def teacher():
+        return CachedTeacher(untrained_model(recipe(seed=9)), data, accelerator)
+
+    finished = train(data, tmp_path / "run", "KT", teacher())
+    monkeypatch.setattr(CachedTeacher, "_embed", lambda *_: pytest.fail("embedded"))
+    assert same_weights(train(data, tmp_path / "run", "KT", teacher()), finished)
+    with pytest.raises(InputError, match="'kt' does not exist"):
+        train(data, tmp_path, "kt", teacher())
+    with pytest.raises(InputError, match="cannot be shared"):
+        train(data, tmp_path, "KT", teacher(), parts=3)
+    with pytest.raises(CheckpointError):
+        train(data, tmp_path / "run", "CL", teacher())
 
 
 def test_training_taught_by_another_teacher_is_not_gone_on_with(data, tmp_path):
@@ -313,3 +360,12 @@ def test_two_processes_train_as_one_does_in_two_parts(tmp_path, rendered_zip):
         views = torch.load(tmp_path / f"views-{name}.pt", weights_only=True)
         assert views.shape == (2, 63, 32)
         np.testing.assert_allclose(views[0], expected, atol=1e-5)
+
+
+def test_a_model_that_has_embedded_can_give_gradients_by_its_images(data):
+    """Weights that inference mode had moved or made could not."""
+    model = untrained_model(recipe())
+    embed_faces(model, data.faces, make_accelerator(FLOAT32))
+    images = torch.zeros(2, 3, 32, 32, requires_grad=True)
+    model.single(model.prepare_differentiable(images)).sum().backward()
+    assert images.grad.abs().sum() > 0 and not any(w.is_inference() for w in model.network.parameters())

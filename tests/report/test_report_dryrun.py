@@ -28,7 +28,7 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     (tmp_path / "bins").mkdir()
     for name in ("lfw", "cfp_fp"):
         write_bin(tmp_path / "bins" / f"{name}.bin", faces.load(np.arange(8)).numpy(), [True, False, True, False])
-    p = check_parameters(TINY, training_only=True)
+    p = check_parameters(TINY, only="generator")
     verifier = untrained_model(make_recipe(p, 0)).save(tmp_path / "verifier.safetensors")
     given = {"authentic": tmp_path / "rec", "protocol": tmp_path / "bins", "verifier": verifier}
     settings = [f"--set={name}={value}" for name, value in (TINY | given).items()]
