@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import gather_object
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -176,15 +177,27 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The newest readable checkpoint, or None where there is none.
+    """The newest readable checkpoint, or None where there is none; every process must ask.
 
     A damaged checkpoint is passed over with a warning for the one before it.
 
     Raises
     ------
     CheckpointError
-        A field of `expected` (configuration, fingerprint) differs from the checkpoint's, or all are damaged.
+        A field of `expected` (configuration, fingerprint) differs from the checkpoint's, all are damaged, or not all
+        processes find the same one.
     """
+    loaded = _newest_checkpoint(folder, expected)
+    steps = set(gather_object([0 if loaded is None else loaded[1]["step"]]))
+    if len(steps) > 1:
+        raise CheckpointError(
+            f"processes find checkpoints of different steps in {folder} ({sorted(steps)}); all machines must see one "
+            "folder"
+        )
+    return loaded
+
+
+def _newest_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
     found = checkpoints(folder)
     for path in found:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm import tqdm
 
@@ -29,7 +29,6 @@ from sface_lib.engine import (
     seed_step,
     unflatten,
 )
-from sface_lib.errors import CheckpointError
 from sface_lib.recognition.augment import augment
 from sface_lib.recognition.models import RecognitionModel
 from sface_lib.recognition.recipe import RecognitionRecipe
@@ -245,12 +244,6 @@ class RecognitionTrainer:
 
     def _resume(self) -> None:
         loaded = load_checkpoint(self.folder, self.identity)
-        found = gather_object([0 if loaded is None else loaded[1]["step"]])
-        if len(set(found)) > 1:
-            raise CheckpointError(
-                f"the processes find checkpoints of different steps in {self.folder} ({sorted(set(found))}); all "
-                "machines must see one folder"
-            )
         if loaded is None:
             return
         tensors, state = loaded

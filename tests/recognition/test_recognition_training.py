@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
+from sface_lib import engine
 from sface_lib.data import FaceBatches, Protocol, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import BadImageError, CheckpointError, InputError, TrainingError
@@ -32,7 +33,6 @@ from sface_lib.recognition import (
     cosface_logits,
     embed_faces,
     resolve_pairs,
-    training,
     untrained_model,
 )
 
@@ -274,7 +274,7 @@ def test_the_choice_of_the_model_that_counts_cannot_change_in_a_folder(data, tmp
 
 def test_processes_that_see_different_checkpoints_are_refused(data, tmp_path, monkeypatch):
     """As on two machines, of which only the first has the folder."""
-    monkeypatch.setattr(training, "gather_object", lambda steps: [*steps, 4])
+    monkeypatch.setattr(engine, "gather_object", lambda steps: [*steps, 4])
     with pytest.raises(
         CheckpointError, match=r"checkpoints of different steps in .* \(\[0, 4\]\); all machines must see"
     ):
