@@ -179,9 +179,11 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
 
 def _import_generator(arguments: argparse.Namespace) -> int:
     """`sface generator import`."""
+    from sface_lib.engine import require_safetensors
     from sface_lib.generator.foreign import import_stylegan2
     from sface_lib.generator.weights import TrainedPair, save_generator, save_pair
 
+    require_safetensors(arguments.out)
     generator, discriminator = import_stylegan2(arguments.pkl)
     if discriminator is None:
         path = save_generator(arguments.out, generator)
@@ -281,7 +283,7 @@ def _train_attributes(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     made.save(arguments.out)
     _say(made.reliability.to_string(float_format="%.3f"))
-    _say(f"Classifier: {arguments.out}, {len(made.names)} attributes")
+    _say(f"Classifier: {arguments.out}, {len(made.names)} attributes, judged on other {made.description['judged_on']}")
     return 0
 
 

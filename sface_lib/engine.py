@@ -8,7 +8,9 @@ newest two are kept, and it is read strictly: a missing or extra field is an err
 import atexit
 import contextlib
 import ctypes
+import datetime
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -21,7 +23,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import InitProcessGroupKwargs, gather_object
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -29,6 +31,7 @@ from sface_lib.errors import CheckpointError, InputError, TrainingError, Weights
 from sface_lib.files import atomic_folder, atomic_path, read_json, write_json
 
 CHECKPOINTS_KEPT = 2
+PATIENCE = datetime.timedelta(days=7)  # Of processes for each other: shares of work differ, one of them packs.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # Of glibc's malloc.h.
 
 
@@ -36,15 +39,31 @@ def make_accelerator(precision: str = "auto") -> Accelerator:
     """An `Accelerator` for this process: any device, any number of processes.
 
     `precision` is "float32", "bf16", or "auto": bf16 autocast where the processor computes in it, float32 elsewhere.
+
+    Raises
+    ------
+    InputError
+        More processes were launched than this machine has devices for, or than can work together on them.
     """
     mixed = "bf16" if precision == "bf16" or (precision == "auto" and bf16_is_fast()) else "no"
     on_cpu = not torch.accelerator.is_available()
     if on_cpu:
         keep_freed_memory()
+    elif int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > torch.accelerator.device_count():
+        raise InputError(
+            f"{os.environ['LOCAL_WORLD_SIZE']} processes were launched on a machine of "
+            f"{torch.accelerator.device_count()} devices; launch one a device"
+        )
     # Accelerate keeps one precision for a process; a notebook whose parameters were changed may ask for another.
     AcceleratorState._reset_state()
     # Accelerate joins launched processes on CPUs only when it is told that it runs on them.
-    accelerator = Accelerator(mixed_precision=mixed, cpu=on_cpu)
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    accelerator = Accelerator(mixed_precision=mixed, cpu=on_cpu, kwargs_handlers=[patience])
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != launched:
+        raise InputError(
+            f"{launched} processes were launched, which cannot work together on {accelerator.device}; use one"
+        )
     atexit.unregister(leave_process_group)
     atexit.register(leave_process_group)
     return accelerator
@@ -84,9 +103,10 @@ def launch(processes: int, command: Sequence[str], log: Path) -> None:
             launched.terminate()  # It ends the processes that it started.
             raise
     if launched.returncode:
-        reasons = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("sface: ")]
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        reasons = [line.partition("sface: ")[2] for line in lines if "sface: " in line]  # Behind a bar, it may be.
         raise TrainingError(
-            reasons[-1].removeprefix("sface: ")
+            reasons[-1]
             if reasons
             else f"{processes} processes ended with code {launched.returncode}; {log} holds what they said"
         )

@@ -86,7 +86,10 @@ class AttributeClassifier(nn.Module):
 
     @property
     def reliability(self) -> pd.DataFrame:
-        """On identities that neither taught nor calibrated: see `calibration.reliability`; indexed by attribute."""
+        """How well each attribute is told: see `calibration.reliability`; indexed by attribute.
+
+        On what `description["judged_on"]` says, identities in the shipped one, which neither taught nor calibrated.
+        """
         return pd.DataFrame(self.description["reliability"]).set_index("attribute").astype(float)
 
     @property
@@ -196,7 +199,7 @@ def open_classifier(path: str | Path = SHIPPED_PATH, embedder: str | Path | None
     WeightsError
         The file is no classifier, or is damaged.
     InputError
-        The embedder is not the one that the head was trained on.
+        The embedder is not the one that the head was trained on, or the classifier needs none.
     """
     try:
         about, state = read_description(path), load_file(path)
@@ -206,13 +209,16 @@ def open_classifier(path: str | Path = SHIPPED_PATH, embedder: str | Path | None
         raise WeightsError(f"{path} holds no attribute classifier; train one with `sface attributes train`")
     head = AttributeHead(names=tuple(about["names"]), **about["head"])
     noted = about["embedder"]
-    if noted.pop("own"):
+    own = noted.pop("own")
+    if own and embedder:
+        raise InputError(f"{path} has a network of its own, so that nothing is embedded by {embedder}; leave it out")
+    if own:
         network, spec = described_network(noted)
         del noted["input"]
         load_strictly(network, unflatten("embedder", state), str(path))
-        model, own = RecognitionModel(network, spec, noted), True
+        model = RecognitionModel(network, spec, noted)
     else:
-        model, own = open_model(embedder or VERIFIER_PATH), False
+        model = open_model(embedder or VERIFIER_PATH)
         if model.fingerprint != noted["fingerprint"]:
             raise InputError(
                 f"{path} was trained on embeddings of another model than {embedder or 'the shipped verifier'}; "

@@ -146,7 +146,8 @@ def train_classifier(
     else:
         model, rows = embedder, embed_faces(embedder, faces, accelerator, fuse=False)
         head = fit_head(rows[taught], values[taught], kept, seed, accelerator)
-    about = {"trained_on": trained_on, "reliability": []}
+    judged_on = "images, of persons who may have taught" if faces.labels is None else "identities"
+    about = {"trained_on": trained_on, "judged_on": judged_on, "reliability": []}
     classifier = AttributeClassifier(model, head.cpu().requires_grad_(False), embedder is None, about)
     _settle(classifier, *((rows[part], values[part]) for part in (calibrated, judged)))
     return classifier

@@ -46,7 +46,7 @@ def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, Trai
     Raises
     ------
     WeightsError
-        The weights draw another size, have fewer classes than the set has identities, or cannot be read.
+        The weights draw another size, have another number of classes than the set has identities, or cannot be read.
     """
     if p.generator_weights == NONE:
         widths = {"channel_base": p.generator_channel_base, "channel_max": p.generator_channel_max}
@@ -59,10 +59,11 @@ def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, Trai
             f"{path.name} draws {spec.resolution_px} px and generator_resolution_px is {p.generator_resolution_px}; "
             f"set generator_resolution_px={spec.resolution_px}, or generator_weights=none to train from the beginning"
         )
-    if spec.n_classes < n_classes:
+    # Class k stands for identity k: of the shipped generator the first identities are always the first classes.
+    if spec.n_classes < n_classes or spec.n_classes > n_classes and p.generator_weights != EMBEDDED:
         raise WeightsError(
-            f"{path.name} has {spec.n_classes} classes and the set {n_classes} identities; "
-            "give weights trained on these identities, or generator_weights=none"
+            f"{path.name} has {spec.n_classes} classes and the set {n_classes} identities, and class k must be the "
+            "k-th; give weights trained on these (sface generator train --selection), or generator_weights=none"
         )
     return spec, start
 
@@ -78,8 +79,9 @@ def open_pair(path: Path, to_train: bool) -> TrainedPair:
     if path.suffix != ".pkl" and to_train:
         return load_pair(path)
     if path.suffix != ".pkl":
+        generator = load_generator(path)
         facts = read_description(path)
-        return TrainedPair(load_generator(path), None, facts.get("kimg", 0.0), 0.0, sha256_of_file(path))
+        return TrainedPair(generator, None, facts.get("kimg", 0.0), 0.0, sha256_of_file(path))
     generator, discriminator = import_stylegan2(path)
     if to_train and discriminator is None:
         raise WeightsError(f"{path} holds no discriminator, so training cannot go on from it; set total_kimg=0")
@@ -127,11 +129,15 @@ def launch_generator(p: ReportParameters, out: Path, selection: Path) -> Trained
 
 
 def grid_writer(folder: Path, n_classes: int) -> Callable[[GeneratorTrainer], None]:
-    """What draws one face of each of some classes at every snapshot, always of the same latents."""
-    classes = np.linspace(0, n_classes - 1, min(GRID_CLASSES, n_classes)).astype(int)
+    """What draws the same faces at every snapshot: one of each of some classes, or some where there are no classes."""
+    if n_classes:
+        classes = np.linspace(0, n_classes - 1, min(GRID_CLASSES, n_classes)).astype(int)
+        indices = np.zeros(len(classes), int)
+    else:
+        classes, indices = np.zeros(GRID_CLASSES, int), np.arange(GRID_CLASSES)
 
     def write(trainer: GeneratorTrainer) -> None:
-        row = draw(trainer.ema, trainer.accelerator, classes, np.zeros(len(classes), int), trainer.recipe.seed)
+        row = draw(trainer.ema, trainer.accelerator, classes, indices, trainer.recipe.seed)
         with atomic_path(folder / f"grid-{trainer.step:09d}.npy") as path:
             np.save(path, row.numpy())
 

@@ -169,7 +169,9 @@ class GeneratorBlock(nn.Module):
     def forward(self, x, image, ws, fixed_noise):
         """`ws` `[N, 3, latent_size]` ([N, 2, ...] in the first block) serve the convolutions and the RGB layer."""
         if not self.first:
-            x, image = self.convolution0(x, ws[:, 0], fixed_noise), double(image)
+            x = self.convolution0(x, ws[:, 0], fixed_noise)
+            with torch.autocast(image.device.type, enabled=False):  # The image stays float32 on its way.
+                image = double(image)
         x = self.convolution1(x, ws[:, -2], fixed_noise)
         rgb = self.to_rgb(x, ws[:, -1])
         return x, rgb if image is None else image + rgb

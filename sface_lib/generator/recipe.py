@@ -66,5 +66,7 @@ def check_trainable(data: FaceBatches, spec: GeneratorSpec, recipe: GeneratorRec
             f"the generator has {spec.n_classes} classes and the set {data.n_classes} identities; "
             "use as many classes as identities"
         )
+    if recipe.label_sampling == "classes" and not data.labelled:
+        raise InputError("label_sampling = 'classes' needs a set with labels; use 'images'")
     if recipe.label_sampling not in ("images", "classes"):
         raise InputError(f"label_sampling = {recipe.label_sampling!r}: use 'images' or 'classes'")

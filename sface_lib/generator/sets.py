@@ -1,4 +1,4 @@
-"""Whole synthetic sets on disk: drawn class by class, over processes, resumable."""
+"""Whole synthetic sets on disk: those of classes drawn class by class, over processes, resumable."""
 
 import dataclasses
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from sface_lib.data import encode_png
@@ -23,6 +24,7 @@ from sface_lib.generator.sampling import draw, draw_mixed
 from sface_lib.generator.steering import Steering
 
 RECIPE_FILE = "generate.json"
+MOST_NAMED = 5  # Classes in a refusal.
 MOST_ROUNDS = 20  # Times the wanted number of images that a class may try before it is given up.
 
 
@@ -98,11 +100,14 @@ def generate_set(
     missing = [group for group in order.groups() if not all(_place(folder, c).is_dir() for c in group)]
     own = missing[accelerator.process_index :: accelerator.num_processes]
     accelerator.wait_for_everyone()
+    short: list[tuple[int, int]] = []
     for group in tqdm(own, unit="batch", desc="generate", disable=not accelerator.is_main_process):
         for label, images in _draw_group(generator, accelerator, order, group, steering, aligned).items():
-            if not _place(folder, label).is_dir():
+            if len(images) < order.per_class:
+                short.append((label, len(images)))
+            elif not _place(folder, label).is_dir():
                 _write_class(_place(folder, label), images)
-    accelerator.wait_for_everyone()
+    _refuse_short(sorted(gather_object(short)), order)
     if zipped and accelerator.is_main_process:
         pack_set(folder, out)
         shutil.rmtree(folder)
@@ -154,7 +159,7 @@ def _place(folder: Path, label: int) -> Path:
 
 
 def _draw_group(generator, accelerator, order: Order, group: np.ndarray, steering, aligned):
-    """Images of some classes: class -> [(index, image)], `per_class` of each."""
+    """Images of some classes: class -> [(index, image)], `per_class` of each, or fewer where no more pass."""
     kept: dict[int, list[tuple[int, torch.Tensor]]] = {int(label): [] for label in group}
     for attempt in range(MOST_ROUNDS):
         short = [label for label, images in kept.items() if len(images) < order.per_class]
@@ -167,12 +172,20 @@ def _draw_group(generator, accelerator, order: Order, group: np.ndarray, steerin
             for at in np.flatnonzero(_passed(images, labels[part], steering, aligned)):
                 kept[int(labels[part][at])].append((int(indices[part][at]), images[at]))
         if all(len(images) >= order.per_class for images in kept.values()):
-            return {label: images[: order.per_class] for label, images in kept.items()}
-    label = min(kept, key=lambda c: len(kept[c]))
-    raise InputError(
-        f"class {label} gave {len(kept[label])} of {order.per_class} images that pass in "
-        f"{MOST_ROUNDS * order.per_class} tries; lower the score or widen the alignment, or take more steps"
-    )
+            break
+    return {label: images[: order.per_class] for label, images in kept.items()}
+
+
+def _refuse_short(short: list[tuple[int, int]], order: Order) -> None:
+    """Name the classes (and how many images of them pass) that the filter leaves too few of; all others are drawn."""
+    if short:
+        named = "; ".join(f"class {label} gave {passed}" for label, passed in short[:MOST_NAMED])
+        more = f" and {len(short) - MOST_NAMED} further classes" if len(short) > MOST_NAMED else ""
+        raise InputError(
+            f"{named}{more} of {order.per_class} images that pass in {MOST_ROUNDS * order.per_class} tries, and the "
+            f"other {order.classes - len(short)} classes are drawn; lower the score or widen the alignment, or take "
+            "more steps, into another place"
+        )
 
 
 def _passed(images: torch.Tensor, labels: np.ndarray, steering: Steering | None, aligned: float | None) -> np.ndarray:

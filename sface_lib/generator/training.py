@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +94,7 @@ class GeneratorTrainer:
             "data": data.fingerprint,
             "start": start.fingerprint if start else None,
         }
+        self._ahead: Iterator | None = None  # Images and labels of the steps to come, while training.
         self._pending: list[torch.Tensor] = []
         self._since_snapshot: list[np.ndarray] = []
 
@@ -126,6 +127,8 @@ class GeneratorTrainer:
             desc="generator", disable=not self.accelerator.is_main_process,
         )  # fmt: skip
         started, start_step = time.perf_counter(), self.step
+        rows, steps = self._rows(), range(self.step, self.recipe.total_steps)
+        self._ahead = self.data.walk(self._positions(step)[rows] for step in steps)
         while self.step < self.recipe.total_steps:
             self._train_step()
             bar.update()
@@ -141,6 +144,7 @@ class GeneratorTrainer:
                 on_snapshot(self)
                 self._save()
         bar.close()
+        self._ahead = None
         self.accelerator.wait_for_everyone()
         self._centre()
         return self.ema
@@ -169,18 +173,25 @@ class GeneratorTrainer:
         if self.step % CONTROL_STEPS == 0 and self.recipe.ada_target > 0:
             self._adapt()
 
+    def _rows(self) -> slice:
+        """The rows of a batch that this process computes."""
+        per_rank = self.recipe.batch // self.accelerator.num_processes
+        return slice(self.accelerator.process_index * per_rank, (self.accelerator.process_index + 1) * per_rank)
+
+    def _positions(self, step: int) -> np.ndarray:
+        """Positions of a step's authentic images, of all processes."""
+        return self.data.shuffled(self.recipe.seed, step * self.recipe.batch, self.recipe.batch)
+
     def _draw_batch(self):
         """This process's share of the step's images, labels, latents and transforms.
 
         The whole batch is drawn by every process, as a function of (seed, step), so that any number of processes sees
         the same samples.
         """
-        rank, recipe, step = self.accelerator.process_index, self.recipe, self.step
-        seed_step(recipe.seed, step, rank)  # The noise of the layers.
+        recipe, step, share = self.recipe, self.step, self._rows()
+        seed_step(recipe.seed, step, self.accelerator.process_index)  # The noise of the layers.
         random = np.random.default_rng([recipe.seed, step])
-        per_rank = recipe.batch // self.accelerator.num_processes
-        share = slice(rank * per_rank, (rank + 1) * per_rank)
-        indices = self.data.shuffled(recipe.seed, step * recipe.batch, recipe.batch)
+        indices = self._positions(step)
         if recipe.label_sampling == "images":
             fake_labels = random.permutation(self.data.labels.numpy()[indices])
         else:
@@ -192,7 +203,7 @@ class GeneratorTrainer:
             draw_transforms(random, recipe.batch, p, self.spec.resolution_px).part(share) if p > 0 else None
             for _ in range(2)
         ]
-        real, labels = self.data.images(indices[share])
+        real, labels = self.data.images(indices[share]) if self._ahead is None else next(self._ahead)[1:]
         real = to_unit_range(real)
         real = torch.where(torch.from_numpy(flip[share])[:, None, None, None], real.flip(3), real)
         arrays = real, labels, torch.from_numpy(z[:, share]), torch.from_numpy(fake_labels[share])

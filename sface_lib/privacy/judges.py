@@ -55,7 +55,7 @@ def open_judges(verifier: str, second: str, accelerator: Accelerator) -> list[Ju
         judges.append(_judge("dlib", open_dlib_model(), dlib_file(), accelerator))
     elif second not in (AUTO, NONE):
         judges.append(_judge("second verifier", open_model(second), second, accelerator))
-    if len({judge.sha256 for judge in judges}) < len(judges):
+    if len({judge.model.fingerprint for judge in judges}) < len(judges):
         raise InputError(f"second_verifier is the verifier ({path}), which would only repeat it; give another model")
     return [*judges, Judge(PIXELS, None, None, pixel_embeddings)]
 

@@ -18,6 +18,7 @@ SELECTION = "data/selection.csv"
 PAIRS = "data/pairs.csv"
 SYNTHETIC = "data/synthetic.zip"
 CORRECT = "data/correct.csv"
+FILTERED = "data/filtered-"
 IMAGES_CONTROL, IMAGES_HELD_OUT = 10, 5
 
 
@@ -40,7 +41,7 @@ def synthetic_faces(stage: Any) -> FaceSet:
 
 def filtered_file(fmr: float) -> str:
     """Where notebook 03 leaves the positions that a filter keeps of the synthetic set."""
-    return f"data/filtered-{fmr:g}.csv"
+    return f"{FILTERED}{fmr:g}.csv"
 
 
 def filtered_name(fmr: float) -> str:
@@ -50,7 +51,7 @@ def filtered_name(fmr: float) -> str:
 
 def filtered_sets(stage: Any) -> dict[str, np.ndarray]:
     """For each filter of notebook 03 the name of its model and the positions that it keeps of the synthetic set."""
-    rates = sorted({row["control images above"] for row in stage.result("03_privacy")["remedy"]})
+    rates = sorted(float(name.removeprefix(FILTERED).removesuffix(".csv")) for name in stage.inputs(FILTERED))
     return {
         filtered_name(fmr): pd.read_csv(stage.input(filtered_file(fmr)))["position"].to_numpy(np.int64) for fmr in rates
     }

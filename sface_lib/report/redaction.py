@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from sface_lib.data.layout import IMAGE_SUFFIXES, find_layout
 from sface_lib.data.sources import open_source
 from sface_lib.errors import FacesError
@@ -13,6 +15,18 @@ WITHHELD = "[name withheld]"
 SHORTEST_NAME = 3
 LARGEST_PAIRS_FILE = 64 << 20
 WORD = re.compile(r"[^\W_]+")
+NO_NAMES = {
+    "face",
+    "faces",
+    "image",
+    "images",
+    "img",
+    "photo",
+    "picture",
+    "frame",
+    "crop",
+    "aligned",
+}  # As in face_0001.jpg.
 
 
 class Redactor:
@@ -75,7 +89,7 @@ def _people(files: Iterable[str], least_words: int = 2) -> set[str]:
     """Names that images are called by, as in Ann_Lee_0001.jpg."""
     stems = (PurePosixPath(file).stem for file in files if file.lower().endswith(IMAGE_SUFFIXES))
     people = {re.sub(r"[\W_\d]+$", "", stem) for stem in stems}
-    return {person for person in people if len(WORD.findall(person)) >= least_words}
+    return {person for person in people - NO_NAMES if len(WORD.findall(person)) >= least_words}
 
 
 def _fields(path: Path) -> set[str]:
@@ -84,6 +98,8 @@ def _fields(path: Path) -> set[str]:
         return set()
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = text.splitlines()
+    if {"identity", "group"} <= {field.strip().strip('"') for field in (lines or [""])[0].split(",")}:
+        return set(pd.read_csv(path, dtype=str)["identity"].dropna())
     header = {"left", "right", "same", "fold"}
     fields = {field.strip().strip('"') for line in lines for field in re.split(r"[\t,]", line)} - header
     folders = {PurePosixPath(field).parent.name if "/" in field else field for field in fields}

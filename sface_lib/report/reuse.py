@@ -13,6 +13,7 @@ import nbformat
 from sface_lib.errors import RunError
 from sface_lib.report.contents import describe_path
 from sface_lib.report.runfolder import RunFolder
+from sface_lib.report.stages import HANDED_OVER
 
 
 def stage_key(
@@ -27,7 +28,7 @@ def stage_key(
     Parameters
     ----------
     parameters
-        The stage's parameters; those that are inputs count by their contents, not by their path.
+        The stage's parameters; those that are one path each count by its contents, not by the path.
     notebook
         The notebook; the sources of its cells count, metadata and outputs do not.
     library
@@ -35,16 +36,22 @@ def stage_key(
     inputs
         SHA-256 of the files and folders outside the run folder, by parameter name.
     needs
-        Records of the stages that it reads, by name.
+        What it reads of earlier stages, by name: see `what_is_read`.
     """
     parts = {
         "parameters": {name: value for name, value in parameters.items() if name not in inputs},
         "notebook": _notebook_sources(notebook),
         "library": library,
         "inputs": dict(inputs),
-        "needs": {name: [record["results"], record["outputs"]] for name, record in needs.items()},
+        "needs": dict(needs),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:
+    """The part of a stage's record that another one reads: data and weights, and its results where it reads those."""
+    files = {name: facts for name, facts in record["outputs"].items() if name.startswith(HANDED_OVER)}
+    return {"files": files} if files_only else {"files": files, "results": record["results"]}
 
 
 def _notebook_sources(path: Path) -> list[list[str]]:

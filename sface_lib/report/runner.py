@@ -23,7 +23,7 @@ from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
-from sface_lib.report.reuse import reuse, stage_key
+from sface_lib.report.reuse import reuse, stage_key, what_is_read
 from sface_lib.report.runfolder import RunFolder
 from sface_lib.report.stage import unfinish
 from sface_lib.report.stages import StageSpec
@@ -83,7 +83,7 @@ def _run_stage(
 ) -> None:
     """Reuse a stage, or compute it."""
     name = spec.name
-    needs = {need: folder.read_record(need) for need in spec.needs}
+    needs = {need: what_is_read(folder.read_record(need), need in spec.files_only) for need in spec.needs}
     source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
     read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
     key = stage_key(parameters, source, hashes["library"], read, needs)

@@ -17,13 +17,12 @@ from sface_lib.report.contents import describe_library, describe_path
 from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.report.kernel import machine_facts, take_parameters
 from sface_lib.report.plain import to_plain
-from sface_lib.report.stages import STAGES
+from sface_lib.report.stages import HANDED_OVER, STAGES
 
 SCHEMA_VERSION = 1
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
 MARGIN_INCHES = 0.1  # Around a figure.
-HANDED_OVER = ("data/", "weights/")
 
 
 class Stage:
@@ -76,6 +75,8 @@ class Stage:
         RunError
             That stage has not finished in this run folder, or this stage does not declare that it reads it.
         """
+        if stage in {spec.name: spec.files_only for spec in STAGES}.get(self.name, ()):
+            raise RunError(f"{self.name} declares to read files of {stage} alone; change sface_lib/report/stages.py")
         return self._read_record(stage)["results"]
 
     def input(self, name: str) -> Path:
@@ -93,6 +94,11 @@ class Stage:
             if any(path.is_relative_to(self.run_dir / output) for output in record["outputs"]):
                 return path
         raise RunError(f"{name} is not in {self.run_dir}; run notebook {' or '.join(needs) or 'that writes it'} first")
+
+    def inputs(self, start: str) -> list[str]:
+        """Names of the files and folders that earlier stages wrote, of those whose names begin so."""
+        records = [read_json(self._record(need)) for need in self._needs() if self._record(need).exists()]
+        return sorted(name for record in records for name in record["outputs"] if name.startswith(start))
 
     def output(self, name: str) -> Path:
         """Register a file or folder that this stage writes; give its path, free and with its parents made.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from sface_lib.errors import InputError, RunError
 
+HANDED_OVER = ("data/", "weights/")  # Folders of what a stage writes for others.
+
 
 @dataclass(frozen=True)
 class StageSpec:
@@ -18,25 +20,28 @@ class StageSpec:
         Its heading in tables and where the notebook could not be read.
     needs
         Names of the earlier stages whose results or files it reads; a change in one of them makes it run again.
+    files_only
+        Those of them whose files it reads and no results: what they measured and how fast may change.
     """
 
     name: str
     title: str
     needs: tuple[str, ...] = ()
+    files_only: tuple[str, ...] = ()
 
 
+_DATA, _GENERATION, _PRIVACY, _TRAINING, _EVALUATION, _ATTRIBUTES = (
+    "01_data", "02_generation", "03_privacy", "04_training", "05_evaluation", "06_attributes"
+)  # fmt: skip
+_BOTH_SETS = (_DATA, _GENERATION)
 STAGES = (
-    StageSpec("01_data", "Data"),
-    StageSpec("02_generation", "Generation", ("01_data",)),
-    StageSpec("03_privacy", "Privacy", ("01_data", "02_generation")),
-    StageSpec("04_training", "Training", ("01_data", "02_generation", "03_privacy")),
-    StageSpec("05_evaluation", "Evaluation", ("01_data", "02_generation", "03_privacy", "04_training")),
-    StageSpec("06_attributes", "Attributes", ("01_data", "02_generation", "05_evaluation")),
-    StageSpec(
-        "07_summary",
-        "Summary",
-        ("01_data", "02_generation", "03_privacy", "04_training", "05_evaluation", "06_attributes"),
-    ),
+    StageSpec(_DATA, "Data"),
+    StageSpec(_GENERATION, "Generation", (_DATA,), (_DATA,)),
+    StageSpec(_PRIVACY, "Privacy", _BOTH_SETS, _BOTH_SETS),
+    StageSpec(_TRAINING, "Training", (*_BOTH_SETS, _PRIVACY), (*_BOTH_SETS, _PRIVACY)),
+    StageSpec(_EVALUATION, "Evaluation", (*_BOTH_SETS, _PRIVACY, _TRAINING), _BOTH_SETS),
+    StageSpec(_ATTRIBUTES, "Attributes", (*_BOTH_SETS, _EVALUATION), (*_BOTH_SETS, _EVALUATION)),
+    StageSpec("07_summary", "Summary", (*_BOTH_SETS, _PRIVACY, _TRAINING, _EVALUATION, _ATTRIBUTES)),
 )
 
 

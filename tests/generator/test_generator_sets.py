@@ -334,9 +334,22 @@ def test_a_filtered_set_that_was_stopped_goes_on_to_the_very_same_files(generato
 
 def test_a_score_out_of_reach_says_so(generator, model, targets, tmp_path):
     steering = Steering(model, targets, steps=0, least_score=1.0)
-    with pytest.raises(InputError, match=r"class 0 gave 0 of 1 images that pass in 20 tries; lower the score"):
+    with pytest.raises(InputError, match=r"class 0 gave 0 of 1 images that pass in 20 tries, and the other 0"):
         made(tmp_path / "set", generator, Order(1, 1), steering=steering)
     assert list(content(tmp_path / "set")) == [sets.RECIPE_FILE]
+
+
+def test_a_class_out_of_reach_does_not_keep_others_from_being_drawn(generator, tmp_path, monkeypatch):
+    whole = content(made(tmp_path / "whole", generator))
+    monkeypatch.setattr(sets, "_passed", lambda images, labels, *_: ~np.isin(labels, [1, 3]))
+    with pytest.raises(
+        InputError, match="^class 1 gave 0; class 3 gave 0 of 3 images .* the other 3 classes are drawn"
+    ):
+        made(tmp_path / "set", generator)
+    found = content(tmp_path / "set")
+    assert {name: whole[name] for name in found} == found and {name[:7] for name in found if "/" in name} == {
+        "0000000", "0000002", "0000004"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", [{"steps": -1}, {"stride": 0}, {"stride": 1}, {"least_score": 1.1}])

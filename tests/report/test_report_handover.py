@@ -27,6 +27,9 @@ class Folder:
 
     input = output
 
+    def inputs(self, start):
+        return sorted(f"data/{path.name}" for path in self.folder.glob(f"{start}*"))
+
 
 def pairs_of(faces, rows):
     left, right, same, fold = zip(*rows, strict=True)
@@ -52,9 +55,8 @@ def test_pairs_of_several_benchmarks_come_back_with_their_images(tmp_path):
 
 
 def test_filtered_sets_come_back_by_the_name_of_the_model_that_learns_from_them(tmp_path):
-    """The remedy has a row for each judge; a filter that keeps nothing is a set without images."""
+    """A filter that keeps nothing is a set without images."""
     stage = Folder(tmp_path)
-    stage.result = {"03_privacy": {"remedy": [{"control images above": fmr} for fmr in (0.5, 0.5, 0.05)]}}.__getitem__
     for fmr, kept in ((0.5, []), (0.05, [3, 1, 4])):
         pd.DataFrame({"position": kept}).to_csv(stage.output(handover.filtered_file(fmr)), index=False)
     found = handover.filtered_sets(stage)

@@ -76,3 +76,14 @@ def test_a_damaged_archive_has_no_names_and_is_no_error(tmp_path):
         archive.add(__file__, "Ann_Lee/1.jpg")
     (tmp_path / "cut.tar").write_bytes((tmp_path / "set.tar").read_bytes()[:700])
     assert collect_names([tmp_path / "set.tar"]) >= {"Ann_Lee"} and collect_names([tmp_path / "cut.tar"]) == set()
+
+
+def test_a_table_of_groups_withholds_its_identities_and_neither_columns_nor_groups(tmp_path):
+    (tmp_path / "groups.csv").write_text("group,identity\nwomen,Ann_Lee\nAsian,Bea\n")
+    assert collect_names([tmp_path / "groups.csv"]) == {"Ann_Lee", "Bea"}
+
+
+def test_what_images_are_usually_called_is_no_name(tmp_path):
+    (tmp_path / "pairs.txt").write_text("face_0001.jpg 1\nimg_2.png 1\nBea_0001.jpg 0\nimage3.jpg 0\n")
+    redact = Redactor(collect_names([tmp_path / "pairs.txt"]))
+    assert redact("The face in this image is that of Bea.") == "The face in this image is that of [name withheld]."

@@ -1,5 +1,6 @@
 """A stage is reused when, and only when, nothing that it depends on has changed."""
 
+import re
 import shutil
 
 import nbformat
@@ -7,8 +8,10 @@ import pytest
 from report_workshop import Workshop
 
 from sface_lib.errors import InputError, RunError
-from sface_lib.report import runner
+from sface_lib.report import Stage, runner
 from sface_lib.report.contents import describe_path
+from sface_lib.report.reuse import what_is_read
+from sface_lib.report.stages import STAGES, notebooks_folder
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +139,42 @@ def test_a_linked_identity_folder_counts_by_its_contents(tmp_path):
     before = describe_path(tmp_path / "set")
     (tmp_path / "elsewhere" / "1.jpg").write_text("b")
     assert before["files"] >= 1 and describe_path(tmp_path / "set")["sha256"] != before["sha256"]
+
+
+def test_files_that_are_read_with_a_file_count_with_it(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"graph")
+    (tmp_path / "train.rec").write_bytes(b"records")
+    alone = [describe_path(tmp_path / name) for name in ("model.onnx", "train.rec")]
+    (tmp_path / "model.onnx.data").write_bytes(b"tensors")
+    (tmp_path / "train.idx").write_bytes(b"index")
+    (tmp_path / "other.idx").write_bytes(b"no part of it")
+    together = [describe_path(tmp_path / name) for name in ("model.onnx", "train.rec")]
+    assert [found["files"] for found in alone + together] == [1, 1, 2, 2] and alone != together
+    (tmp_path / "model.onnx.data").write_bytes(b"others!")
+    assert describe_path(tmp_path / "model.onnx") != together[0]
+
+
+def test_who_reads_files_alone_does_not_run_again_for_other_results(copy):
+    """What a stage measured may change, and how fast it was, with equal data and weights."""
+    record = {
+        "results": {"seconds": 1.0},
+        "outputs": {"data/a.zip": {"sha256": "a"}, "figures/x.png": {"sha256": "x"}},
+    }
+    slower = record | {"results": {"seconds": 2.0}}
+    redrawn = record | {"outputs": record["outputs"] | {"figures/x.png": {"sha256": "y"}}}
+    other = record | {"outputs": {"data/a.zip": {"sha256": "b"}}}
+    for files_only, same in ((True, [True, True, False]), (False, [False, True, False])):
+        first = what_is_read(record, files_only)
+        assert [what_is_read(changed, files_only) == first for changed in (slower, redrawn, other)] == same
+
+
+def test_a_stage_may_not_read_results_that_it_declares_not_to(tmp_path):
+    """Else it would be reused though they had changed."""
+    source = {spec.name: (notebooks_folder() / f"{spec.name}.ipynb").read_text() for spec in STAGES}
+    for spec in STAGES:
+        assert set(spec.files_only) <= set(spec.needs)
+        read = set(re.findall(r'stage\.result\(\\"(\w+)\\"\)', source[spec.name]))
+        assert read <= set(spec.needs) - set(spec.files_only)
+    stage = Stage("04_training", tmp_path, None)
+    with pytest.raises(RunError, match="04_training declares to read files of 03_privacy alone"):
+        stage.result("03_privacy")

@@ -51,8 +51,8 @@ def test_a_path_of_the_user_is_no_reason_to_ask_for_parameters_of_other_stages(t
 
 
 def test_an_unfinished_stage_is_named_with_the_remedy(tmp_path):
-    with pytest.raises(RunError, match="01_data, which has not finished in .*; run notebook 01_data first"):
-        own(tmp_path, "02_generation").result("01_data")
+    with pytest.raises(RunError, match="04_training, which has not finished in .*; run notebook 04_training first"):
+        own(tmp_path, "05_evaluation").result("04_training")
 
 
 def test_reading_a_stage_that_is_not_declared_is_refused(tmp_path):
