@@ -1,14 +1,17 @@
 """Checkpoints are whole or absent, logs continue where training does, draws are a function of their place."""
 
 import json
+import types
 
 import pytest
 import torch
 
+from sface_lib import engine
 from sface_lib.engine import (
     JsonLines,
     checkpoints,
     flatten,
+    launch,
     load_checkpoint,
     load_optimiser,
     load_strictly,
@@ -18,7 +21,7 @@ from sface_lib.engine import (
     save_checkpoint,
     seed_step,
 )
-from sface_lib.errors import CheckpointError, TrainingError, WeightsError
+from sface_lib.errors import CheckpointError, InputError, TrainingError, WeightsError
 from sface_lib.files import atomic_path, write_json
 
 TENSORS = {"a": torch.arange(3.0)}
@@ -108,3 +111,54 @@ def test_a_file_is_whole_or_absent(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_that_cannot_work_together_are_refused(monkeypatch):
+    """Else each of them would train alone, all in one folder."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(engine, "Accelerator", lambda **_: types.SimpleNamespace(num_processes=1, device="mps"))
+    with pytest.raises(InputError, match="2 processes were launched, which cannot work together on mps; use one"):
+        make_accelerator()
+
+
+def test_more_processes_than_devices_are_refused(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="2 processes were launched on a machine of 1 devices; launch one a device"):
+        make_accelerator("float32")
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        (r"printf 'x\n\rKT:  10%%|#   |' >&2; echo 'sface: the disk is full' >&2; exit 2", "^the disk is full$"),
+        (r"printf '\rKT:  10%%|#   |\377' >&2; exit 3", "^2 processes ended with code 3; .*launch.log holds what"),
+    ],
+)
+def test_bars_of_launched_processes_are_shown_and_the_reason_behind_one_is_told(
+    tmp_path, monkeypatch, capsys, says, told
+):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    with pytest.raises(TrainingError, match=told):
+        launch(2, ["recognition"], tmp_path / "work" / "launch.log")
+    assert "\rKT:  10%|#   |" in capsys.readouterr().err
+    assert b"\rKT:  10%|#   |" in (tmp_path / "work" / "launch.log").read_bytes()
+
+
+def test_a_launch_that_is_stopped_ends_what_it_started(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\ntrap 'touch {tmp_path}/ended; exit 1' TERM\nprintf '\\r0%%' >&2\nsleep 30 & wait\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stderr", types.SimpleNamespace(write=stop, flush=lambda: None))
+    with pytest.raises(KeyboardInterrupt):
+        launch(2, ["recognition"], tmp_path / "launch.log")
+    assert (tmp_path / "ended").exists()

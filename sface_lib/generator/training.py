@@ -189,9 +189,11 @@ class GeneratorTrainer:
         the same samples.
         """
         recipe, step, share = self.recipe, self.step, self._rows()
+        indices = self._positions(step)
+        # Before the seed: reading processes that are started take a number of torch's.
+        real, labels = self.data.images(indices[share]) if self._ahead is None else next(self._ahead)[1:]
         seed_step(recipe.seed, step, self.accelerator.process_index)  # The noise of the layers.
         random = np.random.default_rng([recipe.seed, step])
-        indices = self._positions(step)
         if recipe.label_sampling == "images":
             fake_labels = random.permutation(self.data.labels.numpy()[indices])
         else:
@@ -203,7 +205,6 @@ class GeneratorTrainer:
             draw_transforms(random, recipe.batch, p, self.spec.resolution_px).part(share) if p > 0 else None
             for _ in range(2)
         ]
-        real, labels = self.data.images(indices[share]) if self._ahead is None else next(self._ahead)[1:]
         real = to_unit_range(real)
         real = torch.where(torch.from_numpy(flip[share])[:, None, None, None], real.flip(3), real)
         arrays = real, labels, torch.from_numpy(z[:, share]), torch.from_numpy(fake_labels[share])

@@ -196,6 +196,10 @@ def test_a_classifier_with_its_own_network_comes_back_as_it_was(tmp_path, faces,
     again = open_classifier(found.save(tmp_path / "again.safetensors"))
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "own.safetensors").read_bytes()
     assert again.head.dropout == classifier.head.dropout
+    with pytest.raises(
+        InputError, match="has a network of its own, so that nothing is embedded by r50.pth; leave it out"
+    ):
+        open_classifier(tmp_path / "own.safetensors", "r50.pth")
 
 
 def test_a_head_on_another_models_embeddings_comes_back_with_that_model(tmp_path, faces):

@@ -1,5 +1,6 @@
 """A generator's training that is stopped, in any way, ends as if it had not been."""
 
+import dataclasses
 import hashlib
 import os
 import signal
@@ -8,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from sface_lib.data import FaceBatches, open_faces
+from sface_lib.data import FaceBatches, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import CheckpointError, InputError, TrainingError
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
+from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, grid_writer
 
 SPEC = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 
@@ -138,3 +140,27 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_keeps_the_checkpoint(
 def test_fewer_images_than_a_batch_are_refused(faces, tmp_path):
     with pytest.raises(InputError, match="24 images, fewer than generator_batch = 32"):
         trainer(faces, tmp_path, 5, batch=32)
+
+
+def test_images_that_are_decoded_ahead_train_the_same_weights(faces, tmp_path):
+    made = []
+    for held in (True, False):
+        data = FaceBatches(open_faces(faces), 16, held)
+        made.append(GeneratorTrainer(data, SPEC, recipe(5), make_accelerator("float32"), tmp_path / str(held)))
+        made[-1].train()
+    first, second = map(weights_of, made)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_generator_without_classes_shows_faces_and_draws_no_classes(faces, tmp_path):
+    pixels = open_faces(faces).load()
+    data = FaceBatches(open_faces(write_faces(tmp_path / "plain.zip", pixels)), 16)
+    spec = dataclasses.replace(SPEC, n_classes=0)
+    learner = GeneratorTrainer(data, spec, recipe(5), make_accelerator("float32"), tmp_path / "run")
+    learner.train(grid_writer(tmp_path, 0))
+    row = np.load(tmp_path / "grid-000000005.npy")
+    assert row.shape[0] == 12 and len(np.unique(row.reshape(12, -1), axis=0)) == 12
+    with pytest.raises(InputError, match="label_sampling = 'classes' needs a set with labels; use 'images'"):
+        GeneratorTrainer(
+            data, spec, recipe(5, label_sampling="classes"), make_accelerator("float32"), tmp_path / "classes"
+        )
