@@ -118,14 +118,22 @@ def demographic_groups(stage: Any) -> dict[int, str]:
         return {int(k): f"{row.ancestry}, {'men' if row.Male == 1 else 'women'}" for k, row in truth.iterrows()}
     if not p.groups:
         return {}
-    table, identities = pd.read_csv(p.groups, dtype=str), given_pairs(stage)[0].identities
-    if not {"identity", "group"} <= set(table.columns):
-        raise InputError(f"groups = '{p.groups}' has the columns {list(table.columns)}; give identity and group")
-    named = dict(zip(table["identity"], table["group"], strict=True))
+    named, identities = read_groups(p.groups), given_pairs(stage)[0].identities
     found = {label: named[name] for label, name in enumerate(identities) if name in named}
     if not found:
         raise InputError(f"groups = '{p.groups}' names none of the evaluated identities, such as {identities[:1]}")
     return found
+
+
+def read_groups(path: str) -> dict[str, str]:
+    """Group of each identity, by name; raises `InputError` where the table lacks its columns or is none."""
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise InputError(f"groups = '{path}' cannot be read as CSV: {error}") from None
+    if not {"identity", "group"} <= set(table.columns):
+        raise InputError(f"groups = '{path}' has the columns {list(table.columns)}; give identity and group")
+    return dict(zip(table["identity"], table["group"], strict=True))
 
 
 def write_correct(stage: Any, correct: Mapping[str, Mapping[str, np.ndarray]]) -> None:

@@ -11,19 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib import parameters as model
-from sface_lib.errors import WeightsError
+from sface_lib.errors import InputError
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
-MODELS = ("verifier", "second_verifier", "teacher", "identity_model", "generator_weights", "attribute_classifier")
-OPEN_MODELS = """
+OPENED = (
+    "verifier", "second_verifier", "teacher", "identity_model", "generator_weights", "attribute_classifier",
+    "attribute_sets", "groups",
+)  # fmt: skip
+OPEN = """
 import sys
 from sface_lib.errors import SfaceError
 from pathlib import Path
 from sface_lib.attributes import open_classifier
+from sface_lib.data import open_faces
 from sface_lib.generator.launch import open_pair
+from sface_lib.parameters import parse_paths
 from sface_lib.recognition import open_model
+from sface_lib.report.handover import read_groups
 train = sys.argv[1] == "train"
-openers = {"generator_weights": lambda path: open_pair(Path(path), train), "attribute_classifier": open_classifier}
+openers = {
+    "generator_weights": lambda path: open_pair(Path(path), train),
+    "attribute_classifier": open_classifier,
+    "attribute_sets": lambda paths: [open_faces(path) for path in parse_paths(paths)],
+    "groups": read_groups,
+}
 try:
     for given in sys.argv[2:]:
         name, path = given.split("=", 1)
@@ -83,12 +94,11 @@ def plan_report(
     Raises
     ------
     ParameterError, InputError
-        A parameter or stage does not exist, or a value is not allowed.
-    WeightsError
-        A model that is given cannot be read: known now, not after the generator's training.
+        A parameter or stage does not exist, or a value is not allowed; or a model, set of attributes or table of groups
+        that is given cannot be read: known now, not after the generator's training.
     """
     parameters = model.build_parameters(profile, dict(overrides))
-    _check_models(parameters)
+    _check_files(parameters)
     values = parameters.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     rows = ({**row, "value": values[row["name"]]} for row in model.describe_parameters())
@@ -105,14 +115,14 @@ def plan_report(
     )
 
 
-def _check_models(parameters: model.ReportParameters) -> None:
-    """Open the models that are given, in a process of its own: torch would fill this one to the end of the run."""
-    given = {name: getattr(parameters, name) for name in MODELS}
-    paths = [f"{name}={path}" for name, path in given.items() if path not in model.PATH_PARAMETERS[name]]
+def _check_files(parameters: model.ReportParameters) -> None:
+    """Open what late notebooks read, in a process of its own: torch would fill this one to the end of the run."""
+    given = {name: getattr(parameters, name) for name in OPENED}
+    paths = [f"{name}={path}" for name, path in given.items() if path not in model.PATH_PARAMETERS.get(name, ("",))]
     if paths:
         search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
-        command = [sys.executable, "-c", OPEN_MODELS, "train" if parameters.total_kimg else "sample", *paths]
+        command = [sys.executable, "-c", OPEN, "train" if parameters.total_kimg else "sample", *paths]
         answer = subprocess.run(command, env=environment, capture_output=True, text=True)
         if answer.returncode:
-            raise WeightsError(answer.stderr.strip().splitlines()[-1])
+            raise InputError(answer.stderr.strip().splitlines()[-1])

@@ -92,3 +92,17 @@ def test_a_verifier_that_is_no_model_is_refused_before_the_generator_trains(refu
     text.write_text("10\t300\n" * 20)
     given = [f"--set={name}={text}" for name in ("authentic", "protocol", "verifier")]
     assert f"{text} cannot be read as safetensors" in refused("--profile", "faces", *given)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("groups", "person,group\nAnn,a\n", "has the columns ['person', 'group']; give identity and group"),
+        ("groups", "", "cannot be read as CSV"),
+        ("attribute_sets", "no set", "is not an archive"),
+    ],
+)
+def test_what_late_notebooks_read_is_opened_before_anything_starts(refused, tmp_path_factory, name, content, sentence):
+    given = tmp_path_factory.mktemp("given") / "given.csv"
+    given.write_text(content)
+    assert sentence in refused("--profile", "smoke", f"--set={name}={given}")
