@@ -106,7 +106,7 @@ class _Noise(FaceBatches):
         self.labels, self.n_classes, self.size_px = torch.from_numpy(labels), int(labels.max()) + 1, size_px
         self.labelled, self.fingerprint = True, "noise"
         self._noise = torch.randint(256, (64, 3, size_px, size_px), dtype=torch.uint8)
-        self._pixels, self._permutation = self._noise, self._draw_permutation
+        self._pixels = self._noise
 
     def images(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         indices = torch.as_tensor(np.asarray(indices))
