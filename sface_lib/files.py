@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,15 @@ def claim_folder(folder: Path, name: str, recipe: dict[str, Any]) -> None:
 def add_to_zip(archive: zipfile.ZipFile, name: str, data: bytes | str) -> None:
     """Write a member with the earliest time there is: the same input gives the same bytes."""
     archive.writestr(zipfile.ZipInfo(name, EARLIEST), data)
+
+
+def files_read_with(path: Path) -> list[Path]:
+    """Files that belong to a file, sorted: the tensors of an ONNX graph, the index of a RecordIO.
+
+    Exporters keep large tensors in `<name>.onnx.data` or `<name>.onnx_data`.
+    """
+    patterns = {".onnx": f"{escape(path.name)}?*", ".rec": f"{escape(path.stem)}.idx"}
+    return sorted(path.parent.glob(patterns[path.suffix])) if path.suffix in patterns else []
 
 
 def sha256_of_file(path: str | Path) -> str:

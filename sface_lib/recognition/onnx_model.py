@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.files import sha256_of_file
+from sface_lib.files import files_read_with, sha256_of_file
 from sface_lib.recognition.models import InputSpec, RecognitionModel
 
 ASSUMED = "RGB, (x - 127.5) / 127.5, the mirror image's embedding added: a graph does not say it"
@@ -110,8 +110,7 @@ class OnnxModel(RecognitionModel):
 
 
 def _fingerprint(path: Path) -> str:
-    """Exporters keep large tensors in `<name>.onnx.data` or `<name>.onnx_data`."""
-    beside = sorted(other for other in path.parent.iterdir() if other.name.startswith(path.name) and other != path)
+    beside = files_read_with(path)
     hashes = [sha256_of_file(file) for file in (path, *beside)]
     return hashes[0] if not beside else hashlib.sha256("".join(hashes).encode()).hexdigest()
 

@@ -3,11 +3,10 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from glob import escape
 from pathlib import Path
 from typing import Any
 
-from sface_lib.files import sha256_of_file
+from sface_lib.files import files_read_with, sha256_of_file
 
 DEEPEST = 6
 
@@ -23,19 +22,13 @@ def describe_path(path: Path) -> dict[str, Any]:
     FileNotFoundError
         There is nothing at `path`.
     """
-    if path.is_file() and (beside := _read_with(path)):
+    if path.is_file() and (beside := files_read_with(path)):
         return _describe_files(path.parent, [path, *beside])
     if path.is_file():
         return {"sha256": sha256_of_file(path), "bytes": path.stat().st_size, "files": 1}
     if not path.is_dir():
         raise FileNotFoundError(path)
     return _describe_files(path, sorted(_files_below(path)))
-
-
-def _read_with(path: Path) -> list[Path]:
-    """Files that belong to a file: exporters keep large tensors in `<name>.onnx.data` or `<name>.onnx_data`."""
-    patterns = {".onnx": f"{escape(path.name)}?*", ".rec": f"{escape(path.stem)}.idx"}
-    return sorted(path.parent.glob(patterns[path.suffix])) if path.suffix in patterns else []
 
 
 def describe_library(package: Path | None = None) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Names of authentic identities are taken out of what is handed round."""
 
+import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
 
 from sface_lib.data.layout import IMAGE_SUFFIXES, find_layout
 from sface_lib.data.sources import open_source
@@ -98,8 +97,8 @@ def _fields(path: Path) -> set[str]:
         return set()
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = text.splitlines()
-    if {"identity", "group"} <= {field.strip().strip('"') for field in (lines or [""])[0].split(",")}:
-        return set(pd.read_csv(path, dtype=str)["identity"].dropna())
+    if {"identity", "group"} <= {field.strip('"') for field in (lines or [""])[0].split(",")}:
+        return {row["identity"] for row in csv.DictReader(lines) if row["identity"]}
     header = {"left", "right", "same", "fold"}
     fields = {field.strip().strip('"') for line in lines for field in re.split(r"[\t,]", line)} - header
     folders = {PurePosixPath(field).parent.name if "/" in field else field for field in fields}

@@ -88,17 +88,14 @@ class Stage:
             No stage that this one needs wrote it.
         """
         path = self._inside(name)
-        needs = self._needs()
-        for stage in needs:
-            record = read_json(self._record(stage)) if self._record(stage).exists() else {"outputs": {}}
-            if any(path.is_relative_to(self.run_dir / output) for output in record["outputs"]):
-                return path
-        raise RunError(f"{name} is not in {self.run_dir}; run notebook {' or '.join(needs) or 'that writes it'} first")
+        if any(path.is_relative_to(self.run_dir / output) for output in self._written_before()):
+            return path
+        writers = " or ".join(self._needs()) or "that writes it"
+        raise RunError(f"{name} is not in {self.run_dir}; run notebook {writers} first")
 
     def inputs(self, start: str) -> list[str]:
         """Names of the files and folders that earlier stages wrote, of those whose names begin so."""
-        records = [read_json(self._record(need)) for need in self._needs() if self._record(need).exists()]
-        return sorted(name for record in records for name in record["outputs"] if name.startswith(start))
+        return sorted(name for name in self._written_before() if name.startswith(start))
 
     def output(self, name: str) -> Path:
         """Register a file or folder that this stage writes; give its path, free and with its parents made.
@@ -124,8 +121,7 @@ class Stage:
 
     def _inputs_digest(self) -> str:
         """Eight hex digits of the parameters, the library, and the data and weights that earlier stages wrote."""
-        records = [self._read_record(need)["outputs"] for need in self._needs() if self._record(need).exists()]
-        read = {name: facts for outputs in records for name, facts in outputs.items() if name.startswith(HANDED_OVER)}
+        read = {name: facts for name, facts in self._written_before().items() if name.startswith(HANDED_OVER)}
         library = describe_library()["sha256"]
         parts = json.dumps([self.parameters.model_dump(mode="json"), library, read], sort_keys=True)
         return hashlib.sha256(parts.encode()).hexdigest()[:8]
@@ -224,6 +220,11 @@ class Stage:
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
             )
         return read_json(self._record(stage))
+
+    def _written_before(self) -> dict[str, Any]:
+        """Outputs of the finished stages that this one reads: name -> what is recorded of it."""
+        records = [self._read_record(need) for need in self._needs() if self._record(need).exists()]
+        return {name: facts for record in records for name, facts in record["outputs"].items()}
 
     def _needs(self) -> tuple[str, ...]:
         """Stages that this one declares to read; for a notebook of one's own, every finished one."""
