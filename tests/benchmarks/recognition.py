@@ -106,15 +106,16 @@ def heads(seconds: float) -> None:
     print("heads:", ", ".join(f"{name} {1000 * t:.0f} ms" for name, t in taken.items()))
 
 
-def peer_step(peer: types.SimpleNamespace, name: str, half: bool) -> Callable[[], object]:
+def peer_step(peer: types.SimpleNamespace, name: str, half: bool, device: str = "cpu") -> Callable[[], object]:
     """One training step as the peer's train.py takes it, on given tensors."""
-    network = getattr(peer.networks, name)(dropout=0.4, num_features=WIDTH, use_se=False).train()
-    head = peer.head(in_features=WIDTH, out_features=CLASSES)
+    network = getattr(peer.networks, name)(dropout=0.4, num_features=WIDTH, use_se=False).train().to(device)
+    head = peer.head(in_features=WIDTH, out_features=CLASSES).to(device)
     optimisers = [torch.optim.SGD(m.parameters(), 0.1, 0.9, weight_decay=5e-4) for m in (network, head)]
-    images, labels = torch.randn(TRAIN_BATCH, 3, SIDE, SIDE), torch.randint(0, CLASSES, (TRAIN_BATCH,))
+    images = torch.randn(TRAIN_BATCH, 3, SIDE, SIDE, device=device)
+    labels = torch.randint(0, CLASSES, (TRAIN_BATCH,), device=device)
 
     def step():
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             features = F.normalize(network(images))
         nn.functional.cross_entropy(head(features.float(), labels), labels).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5)
