@@ -67,8 +67,37 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a UTF-8 JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a UTF-8 JSON file; what is none, or is nested without end, raises `ValueError`."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+
+
+def sha256_of_json(value: Any) -> str:
+    """SHA-256, in hexadecimal, of a plain value; the order of its names does not count."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def inside(folder: str | Path, name: Any) -> Path:
+    """The path of a file or folder that is named relative to a folder, absolute, links followed.
+
+    Raises
+    ------
+    InputError
+        The name is no text, is absolute, or leads out of the folder or to the folder itself.
+    """
+    root = Path(folder).resolve()
+    try:
+        path = (root / name).resolve()
+        within = path != root and path.is_relative_to(root) and not Path(name).is_absolute()
+    except (TypeError, ValueError, OSError, RuntimeError):
+        within = False
+    if not within:
+        raise InputError(
+            f"{name!r} is not a path inside the folder {root}; give a relative one such as 'data/faces.zip'"
+        )
+    return path
 
 
 def claim_folder(folder: Path, name: str, recipe: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ are those of a small interactive session; profiles (`profiles/*.toml`, beside th
 
 import difflib
 import tomllib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -339,43 +340,51 @@ class ReportParameters(BaseModel):
         """Settle what depends on another field; what is trained by itself needs no verifier and no pairs."""
         if self.show_authentic_images is None:
             object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
-        only = (info.context or {}).get("only")
+        context = info.context or {}
+        only, known = context.get("only"), context.get("known", frozenset(type(self).model_fields))
         if only != "recognition":
-            self._check_generator()
+            self._check_generator(known.issuperset)
         if only != "generator":
-            self._check_recognition()
+            self._check_recognition(known.issuperset)
         if only is None:
-            self._check_report()
+            self._check_report(known.issuperset)
         return self
 
-    def _check_generator(self) -> None:
-        """Rules of the generator's training; raises `ValueError`."""
-        if self.generator_channel_base < 4 * self.generator_resolution_px:
+    def _check_generator(self, given: Callable[[Iterable[str]], bool]) -> None:
+        """Rules of the generator's training; raises `ValueError`. `given` says whether all of some names were set."""
+        if (
+            given(["generator_channel_base", "generator_resolution_px"])
+            and self.generator_channel_base < 4 * self.generator_resolution_px
+        ):
             raise ValueError(
                 f"generator_channel_base = {self.generator_channel_base} leaves fewer than 4 channels at "
                 f"{self.generator_resolution_px} px; give at least {4 * self.generator_resolution_px}"
             )
-        if self.generator_weights == NONE and self.total_kimg == 0:
+        if given(["generator_weights", "total_kimg"]) and self.generator_weights == NONE and self.total_kimg == 0:
             raise ValueError("total_kimg = 0 needs weights to use; give generator_weights, or a length above 0")
-        if self.generator_weights == EMBEDDED and self.authentic != EMBEDDED:
+        own_faces = given(["generator_weights", "authentic"]) and self.authentic != EMBEDDED
+        if own_faces and self.generator_weights == EMBEDDED:
             raise ValueError(
                 "generator_weights: 'embedded' draws the embedded identities; with faces of your own give "
                 "generator_weights=none, or weights trained on them"
             )
-        if self.generator_weights == EMBEDDED and self.generator_resolution_px != EMBEDDED_WEIGHTS_PX:
+        sized = given(["generator_weights", "generator_resolution_px"]) and self.generator_weights == EMBEDDED
+        if sized and self.generator_resolution_px != EMBEDDED_WEIGHTS_PX:
             raise ValueError(
                 f"generator_weights: 'embedded' draws {EMBEDDED_WEIGHTS_PX} px, not {self.generator_resolution_px}; "
                 f"set generator_resolution_px={EMBEDDED_WEIGHTS_PX}, or generator_weights=none"
             )
-
-        if self.total_kimg and self.generator_batch % self.processes:
+        shared = given(["total_kimg", "generator_batch", "processes"])
+        if shared and self.total_kimg and self.generator_batch % self.processes:
             raise ValueError(
                 f"generator_batch = {self.generator_batch} cannot be shared by {self.processes} processes; "
                 "give a multiple"
             )
 
-    def _check_recognition(self) -> None:
+    def _check_recognition(self, given: Callable[[Iterable[str]], bool]) -> None:
         """Rules of a recognition model's training; raises `ValueError`."""
+        if not given(["keep_model", "early_stop", "recognition_batch", "processes"]):
+            return  # One stage has all of them.
         if self.keep_model == "best" and not (self.validation_identities and self.validation_interval_steps):
             raise ValueError(
                 "keep_model = 'best' needs validation_identities and validation_interval_steps above 0: no model is "
@@ -390,26 +399,27 @@ class ReportParameters(BaseModel):
                 f"{self.recognition_parts} parts each; give a multiple of {pieces}"
             )
 
-    def _check_report(self) -> None:
+    def _check_report(self, given: Callable[[Iterable[str]], bool]) -> None:
         """Rules of a whole report; raises `ValueError`."""
-        if self.authentic == EMBEDDED and (self.protocol != EMBEDDED or self.protocol_faces):
+        own_pairs = self.protocol != EMBEDDED or self.protocol_faces
+        if given(["authentic", "protocol", "protocol_faces"]) and self.authentic == EMBEDDED and own_pairs:
             raise ValueError(
                 "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
             )
         beyond = [n for n in parse_numbers(self.sweep_images_per_class) if not 2 <= n <= self.images_per_class]
-        if beyond:
+        if beyond and given(["sweep_images_per_class", "images_per_class"]):
             raise ValueError(
                 f"sweep_images_per_class holds {beyond[0]}; give numbers from 2 to images_per_class "
                 f"({self.images_per_class})"
             )
-        if self.identity_model and self.identity_model == self.verifier:
+        if given(["identity_model", "verifier"]) and self.identity_model and self.identity_model == self.verifier:
             raise ValueError("identity_model is the verifier, which would judge its own work; give another model")
-        if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
+        if given(["authentic", "verifier"]) and self.authentic != EMBEDDED and self.verifier == EMBEDDED:
             raise ValueError(
                 "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights "
                 "of a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
             )
-        if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
+        if given(["authentic", "protocol"]) and self.authentic != EMBEDDED and self.protocol == EMBEDDED:
             raise ValueError(
                 "protocol: 'embedded' fits only authentic=embedded; give a pairs file, e.g. protocol=PATH/pairs.txt"
             )
@@ -496,10 +506,12 @@ def build_parameters(
     return check_parameters(values | given, only)
 
 
-def check_parameters(values: dict[str, Any], only: str | None = None) -> ReportParameters:
+def check_parameters(
+    values: dict[str, Any], only: str | None = None, known: Iterable[str] = tuple(ReportParameters.model_fields)
+) -> ReportParameters:
     """Check plain values (text is converted to the field's type) and give the model; raises `ParameterError`.
 
-    `only` is that of `build_parameters`.
+    `only` is that of `build_parameters`; a rule holds where all parameters that it speaks of are `known`.
     """
     for name in values:
         if name not in ReportParameters.model_fields:
@@ -507,7 +519,7 @@ def check_parameters(values: dict[str, Any], only: str | None = None) -> ReportP
             hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
             raise ParameterError(f"parameter {name!r} does not exist; {hint}")
     try:
-        return ReportParameters.model_validate(values, context={"only": only})
+        return ReportParameters.model_validate(values, context={"only": only, "known": frozenset(known)})
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
 

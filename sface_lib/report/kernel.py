@@ -1,18 +1,22 @@
 """What a notebook's kernel knows: the values that its `parameters` cell has set, and the machine it runs on."""
 
+import ast
+import difflib
 import os
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, create_model
 
 from sface_lib.errors import ParameterError
-from sface_lib.parameters import ReportParameters, stage_parameters
+from sface_lib.parameters import ReportParameters, check_parameters, stage_parameters
+from sface_lib.report.stages import STAGES
 
 BATCH = "SFACE_BATCH"  # Set in the kernels that `sface report` starts.
+INJECTED = "# Parameters"  # How the cell begins that papermill adds.
 
 
 def in_batch() -> bool:
@@ -23,30 +27,68 @@ def in_batch() -> bool:
 def take_parameters(stage: str, namespace: Mapping[str, Any]) -> tuple[Path, BaseModel]:
     """The run folder, absolute, and the stage's parameters, checked, out of a notebook's names.
 
+    They are checked as on the command line, by every rule that speaks of this stage's parameters alone.
+
     Raises
     ------
     ParameterError
-        A name is missing, or its value is not allowed.
+        A name is missing or unknown, or a value is not allowed.
     """
     names = ["run_dir", *stage_parameters(ReportParameters(), stage)]
     missing = [name for name in names if name not in namespace]
     if missing:
         raise ParameterError(f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there")
-    values = {name: namespace[name] for name in names[1:]}
-    return Path(namespace["run_dir"]).expanduser().resolve(), _checked(values)
+    if stage in {spec.name for spec in STAGES}:  # A notebook of one's own may set any.
+        _refuse_unknown(stage, _names_set(namespace), names)
+    checked = check_parameters({name: namespace[name] for name in names[1:]}, known=names[1:])
+    fields = {name: (ReportParameters.model_fields[name].annotation, ...) for name in names[1:]}
+    own = create_model("StageParameters", __config__=ReportParameters.model_config, **fields)
+    parameters = own(**{name: getattr(checked, name) for name in names[1:]})
+    return Path(namespace["run_dir"]).expanduser().resolve(), parameters
 
 
-def _checked(values: dict[str, Any]) -> BaseModel:
-    """Check a stage's parameters one by one, by their own fields: rules between fields need all of them."""
-    fields = {
-        name: (field.annotation, field) for name, field in ReportParameters.model_fields.items() if name in values
-    }
+def _refuse_unknown(stage: str, found: Iterable[str], names: Sequence[str]) -> None:
+    for name in found:
+        if name in names:
+            continue
+        if name in ReportParameters.model_fields:
+            raise ParameterError(f"parameter {name!r} is none of {stage}; set it in the notebooks that have it")
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"this notebook has {', '.join(names)}."
+        raise ParameterError(f"parameter {name!r} does not exist; {hint}")
+
+
+def _names_set(namespace: Mapping[str, Any]) -> list[str]:
+    """What was set as a parameter: by the last `parameters` cell and the last one that papermill injected.
+
+    Kernels keep the text of the cells that they ran; a cell of nothing but constants that sets `run_dir` is the first
+    kind, one that begins with papermill's comment the second. Outside a kernel it is all of the names.
+    """
+    if "In" not in namespace:
+        return [name for name in namespace if not name.startswith("_")]
+    given, injected = [], []
+    for source in map(str, namespace["In"]):
+        names = _constants_set(source)
+        if names and source.lstrip().startswith(INJECTED):
+            injected = names
+        elif "run_dir" in names:
+            given, injected = names, []
+    return [*given, *injected]
+
+
+def _constants_set(source: str) -> list[str]:
+    """Names that a cell sets, where it does nothing but set names to constants; else none."""
     try:
-        return create_model("StageParameters", __config__=ReportParameters.model_config, **fields)(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, message = first["loc"][0], first["msg"]
-        raise ParameterError(f"parameter {name} = {first['input']!r} is not allowed: {message}") from None
+        statements = ast.parse(source).body
+        for statement in statements:
+            ast.literal_eval(statement.value)
+        return [target.id for statement in statements for target in _targets(statement)]
+    except (SyntaxError, ValueError, AttributeError):
+        return []
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    return statement.targets if isinstance(statement, ast.Assign) else [statement.target]
 
 
 def machine_facts() -> dict[str, Any]:

@@ -1,19 +1,18 @@
 """When a stage need not be computed again, decided by contents alone."""
 
-import hashlib
-import json
+import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from sface_lib.errors import RunError
+from sface_lib.files import inside, sha256_of_json
 from sface_lib.report.contents import describe_path
-from sface_lib.report.runfolder import RunFolder
-from sface_lib.report.stages import HANDED_OVER
+from sface_lib.report.runfolder import RunFolder, read_record
 
 
 def stage_key(
@@ -45,13 +44,7 @@ def stage_key(
         "inputs": dict(inputs),
         "needs": dict(needs),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:
-    """The part of a stage's record that another one reads: data and weights, and its results where it reads those."""
-    files = {name: facts for name, facts in record["outputs"].items() if name.startswith(HANDED_OVER)}
-    return {"files": files} if files_only else {"files": files, "results": record["results"]}
+    return sha256_of_json(parts)
 
 
 def _notebook_sources(path: Path) -> list[list[str]]:
@@ -63,35 +56,59 @@ def _notebook_sources(path: Path) -> list[list[str]]:
         raise RunError(f"the notebook {path} cannot be read ({error}); restore it") from None
 
 
-def reuse(folder: RunFolder, stage: str, key: str) -> bool:
-    """Mark a stage as reused where this folder, or one beside it, holds the files of the same execution, intact."""
-    if is_intact(folder, stage, key):
-        folder.mark(stage, "reused")
-        return True
-    for other in _siblings(folder):
-        if is_intact(other, stage, key):
-            take_over(folder, other, stage)
-            status = other.stages[stage]
-            facts = {
-                "key": key,
-                "record": status.record,
-                "seconds": status.seconds,
-                "reused_from": other.path.name,
-            }
-            folder.mark(stage, "reused", **facts)
+def reuse(folder: RunFolder, others: list[RunFolder], stage: str, key: str, warn: Callable[[str], None]) -> bool:
+    """Mark a stage as reused where this folder, or one of the others, holds the files of the same execution, intact.
+
+    An other folder whose record is damaged is left out from then on, with one warning.
+    """
+    with contextlib.suppress(RunError):  # A damaged record of this folder's own is written anew.
+        if is_intact(folder, stage, key):
+            folder.mark(stage, "reused")
             return True
+    for other in list(others):
+        try:
+            if not is_intact(other, stage, key):
+                continue
+            take_over(folder, other, stage)
+        except (RunError, OSError) as error:
+            others.remove(other)
+            warn(_left_out(other, str(error)))
+            continue
+        status = other.stages[stage]
+        facts = {"key": key, "record": status.record, "seconds": status.seconds, "reused_from": other.path.name}
+        folder.mark(stage, "reused", **facts)
+        return True
     return False
 
 
+def neighbours(folder: RunFolder, warn: Callable[[str], None]) -> list[RunFolder]:
+    """Other run folders beside this one, by name; one that cannot be read is left out, with a warning."""
+    beside = sorted(status.parent for status in folder.path.parent.glob("*/status.json"))
+    others = [RunFolder(path) for path in beside if path != folder.path]
+    for other in others:
+        if other.damage:
+            warn(_left_out(other, other.damage))
+    return [other for other in others if not other.damage]
+
+
+def _left_out(other: RunFolder, why: str) -> str:
+    return f"Warning: nothing is reused from {other.path}, {why}."
+
+
 def is_intact(folder: RunFolder, stage: str, key: str) -> bool:
-    """Whether a finished execution with this key lies in a folder with every output as it was recorded."""
+    """Whether a finished execution with this key lies in a folder with every output as it was recorded.
+
+    Raises
+    ------
+    RunError
+        The folder claims to have it, and the record is damaged.
+    """
     status = folder.stages.get(stage)
-    if status is None or status.key != key or status.record != folder.record_hash(stage):
+    if status is None or status.key != key or status.record is None or status.record != folder.record_hash(stage):
         return False
-    record = folder.read_record(stage)
-    outputs = record["outputs"].items() if record else ()
-    whole = record is not None and folder.notebook(stage).is_file()
-    return whole and all(_same(folder.path / name, contents) for name, contents in outputs)
+    outputs = read_record(folder.path, stage)["outputs"]
+    whole = folder.notebook(stage).is_file()
+    return whole and all(_same(inside(folder.path, name), contents) for name, contents in outputs.items())
 
 
 def _same(path: Path, contents: Mapping[str, Any]) -> bool:
@@ -101,19 +118,11 @@ def _same(path: Path, contents: Mapping[str, Any]) -> bool:
         return False
 
 
-def _siblings(folder: RunFolder) -> Iterable[RunFolder]:
-    """Other run folders beside this one, by name."""
-    for status in sorted(folder.path.parent.glob("*/status.json")):
-        if status.parent != folder.path:
-            yield RunFolder(status.parent)
-
-
 def take_over(folder: RunFolder, other: RunFolder, stage: str) -> None:
     """Bring a stage's files from another run folder, as links where the file system can."""
-    record = other.read_record(stage) or {"outputs": {}}
-    names = [*record["outputs"], f"notebooks/{stage}.ipynb"]
+    names = [*read_record(other.path, stage)["outputs"], f"notebooks/{stage}.ipynb"]
     for name in [*names, f"results/{stage}.json"]:  # The record last: with it the stage counts as finished.
-        _link(other.path / name, folder.path / name)
+        _link(inside(other.path, name), inside(folder.path, name))
 
 
 def _link(source: Path, target: Path) -> None:

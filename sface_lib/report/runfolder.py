@@ -3,16 +3,19 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sface_lib.errors import RunError
-from sface_lib.files import read_json, sha256_of_file, write_json
+from sface_lib.errors import InputError, RunError
+from sface_lib.files import inside, read_json, sha256_of_file, sha256_of_json, write_json
+from sface_lib.report.stages import HANDED_OVER
 
 SCHEMA_VERSION = 1
+RECORD_VERSION = 2  # Of what `Stage.finish` writes.
+RECORD_PARTS = ("parameters", "results", "made_from", "outputs", "machine")
 STATES = ("not run", "running", "done", "reused", "failed", "interrupted")
 
 
@@ -49,14 +52,58 @@ class StageStatus:
         return StageStatus(**{"key": self.key, "record": self.record, "seconds": self.seconds, "state": state} | facts)
 
 
+def read_record(run_dir: Path, stage: str) -> dict[str, Any]:
+    """The record that a stage's last cell wrote, with the parts `RECORD_PARTS`; its outputs lie inside the folder.
+
+    Raises
+    ------
+    RunError
+        There is none, or it is none that this version wrote.
+    """
+    path = run_dir / "results" / f"{stage}.json"
+    try:
+        record = read_json(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}); run notebook {stage} again") from None
+    whole = isinstance(record, dict) and all(isinstance(record.get(part), dict) for part in RECORD_PARTS)
+    if not whole or (record.get("schema_version"), record.get("stage")) != (RECORD_VERSION, stage):
+        raise RunError(f"{path} is no record of {stage} that this version wrote; run notebook {stage} again")
+    for name, facts in record["outputs"].items():
+        try:
+            inside(run_dir, name)
+        except InputError as error:
+            raise RunError(f"{path} names an output that it may not have: {error}") from None
+        if not isinstance(facts, dict):
+            raise RunError(f"{path} does not say what {name} holds; run notebook {stage} again")
+    return record
+
+
+def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:
+    """The part of a stage's record that another one reads: data and weights, and its results where it reads those."""
+    files = {name: facts for name, facts in record["outputs"].items() if name.startswith(HANDED_OVER)}
+    return {"files": files} if files_only else {"files": files, "results": record["results"]}
+
+
+def hash_of_what_is_read(record: Mapping[str, Any], files_only: bool) -> str:
+    """SHA-256 of `what_is_read`."""
+    return sha256_of_json(what_is_read(record, files_only))
+
+
 class RunFolder:
-    """Layout, lock and status file of a run folder."""
+    """Layout, lock and status file of a run folder.
+
+    Attributes
+    ----------
+    damage
+        Why the status of an earlier pass cannot be read, in words; None where it can, or there is none.
+    """
 
     def __init__(self, path: Path):
         self.path = path
         self.report = path / "report.html"
         self.manifest = path / "manifest.json"
         self.status_file = path / "status.json"
+        self.damage: str | None = None
         self.stages: dict[str, StageStatus] = self._read_status()
 
     def record(self, stage: str) -> Path:
@@ -70,8 +117,8 @@ class RunFolder:
     def read_record(self, stage: str) -> dict[str, Any] | None:
         """The stage's record, or None where it has not finished or the file is damaged."""
         try:
-            return read_json(self.record(stage))
-        except (OSError, ValueError):
+            return read_record(self.path, stage)
+        except RunError:
             return None
 
     def record_hash(self, stage: str) -> str | None:
@@ -124,11 +171,15 @@ class RunFolder:
 
     def _read_status(self) -> dict[str, StageStatus]:
         """Status of an earlier pass; an unreadable file counts as none, and everything is computed."""
+        self.damage = None
         try:
             stages = read_json(self.status_file)["stages"]
             known = {field.name for field in fields(StageStatus)}
             return {n: StageStatus(**{k: v for k, v in s.items() if k in known}) for n, s in stages.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.damage = f"its status.json cannot be read ({type(error).__name__}: {error})"
             return {}
 
     def _write_status(self) -> None:

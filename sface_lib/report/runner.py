@@ -23,8 +23,8 @@ from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
-from sface_lib.report.reuse import reuse, stage_key, what_is_read
-from sface_lib.report.runfolder import RunFolder
+from sface_lib.report.reuse import neighbours, reuse, stage_key
+from sface_lib.report.runfolder import RunFolder, what_is_read
 from sface_lib.report.stage import unfinish
 from sface_lib.report.stages import StageSpec
 
@@ -62,9 +62,10 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
     hashes = {"library": describe_library()["sha256"]} | {name: facts["sha256"] for name, facts in inputs.items()}
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
+    others = neighbours(folder, progress.say)
     for position, spec in enumerate(plan.stages):
         try:
-            _run_stage(plan, folder, spec, hashes, position >= first_forced, progress)
+            _run_stage(plan, folder, others, spec, hashes, position >= first_forced, progress)
         except StageFailed as failure:
             return _stop(plan, folder, progress, position, "failed", str(failure), failure.cell)
         except KeyboardInterrupt:
@@ -76,6 +77,7 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
 def _run_stage(
     plan: ReportPlan,
     folder: RunFolder,
+    others: list[RunFolder],
     spec: StageSpec,
     hashes: Mapping[str, str],
     forced: bool,
@@ -87,7 +89,7 @@ def _run_stage(
     source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
     read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
     key = stage_key(parameters, source, hashes["library"], read, needs)
-    if not forced and reuse(folder, name, key):
+    if not forced and reuse(folder, others, name, key, progress.say):
         origin = folder.stages[name].reused_from
         progress.say(f"{name} reused{f' from {origin}' if origin else ''}")
         return

@@ -3,23 +3,21 @@
 Importing this module loads neither torch nor matplotlib.
 """
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sface_lib.errors import InputError, RunError
-from sface_lib.files import atomic_path, read_json, write_json
+from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.parameters import EMBEDDED
 from sface_lib.report.contents import describe_library, describe_path
 from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
-from sface_lib.report.kernel import machine_facts, take_parameters
+from sface_lib.report.kernel import in_batch, machine_facts, take_parameters
 from sface_lib.report.plain import to_plain
+from sface_lib.report.runfolder import RECORD_VERSION, hash_of_what_is_read, read_record
 from sface_lib.report.stages import HANDED_OVER, STAGES
 
-SCHEMA_VERSION = 1
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
 MARGIN_INCHES = 0.1  # Around a figure.
@@ -43,6 +41,7 @@ class Stage:
         self.run_dir = run_dir
         self.parameters = parameters
         self._outputs: dict[str, Path] = {}
+        self._made_from: dict[str, str] = {}
 
     @classmethod
     def open(cls, name: str, namespace: Mapping[str, Any]) -> "Stage":
@@ -62,10 +61,47 @@ class Stage:
         ------
         ParameterError
             A parameter is missing in the cell, or its value is not allowed.
+        RunError
+            Earlier stages do not belong together, or not to these parameters: one must be run again first.
         """
         stage = cls(name, *take_parameters(name, namespace))
+        stage._made_from = stage._check_earlier_stages()
         unfinish(stage.run_dir, name)
         return stage
+
+    def _check_earlier_stages(self) -> dict[str, str]:
+        """Refuse numbers of two runs; give what this stage is made from: stage -> hash of what it reads of it."""
+        finished = {need: self._read_record(need) for need in self._needs() if self._record(need).exists()}
+        for need, record in finished.items():
+            self._check_shared_parameters(need, record["parameters"])
+            for source, noted in record["made_from"].items():
+                if self._hash_now(source, reader=need) != noted:
+                    raise RunError(
+                        f"{self.name} reads {need}, which was made from another {source} than the one in "
+                        f"{self.run_dir}; run notebook {need} again first"
+                    )
+        declared = self.name in {spec.name for spec in STAGES}
+        return {need: self._hash_now(need, reader=self.name) for need in finished} if declared else {}
+
+    def _check_shared_parameters(self, stage: str, made_with: Mapping[str, Any]) -> None:
+        """Refuse other values than an earlier stage was made with.
+
+        `sface report` starts all stages with one set of parameters, and knows a path by its contents.
+        """
+        own = {} if in_batch() else self.parameters.model_dump(mode="json")
+        for name in own.keys() & made_with.keys():
+            if own[name] != made_with[name]:
+                raise RunError(
+                    f"{stage} was made with {name} = {made_with[name]!r}, and this notebook has {name} = "
+                    f"{own[name]!r}; run notebook {stage} again first, or set {name} as it was"
+                )
+
+    def _hash_now(self, stage: str, reader: str) -> str | None:
+        """Hash of what a stage reads of another one, as it lies in the run folder; None where that has not finished."""
+        if not self._record(stage).exists():
+            return None
+        files_only = {spec.name: spec.files_only for spec in STAGES}.get(reader, ())
+        return hash_of_what_is_read(read_record(self.run_dir, stage), stage in files_only)
 
     def result(self, stage: str) -> dict[str, Any]:
         """The results that an earlier stage gave to `finish`.
@@ -123,8 +159,7 @@ class Stage:
         """Eight hex digits of the parameters, the library, and the data and weights that earlier stages wrote."""
         read = {name: facts for name, facts in self._written_before().items() if name.startswith(HANDED_OVER)}
         library = describe_library()["sha256"]
-        parts = json.dumps([self.parameters.model_dump(mode="json"), library, read], sort_keys=True)
-        return hashlib.sha256(parts.encode()).hexdigest()[:8]
+        return sha256_of_json([self.parameters.model_dump(mode="json"), library, read])[:8]
 
     def table(
         self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()
@@ -200,9 +235,10 @@ class Stage:
         if missing:
             raise RunError(f"{self.name} registered {', '.join(missing)} but did not write it")
         record = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": RECORD_VERSION,
             "stage": self.name,
             "parameters": self.parameters.model_dump(mode="json"),
+            "made_from": self._made_from,
             "results": plain,
             "outputs": {name: describe_path(path) for name, path in sorted(self._outputs.items())},
             "machine": machine_facts(),
@@ -219,7 +255,7 @@ class Stage:
             raise RunError(
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
             )
-        return read_json(self._record(stage))
+        return read_record(self.run_dir, stage)
 
     def _written_before(self) -> dict[str, Any]:
         """Outputs of the finished stages that this one reads: name -> what is recorded of it."""
@@ -233,12 +269,7 @@ class Stage:
         return declared[self.name] if self.name in declared else tuple(n for n in found if n != self.name)
 
     def _inside(self, name: str) -> Path:
-        path = (self.run_dir / name).resolve()
-        if not path.is_relative_to(self.run_dir) or path == self.run_dir:
-            raise InputError(
-                f"{name!r} is not a path inside the run folder; give a relative one such as 'data/faces.zip'"
-            )
-        return path
+        return inside(self.run_dir, name)
 
     def _may_show(self, name: str, alt: str, shows: str) -> bool:
         """Whether a picture may be written and shown; says so where it may not."""

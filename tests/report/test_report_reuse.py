@@ -1,5 +1,6 @@
 """A stage is reused when, and only when, nothing that it depends on has changed."""
 
+import json
 import re
 import shutil
 
@@ -8,9 +9,10 @@ import pytest
 from report_workshop import Workshop
 
 from sface_lib.errors import InputError, RunError
+from sface_lib.files import sha256_of_file
 from sface_lib.report import Stage, runner
 from sface_lib.report.contents import describe_path
-from sface_lib.report.reuse import what_is_read
+from sface_lib.report.runfolder import what_is_read
 from sface_lib.report.stages import STAGES, notebooks_folder
 
 
@@ -178,3 +180,58 @@ def test_a_stage_may_not_read_results_that_it_declares_not_to(tmp_path):
     stage = Stage("04_training", tmp_path, None)
     with pytest.raises(RunError, match="04_training declares to read files of 03_privacy alone"):
         stage.result("03_privacy")
+
+
+def tampered(workshop, change):
+    """Alter the first stage's record of run `a` so that its status still vouches for it."""
+    record = workshop.folder / "runs/a/results/91_first.json"
+    record.write_text(change(record.read_text()))
+    status = workshop.folder / "runs/a/status.json"
+    stages = json.loads(status.read_text())
+    stages["stages"]["91_first"]["record"] = sha256_of_file(record)
+    status.write_text(json.dumps(stages))
+
+
+@pytest.mark.parametrize("name", ["../x", "absolute", "data/../../../x", ""])
+def test_a_neighbours_record_that_names_a_path_elsewhere_touches_nothing_there(copy, name):
+    outside = [copy.folder / "runs/x", copy.folder / "x", copy.folder / "elsewhere"]
+    for path in outside:
+        path.mkdir()
+        (path / "kept.txt").write_text("mine")
+    named = str(copy.folder / "elsewhere") if name == "absolute" else name
+    facts = describe_path(outside[0])
+
+    def change(text):
+        record = json.loads(text)
+        record["outputs"][named] = facts
+        return json.dumps(record)
+
+    tampered(copy, change)
+    code, printed = copy.run("b")
+    assert (code, copy.states("b")[0]) == (0, "done")
+    assert printed.count("Warning: nothing is reused from") == 1
+    assert [(path / "kept.txt").read_text() for path in outside] == ["mine"] * 3
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"stages": 3}', "\x00", '{"stages": {"91_first": []}}'])
+def test_a_neighbour_whose_status_is_broken_is_left_out_with_one_warning(copy, text):
+    broken = copy.folder / "runs" / "0-broken"
+    broken.mkdir()
+    (broken / "status.json").write_text(text)
+    code, printed = copy.run("b")
+    assert (code, copy.states("b")) == (0, ["reused", "reused"])  # From the whole one.
+    assert printed.count("Warning: nothing is reused from") == 1 and str(broken) in printed
+
+
+@pytest.mark.parametrize("text", ["[]", "[" * 100_000, "{}", '{"outputs": []}'])
+def test_a_neighbour_whose_record_is_none_is_left_out_with_one_warning(copy, text):
+    tampered(copy, lambda record: text)
+    code, printed = copy.run("b")
+    assert (code, copy.states("b")) == (0, ["done", "done"])
+    assert printed.count("Warning: nothing is reused from") == 1
+
+
+def test_a_record_of_ones_own_that_is_broken_is_computed_anew(copy):
+    tampered(copy, lambda record: "[]")
+    assert copy.run()[0] == 0
+    assert copy.states()[0] == "done"

@@ -1,6 +1,8 @@
 """What a notebook can and cannot do with its stage."""
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from sface_lib.errors import InputError, ParameterError, RunError
 from sface_lib.parameters import ReportParameters, stage_parameters
+from sface_lib.population import VERIFIER_PATH
 from sface_lib.report import Stage
 
 
@@ -47,7 +50,100 @@ def test_a_parameter_that_the_cell_does_not_set_is_named(tmp_path):
 
 
 def test_a_path_of_the_user_is_no_reason_to_ask_for_parameters_of_other_stages(tmp_path):
-    assert own(tmp_path, "01_data", authentic=str(tmp_path)).parameters.authentic == str(tmp_path)
+    given = {"authentic": str(tmp_path), "protocol": str(tmp_path)}
+    assert own(tmp_path, "01_data", **given).parameters.authentic == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("02_generation", {"totl_kimg": 3}, "parameter 'totl_kimg' does not exist; did you mean 'total_kimg'"),
+        ("02_generation", {"training_steps": 3}, "parameter 'training_steps' is none of 02_generation"),
+        ("02_generation", {"total_kimg": 0, "generator_weights": "none"}, "total_kimg = 0 needs weights to use"),
+        ("02_generation", {"generator_channel_base": 128}, "leaves fewer than 4 channels at 64 px"),
+        ("02_generation", {"generator_weights": "absent.pkl"}, "generator_weights: no file or folder at 'absent.pkl'"),
+        ("01_data", {"protocol": "pyproject.toml"}, "protocol and protocol_faces go with faces of your own"),
+        ("04_training", {"keep_model": "best"}, "needs validation_identities and validation_interval_steps"),
+        ("07_summary", {"seed": 3}, "parameter 'seed' is none of 07_summary"),
+    ],
+)
+def test_a_kernel_refuses_what_the_command_line_refuses(tmp_path, name, changes, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        own(tmp_path, name, **changes)
+
+
+def test_a_verifier_that_also_steers_is_refused_in_a_kernel(tmp_path):
+    model = str(VERIFIER_PATH)
+    with pytest.raises(ParameterError, match="identity_model is the verifier, which would judge its own work"):
+        own(tmp_path, "02_generation", verifier=model, identity_model=model)
+
+
+def test_a_misspelt_parameter_is_refused_before_torch_is_loaded(tmp_path):
+    """As papermill runs it: the cell it adds holds the wrong name alone."""
+    values = {"run_dir": str(tmp_path), **stage_parameters(ReportParameters(), "02_generation")}
+    cells = ["\n".join(f"{name} = {value!r}" for name, value in values.items()), "# Parameters\ntotl_kimg = 3.0\n"]
+    program = (
+        "import sys\nfrom sface_lib.report import Stage\n"
+        f"cells = {cells!r}\nnamespace = dict(In=['', *cells, 'import os\\nx = 1'])\n"
+        "for cell in cells: exec(cell, namespace)\n"
+        "try: Stage.open('02_generation', namespace)\n"
+        "except Exception as error: print(type(error).__name__, error, 'torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "ParameterError parameter 'totl_kimg' does not exist; did you mean 'total_kimg'? False\n"
+
+
+def test_only_the_last_parameters_cell_and_what_was_injected_after_it_count(tmp_path):
+    values = {"run_dir": str(tmp_path), **stage_parameters(ReportParameters(), "02_generation")}
+    right = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    history = ["", "# Parameters\nold = 1", right + "\ntotl_kimg = 3", "y = 1", right, "%time\nx = 1", "z = [1, open]"]
+    opened = Stage.open("02_generation", {"In": history, **values, "totl_kimg": 3, "x": 1})
+    assert opened.parameters.total_kimg == values["total_kimg"]
+
+
+def finished(tmp_path, name, text="", **changes):
+    """Open and finish a stage that writes a file, or none."""
+    made = own(tmp_path, name, **changes)
+    if text:
+        made.output(f"data/{name}.txt").write_text(text)
+    made.finish(text=text)
+
+
+def test_stages_of_two_runs_are_not_read_together(tmp_path):
+    finished(tmp_path, "01_data", "twelve identities")
+    finished(tmp_path, "02_generation", "their faces")
+    finished(tmp_path, "03_privacy")
+    finished(tmp_path, "01_data", "twenty identities")
+    with pytest.raises(RunError, match="02_generation, which was made from another 01_data .* run notebook 02_gen"):
+        own(tmp_path, "07_summary")
+    with pytest.raises(RunError, match="run notebook 02_generation again first"):
+        own(tmp_path, "04_training")
+    finished(tmp_path, "02_generation", "faces of twenty")
+    with pytest.raises(RunError, match="03_privacy, which was made from another 01_data"):
+        own(tmp_path, "07_summary")
+    finished(tmp_path, "03_privacy")
+    finished(tmp_path, "07_summary")
+
+
+def test_an_earlier_stage_run_again_to_the_same_files_makes_nothing_stale(tmp_path):
+    finished(tmp_path, "01_data", "twelve identities")
+    finished(tmp_path, "02_generation", "their faces")
+    finished(tmp_path, "01_data", "twelve identities")
+    assert own(tmp_path, "07_summary").result("02_generation") == {"text": "their faces"}
+
+
+def test_a_stage_made_with_another_seed_is_named_with_both_values(tmp_path):
+    finished(tmp_path, "01_data", seed=1)
+    with pytest.raises(RunError, match="01_data was made with seed = 1, and this notebook has seed = 0; run notebook"):
+        own(tmp_path, "02_generation")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema_version": 1}', "[" * 100_000])
+def test_a_damaged_record_is_named_with_the_notebook_to_run(tmp_path, text):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "01_data.json").write_text(text)
+    with pytest.raises(RunError, match="01_data.json .*; run notebook 01_data again"):
+        own(tmp_path, "02_generation")
 
 
 def test_an_unfinished_stage_is_named_with_the_remedy(tmp_path):
@@ -73,7 +169,7 @@ def test_outputs_and_results_of_one_stage_reach_the_next(tmp_path, stage):
 
 
 def test_a_path_outside_the_run_folder_is_refused(stage):
-    with pytest.raises(InputError, match="not a path inside the run folder"):
+    with pytest.raises(InputError, match="not a path inside the folder"):
         stage.output("../elsewhere")
 
 
@@ -164,7 +260,8 @@ def test_a_figure_without_alt_text_is_refused(stage):
 
 def test_pictures_of_authentic_faces_are_neither_written_nor_shown_unless_allowed(tmp_path, shown):
     pixels = np.zeros((4, 4, 3), np.uint8)
-    hidden = own(tmp_path, "01_data", authentic=str(tmp_path), show_authentic_images=None)
+    given = {"authentic": str(tmp_path), "protocol": str(tmp_path)}
+    hidden = own(tmp_path, "01_data", **given, show_authentic_images=None)
     hidden.picture(pixels, "faces", alt="Faces.", shows="authentic")
     assert shown == ["Pictures of authentic faces are hidden (show_authentic_images is false)."]
     assert not (tmp_path / "figures").exists()
