@@ -4,16 +4,22 @@ PROFILE ?= quick
 VENV := .venv
 BIN := $(VENV)/bin
 
-# `make report NAME=value` hands these on as parameters; any other as SET="name=value name=value".
+# `make report NAME=value` hands these on as parameters; any other as SET="name=value name=value". A value reaches the
+# command as it was given: neither make nor the shell reads it (`value` expands nothing, `quoted` is one shell word, and
+# what make exports it expands first).
 NAMES := authentic verifier teacher protocol protocol_faces evaluation_folds min_images show_authentic_images
 upper = $(shell echo $(1) | tr a-z A-Z)
-SETTINGS := $(foreach name,$(NAMES),$(if $($(call upper,$(name))),--set '$(name)=$($(call upper,$(name)))'))
-SETTINGS += $(foreach pair,$(SET),--set '$(pair)') $(if $(FROM),--from $(FROM)) $(if $(OUT),--out '$(OUT)')
+quoted = '$(subst ','\'',$(1))'
+given = $(value $(call upper,$(1)))
+unexport $(foreach name,$(NAMES),$(call upper,$(name))) SET FROM OUT PROFILE
+SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quoted,$(name)=$(call given,$(name)))))
+SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
+SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
 
 .PHONY: report figures test lint bench clean
 
 report: $(VENV)/installed
-	$(BIN)/sface report --profile $(PROFILE) $(SETTINGS)
+	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
 
 # The figures that the README shows, from a run of the `quick` profile.
 figures: $(VENV)/installed

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.errors import InputError, ParameterError, SfaceError
+from sface_lib.files import full_disk_sentence, is_full_disk
 from sface_lib.parameters import describe_parameters, profile_names
 
 FAILED, REFUSED, STOPPED = 1, 2, 130
@@ -28,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _leave_others(REFUSED)
         return REFUSED
     except OSError as error:
-        print(f"sface: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        full = full_disk_sentence(error.filename or "what is written")
+        said = full if is_full_disk(error) else f"{error.filename or 'the system'}: {error.strerror or error}"
+        print(f"sface: {said}", file=sys.stderr)
         _leave_others(REFUSED)
         return REFUSED
     except KeyboardInterrupt:

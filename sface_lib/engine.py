@@ -1,8 +1,9 @@
 """The ground under every loop: device and precision through Accelerate, checkpoints, and the log.
 
 A checkpoint is a folder `checkpoint-<step>/` with `tensors.safetensors` (networks, moving average, optimisers) and
-`state.json` (counters, configuration, fingerprint of the data). It is written beside its final name and renamed, the
-newest two are kept, and it is read strictly: a missing or extra field is an error.
+`state.json` (counters, configuration, fingerprint of the data, and the hashes of the tensors and of all this). It is
+written beside its final name and renamed, the newest two are kept, and it is read strictly: a missing or extra field is
+an error, and where a hash differs it is damaged.
 """
 
 import atexit
@@ -12,6 +13,7 @@ import datetime
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -28,9 +30,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from sface_lib.errors import CheckpointError, InputError, TrainingError, WeightsError
-from sface_lib.files import atomic_folder, atomic_path, read_json, write_json
+from sface_lib.files import atomic_folder, atomic_path, read_json, sha256_of_file, sha256_of_json, write_json
 
 CHECKPOINTS_KEPT = 2
+TENSORS_FILE, STATE_FILE = "tensors.safetensors", "state.json"
 PATIENCE = datetime.timedelta(days=7)  # Of processes for each other: shares of work differ, one of them packs.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # Of glibc's malloc.h.
 
@@ -180,15 +183,35 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], s
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"checkpoint-{step:09d}"
     with atomic_folder(target) as temporary:
-        save_file(
-            {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()},
-            temporary / "tensors.safetensors",
-        )
-        write_json(temporary / "state.json", state | {"step": step})
+        kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+        _write_tensors(kept, temporary / TENSORS_FILE)
+        noted = json.loads(json.dumps(state | {"step": step, "tensors": sha256_of_file(temporary / TENSORS_FILE)}))
+        write_json(temporary / STATE_FILE, noted | {"sha256": sha256_of_json(noted)})
         shutil.rmtree(target, ignore_errors=True)
     for old in checkpoints(folder)[CHECKPOINTS_KEPT:]:
         shutil.rmtree(old)
     return target
+
+
+def _write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """`save_file`, whose error for a full disk is the operating system's."""
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) if code else error from None
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and state; raises `ValueError` where either is not what was written."""
+    state = read_json(path / STATE_FILE)
+    if not isinstance(state, dict):
+        raise ValueError(f"{STATE_FILE} holds no state")
+    if state.pop("sha256", None) != sha256_of_json(state):
+        raise ValueError(f"{STATE_FILE} is not what was written: its hash differs")
+    if state["tensors"] != sha256_of_file(path / TENSORS_FILE):
+        raise ValueError(f"{TENSORS_FILE} is not what was written: its hash differs")
+    return load_file(path / TENSORS_FILE), state
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -221,9 +244,9 @@ def _newest_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str
     found = checkpoints(folder)
     for path in found:
         try:
-            tensors, state = load_file(path / "tensors.safetensors"), read_json(path / "state.json")
+            tensors, state = _read_checkpoint(path)
         except (OSError, ValueError, SafetensorError) as error:
-            print(f"Warning: {path.name} is damaged ({error}); the one before it is used.")
+            print(f"Warning: {path} is damaged ({error}); the checkpoint before it is used, if there is one.")
             continue
         _check_expected(path, state, expected)
         return tensors, state
@@ -286,7 +309,7 @@ def save_weights(path: str | Path, module: torch.nn.Module, description: dict[st
         state = {name: tensor.detach().contiguous().cpu() for name, tensor in module.state_dict().items()}
         if half:
             state = {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in state.items()}
-        save_file(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
+        _write_tensors(state, temporary, metadata={"sface": json.dumps(description, sort_keys=True)})
     return Path(path)
 
 

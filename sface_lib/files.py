@@ -1,6 +1,8 @@
 """Files that are either whole or absent: written to a temporary name in the same folder, then renamed."""
 
 import contextlib
+import errno
+import functools
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ from typing import Any
 
 from sface_lib.errors import InputError
 
+ASSETS = Path(__file__).resolve().parent / "assets"
 CHUNK_BYTES = 1 << 20
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # The first date that a zip can hold.
 
@@ -142,6 +145,46 @@ def sha256_of_file(path: str | Path) -> str:
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def check_shipped(path: str | Path) -> Path:
+    """The path; of a file that ships with the program only where its bytes are those that `assets/SHA256SUMS` lists.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    path = Path(path)
+    if path.resolve().is_relative_to(ASSETS) and path.is_file():
+        facts = path.stat()
+        _check_bytes(path.resolve(), facts.st_mtime_ns, facts.st_size)
+    return path
+
+
+@functools.cache
+def _check_bytes(path: Path, modified_ns: int, size: int) -> None:
+    """Read a file once for each time that it was written."""
+    listed = dict(line.split(maxsplit=1)[::-1] for line in (ASSETS / "SHA256SUMS").read_text().splitlines())
+    wanted, found = listed.get(str(path.relative_to(ASSETS))), sha256_of_file(path)
+    if found != wanted:
+        raise InputError(
+            f"{path} ships with the program and is damaged: its SHA-256 begins with {found[:12]}, not with "
+            f"{(wanted or 'any that is listed')[:18]}; install the package again, or restore the file by git"
+        )
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error of the operating system means that no space is left."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_disk_sentence(folder: str | Path) -> str:
+    """What to do about a full disk."""
+    return (
+        f"the disk that holds {folder} is full: free some space and run the same command again; "
+        "finished stages are kept, and training resumes from its last checkpoint"
+    )
 
 
 def _umask() -> int:

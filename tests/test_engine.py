@@ -5,6 +5,7 @@ import types
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from sface_lib import engine
 from sface_lib.engine import (
@@ -22,7 +23,7 @@ from sface_lib.engine import (
     seed_step,
 )
 from sface_lib.errors import CheckpointError, InputError, TrainingError, WeightsError
-from sface_lib.files import atomic_path, write_json
+from sface_lib.files import atomic_path, is_full_disk, write_json
 
 TENSORS = {"a": torch.arange(3.0)}
 
@@ -54,6 +55,45 @@ def test_a_checkpoint_of_another_configuration_or_without_a_field_is_refused(tmp
     with pytest.raises(CheckpointError, match="every checkpoint in .* is damaged"):
         load_checkpoint(tmp_path, {"data": "x"})
     assert load_checkpoint(tmp_path / "none", {}) is None
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def edit_the_step(path):
+    path.write_text(path.read_text().replace('"step": 2', '"step": 1'))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("tensors.safetensors", flip_a_byte), ("state.json", edit_the_step), ("state.json", flip_a_byte)],
+)
+def test_a_checkpoint_that_is_not_what_was_written_is_passed_over_and_named(tmp_path, capsys, file, damage):
+    for step in (1, 2):
+        save_checkpoint(tmp_path, step, {"a": torch.arange(3.0) + step}, {"data": "x"})
+    damage(tmp_path / "checkpoint-000000002" / file)
+    tensors, state = load_checkpoint(tmp_path, {"data": "x"})
+    assert (state["step"], tensors["a"].tolist()) == (1, [1.0, 2.0, 3.0])
+    said = capsys.readouterr().out
+    assert str(tmp_path / "checkpoint-000000002") in said and "is damaged" in said
+    (tmp_path / "checkpoint-000000001" / "state.json").write_text("[]")
+    with pytest.raises(CheckpointError, match="every checkpoint in .* is damaged; delete the folder"):
+        load_checkpoint(tmp_path, {"data": "x"})
+
+
+def test_a_full_disk_is_the_systems_error_and_not_the_writers(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    save_checkpoint(tmp_path, 1, TENSORS, {})
+    monkeypatch.setattr(engine, "save_file", full)
+    with pytest.raises(OSError) as caught:
+        save_checkpoint(tmp_path, 2, TENSORS, {})
+    assert is_full_disk(caught.value) and "checkpoint-000000002" in caught.value.filename
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001"]
 
 
 def test_a_log_goes_on_at_the_step_of_the_checkpoint(tmp_path):

@@ -18,12 +18,13 @@ from sface_lib.attributes.calibration import labels_of, probabilities
 from sface_lib.attributes.head import AttributeHead
 from sface_lib.engine import load_strictly, read_description, save_weights, seed_step, unflatten
 from sface_lib.errors import InputError, WeightsError
+from sface_lib.files import ASSETS, check_shipped
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import RecognitionModel, open_model
 from sface_lib.recognition.models import described_network
 
 KIND = "attribute classifier"
-FOLDER = Path(__file__).resolve().parents[1] / "assets" / "attributes"
+FOLDER = ASSETS / "attributes"
 SHIPPED_PATH = FOLDER / "mac.safetensors"
 PASSES = 20
 RELIABLE = 0.75  # Balanced accuracy on unseen identities from which on an attribute is reported.
@@ -202,7 +203,7 @@ def open_classifier(path: str | Path = SHIPPED_PATH, embedder: str | Path | None
         The embedder is not the one that the head was trained on, or the classifier needs none.
     """
     try:
-        about, state = read_description(path), load_file(path)
+        about, state = read_description(check_shipped(path)), load_file(path)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors: {error}") from None
     if about.get("kind") != KIND:

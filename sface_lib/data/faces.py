@@ -114,6 +114,20 @@ class FaceSet:
             raise InputError(f"'{self.path}' has no labels, but identities are needed here; use a labelled set")
         return self.labels
 
+    def require_classes(self, why: str) -> np.ndarray:
+        """The labels; raises `InputError` in an unlabelled set, and where there are fewer than two identities.
+
+        `why` says what needs them.
+        """
+        labels = self.require_labels()
+        if len(np.unique(labels)) < 2:
+            raise InputError(
+                f"'{self.path}': {why} needs two identities or more, and all {len(self):,} images are of one; taken "
+                f"for the identity was {self._layout.told_by}. Where identities stand in a list beside the images, put "
+                "each into a folder of its own"
+            )
+        return labels
+
     def load(self, indices: Iterable[int] | np.ndarray | None = None, size_px: int | None = None) -> torch.Tensor:
         """Decode images into one tensor; one that is not square is cropped to its centred square first.
 
@@ -176,7 +190,8 @@ class FaceSet:
                 kept, labels = np.unique(labels, return_inverse=True)
                 identities = tuple(identities[label] for label in kept)
         members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
-        return FaceSet(self._source, Layout(members, names, labels, identities), self._on_bad_image)
+        layout = Layout(members, names, labels, identities, self._layout.told_by)
+        return FaceSet(self._source, layout, self._on_bad_image)
 
     def inspect(self, progress: bool = False) -> Manifest:
         """Decode every image once and tell what the set holds.

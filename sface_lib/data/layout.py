@@ -31,12 +31,15 @@ class Layout:
         int64 `[N]`, index into `identities`, or None for an unlabelled set.
     identities
         Name of each identity; empty for an unlabelled set.
+    told_by
+        What was taken for an image's identity, in words.
     """
 
     members: tuple[str, ...]
     names: tuple[str, ...]
     labels: np.ndarray | None
     identities: tuple[str, ...]
+    told_by: str = "the folder of an image"
 
 
 def find_layout(source: Any) -> Layout:
@@ -55,11 +58,13 @@ def find_layout(source: Any) -> Layout:
         root = labels_file.removesuffix(LABELS_FILE)
         names = [image.removeprefix(root) for image in images]
         labels, identities = _read_labels(source, labels_file, names)
+        told_by = f"the label of an image in {LABELS_FILE}"
     else:
         names = _below_common_folder(images)
         _check_depth(names, source)
         labels, identities = _number([name.split("/")[0] for name in names])
-    return Layout(tuple(images), tuple(names), labels, identities)
+        told_by = Layout.told_by
+    return Layout(tuple(images), tuple(names), labels, identities, told_by)
 
 
 def _labels_file(members: Sequence[str], images: Sequence[str]) -> str | None:

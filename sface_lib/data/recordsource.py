@@ -88,7 +88,8 @@ class RecordSource:
             f"{label:07d}/{key:08d}{suffix}"
             for label, key in zip(labels[order].tolist(), keys[order].tolist(), strict=True)
         )
-        return Layout(names, names, numbers.astype(np.int64), tuple(f"{label:07d}" for label in found))
+        identities = tuple(f"{label:07d}" for label in found)
+        return Layout(names, names, numbers.astype(np.int64), identities, "the label of an image's record")
 
     def _labelled(self) -> tuple[np.ndarray, np.ndarray]:
         """Keys of the images and their labels, int64 `[N]`."""

@@ -57,6 +57,8 @@ def check_trainable(data: FaceBatches, spec: GeneratorSpec, recipe: GeneratorRec
     """Refuse what cannot be trained, with `InputError`."""
     if spec.n_classes and not data.labelled:
         raise InputError("the set has no labels; a generator of classes needs an identity for every image")
+    if spec.n_classes and data.n_classes < 2:
+        data.faces.require_classes("a generator of classes")
     if len(data) < recipe.batch:
         raise InputError(f"the set has {len(data)} images, fewer than generator_batch = {recipe.batch}; lower it")
     if recipe.batch % processes:

@@ -18,12 +18,13 @@ from sface_lib.data import encode_png
 from sface_lib.data.landmarks import misalignment
 from sface_lib.data.layout import LABELS_FILE
 from sface_lib.errors import InputError
-from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder
+from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder, write_json
 from sface_lib.generator.networks import Generator
 from sface_lib.generator.sampling import draw, draw_mixed
 from sface_lib.generator.steering import Steering
 
 RECIPE_FILE = "generate.json"
+UNLABELLED = {"labels": None}  # In `dataset.json`.
 MOST_NAMED = 5  # Classes in a refusal.
 MOST_ROUNDS = 20  # Times the wanted number of images that a class may try before it is given up.
 
@@ -61,6 +62,8 @@ def generate_set(
     aligned: float | None = None,
 ) -> Path:
     """Draw a set as identity folders `<class>/<index>.png`, or as one StyleGAN2-ADA zip.
+
+    Images of an unconditional generator are of no class: `dataset.json` says so.
 
     An image is a function of (weights, seed, class, index, psi); another batch changes it by rounding alone. A class's
     folder appears when it is whole, and a run that was stopped goes on with the classes that are missing. Processes
@@ -108,6 +111,8 @@ def generate_set(
             elif not _place(folder, label).is_dir():
                 _write_class(_place(folder, label), images)
     _refuse_short(sorted(gather_object(short)), order)
+    if not spec.n_classes and accelerator.is_main_process:
+        write_json(folder / LABELS_FILE, UNLABELLED)
     if zipped and accelerator.is_main_process:
         pack_set(folder, out)
         shutil.rmtree(folder)
@@ -130,19 +135,23 @@ def generate_unlabelled(
             indices = np.arange(start, min(start + batch, images))
             for index, image in zip(indices, draw_mixed(generator, accelerator, indices, seed, psi), strict=True):
                 add_to_zip(archive, f"{index:08d}.png", encode_png(image))
-        add_to_zip(archive, LABELS_FILE, json.dumps({"labels": None}))
+        add_to_zip(archive, LABELS_FILE, json.dumps(UNLABELLED))
     return Path(path)
 
 
 def pack_set(folder: str | Path, path: str | Path) -> Path:
-    """Put the images of a drawn folder, byte for byte, into one StyleGAN2-ADA zip with `dataset.json`."""
+    """Put the images of a drawn folder, byte for byte, into one StyleGAN2-ADA zip with `dataset.json`.
+
+    A folder that has one, which says that its images are of no class, gives a set without labels.
+    """
     labels = []
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(Path(folder).glob("[!.]*/*.png")):
             member = f"{file.parent.name}/{file.name}"
             add_to_zip(archive, member, file.read_bytes())
             labels.append([member, int(file.parent.name)])
-        add_to_zip(archive, LABELS_FILE, json.dumps({"labels": labels}))
+        without = (Path(folder) / LABELS_FILE).exists()
+        add_to_zip(archive, LABELS_FILE, json.dumps(UNLABELLED if without else {"labels": labels}))
     return Path(path)
 
 

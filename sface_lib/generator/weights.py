@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 from sface_lib.engine import load_strictly, read_description, read_log, save_weights, unflatten
 from sface_lib.errors import WeightsError
-from sface_lib.files import sha256_of_file
+from sface_lib.files import ASSETS, check_shipped, sha256_of_file
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 
 # The generator of the embedded population; beside it the log of its training and its figures.
-SHIPPED_PATH = Path(__file__).parents[1] / "assets/generator/balanced-64.safetensors"
+SHIPPED_PATH = ASSETS / "generator" / "balanced-64.safetensors"
 GENERATOR, PAIR = "class-conditional generator", "class-conditional generator and discriminator"
 
 
@@ -75,12 +75,12 @@ def load_pair(path: str | Path) -> TrainedPair:
 
 def shipped_log() -> list[dict[str, Any]]:
     """The log of the shipped generator's training, one row a snapshot, as `log.jsonl` of any training has."""
-    return read_log(SHIPPED_PATH.with_suffix(".jsonl"))
+    return read_log(check_shipped(SHIPPED_PATH.with_suffix(".jsonl")))
 
 
 def _description(path: str | Path) -> dict:
     try:
-        description = read_description(path)
+        description = read_description(check_shipped(path))
     except (OSError, SafetensorError) as error:
         raise WeightsError(
             f"{path} cannot be read as safetensors ({error}); give weights made by `sface generator train`, or by "

@@ -25,6 +25,7 @@ from sface_lib.engine import (
     seed_step,
 )
 from sface_lib.errors import WeightsError
+from sface_lib.files import check_shipped
 from sface_lib.population.shipped import FOLDER, SIZE_PX
 from sface_lib.recognition import image_batches
 from sface_lib.recognition.augment import flip, robust
@@ -111,7 +112,7 @@ def train_nuisance_regressor(path: str | Path, sets: str | Path = FOLDER, steps:
 
 def load_nuisance_regressor(path: str | Path = REGRESSOR_PATH) -> NuisanceRegressor:
     """Read what `train_nuisance_regressor` wrote; the shipped one by default."""
-    description = read_description(path)
+    description = read_description(check_shipped(path))
     if description.get("kind") != KIND:
         raise WeightsError(f"{path} holds no {KIND}; give one made by `sface population ship`")
     network = NuisanceNetwork()

@@ -12,9 +12,10 @@ import pandas as pd
 
 from sface_lib.data import FaceSet, Protocol, first_of_class, open_faces, read_protocol
 from sface_lib.errors import InputError
+from sface_lib.files import ASSETS, check_shipped
 from sface_lib.parameters import EMBEDDED
 
-FOLDER = Path(__file__).resolve().parents[1] / "assets" / "population"
+FOLDER = ASSETS / "population"
 VERIFIER_PATH = FOLDER / "verifier.safetensors"
 SIZE_PX = 64
 
@@ -53,7 +54,7 @@ def shipped_faces(name: str) -> FaceSet:
     """
     if name not in SETS:
         raise InputError(f"set {name!r} does not ship; choose one of {', '.join(SETS)}")
-    return open_faces(FOLDER / f"{name}.zip")
+    return open_faces(check_shipped(FOLDER / f"{name}.zip"))
 
 
 def first_images(faces: FaceSet, identities: int, images: int) -> np.ndarray:
@@ -64,9 +65,9 @@ def first_images(faces: FaceSet, identities: int, images: int) -> np.ndarray:
 
 def shipped_truth(name: str) -> pd.DataFrame:
     """Ground truth of a shipped set, one row an image in the set's order: see `sets.truth_table`."""
-    return pd.read_parquet(FOLDER / f"{name}.parquet")
+    return pd.read_parquet(check_shipped(FOLDER / f"{name}.parquet"))
 
 
 def shipped_protocol(benchmark: str) -> Protocol:
     """The pairs of a benchmark over the shipped set "benchmark"."""
-    return read_protocol(FOLDER / f"{benchmark}.csv")
+    return read_protocol(check_shipped(FOLDER / f"{benchmark}.csv"))

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
+from sface_lib.files import check_shipped
 from sface_lib.recognition.foreign import foreign_network
 from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel, described_network
 from sface_lib.recognition.onnx_model import open_onnx
@@ -39,6 +40,7 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
     """
     if Path(path).suffix == ".onnx":
         return open_onnx(path, spec)
+    check_shipped(path)
     state, header = _read_pth(path) if _is_pth(path) else _read_safetensors(path)
     description = json.loads(header.get("sface", "{}"))
     if description.get("kind") == KIND and description["architecture"] in NETWORKS:

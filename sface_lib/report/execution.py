@@ -1,6 +1,5 @@
 """One notebook through papermill, in a kernel of this very interpreter, and what went wrong in words."""
 
-import errno
 import logging
 import os
 import re
@@ -19,6 +18,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from sface_lib import errors
 from sface_lib.errors import SfaceError
+from sface_lib.files import full_disk_sentence
 from sface_lib.report.kernel import BATCH
 from sface_lib.report.progress import Progress
 
@@ -117,19 +117,6 @@ def describe_error(name: str, value: str, folder: Path) -> str:
     if hasattr(errors, name):
         return value  # Our own errors are sentences.
     return re.sub(r"\s+", " ", f"{name}: {value}").strip().removesuffix(":")
-
-
-def full_disk_sentence(folder: Path) -> str:
-    """What to do about a full disk."""
-    return (
-        f"the disk that holds {folder} is full: free some space and run the same command again; "
-        "finished stages are kept, and training resumes from its last checkpoint"
-    )
-
-
-def is_full_disk(error: OSError) -> bool:
-    """Whether an error of the operating system means that no space is left."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def explain_unfinished(target: Path, stage: str) -> StageFailed:

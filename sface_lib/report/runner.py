@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sface_lib.errors import RunError
+from sface_lib.files import full_disk_sentence, is_full_disk
 from sface_lib.report.contents import describe_library
 from sface_lib.report.execution import (
     StageFailed,
     execute,
     explain_unfinished,
-    full_disk_sentence,
-    is_full_disk,
 )
 from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan

@@ -123,3 +123,13 @@ def test_two_classes_are_enough(tmp_path):
     torch.manual_seed(0)
     generator = Generator(GeneratorSpec(2, 16, 256, 16, latent_size=16)).eval()
     assert len(open_faces(made(tmp_path / "set.zip", generator, images=3))) == 3
+
+
+@pytest.mark.parametrize("name", ["set", "set.zip"])
+def test_images_of_an_unconditional_generator_are_of_no_class(tmp_path, name):
+    torch.manual_seed(0)
+    unconditional = Generator(GeneratorSpec(0, 16, 256, 16, latent_size=16)).eval().requires_grad_(False)
+    accelerator = make_accelerator("float32")
+    out = sets.generate_set(tmp_path / name, unconditional, accelerator, sets.Order(classes=1, per_class=6), "random")
+    faces = open_faces(out)
+    assert faces.labels is None and not faces.identities and len(faces) == 6

@@ -8,10 +8,22 @@ import torch
 
 from sface_lib import cli
 from sface_lib.cli import main
-from sface_lib.data import FaceBatches, open_bins, open_faces, place_in_class, write_bin, write_protocol
+from sface_lib.data import (
+    FaceBatches,
+    encode_png,
+    open_bins,
+    open_faces,
+    place_in_class,
+    write_bin,
+    write_faces,
+    write_protocol,
+)
+from sface_lib.data.write import write_encoded
 from sface_lib.engine import make_accelerator, read_log
 from sface_lib.errors import InputError, ParameterError, TrainingError
+from sface_lib.generator.launch import train_generator
 from sface_lib.parameters import ReportParameters, build_parameters, check_parameters
+from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import (
     launch,
     open_model,
@@ -240,3 +252,33 @@ def test_the_teacher_of_one_set_is_computed_once_and_anew_for_another_order(face
     assert teach(model, FaceBatches(faces.subset([0, 1, 9]), 32), accelerator, plain_views=True) is first
     turned = teach(model, FaceBatches(faces.subset([9, 1, 0]), 32), accelerator, plain_views=True)
     assert turned is not first and torch.allclose(turned.views, first.views.flip(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["folder", "dataset.json", "record"])
+def test_one_identity_is_refused_with_what_was_taken_for_it(tmp_path, rendered_zip, kind):
+    images = open_faces(rendered_zip(tmp_path / "many.zip", 4, 8, 32)).load()
+    path = {"folder": tmp_path / "set", "dataset.json": tmp_path / "set.zip", "record": tmp_path / "set.rec"}[kind]
+    if kind == "folder":
+        (path / "celeba").mkdir(parents=True)
+        for i, image in enumerate(images):
+            (path / "celeba" / f"{i}.png").write_bytes(encode_png(image))
+    elif kind == "record":
+        write_encoded(path, (encode_png(image) for image in images), np.zeros(len(images), np.int64))
+    else:
+        write_faces(path, images, np.zeros(len(images), np.int64))
+    told = {"folder": "the folder of an image", "dataset.json": "in dataset.json", "record": "an image's record"}[kind]
+    with pytest.raises(InputError, match=f"strategy CLS needs two identities or more.* are of one; .*{told}"):
+        train_recognition(parameters(), "CLS", open_faces(path), tmp_path / "out", 0)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    assert train_recognition(parameters(), "KT", open_faces(path), tmp_path / "kt", 0, open_model(VERIFIER_PATH))
+
+
+def test_a_generator_of_classes_refuses_one_identity(tmp_path, rendered_zip):
+    images = open_faces(rendered_zip(tmp_path / "many.zip", 4, 8, 32)).load()
+    path = write_faces(tmp_path / "one.zip", images, np.zeros(len(images), np.int64))
+    p = check_parameters(
+        {"authentic": str(path), "generator_weights": "none", "generator_resolution_px": 16, "generator_batch": 8},
+        only="generator",
+    )
+    with pytest.raises(InputError, match="a generator of classes needs two identities or more"):
+        train_generator(p, tmp_path / "gan")
