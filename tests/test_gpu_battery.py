@@ -1,0 +1,77 @@
+"""The GPU battery itself, at toy size on the CPU: its rows run, resume, and can fail."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from sface_lib.files import read_json
+from sface_lib.population import VERIFIER_PATH
+
+BENCHMARKS = str(Path(__file__).parent / "benchmarks")
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """`tests/benchmarks/gpu.py`, which imports its neighbours."""
+    sys.path.insert(0, BENCHMARKS)
+    import gpu
+
+    yield gpu
+    sys.path.remove(BENCHMARKS)
+
+
+def test_a_difference_is_relative_to_what_was_wanted(gpu):
+    assert gpu.relative_error(np.array([3.0, 4.0]), np.array([3.0, 4.0])) == 0
+    assert gpu.relative_error(np.array([3.0, 9.0]), np.array([3.0, 4.0])) == pytest.approx(1.0)
+    assert gpu.relative_error(np.array([np.nan, 4.0]), np.array([np.nan, 4.0])) == 0
+    assert gpu.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
+    assert gpu.relative_error(np.zeros(2), np.ones(3)) == float("inf")
+
+
+def test_a_row_is_computed_once_a_failed_one_again_and_none_after_its_time(gpu, tmp_path):
+    calls = []
+
+    def work():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError("first time")
+        return {"n": len(calls)}
+
+    for _ in range(3):
+        part = gpu.Part(tmp_path / "part.json", seconds=60)
+        part.row("a", work)
+    assert len(calls) == 2 and read_json(tmp_path / "part.json")["a"]["n"] == 2
+    late = gpu.Part(tmp_path / "part.json", seconds=-1)
+    late.row("b", work)
+    assert "b" not in late.rows and len(calls) == 2
+    assert list(gpu.failures({"x": {"failed": "Traceback\nValueError: no"}})) == ["x failed: ValueError: no"]
+
+
+def test_every_loop_gives_numbers_and_one_that_differs_is_named(gpu, tmp_path):
+    gpu.write_values(tmp_path, "cpu", gpu.TOY)
+    assert not list(tmp_path.rglob("*.txt")), [path.read_text() for path in tmp_path.rglob("*.txt")]
+    (tmp_path / "float32").mkdir()
+    for name in gpu.COMPARED:
+        arrays = dict(np.load(gpu.file_of(tmp_path, "cpu", name)))
+        for array in arrays.values():
+            known = array[~np.isnan(array)]
+            assert np.isfinite(known).all() and np.ptp(known) > 0, name
+        np.savez(gpu.file_of(tmp_path, "float32", name), **arrays)
+        assert gpu.compared(tmp_path, "float32", name)["within"]
+        np.savez(gpu.file_of(tmp_path, "float32", name), **{key: 1.1 * array for key, array in arrays.items()})
+        found = gpu.compared(tmp_path, "float32", name)
+        assert list(gpu.failures({name: found})) == [f"{name} does not agree: {found['apart']}"]
+
+
+def test_a_long_training_gives_small_files_and_is_not_begun_again(gpu, tmp_path, rendered_zip):
+    faces = [str(rendered_zip(tmp_path / f"{i}.zip", 4, 4, 64, first=4 * i)) for i in range(2)]
+    command = ["transfer", "--toy", "--out", str(tmp_path / "out"), "--seconds", "1", "--teacher", str(VERIFIER_PATH)]
+    assert gpu.main([*command, "--faces", *faces]) == 0
+    found, weights = read_json(tmp_path / "out/transfer.json"), tmp_path / "out/student-0.safetensors"
+    assert (found["images"], found["identities"], found["files"]) == (32, 8, ["student-0.safetensors"])
+    first = load_file(weights)
+    assert gpu.main([*command, "--faces", *faces]) == 0
+    assert all((first[name] == tensor).all() for name, tensor in load_file(weights).items())
