@@ -68,7 +68,7 @@ def test_a_full_disk_is_told_and_loses_no_finished_identity(folder, tmp_path, mo
     monkeypatch.setattr(Path, "write_bytes", write_while_there_is_room)
     command = ["population", "render", "--out", str(target), "--size", "32", "--images", "3", "--workers", "1"]
     assert cli.main([*command, "--identities", "4"]) == 2
-    assert "No space left on device" in capsys.readouterr().err
+    assert "is full: free some space and run the same command again" in capsys.readouterr().err
     assert sorted(path.name for path in target.iterdir()) == ["balanced-000000", "recipe.json"]
     monkeypatch.undo()
     assert cli.main([*command, "--identities", "4"]) == 0
