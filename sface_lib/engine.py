@@ -185,7 +185,7 @@ def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], s
     with atomic_folder(target) as temporary:
         kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
         _write_tensors(kept, temporary / TENSORS_FILE)
-        noted = json.loads(json.dumps(state | {"step": step, "tensors": sha256_of_file(temporary / TENSORS_FILE)}))
+        noted = state | {"step": step, "tensors": sha256_of_file(temporary / TENSORS_FILE)}
         write_json(temporary / STATE_FILE, noted | {"sha256": sha256_of_json(noted)})
         shutil.rmtree(target, ignore_errors=True)
     for old in checkpoints(folder)[CHECKPOINTS_KEPT:]:

@@ -515,13 +515,17 @@ def check_parameters(
     """
     for name in values:
         if name not in ReportParameters.model_fields:
-            near = difflib.get_close_matches(name, ReportParameters.model_fields, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else "'sface report --help' lists all."
-            raise ParameterError(f"parameter {name!r} does not exist; {hint}")
+            raise unknown_parameter(name, ReportParameters.model_fields, "'sface report --help' lists all.")
     try:
         return ReportParameters.model_validate(values, context={"only": only, "known": frozenset(known)})
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(item) for item in error.errors())) from None
+
+
+def unknown_parameter(name: str, names: Iterable[str], otherwise: str) -> ParameterError:
+    """The error for a name that is none of some names: it gives the nearest of them, or says `otherwise`."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.4)
+    return ParameterError(f"parameter {name!r} does not exist; {f'did you mean {near[0]!r}?' if near else otherwise}")
 
 
 def _sentence(item: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """What a notebook's kernel knows: the values that its `parameters` cell has set, and the machine it runs on."""
 
 import ast
-import difflib
 import os
 import resource
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, create_model
 
 from sface_lib.errors import ParameterError
-from sface_lib.parameters import ReportParameters, check_parameters, stage_parameters
+from sface_lib.parameters import ReportParameters, check_parameters, stage_parameters, unknown_parameter
 from sface_lib.report.stages import STAGES
 
 BATCH = "SFACE_BATCH"  # Set in the kernels that `sface report` starts.
@@ -53,9 +52,7 @@ def _refuse_unknown(stage: str, found: Iterable[str], names: Sequence[str]) -> N
             continue
         if name in ReportParameters.model_fields:
             raise ParameterError(f"parameter {name!r} is none of {stage}; set it in the notebooks that have it")
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"this notebook has {', '.join(names)}."
-        raise ParameterError(f"parameter {name!r} does not exist; {hint}")
+        raise unknown_parameter(name, names, f"this notebook has {', '.join(names)}.")
 
 
 def _names_set(namespace: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,5 @@
 """What is to be run, settled and checked before anything starts."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from typing import Any
 
 from sface_lib import parameters as model
 from sface_lib.errors import InputError
+from sface_lib.files import sha256_of_json
 from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
 OPENED = (
@@ -100,7 +99,7 @@ def plan_report(
     parameters = model.build_parameters(profile, dict(overrides))
     _check_files(parameters)
     values = parameters.model_dump(mode="json")
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    digest = sha256_of_json(values)
     rows = ({**row, "value": values[row["name"]]} for row in model.describe_parameters())
     return ReportPlan(
         folder=Path(out or f"runs/{profile}-{digest[:8]}").expanduser().resolve(),

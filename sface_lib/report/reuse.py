@@ -67,13 +67,14 @@ def reuse(folder: RunFolder, others: list[RunFolder], stage: str, key: str, warn
             return True
     for other in list(others):
         try:
-            if not is_intact(other, stage, key):
-                continue
-            take_over(folder, other, stage)
-        except (RunError, OSError) as error:
+            intact = is_intact(other, stage, key)
+        except RunError as error:
             others.remove(other)
             warn(_left_out(other, str(error)))
             continue
+        if not intact:
+            continue
+        take_over(folder, other, stage)
         status = other.stages[stage]
         facts = {"key": key, "record": status.record, "seconds": status.seconds, "reused_from": other.path.name}
         folder.mark(stage, "reused", **facts)

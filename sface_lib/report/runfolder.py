@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.errors import InputError, RunError
-from sface_lib.files import inside, read_json, sha256_of_file, sha256_of_json, write_json
+from sface_lib.files import inside, read_json, sha256_of_file, write_json
 from sface_lib.report.stages import HANDED_OVER
 
 SCHEMA_VERSION = 1
@@ -82,11 +82,6 @@ def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:
     """The part of a stage's record that another one reads: data and weights, and its results where it reads those."""
     files = {name: facts for name, facts in record["outputs"].items() if name.startswith(HANDED_OVER)}
     return {"files": files} if files_only else {"files": files, "results": record["results"]}
-
-
-def hash_of_what_is_read(record: Mapping[str, Any], files_only: bool) -> str:
-    """SHA-256 of `what_is_read`."""
-    return sha256_of_json(what_is_read(record, files_only))
 
 
 class RunFolder:

@@ -15,7 +15,7 @@ from sface_lib.report.contents import describe_library, describe_path
 from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.report.kernel import in_batch, machine_facts, take_parameters
 from sface_lib.report.plain import to_plain
-from sface_lib.report.runfolder import RECORD_VERSION, hash_of_what_is_read, read_record
+from sface_lib.report.runfolder import RECORD_VERSION, read_record, what_is_read
 from sface_lib.report.stages import HANDED_OVER, STAGES
 
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
@@ -101,7 +101,7 @@ class Stage:
         if not self._record(stage).exists():
             return None
         files_only = {spec.name: spec.files_only for spec in STAGES}.get(reader, ())
-        return hash_of_what_is_read(read_record(self.run_dir, stage), stage in files_only)
+        return sha256_of_json(what_is_read(read_record(self.run_dir, stage), stage in files_only))
 
     def result(self, stage: str) -> dict[str, Any]:
         """The results that an earlier stage gave to `finish`.

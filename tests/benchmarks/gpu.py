@@ -265,7 +265,8 @@ def recognition_training(strategy: str) -> Callable[..., dict[str, np.ndarray]]:
 
 def embedding(accelerator, size: Size) -> dict[str, np.ndarray]:
     """Embeddings by the shipped verifier and by untrained networks of other layouts."""
-    faces, found = small_set(size), {"verifier": embed_faces(open_model(VERIFIER_PATH), small_set(size), accelerator)}
+    faces = small_set(size)
+    found = {"verifier": embed_faces(open_model(VERIFIER_PATH), faces, accelerator)}
     for name, width in (("mobilefacenet", 128), ("iresnet18", 512)):
         seed_everything(0)
         model = RecognitionModel(*make_backbone(name, width, 112, 0.0, "nothing"))
