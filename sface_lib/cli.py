@@ -57,8 +57,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
     plan = plan_report(arguments.profile, _overrides(arguments.set), arguments.out, arguments.start_from)
     if arguments.dry_run:
+        from sface_lib.chapters.dryrun import dry_run
         from sface_lib.parameters import build_parameters
-        from sface_lib.report.dryrun import dry_run
 
         print(f"Run folder: {plan.folder}")
         for line in dry_run(build_parameters(arguments.profile, _overrides(arguments.set))):

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from sface_lib.parameters import ReportParameters, stage_parameters
-from sface_lib.report.stages import STAGES
+from sface_lib.run.stages import STAGES
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NAMES = [spec.name for spec in STAGES]

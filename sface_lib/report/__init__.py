@@ -1,6 +1,1 @@
-"""The report: run folder, reuse, notebook execution, provenance, and the HTML page."""
-
-from sface_lib.report.stage import Stage
-from sface_lib.report.stages import STAGES, StageSpec
-
-__all__ = ["STAGES", "Stage", "StageSpec"]
+"""The report: plan, reuse, notebook execution, provenance, and the HTML page; it knows no chapter by name."""

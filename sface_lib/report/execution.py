@@ -19,8 +19,8 @@ from papermill.exceptions import PapermillExecutionError
 from sface_lib import errors
 from sface_lib.errors import SfaceError
 from sface_lib.files import full_disk_sentence
-from sface_lib.report.kernel import BATCH
 from sface_lib.report.progress import Progress
+from sface_lib.run.kernel import BATCH
 
 KILLED = (
     "the kernel was killed (often the machine ran out of memory); "

@@ -13,8 +13,8 @@ from sface_lib.report.execution import read_executed
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import headings
 from sface_lib.report.redaction import Redactor, collect_names
-from sface_lib.report.runfolder import RunFolder
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.folder import RunFolder
+from sface_lib.run.stages import StageSpec
 
 TEMPLATE_FOLDER = Path(__file__).parent
 SYMBOLS = {"done": "✓", "reused": "↺", "failed": "✗", "interrupted": "■", "not run": "–", "running": "…"}

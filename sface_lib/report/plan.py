@@ -11,7 +11,7 @@ from typing import Any
 from sface_lib import parameters as model
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_json
-from sface_lib.report.stages import STAGES, StageSpec, find_stage, notebooks_folder
+from sface_lib.run.stages import STAGES, StageSpec, find_stage, notebooks_folder
 
 OPENED = (
     "verifier", "second_verifier", "teacher", "identity_model", "generator_weights", "attribute_classifier",
@@ -26,7 +26,7 @@ from sface_lib.data import open_faces
 from sface_lib.generator.launch import open_pair
 from sface_lib.parameters import parse_paths
 from sface_lib.recognition import open_model
-from sface_lib.report.handover import read_groups
+from sface_lib.chapters.handover import read_groups
 train = sys.argv[1] == "train"
 openers = {
     "generator_weights": lambda path: open_pair(Path(path), train),

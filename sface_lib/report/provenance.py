@@ -10,9 +10,9 @@ from typing import Any
 import sface_lib
 from sface_lib.errors import InputError
 from sface_lib.files import write_json
-from sface_lib.report.contents import describe_path
 from sface_lib.report.plan import ReportPlan
-from sface_lib.report.runfolder import RunFolder
+from sface_lib.run.contents import describe_path
+from sface_lib.run.folder import RunFolder
 
 SCHEMA_VERSION = 1
 PACKAGES = (

@@ -11,8 +11,8 @@ import nbformat
 
 from sface_lib.errors import RunError
 from sface_lib.files import inside, sha256_of_json
-from sface_lib.report.contents import describe_path
-from sface_lib.report.runfolder import RunFolder, read_record
+from sface_lib.run.contents import describe_path
+from sface_lib.run.folder import RunFolder, read_record
 
 
 def stage_key(

@@ -12,7 +12,6 @@ from typing import Any
 
 from sface_lib.errors import RunError
 from sface_lib.files import full_disk_sentence, is_full_disk
-from sface_lib.report.contents import describe_library
 from sface_lib.report.execution import (
     StageFailed,
     execute,
@@ -23,9 +22,10 @@ from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.reuse import neighbours, reuse, stage_key
-from sface_lib.report.runfolder import RunFolder, what_is_read
-from sface_lib.report.stage import unfinish
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.contents import describe_library
+from sface_lib.run.folder import RunFolder, what_is_read
+from sface_lib.run.stage import unfinish
+from sface_lib.run.stages import StageSpec
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

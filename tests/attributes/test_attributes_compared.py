@@ -9,6 +9,7 @@ import pytest
 from tiny_faces import NAMES, random_set, tiny_classifier
 
 from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces
+from sface_lib.chapters import compared, handover
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
@@ -16,7 +17,6 @@ from sface_lib.parameters import build_parameters, check_parameters, input_paths
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import halved, sharpness
 from sface_lib.recognition import embed_faces, open_model, resolve_pairs
-from sface_lib.report import compared, handover
 
 FLOAT32 = "float32"
 

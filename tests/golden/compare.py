@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ REFERENCE = "f8fd01a"
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "runs" / "golden"
 TIMINGS = ("seconds", "images_per_second", "images/s")
-# Values that moved, by the start of their path: where they stand now; None where they are gone, with the reason beside.
+# Values that moved: a pattern of their path -> where they stand now (None: gone, with the reason beside).
 RENAMED: dict[str, str | None] = {}
 
 
@@ -58,15 +59,17 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(f"{path}/{key}", item)
-    elif path.rpartition("/")[2] not in TIMINGS:
+    elif not path.endswith(TIMINGS):
         yield path, value
 
 
 def renamed(path: str) -> str | None:
     """Where a value of the reference stands now."""
     for old, new in RENAMED.items():
-        if path.startswith(old):
-            return None if new is None else new + path.removeprefix(old)
+        if re.search(old, path):
+            if new is None:
+                return None
+            path = re.sub(old, new, path)
     return path
 
 

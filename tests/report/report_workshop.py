@@ -11,10 +11,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.runner import run_report
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.stages import StageSpec
 
 STAGES = (StageSpec("91_first", "First"), StageSpec("92_second", "Second", ("91_first",)))
-OPEN = "from sface_lib.report.stage import Stage\nstage = Stage.open({name!r}, globals())"
+OPEN = "from sface_lib.run.stage import Stage\nstage = Stage.open({name!r}, globals())"
 WRITE = "stage.output('data/first.txt').write_text(word)"
 READ = "text = stage.input('data/first.txt').read_text()"
 

@@ -13,8 +13,8 @@ from report_workshop import STAGES
 
 from sface_lib import files
 from sface_lib.errors import RunError
-from sface_lib.report.runfolder import RunFolder
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.folder import RunFolder
+from sface_lib.run.stages import StageSpec
 
 REPOSITORY = Path(__file__).parents[2]
 THREE = (*STAGES, StageSpec("93_third", "Third", ("92_second",)))
@@ -110,7 +110,7 @@ import sys
 from pathlib import Path
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.runner import run_report
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.stages import StageSpec
 stages = (StageSpec("91_first", "First"), StageSpec("92_second", "Second", ("91_first",)))
 folder = Path(sys.argv[1])
 sys.exit(run_report(ReportPlan(folder / "runs" / "a", stages, folder / "notebooks")))

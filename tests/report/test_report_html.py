@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell
 from report_workshop import Workshop
 
-from sface_lib.report.stages import StageSpec
+from sface_lib.run.stages import StageSpec
 
 DRAW = """
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, sys

@@ -10,10 +10,11 @@ from report_workshop import Workshop
 
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import sha256_of_file
-from sface_lib.report import Stage, runner
-from sface_lib.report.contents import describe_path
-from sface_lib.report.runfolder import what_is_read
-from sface_lib.report.stages import STAGES, notebooks_folder
+from sface_lib.report import runner
+from sface_lib.run import Stage
+from sface_lib.run.contents import describe_path
+from sface_lib.run.folder import what_is_read
+from sface_lib.run.stages import STAGES, notebooks_folder
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import inside, read_json, sha256_of_file, write_json
-from sface_lib.report.stages import HANDED_OVER
+from sface_lib.run.stages import HANDED_OVER
 
 SCHEMA_VERSION = 1
 RECORD_VERSION = 2  # Of what `Stage.finish` writes.

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sface_lib.chapters import handover
 from sface_lib.data import Protocol, open_faces, write_bin, write_faces, write_protocol
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.recognition import resolve_pairs
-from sface_lib.report import handover
 from sface_lib.report.plan import plan_report
 from sface_lib.report.runner import run_report
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from sface_lib.chapters.explore import ENLARGED_PX, error_rates, explorer, morph, threshold_slider
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import Generator, GeneratorSpec, draw
-from sface_lib.report.explore import ENLARGED_PX, error_rates, explorer, morph, threshold_slider
-from sface_lib.report.kernel import BATCH, in_batch
+from sface_lib.run.kernel import BATCH, in_batch
 
 
 def make(resolution_px=16, base=256, widest=16):

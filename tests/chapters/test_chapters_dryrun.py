@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
+from sface_lib.chapters.dryrun import _SavedBytes
 from sface_lib.cli import main
 from sface_lib.data import Protocol, convert_set, open_faces, write_bin, write_protocol
 from sface_lib.parameters import check_parameters
 from sface_lib.recognition import untrained_model
 from sface_lib.recognition.launch import make_recipe
-from sface_lib.report.dryrun import _SavedBytes
 
 TINY = {
     "generator_weights": "none",
@@ -55,7 +55,7 @@ def test_the_paper_profile_names_what_it_needs(capsys):
 
 
 def test_a_protocol_of_one_pair_file_is_named_by_it(tmp_path):
-    from sface_lib.report.dryrun import _contents
+    from sface_lib.chapters.dryrun import _contents
 
     pairs = Protocol(("a/1", "a/1"), ("a/2", "b/1"), np.array([True, False]), np.array([1, 2]))
     assert _contents("protocol", write_protocol(tmp_path / "own.csv", pairs)) == ", own: 2 pairs"

@@ -12,7 +12,7 @@ import pytest
 from sface_lib.errors import InputError, ParameterError, RunError
 from sface_lib.parameters import ReportParameters, stage_parameters
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.report import Stage
+from sface_lib.run import Stage
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_misspelt_parameter_is_refused_before_torch_is_loaded(tmp_path):
     values = {"run_dir": str(tmp_path), **stage_parameters(ReportParameters(), "02_generation")}
     cells = ["\n".join(f"{name} = {value!r}" for name, value in values.items()), "# Parameters\ntotl_kimg = 3.0\n"]
     program = (
-        "import sys\nfrom sface_lib.report import Stage\n"
+        "import sys\nfrom sface_lib.run import Stage\n"
         f"cells = {cells!r}\nnamespace = dict(In=['', *cells, 'import os\\nx = 1'])\n"
         "for cell in cells: exec(cell, namespace)\n"
         "try: Stage.open('02_generation', namespace)\n"

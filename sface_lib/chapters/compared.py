@@ -17,12 +17,12 @@ from sface_lib.attributes import (
 )
 from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
+from sface_lib.chapters.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.parameters import AUTO, EMBEDDED, NONE, parse_paths
 from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
 from sface_lib.recognition import RecognitionModel, embed_faces
-from sface_lib.report.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
 
 UNLABELLED = "data/unlabelled.zip"
 DEGRADED = 1000  # Images that are degraded.

@@ -18,7 +18,7 @@ from sface_lib.generator import make_recipe as make_generator_recipe
 from sface_lib.generator.launch import chosen_faces
 from sface_lib.parameters import ReportParameters, input_paths
 from sface_lib.recognition import RecognitionTrainer, make_recipe, plan_models
-from sface_lib.report.stages import STAGES
+from sface_lib.run.stages import STAGES
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
 STEPS = 2  # Measured, after one that is not.

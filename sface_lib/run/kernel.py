@@ -12,7 +12,7 @@ from pydantic import BaseModel, create_model
 
 from sface_lib.errors import ParameterError
 from sface_lib.parameters import ReportParameters, check_parameters, stage_parameters, unknown_parameter
-from sface_lib.report.stages import STAGES
+from sface_lib.run.stages import STAGES
 
 BATCH = "SFACE_BATCH"  # Set in the kernels that `sface report` starts.
 INJECTED = "# Parameters"  # How the cell begins that papermill adds.

@@ -11,12 +11,12 @@ from typing import Any
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.parameters import EMBEDDED
-from sface_lib.report.contents import describe_library, describe_path
-from sface_lib.report.fragments import figure_html, png_of_pixels, table_html
-from sface_lib.report.kernel import in_batch, machine_facts, take_parameters
-from sface_lib.report.plain import to_plain
-from sface_lib.report.runfolder import RECORD_VERSION, read_record, what_is_read
-from sface_lib.report.stages import HANDED_OVER, STAGES
+from sface_lib.run.contents import describe_library, describe_path
+from sface_lib.run.folder import RECORD_VERSION, read_record, what_is_read
+from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
+from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
+from sface_lib.run.plain import to_plain
+from sface_lib.run.stages import HANDED_OVER, STAGES
 
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
@@ -112,7 +112,7 @@ class Stage:
             That stage has not finished in this run folder, or this stage does not declare that it reads it.
         """
         if stage in {spec.name: spec.files_only for spec in STAGES}.get(self.name, ()):
-            raise RunError(f"{self.name} declares to read files of {stage} alone; change sface_lib/report/stages.py")
+            raise RunError(f"{self.name} declares to read files of {stage} alone; change sface_lib/run/stages.py")
         return self._read_record(stage)["results"]
 
     def input(self, name: str) -> Path:
@@ -250,7 +250,7 @@ class Stage:
 
     def _read_record(self, stage: str) -> dict[str, Any]:
         if stage not in self._needs():
-            raise RunError(f"{self.name} does not declare that it reads {stage}; add it in sface_lib/report/stages.py")
+            raise RunError(f"{self.name} does not declare that it reads {stage}; add it in sface_lib/run/stages.py")
         if not self._record(stage).exists():
             raise RunError(
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"

@@ -45,7 +45,7 @@ def threshold_slider(genuine: np.ndarray, impostor: np.ndarray, bins: int = 80) 
     import matplotlib.pyplot as plt
     from IPython.display import display
 
-    from sface_lib.report import plots
+    from sface_lib.chapters import plots
 
     genuine, impostor = np.sort(genuine), np.sort(impostor)
     low, high = float(min(genuine[0], impostor[0])), float(max(genuine[-1], impostor[-1]))

@@ -1,0 +1,1 @@
+"""The chapters of the report, a notebook each, and what they share."""
