@@ -16,7 +16,7 @@ SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quot
 SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
 SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
 
-.PHONY: report figures test lint bench clean
+.PHONY: report figures test lint notebooks bench clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
@@ -34,6 +34,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check sface_lib tests notebooks
 	$(BIN)/ruff format --check sface_lib tests notebooks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+# The `parameters` cells of the notebooks, from the chapters' models.
+notebooks: $(VENV)/installed-dev
+	$(BIN)/python -m sface_lib.chapters.notebooks notebooks
+	$(BIN)/nbstripout notebooks/*.ipynb
 
 bench: $(VENV)/installed-dev
 	for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || exit 1; done

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sface_lib.chapters.profiles import build_parameters, profile_names
+from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.shared import EMBEDDED
 from sface_lib.errors import InputError, ParameterError, SfaceError
 from sface_lib.files import full_disk_sentence, is_full_disk
-from sface_lib.parameters import describe_parameters, profile_names
+from sface_lib.run.parameters import describe
 
 FAILED, REFUSED, STOPPED = 1, 2, 130
 
@@ -58,7 +61,6 @@ def _report(arguments: argparse.Namespace) -> int:
     plan = plan_report(arguments.profile, _overrides(arguments.set), arguments.out, arguments.start_from)
     if arguments.dry_run:
         from sface_lib.chapters.dryrun import dry_run
-        from sface_lib.parameters import build_parameters
 
         print(f"Run folder: {plan.folder}")
         for line in dry_run(build_parameters(arguments.profile, _overrides(arguments.set))):
@@ -147,22 +149,22 @@ def _evaluated_faces(arguments: argparse.Namespace) -> Any:
 
 def _train_generator(arguments: argparse.Namespace) -> int:
     """`sface generator train`; under `torchrun`, in every process."""
-    from sface_lib.generator.launch import train_generator
-    from sface_lib.parameters import build_parameters
+    from sface_lib.chapters.generation.launch import train_generator
+    from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), only="generator")
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), GeneratorTrainingParameters)
     _say(f"Weights: {train_generator(parameters, arguments.out, arguments.selection)}")
     return 0
 
 
 def _train_recognition(arguments: argparse.Namespace) -> int:
     """`sface recognition train`; under `torchrun`, in every process."""
+    from sface_lib.chapters.training.launch import MODEL_FILE, train_recognition
+    from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
     from sface_lib.data import open_faces, read_protocol, read_selection
-    from sface_lib.parameters import build_parameters
     from sface_lib.recognition import open_model, resolve_pairs, used_images
-    from sface_lib.recognition.launch import MODEL_FILE, train_recognition
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), only="recognition")
+    parameters = build_parameters(arguments.profile, _overrides(arguments.set), RecognitionTrainingParameters)
     if arguments.protocol and (not parameters.validation_interval_steps or parameters.validation_identities):
         raise InputError(
             f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
@@ -201,7 +203,6 @@ def _generate(arguments: argparse.Namespace) -> int:
     from sface_lib.engine import make_accelerator
     from sface_lib.files import sha256_of_file
     from sface_lib.generator import SHIPPED_PATH, Order, Steering, class_means, generate_set, load_generator
-    from sface_lib.parameters import EMBEDDED
     from sface_lib.recognition import open_model
 
     weights = SHIPPED_PATH if arguments.weights == EMBEDDED else Path(arguments.weights)
@@ -257,7 +258,6 @@ def _annotate(arguments: argparse.Namespace) -> int:
     from sface_lib.attributes import SHIPPED_PATH, annotate_set, open_classifier
     from sface_lib.data import open_faces
     from sface_lib.engine import make_accelerator
-    from sface_lib.parameters import EMBEDDED
 
     weights = SHIPPED_PATH if arguments.classifier == EMBEDDED else arguments.classifier
     classifier = open_classifier(weights, arguments.embedder)
@@ -607,7 +607,7 @@ def _add_workers(command: argparse.ArgumentParser) -> None:
 def _parameter_help() -> str:
     """Every parameter: name, type, range, default, and its sentence."""
     lines = ["parameters (--set NAME=VALUE):"]
-    for row in describe_parameters():
+    for row in describe(ReportParameters):
         limits = f", {row['range']}" if row["range"] else ""
         lines.append(f"\n  {row['name']}  ({row['type']}{limits}; default: {row['default']!r})")
         lines += textwrap.wrap(row["description"], 100, initial_indent="      ", subsequent_indent="      ")

@@ -17,12 +17,14 @@ from sface_lib.attributes import (
 )
 from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
+from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
+from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.data import FaceSet, open_faces
-from sface_lib.parameters import AUTO, EMBEDDED, NONE, parse_paths
 from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
 from sface_lib.recognition import RecognitionModel, embed_faces
+from sface_lib.run.parameters import parse_paths
 
 UNLABELLED = "data/unlabelled.zip"
 DEGRADED = 1000  # Images that are degraded.
@@ -60,14 +62,14 @@ def attribute_classifier(stage: Any) -> AttributeClassifier | None:
     return open_classifier(*([] if given == AUTO else [given]))
 
 
-def classifier_facts(classifier: AttributeClassifier, least: float) -> dict[str, Any]:
-    """What the manifest says of a classifier."""
-    return {
-        "sha256": classifier.fingerprint,
-        "trained_on": classifier.description["trained_on"],
-        "attributes": list(classifier.names),
-        "reliable": int(classifier.reliable(least).sum()),
-    }
+def classifier_facts(classifier: AttributeClassifier, least: float) -> ClassifierFacts:
+    """What the results say of a classifier."""
+    return ClassifierFacts(
+        sha256=classifier.fingerprint,
+        trained_on=classifier.description["trained_on"],
+        attributes=tuple(classifier.names),
+        reliable=int(classifier.reliable(least).sum()),
+    )
 
 
 def attribute_sets(stage: Any, synthetic: FaceSet, unlabelled: FaceSet | None) -> list[AttributeSet]:

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from sface_lib.chapters.generation.launch import chosen_faces, make_start
+from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
+from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.training.launch import make_recipe
+from sface_lib.chapters.training.plan import plan_models
 from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import GeneratorTrainer, draw, make_start
-from sface_lib.generator import make_recipe as make_generator_recipe
-from sface_lib.generator.launch import chosen_faces
-from sface_lib.parameters import ReportParameters, input_paths
-from sface_lib.recognition import RecognitionTrainer, make_recipe, plan_models
-from sface_lib.run.stages import STAGES
+from sface_lib.generator import GeneratorTrainer, draw
+from sface_lib.recognition import RecognitionTrainer
+from sface_lib.run.parameters import input_paths
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
 STEPS = 2  # Measured, after one that is not.
@@ -76,7 +78,7 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
 
 
 def _describe_inputs(p: ReportParameters) -> Iterator[str]:
-    paths = {name: path for spec in STAGES for name, path in input_paths(p, spec.name).items()}
+    paths = input_paths(p)
     for name, path in sorted(paths.items()):
         yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{_contents(name, path)}"
     if not paths:

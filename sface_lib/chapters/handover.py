@@ -2,16 +2,24 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sface_lib.chapters.shared import EMBEDDED
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol
 from sface_lib.errors import InputError
 from sface_lib.files import write_text
-from sface_lib.parameters import EMBEDDED
-from sface_lib.population import BENCHMARKS, first_images, shipped_faces, shipped_protocol, shipped_truth
+from sface_lib.population import (
+    BENCHMARKS,
+    VERIFIER_PATH,
+    first_images,
+    shipped_faces,
+    shipped_protocol,
+    shipped_truth,
+)
 from sface_lib.recognition import ProtocolPairs
 
 SELECTION = "data/selection.csv"
@@ -26,6 +34,12 @@ def authentic_faces(stage: Any) -> FaceSet:
     """The authentic set: the user's, or the shipped `balanced`."""
     given = stage.parameters.authentic
     return shipped_faces("balanced") if given == EMBEDDED else open_faces(given)
+
+
+def verifier_path(stage: Any) -> Path:
+    """Weights of the verifier: the user's, or the shipped one's."""
+    given = stage.parameters.verifier
+    return VERIFIER_PATH if given == EMBEDDED else Path(given)
 
 
 def training_faces(stage: Any) -> FaceSet:

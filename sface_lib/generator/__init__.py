@@ -1,6 +1,5 @@
 """The class-conditional GAN: networks, augmentation, training, sampling, quality, import of foreign weights."""
 
-from sface_lib.generator.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.generator.quality import memorisation
 from sface_lib.generator.recipe import GeneratorRecipe
@@ -32,12 +31,8 @@ __all__ = [
     "draw",
     "generate_set",
     "generate_unlabelled",
-    "grid_writer",
-    "launch_generator",
     "load_generator",
     "load_pair",
-    "make_recipe",
-    "make_start",
     "memorisation",
     "pack_set",
     "save_generator",

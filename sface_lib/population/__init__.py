@@ -7,7 +7,6 @@ from sface_lib.population.shipped import (
     shipped_faces,
     shipped_protocol,
     shipped_truth,
-    verifier_path,
 )
 
 __all__ = [
@@ -18,5 +17,4 @@ __all__ = [
     "shipped_faces",
     "shipped_protocol",
     "shipped_truth",
-    "verifier_path",
 ]

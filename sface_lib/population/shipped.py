@@ -5,7 +5,6 @@ It lies in `sface_lib/assets/population`: `<set>.zip` of JPEG files, `<set>.parq
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,16 +12,10 @@ import pandas as pd
 from sface_lib.data import FaceSet, Protocol, first_of_class, open_faces, read_protocol
 from sface_lib.errors import InputError
 from sface_lib.files import ASSETS, check_shipped
-from sface_lib.parameters import EMBEDDED
 
 FOLDER = ASSETS / "population"
 VERIFIER_PATH = FOLDER / "verifier.safetensors"
 SIZE_PX = 64
-
-
-def verifier_path(given: str) -> Path:
-    """Weights of the verifier that a report is given; the shipped one's for "embedded"."""
-    return VERIFIER_PATH if given == EMBEDDED else Path(given)
 
 
 @dataclass(frozen=True)

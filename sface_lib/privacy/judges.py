@@ -11,13 +11,12 @@ from accelerate import Accelerator
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
-from sface_lib.parameters import AUTO, NONE
-from sface_lib.population import verifier_path
 from sface_lib.recognition import RecognitionModel, embed_batches, embed_faces, open_model, pixel_embeddings
 from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
 PIXELS = "raw pixels"
+AUTO, NONE = "auto", "none"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,13 +33,13 @@ class Judge:
     embed_images: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-def open_judges(verifier: str, second: str, accelerator: Accelerator) -> list[Judge]:
+def open_judges(verifier: Path, second: str, accelerator: Accelerator) -> list[Judge]:
     """The verifier, the second one if there is one, and raw pixels, in that order.
 
     Parameters
     ----------
     verifier
-        Weights, or "embedded" for the shipped model.
+        Weights.
     second
         Weights; "none"; or "auto": dlib's public model where its extra is installed.
 
@@ -49,14 +48,15 @@ def open_judges(verifier: str, second: str, accelerator: Accelerator) -> list[Ju
     InputError
         Both are one model.
     """
-    path = verifier_path(verifier)
-    judges = [_judge("verifier", open_model(path), path, accelerator)]
+    judges = [_judge("verifier", open_model(verifier), verifier, accelerator)]
     if second == AUTO and dlib_file() is not None:
         judges.append(_judge("dlib", open_dlib_model(), dlib_file(), accelerator))
     elif second not in (AUTO, NONE):
         judges.append(_judge("second verifier", open_model(second), second, accelerator))
     if len({judge.model.fingerprint for judge in judges}) < len(judges):
-        raise InputError(f"second_verifier is the verifier ({path}), which would only repeat it; give another model")
+        raise InputError(
+            f"second_verifier is the verifier ({verifier}), which would only repeat it; give another model"
+        )
     return [*judges, Judge(PIXELS, None, None, pixel_embeddings)]
 
 

@@ -18,9 +18,7 @@ from sface_lib.recognition.evaluation import (
     verify,
 )
 from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
-from sface_lib.recognition.launch import make_recipe, train_anywhere, train_recognition
 from sface_lib.recognition.models import InputSpec, RecognitionModel, make_backbone
-from sface_lib.recognition.plan import PlannedModel, plan_models
 from sface_lib.recognition.recipe import STRATEGIES, RecognitionRecipe
 from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
 from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher, teach
@@ -40,7 +38,6 @@ __all__ = [
     "MarginHead",
     "MobileFaceNet",
     "PIXELS_PX",
-    "PlannedModel",
     "ProtocolPairs",
     "RecognitionModel",
     "RecognitionRecipe",
@@ -62,15 +59,11 @@ __all__ = [
     "learnt",
     "make_backbone",
     "open_model",
-    "make_recipe",
     "pixel_embeddings",
-    "plan_models",
     "pooled",
     "resolve_pairs",
     "teach",
     "trade_off",
-    "train_anywhere",
-    "train_recognition",
     "untrained_model",
     "used_images",
     "verify",

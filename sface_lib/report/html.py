@@ -13,8 +13,8 @@ from sface_lib.report.execution import read_executed
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import headings
 from sface_lib.report.redaction import Redactor, collect_names
+from sface_lib.run import Chapter
 from sface_lib.run.folder import RunFolder
-from sface_lib.run.stages import StageSpec
 
 TEMPLATE_FOLDER = Path(__file__).parent
 SYMBOLS = {"done": "✓", "reused": "↺", "failed": "✗", "interrupted": "■", "not run": "–", "running": "…"}
@@ -42,7 +42,7 @@ def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) 
     return write_text(folder.report, page)
 
 
-def _section(folder: RunFolder, spec: StageSpec, redact: Redactor) -> dict[str, Any]:
+def _section(folder: RunFolder, spec: Chapter, redact: Redactor) -> dict[str, Any]:
     """Everything the template shows of one stage."""
     status = folder.stages[spec.name]
     notebook = _executed(folder, spec.name) if status.state != "not run" else None

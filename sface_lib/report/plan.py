@@ -1,46 +1,20 @@
 """What is to be run, settled and checked before anything starts."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sface_lib import parameters as model
-from sface_lib.errors import InputError
+from sface_lib.chapters.profiles import build_parameters
+from sface_lib.chapters.registry import CHAPTERS, ReportParameters
+from sface_lib.errors import InputError, RunError
 from sface_lib.files import sha256_of_json
-from sface_lib.run.stages import STAGES, StageSpec, find_stage, notebooks_folder
-
-OPENED = (
-    "verifier", "second_verifier", "teacher", "identity_model", "generator_weights", "attribute_classifier",
-    "attribute_sets", "groups",
-)  # fmt: skip
-OPEN = """
-import sys
-from sface_lib.errors import SfaceError
-from pathlib import Path
-from sface_lib.attributes import open_classifier
-from sface_lib.data import open_faces
-from sface_lib.generator.launch import open_pair
-from sface_lib.parameters import parse_paths
-from sface_lib.recognition import open_model
-from sface_lib.chapters.handover import read_groups
-train = sys.argv[1] == "train"
-openers = {
-    "generator_weights": lambda path: open_pair(Path(path), train),
-    "attribute_classifier": open_classifier,
-    "attribute_sets": lambda paths: [open_faces(path) for path in parse_paths(paths)],
-    "groups": read_groups,
-}
-try:
-    for given in sys.argv[2:]:
-        name, path = given.split("=", 1)
-        openers.get(name, open_model)(path)
-except SfaceError as error:
-    sys.exit(str(error))
-"""
+from sface_lib.run import Chapter
+from sface_lib.run.parameters import describe, input_paths
 
 
 @dataclass(frozen=True)
@@ -64,7 +38,7 @@ class ReportPlan:
     """
 
     folder: Path
-    stages: tuple[StageSpec, ...]
+    stages: tuple[Chapter, ...]
     notebooks: Path
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
@@ -96,32 +70,60 @@ def plan_report(
         A parameter or stage does not exist, or a value is not allowed; or a model, set of attributes or table of groups
         that is given cannot be read: known now, not after the generator's training.
     """
-    parameters = model.build_parameters(profile, dict(overrides))
+    parameters = build_parameters(profile, overrides)
     _check_files(parameters)
-    values = parameters.model_dump(mode="json")
-    digest = sha256_of_json(values)
-    rows = ({**row, "value": values[row["name"]]} for row in model.describe_parameters())
+    values, paths = parameters.model_dump(mode="json"), input_paths(parameters)
+    rows = ({**row, "value": values[row["name"]]} for row in describe(ReportParameters))
+    read = {chapter.name: chapter.parameters.model_fields for chapter in CHAPTERS}
     return ReportPlan(
-        folder=Path(out or f"runs/{profile}-{digest[:8]}").expanduser().resolve(),
-        stages=STAGES,
+        folder=Path(out or f"runs/{profile}-{sha256_of_json(values)[:8]}").expanduser().resolve(),
+        stages=CHAPTERS,
         notebooks=notebooks_folder(),
-        parameters={spec.name: model.stage_parameters(parameters, spec.name) for spec in STAGES},
-        inputs={spec.name: model.input_paths(parameters, spec.name) for spec in STAGES},
+        parameters={stage: {name: values[name] for name in names} for stage, names in read.items()},
+        inputs={
+            stage: {name: path for name, path in paths.items() if name.split(" ")[0] in names}
+            for stage, names in read.items()
+        },
         parameter_rows=tuple(rows),
         profile=profile,
-        show_authentic_images=bool(values.get("show_authentic_images")),
-        start_from=find_stage(start_from) if start_from else None,
+        show_authentic_images=parameters.show_authentic_images,
+        start_from=find_stage(start_from, CHAPTERS) if start_from else None,
     )
 
 
-def _check_files(parameters: model.ReportParameters) -> None:
+def find_stage(text: str, stages: Sequence[Chapter]) -> str:
+    """The name of the stage that `text` stands for: its name ("03_privacy") or its number ("03", "3").
+
+    Raises
+    ------
+    InputError
+        No stage is called so.
+    """
+    for stage in stages:
+        number = stage.name.split("_")[0]
+        if text in (stage.name, number, number.lstrip("0")):
+            return stage.name
+    raise InputError(f"stage {text!r} does not exist; choose one of {', '.join(stage.name for stage in stages)}")
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if folder.is_dir():
+            return folder
+    raise RunError(f"the notebooks are neither in {package} nor beside it; install the package again")
+
+
+def _check_files(parameters: ReportParameters) -> None:
     """Open what late notebooks read, in a process of its own: torch would fill this one to the end of the run."""
-    given = {name: getattr(parameters, name) for name in OPENED}
-    paths = [f"{name}={path}" for name, path in given.items() if path not in model.PATH_PARAMETERS.get(name, ("",))]
-    if paths:
-        search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
-        command = [sys.executable, "-c", OPEN, "train" if parameters.total_kimg else "sample", *paths]
-        answer = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if answer.returncode:
-            raise InputError(answer.stderr.strip().splitlines()[-1])
+    paths = {name: str(path) for name, path in input_paths(parameters).items()}
+    if not paths:
+        return
+    search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
+    command = [sys.executable, "-m", "sface_lib.chapters.inputs"]
+    asked = json.dumps({"paths": paths, "trains": parameters.total_kimg > 0})
+    answer = subprocess.run(command, env=environment, input=asked, capture_output=True, text=True)
+    if answer.returncode:
+        raise InputError(answer.stderr.strip().splitlines()[-1])

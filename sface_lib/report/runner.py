@@ -22,10 +22,10 @@ from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.reuse import neighbours, reuse, stage_key
+from sface_lib.run import Chapter
 from sface_lib.run.contents import describe_library
 from sface_lib.run.folder import RunFolder, what_is_read
 from sface_lib.run.stage import unfinish
-from sface_lib.run.stages import StageSpec
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -77,7 +77,7 @@ def _run_stage(
     plan: ReportPlan,
     folder: RunFolder,
     others: list[RunFolder],
-    spec: StageSpec,
+    spec: Chapter,
     hashes: Mapping[str, str],
     forced: bool,
     progress: Progress,
@@ -98,7 +98,7 @@ def _run_stage(
     progress.say(f"{name} done in {seconds:.1f} s")
 
 
-def _compute(plan: ReportPlan, folder: RunFolder, spec: StageSpec, key: str, progress: Progress) -> float:
+def _compute(plan: ReportPlan, folder: RunFolder, spec: Chapter, key: str, progress: Progress) -> float:
     """Execute a stage's notebook; it is done when it has left a fresh record."""
     name, started = spec.name, time.monotonic()
     unfinish(folder.path, name)

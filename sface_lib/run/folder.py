@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.errors import InputError, RunError
-from sface_lib.files import inside, read_json, sha256_of_file, write_json
-from sface_lib.run.stages import HANDED_OVER
+from sface_lib.files import inside, read_json, sha256_of_file, sha256_of_json, write_json
 
 SCHEMA_VERSION = 1
-RECORD_VERSION = 2  # Of what `Stage.finish` writes.
+RECORD_VERSION = 3  # Of what `Stage.finish` writes.
 RECORD_PARTS = ("parameters", "results", "made_from", "outputs", "machine")
+HANDED_OVER = ("data/", "weights/")  # Folders of what a stage writes for others.
 STATES = ("not run", "running", "done", "reused", "failed", "interrupted")
 
 
@@ -58,7 +58,7 @@ def read_record(run_dir: Path, stage: str) -> dict[str, Any]:
     Raises
     ------
     RunError
-        There is none, or it is none that this version wrote.
+        There is none, it is none that this version wrote, or it was changed since.
     """
     path = run_dir / "results" / f"{stage}.json"
     try:
@@ -68,6 +68,8 @@ def read_record(run_dir: Path, stage: str) -> dict[str, Any]:
     whole = isinstance(record, dict) and all(isinstance(record.get(part), dict) for part in RECORD_PARTS)
     if not whole or (record.get("schema_version"), record.get("stage")) != (RECORD_VERSION, stage):
         raise RunError(f"{path} is no record of {stage} that this version wrote; run notebook {stage} again")
+    if record.get("sha256") != sealed(record)["sha256"]:
+        raise RunError(f"{path} was changed after {stage} wrote it; run notebook {stage} again")
     for name, facts in record["outputs"].items():
         try:
             inside(run_dir, name)
@@ -76,6 +78,12 @@ def read_record(run_dir: Path, stage: str) -> dict[str, Any]:
         if not isinstance(facts, dict):
             raise RunError(f"{path} does not say what {name} holds; run notebook {stage} again")
     return record
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with its version and the SHA-256 of all else in it, by which a change by hand is noticed."""
+    rest = {name: value for name, value in record.items() if name not in ("schema_version", "sha256")}
+    return {"schema_version": RECORD_VERSION, "sha256": sha256_of_json(rest), **rest}
 
 
 def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, create_model
-
 from sface_lib.errors import ParameterError
-from sface_lib.parameters import ReportParameters, check_parameters, stage_parameters, unknown_parameter
-from sface_lib.run.stages import STAGES
+from sface_lib.run.chapter import Chapter
+from sface_lib.run.parameters import Parameters, check, unknown_parameter
 
 BATCH = "SFACE_BATCH"  # Set in the kernels that `sface report` starts.
 INJECTED = "# Parameters"  # How the cell begins that papermill adds.
@@ -23,36 +21,29 @@ def in_batch() -> bool:
     return bool(os.environ.get(BATCH))
 
 
-def take_parameters(stage: str, namespace: Mapping[str, Any]) -> tuple[Path, BaseModel]:
-    """The run folder, absolute, and the stage's parameters, checked, out of a notebook's names.
-
-    They are checked as on the command line, by every rule that speaks of this stage's parameters alone.
+def take_parameters(stage: str, chapter: Chapter | None, namespace: Mapping[str, Any]) -> tuple[Path, Parameters]:
+    """The run folder, absolute, and a chapter's parameters, checked as on the command line, out of a notebook's names.
 
     Raises
     ------
     ParameterError
         A name is missing or unknown, or a value is not allowed.
     """
-    names = ["run_dir", *stage_parameters(ReportParameters(), stage)]
+    model = chapter.parameters if chapter else Parameters
+    names = ["run_dir", *model.model_fields]
     missing = [name for name in names if name not in namespace]
     if missing:
         raise ParameterError(f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there")
-    if stage in {spec.name for spec in STAGES}:  # A notebook of one's own may set any.
+    if chapter:  # A notebook of one's own may set any.
         _refuse_unknown(stage, _names_set(namespace), names)
-    checked = check_parameters({name: namespace[name] for name in names[1:]}, known=names[1:])
-    fields = {name: (ReportParameters.model_fields[name].annotation, ...) for name in names[1:]}
-    own = create_model("StageParameters", __config__=ReportParameters.model_config, **fields)
-    parameters = own(**{name: getattr(checked, name) for name in names[1:]})
+    parameters = check(model, {name: namespace[name] for name in names[1:]})
     return Path(namespace["run_dir"]).expanduser().resolve(), parameters
 
 
 def _refuse_unknown(stage: str, found: Iterable[str], names: Sequence[str]) -> None:
     for name in found:
-        if name in names:
-            continue
-        if name in ReportParameters.model_fields:
-            raise ParameterError(f"parameter {name!r} is none of {stage}; set it in the notebooks that have it")
-        raise unknown_parameter(name, names, f"this notebook has {', '.join(names)}.")
+        if name not in names:
+            raise unknown_parameter(name, names, f"in {stage}", f"it has {', '.join(names)}")
 
 
 def _names_set(namespace: Mapping[str, Any]) -> list[str]:

@@ -6,21 +6,22 @@ Importing this module loads neither torch nor matplotlib.
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
-from sface_lib.parameters import EMBEDDED
+from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_library, describe_path
-from sface_lib.run.folder import RECORD_VERSION, read_record, what_is_read
+from sface_lib.run.folder import HANDED_OVER, read_record, sealed, what_is_read
 from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
-from sface_lib.run.plain import to_plain
-from sface_lib.run.stages import HANDED_OVER, STAGES
+from sface_lib.run.results import Results, as_plain, from_plain, schema
 
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
 PICTURE_KINDS = ("plot", "synthetic", "authentic")
 MARGIN_INCHES = 0.1  # Around a figure.
+
+R = TypeVar("R")
 
 
 class Stage:
@@ -30,30 +31,33 @@ class Stage:
     ----------
     name
         e.g. "02_generation".
+    chapter
+        What was declared of it; None for a notebook of one's own.
     run_dir
         The run folder, absolute.
     parameters
-        The parameters that this stage declares, checked, as attributes.
+        The parameters that the chapter declares, checked, as attributes.
     """
 
-    def __init__(self, name: str, run_dir: Path, parameters: Any):
+    def __init__(self, name: str, chapter: Chapter | None, run_dir: Path, parameters: Any):
         self.name = name
+        self.chapter = chapter
         self.run_dir = run_dir
         self.parameters = parameters
         self._outputs: dict[str, Path] = {}
-        self._made_from: dict[str, str] = {}
+        self._made_from: dict[str, Any] = {}
 
     @classmethod
-    def open(cls, name: str, namespace: Mapping[str, Any]) -> "Stage":
-        """Take `run_dir` and the stage's parameters out of a notebook's names and check them.
+    def open(cls, chapter: Chapter | str, namespace: Mapping[str, Any]) -> "Stage":
+        """Take `run_dir` and the chapter's parameters out of a notebook's names and check them.
 
         A record of an earlier execution is removed, with its checkpoints: from here on the stage is unfinished until
         `finish`. Checkpoints of an execution that did not finish stay, so that training goes on.
 
         Parameters
         ----------
-        name
-            Name of the stage, the notebook's without suffix.
+        chapter
+            The chapter's declaration; or a name, for a notebook of one's own, which may read all that has finished.
         namespace
             The notebook's `globals()`, where the cell tagged `parameters` has set them.
 
@@ -64,24 +68,26 @@ class Stage:
         RunError
             Earlier stages do not belong together, or not to these parameters: one must be run again first.
         """
-        stage = cls(name, *take_parameters(name, namespace))
+        declared = chapter if isinstance(chapter, Chapter) else None
+        name = declared.name if declared else chapter
+        stage = cls(name, declared, *take_parameters(name, declared, namespace))
         stage._made_from = stage._check_earlier_stages()
         unfinish(stage.run_dir, name)
         return stage
 
-    def _check_earlier_stages(self) -> dict[str, str]:
+    def _check_earlier_stages(self) -> dict[str, Any]:
         """Refuse numbers of two runs; give what this stage is made from: stage -> hash of what it reads of it."""
         finished = {need: self._read_record(need) for need in self._needs() if self._record(need).exists()}
         for need, record in finished.items():
             self._check_shared_parameters(need, record["parameters"])
             for source, noted in record["made_from"].items():
-                if self._hash_now(source, reader=need) != noted:
+                if self._hash_now(source, noted["files_only"]) != noted["sha256"]:
                     raise RunError(
                         f"{self.name} reads {need}, which was made from another {source} than the one in "
                         f"{self.run_dir}; run notebook {need} again first"
                     )
-        declared = self.name in {spec.name for spec in STAGES}
-        return {need: self._hash_now(need, reader=self.name) for need in finished} if declared else {}
+        files_only = {need: need in self.chapter.files_only for need in finished} if self.chapter else {}
+        return {n: {"files_only": alone, "sha256": self._hash_now(n, alone)} for n, alone in files_only.items()}
 
     def _check_shared_parameters(self, stage: str, made_with: Mapping[str, Any]) -> None:
         """Refuse other values than an earlier stage was made with.
@@ -96,24 +102,34 @@ class Stage:
                     f"{own[name]!r}; run notebook {stage} again first, or set {name} as it was"
                 )
 
-    def _hash_now(self, stage: str, reader: str) -> str | None:
-        """Hash of what a stage reads of another one, as it lies in the run folder; None where that has not finished."""
+    def _hash_now(self, stage: str, files_only: bool) -> str | None:
+        """Hash of what is read of a stage, as it lies in the run folder; None where that has not finished."""
         if not self._record(stage).exists():
             return None
-        files_only = {spec.name: spec.files_only for spec in STAGES}.get(reader, ())
-        return sha256_of_json(what_is_read(read_record(self.run_dir, stage), stage in files_only))
+        return sha256_of_json(what_is_read(read_record(self.run_dir, stage), files_only))
 
-    def result(self, stage: str) -> dict[str, Any]:
-        """The results that an earlier stage gave to `finish`.
+    def results(self, chapter: Chapter[R]) -> R:
+        """The results of an earlier chapter.
 
         Raises
         ------
         RunError
-            That stage has not finished in this run folder, or this stage does not declare that it reads it.
+            It has not finished in this run folder, its results are of another version or changed by hand, or this
+            stage does not declare that it reads them.
         """
-        if stage in {spec.name: spec.files_only for spec in STAGES}.get(self.name, ()):
-            raise RunError(f"{self.name} declares to read files of {stage} alone; change sface_lib/run/stages.py")
-        return self._read_record(stage)["results"]
+        if self.chapter and chapter.name in self.chapter.files_only:
+            raise RunError(f"{self.name} declares to use files of {chapter.name} alone; add it to what it reads")
+        record = self._read_record(chapter.name)
+        path = self._record(chapter.name)
+        if record["results_version"] != chapter.results_version:
+            raise RunError(
+                f"{path} holds results of version {record['results_version']}, and this program reads version "
+                f"{chapter.results_version}; run notebook {chapter.name} again"
+            )
+        try:
+            return from_plain(record["results"], chapter.results)
+        except InputError as error:
+            raise RunError(f"{path} cannot be read: {error}; run notebook {chapter.name} again") from None
 
     def input(self, name: str) -> Path:
         """The path of a file or folder that an earlier stage wrote, e.g. "weights/generator.safetensors".
@@ -220,37 +236,43 @@ class Stage:
 
         display(Markdown(markdown))
 
-    def finish(self, **results: Any) -> None:
+    def finish(self, results: Results | dict[str, Any] | None = None) -> None:
         """Record the results and the hashes of all outputs in `results/<stage>.json`: the stage's last act.
+
+        A chapter's results are of the type that it declares, whose JSON Schema is written to `schemas/<stage>.json`;
+        those of a notebook of one's own are a dict of any names, or none.
 
         Raises
         ------
         InputError
-            A result is NaN or infinite, or of a type that JSON cannot hold.
+            The results are of another type, or a value is NaN or infinite, or of a type that JSON cannot hold.
         RunError
             A registered output was not written.
         """
-        plain = to_plain(results, "results")
+        kind = self.chapter.results if self.chapter else dict
+        plain = as_plain({} if results is None else results, kind)
+        if issubclass(kind, Results):
+            write_json(self.output(f"schemas/{self.name}.json"), schema(kind))
         missing = [name for name, path in self._outputs.items() if not path.exists()]
         if missing:
             raise RunError(f"{self.name} registered {', '.join(missing)} but did not write it")
         record = {
-            "schema_version": RECORD_VERSION,
             "stage": self.name,
             "parameters": self.parameters.model_dump(mode="json"),
             "made_from": self._made_from,
+            "results_version": self.chapter.results_version if self.chapter else 0,
             "results": plain,
             "outputs": {name: describe_path(path) for name, path in sorted(self._outputs.items())},
             "machine": machine_facts(),
         }
-        write_json(self._record(self.name), record)
+        write_json(self._record(self.name), sealed(record))
 
     def _record(self, stage: str) -> Path:
         return self.run_dir / "results" / f"{stage}.json"
 
     def _read_record(self, stage: str) -> dict[str, Any]:
         if stage not in self._needs():
-            raise RunError(f"{self.name} does not declare that it reads {stage}; add it in sface_lib/run/stages.py")
+            raise RunError(f"{self.name} does not declare that it reads {stage}; add it to its chapter's declaration")
         if not self._record(stage).exists():
             raise RunError(
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
@@ -263,10 +285,11 @@ class Stage:
         return {name: facts for record in records for name, facts in record["outputs"].items()}
 
     def _needs(self) -> tuple[str, ...]:
-        """Stages that this one declares to read; for a notebook of one's own, every finished one."""
-        declared = {spec.name: spec.needs for spec in STAGES}
+        """Stages that the chapter declares to read; for a notebook of one's own, every finished one."""
+        if self.chapter:
+            return self.chapter.needs
         found = (path.stem for path in sorted((self.run_dir / "results").glob("*.json")))
-        return declared[self.name] if self.name in declared else tuple(n for n in found if n != self.name)
+        return tuple(name for name in found if name != self.name)
 
     def _inside(self, name: str) -> Path:
         return inside(self.run_dir, name)
@@ -276,15 +299,10 @@ class Stage:
         _require(alt, f"alt text of figure {name}")
         if shows not in PICTURE_KINDS:
             raise InputError(f"shows={shows!r} of figure {name} is not one of {', '.join(PICTURE_KINDS)}")
-        allowed = shows != "authentic" or self._shows_authentic()
+        allowed = shows != "authentic" or getattr(self.parameters, "show_authentic_images", False)
         if not allowed:
             self.say(HIDDEN)
         return allowed
-
-    def _shows_authentic(self) -> bool:
-        """`show_authentic_images`; a notebook opened by hand may leave it unset, which means the embedded set only."""
-        given = getattr(self.parameters, "show_authentic_images", False)
-        return getattr(self.parameters, "authentic", "") == EMBEDDED if given is None else given
 
     def _save_figure(self, fig: Any, name: str) -> bytes:
         """PNG and SVG, without the dates and random ids that would make equal drawings differ."""

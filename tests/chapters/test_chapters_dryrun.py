@@ -4,11 +4,12 @@ import numpy as np
 import torch
 
 from sface_lib.chapters.dryrun import _SavedBytes
+from sface_lib.chapters.training.launch import make_recipe
+from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
 from sface_lib.cli import main
 from sface_lib.data import Protocol, convert_set, open_faces, write_bin, write_protocol
-from sface_lib.parameters import check_parameters
 from sface_lib.recognition import untrained_model
-from sface_lib.recognition.launch import make_recipe
+from sface_lib.run.parameters import check
 
 TINY = {
     "generator_weights": "none",
@@ -28,7 +29,7 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     (tmp_path / "bins").mkdir()
     for name in ("lfw", "cfp_fp"):
         write_bin(tmp_path / "bins" / f"{name}.bin", faces.load(np.arange(8)).numpy(), [True, False, True, False])
-    p = check_parameters(TINY, only="generator")
+    p = check(RecognitionTrainingParameters, {n: TINY[n] for n in ("recognition_resolution_px", "recognition_batch")})
     verifier = untrained_model(make_recipe(p, 0)).save(tmp_path / "verifier.safetensors")
     given = {"authentic": tmp_path / "rec", "protocol": tmp_path / "bins", "verifier": verifier}
     settings = [f"--set={name}={value}" for name, value in (TINY | given).items()]

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from sface_lib.chapters.generation.launch import grid_writer
 from sface_lib.data import FaceBatches, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import CheckpointError, InputError, TrainingError
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, grid_writer
+from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
 
 SPEC = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 

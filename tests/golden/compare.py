@@ -24,7 +24,25 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "runs" / "golden"
 TIMINGS = ("seconds", "images_per_second", "images/s")
 # Values that moved: a pattern of their path -> where they stand now (None: gone, with the reason beside).
-RENAMED: dict[str, str | None] = {}
+RENAMED: dict[str, str | None] = {
+    r"^(01_data.json/)embedded$": r"\1rendered",
+    r"^(03_privacy.json/)verifier_embedded$": r"\1verifier_shipped",
+    r"^(03_privacy.json/remedy/\d+/)control images above$": r"\1fmr",
+    r"^(03_privacy.json/remedy/\d+/)on the other half$": r"\1tested_fmr",
+    r"^(03_privacy.json/remedy/\d+/)link AUC$": r"\1link_auc",
+    r"^(03_privacy.json/remedy/\d+/)link EER$": r"\1link_eer",
+    r"^(03_privacy.json/remedy/\d+/)rank 1$": r"\1rank1",
+    r"^(03_privacy.json/claims/\d+/)90 % (low|high)$": r"\1\2",
+    r"^(03_privacy.json/claims/\d+/)p, corrected$": r"\1p_corrected",
+    r"^06_attributes.json/ran$": None,  # `found` is null where it did not.
+    r"^06_attributes.json/": "06_attributes.json/found/",
+    r"^(06_attributes.json/found/directed/\d+/)KL\(p \|\| q\)$": r"\1sum_over_variables",
+    r"^(06_attributes.json/found/directed/\d+/)p-value$": r"\1p_value",
+    r"^(06_attributes.json/found/directed/\d+/)joint KL\(p \|\| q\)$": r"\1joint",
+    r"^(06_attributes.json/found/directed/\d+/)95 % (low|high)$": r"\1\2",
+    r"^(06_attributes.json/found/directed/\d+/)AUC$": r"\1auc",
+    r"^(06_attributes.json/found/directed/\d+/)calibration error$": r"\1calibration_error",
+}
 
 
 def run(commit: str) -> Path:

@@ -7,9 +7,8 @@ import pytest
 
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
-from sface_lib.parameters import EMBEDDED, NONE
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.privacy.judges import open_judges
+from sface_lib.privacy.judges import NONE, open_judges
 from sface_lib.privacy.planted import make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
@@ -148,9 +147,9 @@ def test_the_link_of_a_part_is_that_of_the_part(linked):
 
 def test_planted_copies_of_rendered_faces_are_found():
     """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
-    verifier = open_judges(EMBEDDED, NONE, make_accelerator())[0]
+    verifier = open_judges(VERIFIER_PATH, NONE, make_accelerator())[0]
     with pytest.raises(InputError, match="second_verifier is the verifier"):
-        open_judges(EMBEDDED, str(VERIFIER_PATH), make_accelerator())
+        open_judges(VERIFIER_PATH, str(VERIFIER_PATH), make_accelerator())
     control, training = shipped_faces("control"), shipped_faces("balanced")
     training = training.subset(first_images(training, 100, 3))
     stand_in = shipped_faces("global")

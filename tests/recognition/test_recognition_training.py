@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
 from sface_lib import engine
+from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.data import FaceBatches, Protocol, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import BadImageError, CheckpointError, InputError, TrainingError
-from sface_lib.parameters import ReportParameters
 from sface_lib.privacy import compare_within
 from sface_lib.recognition import (
     CachedTeacher,
@@ -115,7 +115,7 @@ def test_the_weight_is_ten_thousand_times_the_mean_squared_error_at_512_dimensio
     a, b = (F.normalize(torch.randn(6, 512)) for _ in range(2))
     mse = 10_000 * F.mse_loss(a, b).item()
     assert KnowledgeTransfer(39.0625, 512, 512)(a, None, b).item() == pytest.approx(mse, rel=1e-4)
-    assert ReportParameters().kt_weight == pytest.approx(10_000 * 2 / 512, rel=1e-3)
+    assert TrainingParameters().kt_weight == pytest.approx(10_000 * 2 / 512, rel=1e-3)
 
 
 def test_combined_learning_is_the_sum_of_both():

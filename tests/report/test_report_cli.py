@@ -3,9 +3,10 @@
 import pytest
 
 from sface_lib import cli
-from sface_lib.parameters import describe_parameters
+from sface_lib.chapters.registry import ReportParameters
 from sface_lib.report import runner
 from sface_lib.report.plan import plan_report
+from sface_lib.run.parameters import describe
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_the_help_lists_every_parameter(capsys):
     with pytest.raises(SystemExit):
         cli.main(["report", "--help"])
     text = capsys.readouterr().out
-    assert all(f"  {row['name']}  (" in text for row in describe_parameters())
+    assert all(f"  {row['name']}  (" in text for row in describe(ReportParameters))
 
 
 def test_the_default_folder_depends_on_profile_and_parameters(tmp_path, monkeypatch):

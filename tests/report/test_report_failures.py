@@ -13,11 +13,11 @@ from report_workshop import STAGES
 
 from sface_lib import files
 from sface_lib.errors import RunError
+from sface_lib.run import Chapter
 from sface_lib.run.folder import RunFolder
-from sface_lib.run.stages import StageSpec
 
 REPOSITORY = Path(__file__).parents[2]
-THREE = (*STAGES, StageSpec("93_third", "Third", ("92_second",)))
+THREE = (*STAGES, Chapter("93_third", "Third", reads=STAGES[1:]))
 
 
 def fail_first(workshop, cell):
@@ -110,8 +110,9 @@ import sys
 from pathlib import Path
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.runner import run_report
-from sface_lib.run.stages import StageSpec
-stages = (StageSpec("91_first", "First"), StageSpec("92_second", "Second", ("91_first",)))
+from sface_lib.run import Chapter
+first = Chapter("91_first", "First")
+stages = (first, Chapter("92_second", "Second", reads=(first,)))
 folder = Path(sys.argv[1])
 sys.exit(run_report(ReportPlan(folder / "runs" / "a", stages, folder / "notebooks")))
 """

@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell
 from report_workshop import Workshop
 
-from sface_lib.run.stages import StageSpec
+from sface_lib.run import Chapter
 
 DRAW = """
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, sys
@@ -55,7 +55,7 @@ def text(tmp_path_factory):
     pairs.write_text("1\t1\nAnn_Lee\t1\t2\n")
     workshop.inputs = {"91_first": {"protocol": pairs}}
     rows = ({"name": "psi", "value": 0.7, "default": 1.0, "description": "Truncation <of> it."},)
-    assert workshop.run(stages=(StageSpec("91_first", "First"),), parameter_rows=rows)[0] == 0
+    assert workshop.run(stages=(Chapter("91_first", "First"),), parameter_rows=rows)[0] == 0
     return workshop.page()
 
 

@@ -3,16 +3,17 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from sface_lib.chapters.registry import CHAPTERS
 from sface_lib.errors import InputError, ParameterError, RunError
-from sface_lib.parameters import ReportParameters, stage_parameters
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.run import Stage
+from sface_lib.run import Chapter, Facts, Results, Stage
+from sface_lib.run.folder import sealed
 
 
 @pytest.fixture
@@ -28,8 +29,17 @@ def shown(monkeypatch):
     return pieces
 
 
+def chapter(name):
+    """A chapter of the report, with results of any names."""
+    return replace(next(each for each in CHAPTERS if each.name == name), results=dict)
+
+
+def defaults(name):
+    return chapter(name).parameters().model_dump()
+
+
 def own(tmp_path, name, **changes):
-    return Stage.open(name, {"run_dir": tmp_path, **stage_parameters(ReportParameters(), name), **changes})
+    return Stage.open(chapter(name), {"run_dir": tmp_path, **defaults(name), **changes})
 
 
 def test_parameters_come_from_the_namespace_and_only_those_of_the_stage(tmp_path):
@@ -46,7 +56,7 @@ def test_a_value_out_of_range_is_refused_by_name(tmp_path):
 
 def test_a_parameter_that_the_cell_does_not_set_is_named(tmp_path):
     with pytest.raises(ParameterError, match="parameters cell of 02_generation does not set run_dir"):
-        Stage.open("02_generation", {})
+        Stage.open(chapter("02_generation"), {})
 
 
 def test_a_path_of_the_user_is_no_reason_to_ask_for_parameters_of_other_stages(tmp_path):
@@ -57,14 +67,22 @@ def test_a_path_of_the_user_is_no_reason_to_ask_for_parameters_of_other_stages(t
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
-        ("02_generation", {"totl_kimg": 3}, "parameter 'totl_kimg' does not exist; did you mean 'total_kimg'"),
-        ("02_generation", {"training_steps": 3}, "parameter 'training_steps' is none of 02_generation"),
+        (
+            "02_generation",
+            {"totl_kimg": 3},
+            "'totl_kimg' does not exist in 02_generation; did you mean 'total_kimg'",
+        ),
+        (
+            "02_generation",
+            {"training_steps": 3},
+            "'training_steps' does not exist in 02_generation; it has run_dir,",
+        ),
         ("02_generation", {"total_kimg": 0, "generator_weights": "none"}, "total_kimg = 0 needs weights to use"),
         ("02_generation", {"generator_channel_base": 128}, "leaves fewer than 4 channels at 64 px"),
         ("02_generation", {"generator_weights": "absent.pkl"}, "generator_weights: no file or folder at 'absent.pkl'"),
         ("01_data", {"protocol": "pyproject.toml"}, "protocol and protocol_faces go with faces of your own"),
         ("04_training", {"keep_model": "best"}, "needs validation_identities and validation_interval_steps"),
-        ("07_summary", {"seed": 3}, "parameter 'seed' is none of 07_summary"),
+        ("07_summary", {"seed": 3}, "parameter 'seed' does not exist in 07_summary; it has run_dir."),
     ],
 )
 def test_a_kernel_refuses_what_the_command_line_refuses(tmp_path, name, changes, sentence):
@@ -80,24 +98,27 @@ def test_a_verifier_that_also_steers_is_refused_in_a_kernel(tmp_path):
 
 def test_a_misspelt_parameter_is_refused_before_torch_is_loaded(tmp_path):
     """As papermill runs it: the cell it adds holds the wrong name alone."""
-    values = {"run_dir": str(tmp_path), **stage_parameters(ReportParameters(), "02_generation")}
+    values = {"run_dir": str(tmp_path), **defaults("02_generation")}
     cells = ["\n".join(f"{name} = {value!r}" for name, value in values.items()), "# Parameters\ntotl_kimg = 3.0\n"]
     program = (
-        "import sys\nfrom sface_lib.run import Stage\n"
+        "import sys\nfrom sface_lib.chapters import generation\nfrom sface_lib.run import Stage\n"
         f"cells = {cells!r}\nnamespace = dict(In=['', *cells, 'import os\\nx = 1'])\n"
         "for cell in cells: exec(cell, namespace)\n"
-        "try: Stage.open('02_generation', namespace)\n"
+        "try: Stage.open(generation.CHAPTER, namespace)\n"
         "except Exception as error: print(type(error).__name__, error, 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert said == "ParameterError parameter 'totl_kimg' does not exist; did you mean 'total_kimg'? False\n"
+    assert (
+        said
+        == "ParameterError parameter 'totl_kimg' does not exist in 02_generation; did you mean 'total_kimg'? False\n"
+    )
 
 
 def test_only_the_last_parameters_cell_and_what_was_injected_after_it_count(tmp_path):
-    values = {"run_dir": str(tmp_path), **stage_parameters(ReportParameters(), "02_generation")}
+    values = {"run_dir": str(tmp_path), **defaults("02_generation")}
     right = "\n".join(f"{name} = {value!r}" for name, value in values.items())
     history = ["", "# Parameters\nold = 1", right + "\ntotl_kimg = 3", "y = 1", right, "%time\nx = 1", "z = [1, open]"]
-    opened = Stage.open("02_generation", {"In": history, **values, "totl_kimg": 3, "x": 1})
+    opened = Stage.open(chapter("02_generation"), {"In": history, **values, "totl_kimg": 3, "x": 1})
     assert opened.parameters.total_kimg == values["total_kimg"]
 
 
@@ -106,7 +127,7 @@ def finished(tmp_path, name, text="", **changes):
     made = own(tmp_path, name, **changes)
     if text:
         made.output(f"data/{name}.txt").write_text(text)
-    made.finish(text=text)
+    made.finish({"text": text})
 
 
 def test_stages_of_two_runs_are_not_read_together(tmp_path):
@@ -129,7 +150,7 @@ def test_an_earlier_stage_run_again_to_the_same_files_makes_nothing_stale(tmp_pa
     finished(tmp_path, "01_data", "twelve identities")
     finished(tmp_path, "02_generation", "their faces")
     finished(tmp_path, "01_data", "twelve identities")
-    assert own(tmp_path, "07_summary").result("02_generation") == {"text": "their faces"}
+    assert own(tmp_path, "07_summary").results(chapter("02_generation")) == {"text": "their faces"}
 
 
 def test_a_stage_made_with_another_seed_is_named_with_both_values(tmp_path):
@@ -148,21 +169,21 @@ def test_a_damaged_record_is_named_with_the_notebook_to_run(tmp_path, text):
 
 def test_an_unfinished_stage_is_named_with_the_remedy(tmp_path):
     with pytest.raises(RunError, match="04_training, which has not finished in .*; run notebook 04_training first"):
-        own(tmp_path, "05_evaluation").result("04_training")
+        own(tmp_path, "05_evaluation").results(chapter("04_training"))
 
 
 def test_reading_a_stage_that_is_not_declared_is_refused(tmp_path):
     with pytest.raises(RunError, match="02_generation does not declare that it reads 05_evaluation"):
-        own(tmp_path, "02_generation").result("05_evaluation")
+        own(tmp_path, "02_generation").results(chapter("05_evaluation"))
 
 
 def test_outputs_and_results_of_one_stage_reach_the_next(tmp_path, stage):
     folder = stage.output("data/faces")
     folder.mkdir()
     (folder / "a.txt").write_text("a")
-    stage.finish(n=1)
+    stage.finish({"n": 1})
     later = Stage.open("92_later", {"run_dir": tmp_path})
-    assert later.result("91_own") == {"n": 1}
+    assert later.results(Chapter("91_own", "Own")) == {"n": 1}
     assert later.input("data/faces/a.txt").read_text() == "a"
     with pytest.raises(RunError, match="data/other is not in .*; run notebook 91_own first"):
         later.input("data/other")
@@ -173,6 +194,69 @@ def test_a_path_outside_the_run_folder_is_refused(stage):
         stage.output("../elsewhere")
 
 
+@dataclass(frozen=True)
+class Rate(Facts):
+    value: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Found(Results):
+    rates: dict[str, Rate]
+    folds: tuple[int, ...]
+
+
+FIRST = Chapter("81_first", "First", results=Found)
+SECOND = Chapter("82_second", "Second", reads=(FIRST,))
+
+
+def typed(tmp_path):
+    """A first stage with typed results, finished."""
+    first = Stage.open(FIRST, {"run_dir": tmp_path})
+    first.finish(Found({"eer": Rate(0.25, "share"), "fmr1000": Rate(None, "share")}, (1, 2)))
+    return tmp_path / "results" / "81_first.json"
+
+
+def test_typed_results_come_back_by_attribute_with_a_schema_beside(tmp_path):
+    typed(tmp_path)
+    found = Stage.open(SECOND, {"run_dir": tmp_path}).results(FIRST)
+    assert found == Found({"eer": Rate(0.25, "share"), "fmr1000": Rate(None, "share")}, (1, 2))
+    schema = json.loads((tmp_path / "schemas" / "81_first.json").read_text())
+    assert schema["properties"]["rates"]["additionalProperties"] == {"$ref": "#/$defs/Rate"}
+    assert schema["$defs"]["Rate"]["properties"]["value"]["anyOf"] == [{"type": "number"}, {"type": "null"}]
+
+
+def test_results_of_another_type_are_refused(tmp_path):
+    first = Stage.open(FIRST, {"run_dir": tmp_path})
+    for wrong in ({}, Found({"eer": Rate("a quarter", "share")}, ()), Found({}, (1.5,))):
+        with pytest.raises(InputError, match="Found was declared|rates.eer.value: .* number|folds.0: .* integer"):
+            first.finish(wrong)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_record_changed_by_hand_is_refused_by_name(tmp_path):
+    path = typed(tmp_path)
+    path.write_text(path.read_text().replace("0.25", "0.05"))
+    with pytest.raises(RunError, match="81_first.json was changed after 81_first wrote it; run notebook 81_first"):
+        Stage.open(SECOND, {"run_dir": tmp_path})
+
+
+def test_results_of_another_version_are_refused_by_name(tmp_path):
+    path = typed(tmp_path)
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | {"results_version": 2})))
+    with pytest.raises(RunError, match="81_first.json holds results of version 2, and this program reads version 1"):
+        Stage.open(SECOND, {"run_dir": tmp_path}).results(FIRST)
+
+
+def test_results_of_another_form_are_refused_by_the_first_field_that_differs(tmp_path):
+    path = typed(tmp_path)
+    record = json.loads(path.read_text())
+    record["results"]["rates"]["eer"]["error"] = 0.1
+    path.write_text(json.dumps(sealed(record)))
+    with pytest.raises(RunError, match="81_first.json cannot be read: rates.eer.error: .*; run notebook 81_first"):
+        Stage.open(SECOND, {"run_dir": tmp_path}).results(FIRST)
+
+
 @dataclass
 class Metrics:
     eer: float | None
@@ -181,7 +265,8 @@ class Metrics:
 
 def test_results_are_recorded_as_plain_json(tmp_path, stage):
     stage.output("data/x.txt").write_text("abc")
-    stage.finish(link=Metrics(None, np.arange(2)), n=np.int64(3), per_rank={np.int64(1): np.float32(0.5)}, at=tmp_path)
+    per_rank = {np.int64(1): np.float32(0.5)}
+    stage.finish({"link": Metrics(None, np.arange(2)), "n": np.int64(3), "per_rank": per_rank, "at": tmp_path})
     record = json.loads((tmp_path / "results/91_own.json").read_text())
     expected = {"link": {"eer": None, "counts": [0, 1]}, "n": 3, "per_rank": {"1": 0.5}, "at": str(tmp_path)}
     assert record["results"] == expected
@@ -191,7 +276,7 @@ def test_results_are_recorded_as_plain_json(tmp_path, stage):
 @pytest.mark.parametrize("value", [float("nan"), np.float32("inf"), np.array([1.0, np.nan])])
 def test_nan_and_infinity_in_results_are_refused_by_name(tmp_path, stage, value):
     with pytest.raises(InputError, match=r"results\.link\.eer.* is (nan|inf), which JSON cannot hold; give None"):
-        stage.finish(link={"eer": value})
+        stage.finish({"link": {"eer": value}})
     assert not (tmp_path / "results/91_own.json").exists()
 
 

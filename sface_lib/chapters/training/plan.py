@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.data import first_of_class, select_images
-from sface_lib.parameters import BASELINE, ReportParameters, parse_numbers
 from sface_lib.recognition.recipe import STRATEGIES
+from sface_lib.run.parameters import parse_numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class PlannedModel:
 
 
 def plan_models(
-    p: ReportParameters, authentic: np.ndarray, synthetic: np.ndarray, filtered: Mapping[str, np.ndarray]
+    p: TrainingParameters, authentic: np.ndarray, synthetic: np.ndarray, filtered: Mapping[str, np.ndarray]
 ) -> list[PlannedModel]:
     """The models of a report, each baseline before those that it teaches.
 

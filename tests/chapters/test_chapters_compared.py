@@ -10,13 +10,16 @@ from tiny_faces import NAMES, random_set, tiny_classifier
 
 from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces
 from sface_lib.chapters import compared, handover
+from sface_lib.chapters.attributes.parameters import AttributesParameters
+from sface_lib.chapters.profiles import build_parameters
+from sface_lib.chapters.registry import CHAPTERS
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
-from sface_lib.parameters import build_parameters, check_parameters, input_paths, stage_parameters
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import halved, sharpness
 from sface_lib.recognition import embed_faces, open_model, resolve_pairs
+from sface_lib.run.parameters import check, input_paths
 
 FLOAT32 = "float32"
 
@@ -262,28 +265,30 @@ def test_further_sets_are_paths_that_exist_kept_absolute_and_part_of_what_the_st
     monkeypatch.chdir(tmp_path)
     for name in ("a.zip", "b"):
         (tmp_path / name).write_bytes(b"")
-    p = check_parameters({"attribute_sets": "a.zip ,b", "attribute_classifier": "a.zip"})
+    p = check(AttributesParameters, {"attribute_sets": "a.zip ,b", "attribute_classifier": "a.zip"})
     assert p.attribute_sets == f"{tmp_path / 'a.zip'}, {tmp_path / 'b'}"
-    read = input_paths(p, "06_attributes")
+    read = input_paths(p)
     assert {read["attribute_sets 1"], read["attribute_sets 2"]} == {tmp_path / "a.zip", tmp_path / "b"}
     assert read["attribute_classifier"] == tmp_path / "a.zip"
-    assert check_parameters({}).attribute_sets == "" and not input_paths(check_parameters({}), "06_attributes")
-    with pytest.raises(ParameterError, match="attribute_sets: no file or folder at 'c'; give existing paths, or none"):
-        check_parameters({"attribute_sets": "a.zip, c"})
+    assert check(AttributesParameters, {}).attribute_sets == "" and not input_paths(check(AttributesParameters, {}))
+    with pytest.raises(
+        ParameterError, match="attribute_sets: no file or folder at 'c'; give an existing path, or leave it empty"
+    ):
+        check(AttributesParameters, {"attribute_sets": "a.zip, c"})
 
 
 @pytest.mark.parametrize("wrong", [0.49, 1.01, "often"])
 def test_reliability_is_a_balanced_accuracy_from_chance_to_one(wrong):
     with pytest.raises(ParameterError, match="parameter attribute_reliability = .* is not allowed"):
-        check_parameters({"attribute_reliability": wrong})
-    assert [check_parameters({"attribute_reliability": x}).attribute_reliability for x in (0.5, 1)] == [0.5, 1]
+        check(AttributesParameters, {"attribute_reliability": wrong})
+    for right in (0.5, 1):
+        assert check(AttributesParameters, {"attribute_reliability": right}).attribute_reliability == right
 
 
 def test_only_notebook_06_reads_them():
     names = {"attribute_classifier", "attribute_sets", "attribute_reliability"}
-    for stage in ("01_data", "02_generation", "03_privacy", "04_training", "05_evaluation", "06_attributes"):
-        read = names & stage_parameters(check_parameters({}), stage).keys()
-        assert read == (names if stage == "06_attributes" else set())
+    for chapter in CHAPTERS:
+        assert names & chapter.parameters.model_fields.keys() == (names if chapter.name == "06_attributes" else set())
 
 
 def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):

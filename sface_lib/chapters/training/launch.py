@@ -7,6 +7,7 @@ import pandas as pd
 from accelerate import Accelerator
 
 from sface_lib.biometrics import verification_metrics
+from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
 from sface_lib.data import (
     FaceBatches,
     FaceSet,
@@ -19,7 +20,6 @@ from sface_lib.data import (
 from sface_lib.engine import launch, make_accelerator, read_log
 from sface_lib.errors import InputError
 from sface_lib.files import write_text
-from sface_lib.parameters import ReportParameters, as_settings
 from sface_lib.recognition.embedding import embed_faces
 from sface_lib.recognition.evaluation import ProtocolPairs
 from sface_lib.recognition.models import RecognitionModel
@@ -27,12 +27,13 @@ from sface_lib.recognition.recipe import RecognitionRecipe
 from sface_lib.recognition.teaching import teach
 from sface_lib.recognition.training import LOG_FILE, RecognitionTrainer, Validation
 from sface_lib.recognition.weights import open_model
+from sface_lib.run.parameters import as_settings
 
 MODEL_FILE = "model.safetensors"
 MOST_JUDGED = 4000  # Images of identities kept aside, all pairs of which are scored.
 
 
-def make_recipe(p: ReportParameters, seed: int) -> RecognitionRecipe:
+def make_recipe(p: RecognitionTrainingParameters, seed: int) -> RecognitionRecipe:
     """The recipe that the parameters ask for, from one seed."""
     return RecognitionRecipe(
         backbone=p.backbone,
@@ -54,7 +55,7 @@ def make_recipe(p: ReportParameters, seed: int) -> RecognitionRecipe:
 
 
 def train_recognition(
-    p: ReportParameters,
+    p: RecognitionTrainingParameters,
     strategy: str,
     faces: FaceSet,
     out: str | Path,
@@ -123,7 +124,7 @@ def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, Fac
 
 
 def _validation(
-    p: ReportParameters,
+    p: RecognitionTrainingParameters,
     aside: FaceSet | None,
     judged_on: tuple[FaceSet, ProtocolPairs] | None,
     accelerator: Accelerator,
@@ -148,7 +149,7 @@ def _validation(
 
 
 def train_anywhere(
-    p: ReportParameters,
+    p: RecognitionTrainingParameters,
     strategy: str,
     faces: FaceSet,
     out: Path,
@@ -169,5 +170,5 @@ def train_anywhere(
         left, right = (tuple(np.array(images.names, object)[side]) for side in (pairs.left, pairs.right))
         protocol = write_protocol(out / "pairs.csv", Protocol(left, right, pairs.same, pairs.fold))
         command += ["--protocol", str(protocol), "--images", str(images.path)]
-    launch(p.processes, [*command, *as_settings(p)], out / "launch.log")
+    launch(p.processes, [*command, *as_settings(p, RecognitionTrainingParameters)], out / "launch.log")
     return open_model(out / MODEL_FILE)

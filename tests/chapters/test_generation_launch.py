@@ -9,6 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from sface_lib.chapters.generation.launch import (
+    chosen_faces,
+    launch_generator,
+    make_recipe,
+    make_start,
+    open_pair,
+    train_generator,
+)
+from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
+from sface_lib.chapters.profiles import build_parameters
+from sface_lib.chapters.registry import ReportParameters
 from sface_lib.cli import main
 from sface_lib.data import open_faces, write_selection
 from sface_lib.engine import read_log
@@ -16,17 +27,13 @@ from sface_lib.errors import InputError, ParameterError, WeightsError
 from sface_lib.generator import (
     GeneratorSpec,
     TrainedPair,
-    launch_generator,
     load_pair,
-    make_recipe,
-    make_start,
     save_generator,
     save_pair,
     shipped_log,
 )
-from sface_lib.generator.launch import chosen_faces, open_pair
 from sface_lib.generator.networks import Discriminator, Generator
-from sface_lib.parameters import build_parameters, check_parameters
+from sface_lib.run.parameters import check
 
 SMALL = [
     "--profile", "smoke", "--set", "total_kimg=0.032", "--set", "generator_batch=8", "--set", "snapshot_kimg=0.016",
@@ -153,12 +160,12 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, spec, sentence):
 )
 def test_parameters_that_make_no_generator_are_refused(changes, sentence):
     with pytest.raises(ParameterError, match=sentence):
-        check_parameters(changes)
+        check(ReportParameters, changes)
 
 
 def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
     own = {"authentic": str(tmp_path)}
-    assert build_parameters("smoke", own, only="generator").authentic == str(tmp_path)
+    assert build_parameters("smoke", own, GeneratorTrainingParameters).authentic == str(tmp_path)
     with pytest.raises(ParameterError, match="verifier: 'embedded'"):
         build_parameters("smoke", own)
 
@@ -168,12 +175,10 @@ def test_the_model_that_steers_is_not_the_one_that_judges(tmp_path):
     path = str(tmp_path / "m.safetensors")
     own = {"authentic": str(tmp_path), "protocol": path, "generator_weights": "none"}
     with pytest.raises(ParameterError, match="identity_model is the verifier, which would judge its own work"):
-        check_parameters(own | {"verifier": path, "identity_model": path})
+        check(ReportParameters, own | {"verifier": path, "identity_model": path})
 
 
 def test_training_nothing_is_refused(tmp_path):
-    from sface_lib.generator.launch import train_generator
-
     path = save_pair(tmp_path / "w.safetensors", pair(GeneratorSpec(12, 16, 128, 16)))
     p = build_parameters("smoke", {"generator_weights": str(path), "total_kimg": "0"})
     with pytest.raises(InputError, match="total_kimg = 0 trains nothing"):

@@ -7,6 +7,14 @@ import pytest
 import torch
 
 from sface_lib import cli
+from sface_lib.chapters.generation.launch import train_generator
+from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
+from sface_lib.chapters.profiles import build_parameters
+from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.training import launch
+from sface_lib.chapters.training.launch import keep_aside, make_recipe, train_anywhere, train_recognition
+from sface_lib.chapters.training.parameters import RecognitionTrainingParameters, TrainingParameters
+from sface_lib.chapters.training.plan import plan_models
 from sface_lib.cli import main
 from sface_lib.data import (
     FaceBatches,
@@ -21,20 +29,14 @@ from sface_lib.data import (
 from sface_lib.data.write import write_encoded
 from sface_lib.engine import make_accelerator, read_log
 from sface_lib.errors import InputError, ParameterError, TrainingError
-from sface_lib.generator.launch import train_generator
-from sface_lib.parameters import ReportParameters, build_parameters, check_parameters
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import (
-    launch,
     open_model,
-    plan_models,
     resolve_pairs,
     teach,
-    train_anywhere,
-    train_recognition,
     untrained_model,
 )
-from sface_lib.recognition.launch import keep_aside, make_recipe
+from sface_lib.run.parameters import check
 
 SMALL = {
     "recognition_resolution_px": 32,
@@ -45,8 +47,8 @@ SMALL = {
 }
 
 
-def parameters(**changes) -> ReportParameters:
-    return check_parameters(SMALL | changes, only="recognition")
+def parameters(**changes) -> TrainingParameters:
+    return check(TrainingParameters, SMALL | changes)
 
 
 @pytest.fixture
@@ -149,8 +151,8 @@ def test_pairs_of_a_folder_of_bins_judge_a_training_by_itself(tmp_path, faces, c
 
 
 def test_a_profile_of_a_whole_report_trains_recognition_alone():
-    p = build_parameters("paper", {"training_steps": "4"}, only="recognition")
-    assert p.generator_resolution_px != 64 and p.generator_weights == "embedded"  # What a report would refuse.
+    p = build_parameters("paper", {"training_steps": "4"}, RecognitionTrainingParameters)
+    assert p.training_steps == 4 and p.backbone == "iresnet50"
     with pytest.raises(ParameterError, match="profile 'paper' needs"):
         build_parameters("paper", {})
 
@@ -222,7 +224,7 @@ def test_validation_without_anything_to_judge_on_is_refused(tmp_path, faces):
 )
 def test_settings_that_contradict_each_other_are_refused(changes, message):
     with pytest.raises(ParameterError, match=message):
-        check_parameters(changes)
+        check(ReportParameters, changes)
 
 
 def test_pairs_of_a_subset_are_found_by_name_in_a_launched_process(tmp_path, faces):
@@ -276,9 +278,9 @@ def test_one_identity_is_refused_with_what_was_taken_for_it(tmp_path, rendered_z
 def test_a_generator_of_classes_refuses_one_identity(tmp_path, rendered_zip):
     images = open_faces(rendered_zip(tmp_path / "many.zip", 4, 8, 32)).load()
     path = write_faces(tmp_path / "one.zip", images, np.zeros(len(images), np.int64))
-    p = check_parameters(
+    p = check(
+        GeneratorTrainingParameters,
         {"authentic": str(path), "generator_weights": "none", "generator_resolution_px": 16, "generator_batch": 8},
-        only="generator",
     )
     with pytest.raises(InputError, match="a generator of classes needs two identities or more"):
         train_generator(p, tmp_path / "gan")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sface_lib.chapters.generation.parameters import GenerationParameters, GeneratorTrainingParameters
+from sface_lib.chapters.shared import EMBEDDED, NONE
 from sface_lib.data import FaceBatches, FaceSet, open_faces, read_selection
 from sface_lib.engine import launch, make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
@@ -15,14 +17,15 @@ from sface_lib.generator.recipe import GeneratorRecipe
 from sface_lib.generator.sampling import draw
 from sface_lib.generator.training import GeneratorTrainer
 from sface_lib.generator.weights import SHIPPED_PATH, TrainedPair, load_generator, load_pair, save_pair
-from sface_lib.parameters import EMBEDDED, NONE, ReportParameters, as_settings
 from sface_lib.population import first_images, shipped_faces
+from sface_lib.run.parameters import as_settings
 
 GRID_CLASSES = 12
 WEIGHTS_FILE = "generator.safetensors"
+AnyParameters = GenerationParameters | GeneratorTrainingParameters
 
 
-def make_recipe(p: ReportParameters) -> GeneratorRecipe:
+def make_recipe(p: AnyParameters) -> GeneratorRecipe:
     """The recipe that the parameters ask for."""
     return GeneratorRecipe(
         total_kimg=p.total_kimg,
@@ -40,7 +43,7 @@ def make_recipe(p: ReportParameters) -> GeneratorRecipe:
     )
 
 
-def make_start(p: ReportParameters, n_classes: int) -> tuple[GeneratorSpec, TrainedPair | None]:
+def make_start(p: AnyParameters, n_classes: int) -> tuple[GeneratorSpec, TrainedPair | None]:
     """The architecture, and the weights to go on from unless the parameters ask for none.
 
     Raises
@@ -88,7 +91,7 @@ def open_pair(path: Path, to_train: bool) -> TrainedPair:
     return TrainedPair(generator, discriminator, kimg=0.0, ada_p=0.0, fingerprint=sha256_of_file(path))
 
 
-def chosen_faces(p: ReportParameters, selection: str | Path | None = None) -> FaceSet:
+def chosen_faces(p: GeneratorTrainingParameters, selection: str | Path | None = None) -> FaceSet:
     """The images that train: those at the positions of a selection (notebook 01's `data/selection.csv`), or all."""
     embedded = p.authentic == EMBEDDED
     faces = shipped_faces("balanced") if embedded else open_faces(p.authentic, on_bad_image=p.on_bad_image)
@@ -99,7 +102,7 @@ def chosen_faces(p: ReportParameters, selection: str | Path | None = None) -> Fa
     return faces.subset(np.flatnonzero(faces.good)) if p.on_bad_image == "skip" else faces
 
 
-def train_generator(p: ReportParameters, out: str | Path, selection: str | Path | None = None) -> Path:
+def train_generator(p: GeneratorTrainingParameters, out: str | Path, selection: str | Path | None = None) -> Path:
     """Train in a folder, on as many processes as were launched; give `out/generator.safetensors`.
 
     The folder keeps checkpoints, `log.jsonl`, and a grid of faces `grid-<step>.npy` for each snapshot. A run that was
@@ -120,11 +123,10 @@ def train_generator(p: ReportParameters, out: str | Path, selection: str | Path 
     return target
 
 
-def launch_generator(p: ReportParameters, out: Path, selection: Path) -> TrainedPair:
+def launch_generator(p: AnyParameters, out: Path, selection: Path) -> TrainedPair:
     """`train_generator` in `p.processes` processes that are started for it."""
     command = ["generator", "train", "--out", str(out), "--selection", str(selection)]
-    paths = [f"--set={name}={getattr(p, name)}" for name in ("authentic", "generator_weights")]
-    launch(p.processes, [*command, *paths, *as_settings(p)], out / "launch.log")
+    launch(p.processes, [*command, *as_settings(p, GeneratorTrainingParameters)], out / "launch.log")
     return load_pair(out / WEIGHTS_FILE)
 
 

@@ -2,16 +2,12 @@
 
 import pytest
 
+from sface_lib.chapters.data.parameters import DataParameters
+from sface_lib.chapters.profiles import build_parameters, load_profile, profile_names
+from sface_lib.chapters.registry import CHAPTERS, ReportParameters
 from sface_lib.errors import ParameterError
-from sface_lib.parameters import (
-    ReportParameters,
-    build_parameters,
-    describe_parameters,
-    input_paths,
-    load_profile,
-    profile_names,
-    stage_parameters,
-)
+from sface_lib.report.plan import plan_report
+from sface_lib.run.parameters import describe, input_paths
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one():
@@ -67,10 +63,10 @@ def test_a_profile_that_needs_paths_names_the_missing_ones(tmp_path):
 
 
 def test_faces_of_ones_own_need_a_verifier_and_pairs(tmp_path):
-    with pytest.raises(ParameterError, match="verifier=PATH"):
-        build_parameters("faces", {"authentic": str(tmp_path)})
     with pytest.raises(ParameterError, match="protocol=PATH"):
-        build_parameters("faces", {"authentic": str(tmp_path), "verifier": str(tmp_path)})
+        build_parameters("faces", {"authentic": str(tmp_path)})
+    with pytest.raises(ParameterError, match="verifier=PATH"):
+        build_parameters("faces", {"authentic": str(tmp_path), "protocol": str(tmp_path)})
 
 
 def test_a_path_must_exist_and_becomes_absolute(tmp_path, monkeypatch):
@@ -81,23 +77,35 @@ def test_a_path_must_exist_and_becomes_absolute(tmp_path, monkeypatch):
     built = build_parameters("faces", {"authentic": "set", "verifier": "set", "protocol": "set"})
     assert built.authentic == str((tmp_path / "set").resolve())
     assert not built.show_authentic_images  # False for every set but the embedded one.
-    assert input_paths(built, "01_data") == {name: tmp_path.resolve() / "set" for name in ("authentic", "protocol")}
-    assert input_paths(build_parameters("smoke"), "01_data") == {}
+    assert input_paths(built) == {n: tmp_path.resolve() / "set" for n in ("authentic", "protocol", "verifier")}
+    assert input_paths(build_parameters("smoke")) == {}
 
 
 def test_only_the_embedded_set_is_shown_without_asking():
     assert build_parameters("smoke").show_authentic_images is True
 
 
-def test_every_parameter_is_one_sentence_long_and_read_by_a_stage():
-    for row in describe_parameters():
+def test_every_parameter_is_one_sentence_long_and_read_by_a_chapter():
+    read = {name for chapter in CHAPTERS for name in chapter.parameters.model_fields}
+    for row in describe(ReportParameters):
         assert row["description"].endswith(".") and len(row["description"]) > 15, row["name"]
-        assert row["stages"] and set(row["stages"]) <= {f"{i:02}" for i in range(1, 8)}
+        assert row["name"] in read
 
 
-def test_a_stage_is_given_only_what_it_reads():
-    given = stage_parameters(build_parameters("smoke"), "02_generation")
+def test_a_stage_is_given_only_what_it_reads_and_a_path_only_where_it_is_read(tmp_path):
+    groups = tmp_path / "groups.csv"
+    groups.write_text("identity,group\na,b\n")
+    plan = plan_report("smoke", {"groups": str(groups)})
+    given = plan.parameters["02_generation"]
     assert "total_kimg" in given and "training_steps" not in given and "teacher" not in given
+    assert {stage for stage, paths in plan.inputs.items() if paths} == {"05_evaluation"}
+
+
+def test_a_part_of_a_report_takes_what_it_reads_from_a_profile():
+    p = build_parameters("smoke", {"min_images": "3", "total_kimg": "7"}, DataParameters)
+    assert (p.min_images, p.embedded_identities) == (3, 12) and not hasattr(p, "total_kimg")
+    with pytest.raises(ParameterError, match="'min_imges' does not exist; did you mean 'min_images'"):
+        build_parameters("smoke", {"min_imges": "3"}, DataParameters)
 
 
 def test_pairs_of_ones_own_need_faces_of_ones_own(tmp_path):

@@ -2,16 +2,19 @@
 
 import ast
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
+from papermill.inspection import inspect_notebook
 
-from sface_lib.parameters import ReportParameters, stage_parameters
-from sface_lib.run.stages import STAGES
+from sface_lib.chapters.notebooks import write_parameter_cells
+from sface_lib.chapters.registry import CHAPTERS
+from sface_lib.run.parameters import describe
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = [spec.name for spec in STAGES]
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NAMES = [chapter.name for chapter in CHAPTERS]
 
 
 def read(name: str) -> nbformat.NotebookNode:
@@ -29,10 +32,23 @@ def test_the_first_code_cell_sets_exactly_the_stages_parameters_to_their_default
     tree = ast.parse(code[0].source)
     found = {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}
     assert found.pop("run_dir") == "runs/interactive"
-    defaults = stage_parameters(ReportParameters(), name)
-    if "show_authentic_images" in defaults:
-        defaults["show_authentic_images"] = None  # Unset: the stage settles it by the set that is opened.
-    assert found == defaults
+    fields = next(chapter for chapter in CHAPTERS if chapter.name == name).parameters.model_fields
+    assert found == {name: field.default for name, field in fields.items()}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.name)
+def test_papermill_tells_each_parameters_meaning_and_range(chapter, tmp_path):
+    """As `papermill --help-notebook` shows them; the cell is the one that `make notebooks` writes."""
+    told = inspect_notebook(str(FOLDER / f"{chapter.name}.ipynb"))
+    assert list(told) == ["run_dir", *chapter.parameters.model_fields]
+    for row in describe(chapter.parameters):
+        assert told[row["name"]]["help"].startswith(row["description"]) and row["range"] in told[row["name"]]["help"]
+    shutil.copytree(FOLDER, tmp_path / "notebooks")
+    write_parameter_cells(tmp_path / "notebooks")
+    cell = next(
+        c for c in nbformat.read(tmp_path / "notebooks" / f"{chapter.name}.ipynb", 4).cells if c.metadata.get("tags")
+    )
+    assert cell.source == next(c for c in read(chapter.name).cells if c.metadata.get("tags")).source
 
 
 @pytest.mark.parametrize("name", NAMES)

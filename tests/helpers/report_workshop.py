@@ -11,9 +11,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.runner import run_report
-from sface_lib.run.stages import StageSpec
+from sface_lib.run import Chapter
 
-STAGES = (StageSpec("91_first", "First"), StageSpec("92_second", "Second", ("91_first",)))
+FIRST = Chapter("91_first", "First")
+STAGES = (FIRST, Chapter("92_second", "Second", reads=(FIRST,)))
 OPEN = "from sface_lib.run.stage import Stage\nstage = Stage.open({name!r}, globals())"
 WRITE = "stage.output('data/first.txt').write_text(word)"
 READ = "text = stage.input('data/first.txt').read_text()"
@@ -40,8 +41,8 @@ class Workshop:
 
     def usual_notebooks(self) -> "Workshop":
         """A first stage that writes a word, a second one that reads it."""
-        self.notebook("91_first", WRITE, "stage.finish(length=len(word))")
-        self.notebook("92_second", READ, "print(text)\nstage.finish(text=text)")
+        self.notebook("91_first", WRITE, "stage.finish({'length': len(word)})")
+        self.notebook("92_second", READ, "print(text)\nstage.finish({'text': text})")
         return self
 
     def plan(self, run: str = "a", **changes) -> ReportPlan:

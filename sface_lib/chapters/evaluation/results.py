@@ -1,0 +1,53 @@
+"""What notebook 05 finds."""
+
+from dataclasses import dataclass
+
+from sface_lib.run import Facts, Results
+
+
+@dataclass(frozen=True)
+class Accuracy(Facts):
+    """Accuracy of a model on a benchmark: mean and standard deviation over seeds, 95 % interval, and the verdict.
+
+    The verdict is "learnt", "did not learn", or "floor" for a model that stands under all others.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class EvaluationResults(Results):
+    """Accuracy of every model, and the gap between authentic and synthetic training.
+
+    Attributes
+    ----------
+    pairs
+        Benchmark -> number of evaluated pairs.
+    image_px, model_px
+        Side of the images, and of what each model sees.
+    accuracy
+        Benchmark -> model -> accuracy.
+    mean_accuracy
+        Model -> mean over the benchmarks.
+    gap
+        Benchmark, or "mean" -> strategy -> accuracy of the baseline minus its own.
+    baseline_late_spread
+        Spread of the last third of the baseline's curve; None where it was not taken.
+    gap_counts
+        Whether the baseline is trained out, so that the gap may be relied on.
+    """
+
+    pairs: dict[str, int]
+    folds: tuple[int, ...]
+    image_px: int | None
+    model_px: dict[str, int]
+    seeds: int
+    accuracy: dict[str, dict[str, Accuracy]]
+    mean_accuracy: dict[str, float]
+    gap: dict[str, dict[str, float]]
+    baseline_late_spread: float | None
+    gap_counts: bool

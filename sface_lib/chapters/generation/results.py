@@ -1,0 +1,41 @@
+"""What notebook 02 finds."""
+
+from dataclasses import dataclass
+
+from sface_lib.run import Results
+
+
+@dataclass(frozen=True)
+class GenerationResults(Results):
+    """The generator's training, and the quality of its set.
+
+    Attributes
+    ----------
+    kimg, kimg_before
+        Thousand images that the generator has seen, and those of them before this run.
+    images_per_second
+        Of the training at its end; None where nothing was trained.
+    generator_parameters
+        Number of weights.
+    quality
+        Measure -> its value of the synthetic set.
+    memorisation_auc
+        Training images against held-out ones; None where there are none of the latter.
+    shortcomings
+        Sentences about what the set lacks.
+    precision
+        accelerate's name of the mixed precision: "no" or "bf16".
+    """
+
+    kimg: float
+    kimg_before: float
+    images_per_second: float | None
+    generator_parameters: int
+    synthetic_images: int
+    classes: int
+    resolution_px: int
+    quality: dict[str, float]
+    memorisation_auc: float | None
+    shortcomings: tuple[str, ...]
+    precision: str
+    device: str

@@ -1,0 +1,28 @@
+"""Parameters of notebook 03: the identity link, and the remedy."""
+
+from sface_lib.chapters.shared import AUTO, NONE, Pairs, Pictures, Precision, Resamples, Seed, Shuffles, Verifier
+from sface_lib.run.parameters import path_setting, setting
+
+
+class PrivacyParameters(Resamples, Shuffles, Precision, Seed, Pictures, Verifier, Pairs):
+    """What notebook 03 reads."""
+
+    second_verifier: str = path_setting(
+        AUTO,
+        "Weights of another recognition model that judges the link; 'auto' is dlib's public model where the extra "
+        "align is installed, 'none' leaves it out.",
+        (AUTO, NONE),
+    )
+    max_rank: int = setting(
+        20, "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
+    )
+    equivalence_margin: float = setting(
+        0.02, "Largest distance of an AUC from chance that counts as equivalent to it.", gt=0, lt=0.5
+    )
+    power_images: int = setting(300, "Training images whose altered copies are planted to measure power.", ge=20)
+    power_draws: int = setting(400, "Sets that are put together for each share of planted copies.", ge=100)
+    filter_fmrs: str = setting(
+        "0.5, 0.2, 0.05",
+        "Shares of control images, each above 0 and below 1, that the filter's thresholds let pass as too near.",
+        pattern=r"^\s*0?\.\d*[1-9]\d*\s*(,\s*0?\.\d*[1-9]\d*\s*)*$",
+    )

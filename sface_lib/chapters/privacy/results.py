@@ -1,0 +1,118 @@
+"""What notebook 03 finds."""
+
+from dataclasses import dataclass
+
+from sface_lib.biometrics import VerificationMetrics
+from sface_lib.run import Facts, Results
+
+
+@dataclass(frozen=True)
+class JudgeFacts(Facts):
+    """What one judge sees.
+
+    Attributes
+    ----------
+    competent
+        Whether it tells the authentic identities apart.
+    sha256
+        Of its file of weights; None for raw pixels, as `trained_on`.
+    metrics
+        Setting, such as "authentic-synthetic" -> the figures of its scores.
+    rank1
+        Share of synthetic probes whose own class is the best match.
+    """
+
+    competent: bool
+    sha256: str | None
+    trained_on: str | None
+    metrics: dict[str, VerificationMetrics]
+    rank1: float
+
+
+@dataclass(frozen=True)
+class LinkAtChance(Facts):
+    """AUC of the same-label link beside the 2.5 % and 97.5 % points that renamed classes give."""
+
+    observed: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class ClaimFacts(Facts):
+    """A claim that something is at chance: its value, 90 % interval, p corrected by Holm, and what is supported.
+
+    There is no p where the judge is not competent.
+    """
+
+    claim: str
+    judge: str
+    value: float
+    chance: float
+    low: float
+    high: float
+    p_corrected: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class PlantedFacts(Facts):
+    """Whether planted copies are noticed: the share from which on they are, and shares of sets and images above."""
+
+    detectable: float | None
+    alarms_without: float
+    share_above: float
+
+
+@dataclass(frozen=True)
+class RemedyFacts(Facts):
+    """What a filter leaves, as one judge sees it.
+
+    Attributes
+    ----------
+    fmr, tested_fmr
+        Share of control images above its threshold: as asked for, and on the half that did not set it.
+    kept
+        Synthetic images that are left.
+    link_auc, link_eer, rank1
+        Of what is left; None where too little is.
+    """
+
+    fmr: float
+    tested_fmr: float
+    kept: int
+    judge: str
+    link_auc: float | None
+    link_eer: float | None
+    rank1: float | None
+
+
+@dataclass(frozen=True)
+class PrivacyResults(Results):
+    """The identity link by every judge, the claims, and the remedy.
+
+    Attributes
+    ----------
+    larger
+        The competent judge that sees the larger link; None without one.
+    impartial_judge
+        The one that sees the larger link among those that did not filter.
+    shuffle
+        Judge -> the same-label link against its null.
+    verifier_shipped
+        Whether the verifier is the shipped one, trained on rendered identities of its own.
+    image_px
+        Side of the compared images, "authentic" and "synthetic".
+    """
+
+    judges: dict[str, JudgeFacts]
+    larger: str | None
+    rank1_chance: float
+    shuffle: dict[str, LinkAtChance]
+    claims: tuple[ClaimFacts, ...]
+    planted: dict[str, PlantedFacts]
+    remedy: tuple[RemedyFacts, ...]
+    impartial_judge: str | None
+    verifier_shipped: bool
+    image_px: dict[str, int | None]

@@ -1,0 +1,23 @@
+"""The chapters in order, and the parameters of all of them."""
+
+from sface_lib.chapters import attributes, data, evaluation, generation, privacy, summary, training
+from sface_lib.chapters.attributes.parameters import AttributesParameters
+from sface_lib.chapters.data.parameters import DataParameters
+from sface_lib.chapters.evaluation.parameters import EvaluationParameters
+from sface_lib.chapters.generation.parameters import GenerationParameters
+from sface_lib.chapters.privacy.parameters import PrivacyParameters
+from sface_lib.chapters.training.parameters import TrainingParameters
+from sface_lib.run import in_order
+
+CHAPTERS = in_order(part.CHAPTER for part in (data, generation, privacy, training, evaluation, attributes, summary))
+
+
+class ReportParameters(
+    AttributesParameters,
+    EvaluationParameters,
+    TrainingParameters,
+    PrivacyParameters,
+    GenerationParameters,
+    DataParameters,
+):
+    """Every parameter of a report, with the rules of every chapter."""

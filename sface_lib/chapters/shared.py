@@ -1,0 +1,143 @@
+"""Parameters that several chapters read, and the rules that hold wherever they are read together."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from sface_lib.run.parameters import Parameters, path_setting, setting
+
+EMBEDDED, NONE, AUTO, BASELINE = "embedded", "none", "auto", "baseline"
+
+
+class Authentic(Parameters):
+    authentic: str = path_setting(
+        EMBEDDED,
+        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, RecordIO, "
+        "or 'embedded' for the rendered population, in which no person exists.",
+        (EMBEDDED,),
+    )
+
+
+class Pairs(Authentic):
+    protocol: str = path_setting(
+        EMBEDDED,
+        "Verification pairs: LFW's pairs.txt, a CSV of left,right,same,fold, another benchmark's own list, a "
+        "verification .bin, or a folder of several .bin; 'embedded' for the population's five.",
+        (EMBEDDED,),
+    )
+    protocol_faces: str = path_setting(
+        "",
+        "Faces that the pairs name; empty for the authentic set itself, or for a .bin, which holds its own.",
+        ("",),
+    )
+
+    @model_validator(mode="after")
+    def _pairs_fit_the_faces(self) -> "Pairs":
+        own_pairs = self.protocol != EMBEDDED or self.protocol_faces
+        if self.authentic == EMBEDDED and own_pairs:
+            raise ValueError(
+                "protocol and protocol_faces go with faces of your own: give authentic=PATH too, or leave them out"
+            )
+        if self.authentic != EMBEDDED and self.protocol == EMBEDDED:
+            raise ValueError(
+                "protocol: 'embedded' fits only authentic=embedded; give a pairs file, e.g. protocol=PATH/pairs.txt"
+            )
+        return self
+
+
+class Verifier(Authentic):
+    verifier: str = path_setting(
+        EMBEDDED,
+        "Weights of the recognition model that judges quality and link; 'embedded' is the shipped one, for rendered "
+        "faces.",
+        (EMBEDDED,),
+    )
+
+    @model_validator(mode="after")
+    def _verifier_fits_the_faces(self) -> "Verifier":
+        if self.authentic != EMBEDDED and self.verifier == EMBEDDED:
+            raise ValueError(
+                "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights "
+                "of a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
+            )
+        return self
+
+
+class Teacher(Parameters):
+    teacher: str = path_setting(
+        BASELINE,
+        "Weights of the frozen teacher of KT and CL; 'baseline' is the authentic baseline of the same run.",
+        (BASELINE,),
+    )
+
+
+class Pictures(Authentic):
+    show_authentic_images: bool | None = setting(
+        None, "Show authentic faces and names in the report; unset means only for the embedded set, which shows nobody."
+    )
+
+    @model_validator(mode="after")
+    def _settle_what_is_shown(self) -> "Pictures":
+        if self.show_authentic_images is None:
+            object.__setattr__(self, "show_authentic_images", self.authentic == EMBEDDED)
+        return self
+
+
+class Seed(Parameters):
+    seed: int = setting(0, "Seed of every random draw.", ge=0, le=2**31 - 1)
+
+
+class Precision(Parameters):
+    precision: Literal["auto", "float32", "bf16"] = setting(
+        "auto", "Arithmetic of the networks; auto takes bf16 autocast where the processor has it."
+    )
+
+
+class Shuffles(Parameters):
+    shuffles: int = setting(1000, "Label shuffles, and random splits of two sets, that give chance.", ge=1000)
+
+
+class Resamples(Parameters):
+    bootstrap_resamples: int = setting(500, "Identity bootstrap resamples behind each interval.", ge=500)
+
+
+class ImagesPerClass(Parameters):
+    images_per_class: int = setting(
+        12,
+        "Synthetic images of each class, and most images of a class that any recognition model is trained on.",
+        ge=2,
+    )
+
+
+class Truncation(Parameters):
+    psi: float = setting(1.0, "Truncation of the latent space; 1 is none.", ge=0, le=1)
+
+
+class Processes(Parameters):
+    processes: int = setting(
+        1,
+        "Processes of this machine that train together, e.g. one a GPU; recognition_batch and generator_batch are "
+        "those of all.",
+        ge=1,
+    )
+
+
+class GeneratorBatch(Parameters):
+    generator_batch: int = setting(16, "Images in one training step of the generator, over all processes.", ge=2)
+
+
+class RecognitionBatch(Parameters):
+    recognition_batch: int = setting(
+        64, "Images in one training step of a recognition model, over all processes.", ge=2
+    )
+
+
+class BadImages(Parameters):
+    on_bad_image: Literal["stop", "skip"] = setting(
+        "stop", "What an image that cannot be decoded does: stop the run, or be skipped and counted."
+    )
+
+
+class EmbeddedSelection(Parameters):
+    embedded_identities: int = setting(12, "Identities of the population that train the generator.", ge=2, le=200)
+    embedded_images: int = setting(12, "Images of each of them.", ge=2, le=20)

@@ -1,0 +1,7 @@
+"""Notebook 07 has no parameters: everything is read from results."""
+
+from sface_lib.run.parameters import Parameters
+
+
+class SummaryParameters(Parameters):
+    """None."""

@@ -1,0 +1,120 @@
+"""Parameters of notebook 04: the recipe of all recognition models, and which models are trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from sface_lib.chapters.shared import (
+    ImagesPerClass,
+    Pairs,
+    Precision,
+    Processes,
+    RecognitionBatch,
+    Seed,
+    Teacher,
+)
+from sface_lib.run.parameters import NUMBER_FROM_TEXT, parse_numbers, setting
+
+
+class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
+    """What `sface recognition train` reads: how one model is trained, on images and pairs that are given beside."""
+
+    recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], NUMBER_FROM_TEXT] = setting(
+        64, "Side of the images that the recognition models see."
+    )
+    backbone: str = setting(
+        "small",
+        "Network that is trained for recognition: small and compact are narrow iResNets; iresnet18, 34, 50 and 100, "
+        "mobilefacenet (112 px), or torchvision:NAME.",
+        pattern=r"^(small|compact|iresnet(18|34|50|100)|mobilefacenet|torchvision:\w+)$",
+    )
+    embedding_size: int = setting(
+        128,
+        "Width of the embedding; where a teacher's differs, a projection is learnt and dropped at the end.",
+        ge=8,
+        le=2048,
+    )
+    training_steps: int = setting(60, "Training steps of each recognition model.", ge=1)
+    recognition_learning_rate: float = setting(0.1, "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
+    weight_decay: float = setting(5e-4, "Weight decay of SGD.", ge=0, lt=1)
+    recognition_parts: int = setting(
+        1, "Pieces that each process computes its share of a batch in; more need less memory.", ge=1
+    )
+    head: Literal["cosface", "arcface", "elasticface"] = setting("cosface", "Margin loss of CLS; the paper's.")
+    margin: float | None = setting(
+        None,
+        "Margin of the head, in cosine, or in radians for arcface; unset is the published one, 0.35 for cosface.",
+        ge=0,
+        lt=1,
+    )
+    scale: float = setting(64.0, "Scale of the head's logits.", gt=0)
+    augmentation: Literal["flip", "randaugment", "robust"] = setting(
+        "flip",
+        "What training images go through: the paper's mirroring; RandAugment; or moves, low resolution, blur, light, "
+        "noise and hidden parts.",
+    )
+    grey_share: float = setting(0.0, "Share of the training images that lose their colour.", ge=0, le=1)
+    kt_weight: float = setting(
+        39.06,
+        "Weight of the knowledge transfer loss 1 - cos in CL; 39.06 is 10000 x MSE at 512 dimensions.",
+        gt=0,
+    )
+    validation_interval_steps: int = setting(
+        0, "Accuracy of the model in training is taken at every so many steps; 0 never.", ge=0
+    )
+    validation_identities: int = setting(
+        0,
+        "Training identities kept aside, on which validation judges; 0 judges on the first benchmark, for the reader "
+        "alone.",
+        ge=0,
+    )
+    early_stop: int = setting(
+        0, "Training ends after so many validations in a row without a new best one; 0 never.", ge=0
+    )
+    keep_model: Literal["last", "best"] = setting(
+        "last", "Which model counts; best, by validation on validation_identities."
+    )
+
+    @model_validator(mode="after")
+    def _model_can_be_trained(self) -> "RecognitionTrainingParameters":
+        if self.keep_model == "best" and not (self.validation_identities and self.validation_interval_steps):
+            raise ValueError(
+                "keep_model = 'best' needs validation_identities and validation_interval_steps above 0: no model is "
+                "chosen by the benchmark that judges it"
+            )
+        if self.early_stop and not self.validation_interval_steps:
+            raise ValueError("early_stop needs validation; set validation_interval_steps above 0")
+        pieces = self.processes * self.recognition_parts
+        if self.recognition_batch % pieces:
+            raise ValueError(
+                f"recognition_batch = {self.recognition_batch} cannot be shared by {self.processes} processes of "
+                f"{self.recognition_parts} parts each; give a multiple of {pieces}"
+            )
+        return self
+
+
+class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precision, Teacher, Seed, Pairs):
+    """What notebook 04 reads."""
+
+    recognition_seeds: int = setting(
+        1, "Seeds that the baseline, CLS, KT and CL are trained from; tables then give mean and deviation.", ge=1
+    )
+    sweep_images_per_class: str = setting(
+        "",
+        "Numbers of images per class, e.g. 10, 20, 40, 60, at which CLS, KT and CL are trained too (and the baseline, "
+        "where every class has as many authentic images); none above images_per_class.",
+        pattern=r"^\s*(\d+\s*(,\s*\d+\s*)*)?$",
+    )
+    train_filtered: bool = setting(
+        False, "Train CLS on every filtered set of notebook 03, too; notebook 05 draws what it costs."
+    )
+
+    @model_validator(mode="after")
+    def _sweep_has_images(self) -> "TrainingParameters":
+        beyond = [n for n in parse_numbers(self.sweep_images_per_class) if not 2 <= n <= self.images_per_class]
+        if beyond:
+            raise ValueError(
+                f"sweep_images_per_class holds {beyond[0]}; give numbers from 2 to images_per_class "
+                f"({self.images_per_class})"
+            )
+        return self

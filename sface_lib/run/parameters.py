@@ -1,0 +1,167 @@
+"""What a chapter's parameters are: typed, with ranges, units in their names, and one sentence each.
+
+A chapter's model fills its notebook's `parameters` cell, the report's table and the command line's help, and checks the
+values alike on the command line and in a notebook's kernel.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from sface_lib.errors import ParameterError
+
+# Pydantic compares a Literal with the value as given, so a number that came as text is read first.
+NUMBER_FROM_TEXT = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
+
+CELL_HEAD = (
+    "# fmt: off\n# What this notebook reads; papermill and JupyterLab overwrite it. `make notebooks` writes this cell."
+)
+
+
+class Parameters(BaseModel):
+    """Base of every chapter's parameters: unknown names, wrong types and values out of range are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _existing(cls, value: Any, info: ValidationInfo) -> Any:
+        """A path must exist, and is kept absolute because notebooks run in another folder."""
+        kind = _extra(cls.model_fields[info.field_name]).get("paths")
+        if kind is None or value in kind["words"]:
+            return value
+        found = []
+        for path in parse_paths(value) if kind["several"] else [Path(value)]:
+            path = path.expanduser()
+            if not path.exists():
+                words = " or ".join(repr(word) if word else "leave it empty" for word in kind["words"])
+                raise ValueError(
+                    f"{info.field_name}: no file or folder at {str(path)!r}; give an existing path, or {words}"
+                )
+            found.append(str(path.resolve()))
+        return ", ".join(found)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def setting(default: Any, description: str, **limits: Any) -> Any:
+    """A parameter with its default, its sentence, and its limits."""
+    return Field(default, description=description, **limits)
+
+
+def path_setting(default: str, description: str, words: Iterable[str], several: bool = False) -> Any:
+    """A parameter that is a path, or one of some words; or `several` paths separated by commas."""
+    extra = {"paths": {"words": list(words), "several": several}}
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+def check(model: type[P], values: Mapping[str, Any]) -> P:
+    """Check plain values (text is converted to the field's type) and give the model.
+
+    Raises
+    ------
+    ParameterError
+        An unknown name (the nearest valid one is given), or a value of the wrong type or out of range.
+    """
+    for name in values:
+        if name not in model.model_fields:
+            raise unknown_parameter(name, model.model_fields, "", "'sface report --help' lists all")
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise ParameterError("; ".join(_sentence(model, item) for item in error.errors())) from None
+
+
+def unknown_parameter(name: str, names: Iterable[str], where: str, otherwise: str) -> ParameterError:
+    """The error for a name that is none of some names: it gives the nearest of them, or says `otherwise`."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]!r}?" if near else f"{otherwise}."
+    return ParameterError(f"parameter {name!r} does not exist{f' {where}' if where else ''}; {hint}")
+
+
+def _sentence(model: type[Parameters], item: Mapping[str, Any]) -> str:
+    """One pydantic error in our words: parameter, value, what is allowed."""
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"] or item["type"] == "value_error":
+        return message
+    name = str(item["loc"][0])
+    allowed = model.model_fields[name].description
+    return f"parameter {name} = {item['input']!r} is not allowed: {message[0].lower()}{message[1:]} ({allowed})"
+
+
+def input_paths(parameters: Parameters) -> dict[str, Path]:
+    """Files and folders outside the run folder that are read, by parameter; those of a list are numbered."""
+    found = {}
+    for name, field in type(parameters).model_fields.items():
+        kind, value = _extra(field).get("paths"), getattr(parameters, name)
+        if kind is None or value in kind["words"]:
+            continue
+        if kind["several"]:
+            found |= {f"{name} {i}": path for i, path in enumerate(parse_paths(value), start=1)}
+        else:
+            found[name] = Path(value)
+    return found
+
+
+def as_settings(parameters: Parameters, model: type[Parameters]) -> list[str]:
+    """What a model reads of some parameters and is not unset, as arguments `--set=name=value` of the command line."""
+    values = parameters.model_dump(mode="json").items()
+    return [f"--set={name}={value}" for name, value in values if name in model.model_fields and value is not None]
+
+
+def describe(model: type[Parameters]) -> list[dict[str, Any]]:
+    """Name, type, default, range and description of every parameter, for help texts and tables."""
+    properties = model.model_json_schema()["properties"] if model.model_fields else {}
+    return [
+        {
+            "name": name,
+            "type": _type_text(properties[name]),
+            "default": field.default,
+            "range": _range_text(properties[name]),
+            "description": field.description,
+        }
+        for name, field in model.model_fields.items()
+    ]
+
+
+def cell_source(model: type[Parameters]) -> str:
+    """A notebook's `parameters` cell: each parameter's default with its meaning, type and range behind it."""
+    lines = [CELL_HEAD, 'run_dir = "runs/interactive"  # Folder of the run.']
+    for row in describe(model):
+        value = json.dumps(row["default"], ensure_ascii=False) if isinstance(row["default"], str) else row["default"]
+        limits = f"; {row['range']}" if row["range"] else ""
+        lines.append(f"{row['name']} = {value}  # {row['description']} ({row['type']}{limits})")
+    return "\n".join(lines)
+
+
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """The whole numbers of a list such as "10, 20", ascending, each once."""
+    return tuple(sorted({int(number) for number in text.split(",") if number.strip()}))
+
+
+def parse_paths(text: str) -> tuple[Path, ...]:
+    """The paths of a list separated by commas."""
+    return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _extra(field: Any) -> dict[str, Any]:
+    return field.json_schema_extra or {}
+
+
+def _type_text(schema: Mapping[str, Any]) -> str:
+    """`integer`, `number`, `string`, `boolean`, or the choices."""
+    if "enum" in schema:
+        return " | ".join(str(choice) for choice in schema["enum"])
+    return schema.get("type") or next(option["type"] for option in schema["anyOf"])
+
+
+def _range_text(schema: Mapping[str, Any]) -> str:
+    """Bounds as they stand in the JSON schema, e.g. `>= 2, < 10`."""
+    words = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    bounds = {key: value for part in (schema, *schema.get("anyOf", ())) for key, value in part.items()}
+    return ", ".join(f"{sign} {bounds[key]:.10g}" for key, sign in words.items() if key in bounds)

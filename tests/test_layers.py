@@ -1,0 +1,71 @@
+"""A part of the library uses only the parts above it, and no two modules need each other."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "sface_lib"
+# From the ground up; CONTRIBUTING.md tells the same order.
+PARTS = (
+    "errors", "files", "unpickle", "processes", "engine", "biometrics", "data", "recognition", "population",
+    "generator", "privacy", "attributes", "run", "chapters", "report", "cli",
+)  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path], anywhere: bool) -> Iterator[str]:
+    """Modules of the library that a file imports: at its top, or anywhere in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if anywhere else tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module.split(".")[0] == "sface_lib":
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "sface_lib")
+
+
+def part(module: str) -> str:
+    return (module.split(".") + [""])[1]
+
+
+def test_no_part_imports_one_below_it():
+    known = modules()
+    assert {part(name) for name in known} - {""} == set(PARTS)
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in known.items()
+        for other in imports(path, known, anywhere=True)
+        if part(name) and part(other) and PARTS.index(part(other)) > PARTS.index(part(name))
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Packages are left out: what they gather is below them."""
+    known = modules()
+    graph = {name: set(imports(path, known, anywhere=False)) for name, path in known.items() if path.stem != "__init__"}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_a_module_that_imports_one_below_it_is_found(tmp_path):
+    (tmp_path / "x.py").write_text(
+        "import numpy\nfrom sface_lib import report\ndef f():\n    from sface_lib.cli import main\n"
+    )
+    assert list(imports(tmp_path / "x.py", modules(), anywhere=True)) == ["sface_lib.report", "sface_lib.cli"]
+    assert list(imports(tmp_path / "x.py", modules(), anywhere=False)) == ["sface_lib.report"]
+
+
+def test_contributing_tells_the_same_order():
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = ", ".join(f"`{name}`" for name in PARTS)
+    assert told in " ".join(text.split())
