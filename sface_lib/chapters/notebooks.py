@@ -1,4 +1,4 @@
-"""Writes each notebook's `parameters` cell from its chapter's model: `python -m sface_lib.chapters.notebooks FOLDER`."""
+"""Writes each notebook's `parameters` cell from its chapter: `python -m sface_lib.chapters.notebooks FOLDER`."""
 
 import sys
 from pathlib import Path

@@ -130,11 +130,14 @@ def describe(model: type[Parameters]) -> list[dict[str, Any]]:
 
 
 def cell_source(model: type[Parameters]) -> str:
-    """A notebook's `parameters` cell: each parameter's default with its meaning, type and range behind it."""
+    """A notebook's `parameters` cell: each parameter's default with its meaning, type and range behind it.
+
+    No comment holds a `=`: papermill would not show the line.
+    """
     lines = [CELL_HEAD, 'run_dir = "runs/interactive"  # Folder of the run.']
     for row in describe(model):
         value = json.dumps(row["default"], ensure_ascii=False) if isinstance(row["default"], str) else row["default"]
-        limits = f"; {row['range']}" if row["range"] else ""
+        limits = f"; {row['range']}".replace(">=", "≥").replace("<=", "≤") if row["range"] else ""
         lines.append(f"{row['name']} = {value}  # {row['description']} ({row['type']}{limits})")
     return "\n".join(lines)
 

@@ -42,7 +42,8 @@ def test_papermill_tells_each_parameters_meaning_and_range(chapter, tmp_path):
     told = inspect_notebook(str(FOLDER / f"{chapter.name}.ipynb"))
     assert list(told) == ["run_dir", *chapter.parameters.model_fields]
     for row in describe(chapter.parameters):
-        assert told[row["name"]]["help"].startswith(row["description"]) and row["range"] in told[row["name"]]["help"]
+        limits = row["range"].replace(">=", "≥").replace("<=", "≤")
+        assert told[row["name"]]["help"].startswith(row["description"]) and limits in told[row["name"]]["help"]
     shutil.copytree(FOLDER, tmp_path / "notebooks")
     write_parameter_cells(tmp_path / "notebooks")
     cell = next(
