@@ -1,4 +1,4 @@
-"""What notebook 06 compares: its classifier, its sets with their persons and truth, and what is annotated of them."""
+"""The sets that notebook 06 compares: its classifier, their persons and truth, and what is annotated of them."""
 
 import dataclasses
 from typing import Any

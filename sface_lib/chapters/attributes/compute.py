@@ -1,0 +1,220 @@
+"""The comparison of notebook 06: what each set shows, which differ, and whom the differences explain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+
+from sface_lib.attributes import Annotations, AttributeClassifier, study
+from sface_lib.attributes.divergence import by_pseudo_count
+from sface_lib.attributes.drift import RankCorrelation, correlate
+from sface_lib.attributes.study import AnnotatedSet, Direction
+from sface_lib.attributes.support import support_table, transfer_table
+from sface_lib.chapters import handover
+from sface_lib.chapters.attributes import sets as gathering
+from sface_lib.chapters.attributes import tables
+from sface_lib.chapters.attributes.results import (
+    AttributeFindings,
+    AttributesResults,
+    DirectedFacts,
+    DirectionFacts,
+    DriftCorrelation,
+    SetFacts,
+)
+from sface_lib.chapters.attributes.sets import AttributeSet
+from sface_lib.data import open_faces
+from sface_lib.generator import generate_unlabelled, load_generator
+from sface_lib.recognition import open_model
+
+COLUMNS = {
+    "KL(p || q)": "sum_over_variables",
+    "p-value": "p_value",
+    "joint KL(p || q)": "joint",
+    "95 % low": "low",
+    "95 % high": "high",
+    "AUC": "auc",
+    "calibration error": "calibration_error",
+}  # Of the table of directed divergence, as the results name them.
+DRIFTS = ("size of drift", "forward", "backward")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Everything that notebook 06 shows and says; tables are `pandas.DataFrame`s.
+
+    Attributes
+    ----------
+    first, second
+        The authentic and the synthetic set whose drift is told.
+    given, sets
+        The compared sets, and what is annotated of them, by name: the reliable attributes alone.
+    confidence
+        Set -> mean confidence of its labels.
+    prevalences
+        Of every attribute, the unreliable ones too: see `attributes.study.prevalences`.
+    degradations, separability
+        What was done to images of the first set, and whether an attribute's drift is more than it explains.
+    drift
+        Each attribute of the two: see `attributes.study.divergence_table`.
+    directed
+        Divergence of every set from every other, by variable and jointly.
+    directions
+        Who explains whom, for every two sets.
+    phi
+        Correlation of every two attributes in the second set minus that in the first, float64 `[A, A]`.
+    conditional
+        Shares within a group in both sets; None where no group is told reliably and has images enough in both.
+    support, transfer, smoothing
+        See `attributes.support` and `attributes.divergence.by_pseudo_count`.
+    gaps, correlations
+        Accuracy lost on pairs that carry an attribute, and its rank correlation with measures of drift.
+    """
+
+    first: str
+    second: str
+    given: tuple[AttributeSet, ...]
+    sets: Mapping[str, AnnotatedSet]
+    confidence: Mapping[str, float]
+    prevalences: pd.DataFrame
+    degradations: tuple[str, ...]
+    separability: pd.DataFrame
+    drift: pd.DataFrame
+    directed: pd.DataFrame
+    directions: Mapping[tuple[str, str], Direction]
+    phi: np.ndarray
+    conditional: pd.DataFrame | None
+    support: pd.DataFrame
+    transfer: pd.DataFrame
+    smoothing: pd.DataFrame
+    gaps: pd.DataFrame
+    correlations: Mapping[str, RankCorrelation | None]
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Those that are told reliably."""
+        return self.sets[self.first].names
+
+
+def compare(stage: Any, classifier: AttributeClassifier | None, accelerator: Accelerator) -> Comparison | None:
+    """Annotate and compare all sets of a stage; None without a classifier."""
+    if classifier is None:
+        return None
+    p = stage.parameters
+    given = open_sets(stage, accelerator)
+    told = {each.name: gathering.annotate(each, classifier, accelerator, p.seed) for each in given}
+    reliable = classifier.reliable(p.attribute_reliability)
+    sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
+    first, second = compared_pair(list(sets.values()))
+    whole = study.prevalences(
+        [whole for whole, _ in told.values()], classifier.reliability, p.bootstrap_resamples, p.seed
+    )
+    whose = {each.name: each for each in given}
+    positions, poorer = gathering.degraded(whose[first], whose[second], classifier, accelerator, p.seed)
+    poorer = {name: labels[:, reliable] for name, labels in poorer.items()}
+    by_attribute = study.compare_all(list(sets.values()), False, p.shuffles, p.seed)
+    together = study.compare_all(list(sets.values()), True, p.shuffles, p.seed)
+    drift = study.divergence_table(by_attribute[first, second])
+    totals = study.directed_totals(list(sets), together)
+    carried, correct = gathering.evaluated_attributes(stage, classifier, accelerator, p.seed)
+    gaps = tables.lost_accuracy(correct, tuple(side[:, reliable] for side in carried), sets[first].names, drift)
+    return Comparison(
+        first=first,
+        second=second,
+        given=tuple(given),
+        sets=sets,
+        confidence={name: float(found.confidence[:, reliable].mean()) for name, (_, found) in told.items()},
+        prevalences=whole,
+        degradations=tuple(poorer),
+        separability=tables.separability_table(sets[first], sets[second], positions, poorer, whole),
+        drift=drift,
+        directed=totals.merge(tables.joint_table(sets, p.bootstrap_resamples, p.seed), on=["p", "q"]),
+        directions={
+            pair: study.direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
+            for pair, found in together.items()
+        },
+        phi=study.phi_difference(sets[first], sets[second]),
+        conditional=tables.conditional_shares(sets[first], sets[second]),
+        support=_support(stage, given, sets, classifier, {n: found for n, (_, found) in told.items()}, accelerator),
+        transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
+        smoothing=by_pseudo_count(sets[first].tally(True), sets[second].tally(True)),
+        gaps=gaps,
+        correlations={column: correlate(gaps, column, "gap", p.shuffles, p.seed) for column in DRIFTS},
+    )
+
+
+def open_sets(stage: Any, accelerator: Accelerator) -> list[AttributeSet]:
+    """The sets to compare; the unlabelled one, whose images mix two classes, is drawn now."""
+    p = stage.parameters
+    generator = load_generator(stage.input("weights/generator.safetensors"))
+    labelled, mixed = handover.synthetic_faces(stage), None
+    if generator.spec.n_classes > 1:
+        out = stage.output(gathering.UNLABELLED)
+        generator.to(accelerator.device)
+        mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(labelled) // 2, p.seed, p.psi))
+    return gathering.attribute_sets(stage, labelled, mixed)
+
+
+def compared_pair(sets: Sequence[AnnotatedSet]) -> tuple[str, str]:
+    """Names of the first set and of the first synthetic one."""
+    return sets[0].name, next(each.name for each in sets if each.role == "synthetic")
+
+
+def separable_counts(comparison: Comparison) -> dict[str, int]:
+    """Degradation -> how many of the attributes that differ do so by more than it explains."""
+    table, differ = comparison.separability, tables.drifted(comparison.drift)["attribute"]
+    beyond = table[table["attribute"].isin(differ)]
+    return {name: int(beyond[f"separable, {name}"].sum()) for name in comparison.degradations}
+
+
+def _support(
+    stage: Any,
+    given: Sequence[AttributeSet],
+    sets: Mapping[str, AnnotatedSet],
+    classifier: AttributeClassifier,
+    annotations: Mapping[str, Annotations],
+    accelerator: Accelerator,
+) -> pd.DataFrame:
+    """Support of every set within every other, by attribute profile and by the verifier's embedding (column `by`)."""
+    p, verifier = stage.parameters, open_model(handover.verifier_path(stage))
+    by = {
+        "attribute profile": {name: (each.probability, each.units) for name, each in sets.items()},
+        "face embedding": {
+            each.name: gathering.sample_embeddings(
+                verifier, each, classifier, annotations[each.name], accelerator, p.seed
+            )
+            for each in given
+        },
+    }
+    return pd.concat(support_table(each, p.bootstrap_resamples, p.seed).assign(by=name) for name, each in by.items())
+
+
+def results(comparison: Comparison | None, classifier: AttributeClassifier | None, least: float) -> AttributesResults:
+    """What later chapters and readers of the run folder find; `least` is the reliability that was asked for."""
+    if comparison is None:
+        return AttributesResults(None)
+    renamed = comparison.directed.rename(columns=COLUMNS)
+    return AttributesResults(
+        AttributeFindings(
+            classifier=gathering.classifier_facts(classifier, least),
+            sets=tuple(SetFacts(each.name, each.role, len(each.faces)) for each in comparison.given),
+            compared=(comparison.first, comparison.second),
+            drifted=tuple(tables.drifted(comparison.drift)["attribute"]),
+            attributes=comparison.attributes,
+            separable=separable_counts(comparison),
+            directed=tuple(DirectedFacts(**row) for row in renamed.to_dict("records")),
+            directions=tuple(map(_facts, comparison.directions.values())),
+            drift_accuracy={
+                name: found and DriftCorrelation(found.value, found.p_value)
+                for name, found in comparison.correlations.items()
+            },
+        )
+    )
+
+
+def _facts(d: Direction) -> DirectionFacts:
+    return DirectionFacts(
+        d.first, d.second, d.forward, d.backward, d.interval.low, d.interval.high, d.p_value, d.verdict
+    )

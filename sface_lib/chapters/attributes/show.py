@@ -1,0 +1,318 @@
+"""The tables, figures and sentences of notebook 06."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
+from sface_lib.chapters import plots
+from sface_lib.chapters.attributes import compute, tables
+from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.run import Stage
+
+MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
+MOST_NAMED = 8  # Attributes in a sentence.
+
+
+def open_page(stage: Stage, classifier: AttributeClassifier | None, comparison: Comparison | None) -> Any:
+    """What shows the comparison: a `Page`, or a `Blank` where there is none, which says why and shows nothing else."""
+    return Page(stage, classifier, comparison) if comparison else Blank(stage)
+
+
+class Blank:
+    """A page of a notebook that had nothing to compare."""
+
+    def __init__(self, stage: Stage):
+        self._stage = stage
+
+    def reliability(self) -> None:
+        """Say why nothing was compared."""
+        self._stage.say(
+            "Not run: `attribute_classifier` is none."
+            if self._stage.parameters.attribute_classifier == "none"
+            else "Not run: the shipped classifier tells the attributes of rendered faces. For faces of your own train "
+            "one with `sface attributes train` and give it as `attribute_classifier`."
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(Page, name):
+            raise AttributeError(name)
+        return lambda: None
+
+
+class Page:
+    """Shows a comparison, a method for each step of the notebook."""
+
+    def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: Comparison):
+        self._stage, self._classifier, self._found = stage, classifier, comparison
+        self._first, self._second = comparison.first, comparison.second
+
+    def reliability(self) -> None:
+        """How well each attribute is told on unseen identities."""
+        classifier, least = self._classifier, self._stage.parameters.attribute_reliability
+        reliable, told = classifier.reliable(least), classifier.description
+        untaught = [name for name in ATTRIBUTES if name not in classifier.names]
+        self._stage.table(
+            classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " ")).reset_index(),
+            "reliability",
+            f"How well each attribute is told; {int(reliable.sum())} of {len(reliable)} reach a balanced accuracy of "
+            f"{least:g}, on other {told.get('judged_on', 'identities')}. Trained on: {told['trained_on']}. Not taught: "
+            f"{', '.join(untaught) or 'none'}.",
+            floats="%.3f",
+            grey=[(row, "balanced accuracy") for row in np.flatnonzero(~reliable)],
+        )
+
+    def sets(self) -> None:
+        """What is compared."""
+        rows = [
+            {
+                "set": each.name,
+                "role": each.role,
+                "images": len(each.faces),
+                "units": "identities" if each.by_identity else "images",
+                "number of units": len(np.unique(each.units)),
+                "mean confidence": self._found.confidence[each.name],
+            }
+            for each in self._found.given
+        ]
+        caption = "What is compared; confidence: of stochastic passes in the labels."
+        self._stage.table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
+
+    def prevalence(self) -> None:
+        """Prevalence of every attribute in every set."""
+        classifier = self._classifier
+        reliable = classifier.reliable(self._stage.parameters.attribute_reliability)
+        unreliable = [name for name, good in zip(classifier.names, reliable, strict=True) if not good]
+        figure, axes = plots.new_figure(width=7.4, height=11.5)
+        untaught = [name for name in ATTRIBUTES if name not in classifier.names]
+        plots.plot_attribute_shares(axes, self._found.prevalences, unreliable, untaught)
+        self._stage.figure(
+            figure,
+            "prevalence",
+            alt="Share of images called present, a row for each of 47 attributes, a dot for each set with its "
+            "interval.",
+            caption="Prevalence of the attributes with 95 % intervals. Grey: told too unreliably, or not taught.",
+            table=self._found.prevalences,
+        )
+
+    def separability(self) -> None:
+        """Whether the drift is of the faces or of the pictures' quality."""
+        columns = [f"separable, {name}" for name in self._found.degradations]
+        table = self._found.separability.copy()
+        table[columns] = table[columns].replace({True: "yes", False: "no"})
+        self._stage.table(
+            table,
+            "separability",
+            f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
+            f"residual: the same images of {self._first} made poorer.",
+            floats="%.3f",
+        )
+
+    def errors_of_shares(self) -> None:
+        """How far the shares are off where the truth is known."""
+        off = tables.errors_of_shares(self._found.prevalences, self._found.attributes)
+        if off:
+            self._stage.say(
+                "Against the ground truth, where it is known, the share called present is off by "
+                f"{100 * off['prevalence']:.1f} points in the mean, the adjusted one by {100 * off['adjusted']:.1f}."
+            )
+
+    def divergence(self) -> None:
+        """The attributes that differ most, in both directions."""
+        drift, forward = self._found.drift, f"KL({self._first} || {self._second})"
+        figure, axes = plots.new_figure(width=7.2, height=6.2)
+        largest = drift.sort_values("js", ascending=False).head(20)
+        plots.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})")
+        self._stage.figure(
+            figure,
+            "divergence",
+            alt=f"Divergence of the twenty attributes that differ most between {self._first} and {self._second}, "
+            "in both directions.",
+            caption=f"The attributes that differ most between {self._first} and {self._second}.",
+            table=drift,
+        )
+
+    def drifted(self) -> None:
+        """Which attributes differ beyond chance, and by more than poorer pictures explain."""
+        drift, counts = self._found.drift, compute.separable_counts(self._found)
+        more, less = (
+            ", ".join(names[:MOST_NAMED]).replace("_", " ") or "none" for names in tables.more_and_less_frequent(drift)
+        )
+        bounds = " and ".join(f"{count} ({name})" for name, count in counts.items())
+        self._stage.say(
+            f"{len(tables.drifted(drift))} of {len(drift)} attributes differ beyond chance, and by more than poorer "
+            f"pictures explain {bounds}. More frequent in {self._second}: {more}; less frequent: {less}."
+        )
+
+    def directed(self) -> None:
+        """Divergence of every set from every other."""
+        figure, panels = plots.new_figure(columns=2, width=5.6, height=4.4)
+        titles = {"KL(p || q)": "sum over variables", "joint KL(p || q)": "all together"}
+        for ax, (column, title) in zip(panels, titles.items(), strict=True):
+            self._matrix(ax, self._found.directed, ("p", "q", column), "nats")
+            ax.set(title=f"KL(row || column), {title}", xlabel="column", ylabel="row")
+        self._stage.figure(
+            figure,
+            "directed",
+            alt="Two heat maps of the divergence of every set from every other, by variable and jointly.",
+            caption="Directed divergence. A small number: the column's set explains the row's.",
+            table=self._found.directed,
+        )
+
+    def together(self) -> None:
+        """Which attributes go together more or less in the second set."""
+        phi, names = self._found.phi, self._found.attributes
+        pairs = tables.attribute_pairs(phi, names)
+        figure, axes = plots.new_figure(width=9.2, height=7.6)
+        labels = [name.replace("_", " ") for name in names]
+        plots.plot_matrix(
+            axes, phi, labels, labels, f"phi in {self._second} minus {self._first}", signed=True, digits=None
+        )
+        axes.tick_params(labelsize=7)
+        self._stage.figure(
+            figure,
+            "together",
+            alt="Heat map of the difference in correlation of every two attributes, "
+            f"{self._second} minus {self._first}.",
+            caption=f"Which attributes go together more (red) or less (blue) in {self._second} than in {self._first}.",
+            table=pairs,
+        )
+        strongest = tables.largest_first(pairs, "phi, difference", 8)
+        caption = "The pairs whose correlation changes most."
+        self._stage.table(strongest, "together_most", caption, floats="%.3f")
+
+    def conditional(self) -> None:
+        """Where shares within a group differ most."""
+        if self._found.conditional is None:
+            self._stage.say(
+                "Shares within a group are not shown: no group is told reliably and has images enough in both sets."
+            )
+            return
+        widest = tables.largest_first(self._found.conditional, "difference", 12).reset_index()
+        caption = "Attributes whose share among men or within an ancestry differs most."
+        self._stage.table(widest, "conditional", caption, floats="%.3f")
+
+    def support(self) -> None:
+        """Who lies within whose support, and whose attributes predict whose."""
+        figure, panels = plots.new_figure(columns=3, width=4.6, height=3.9)
+        for ax, (by, part) in zip(panels, self._found.support.groupby("by", sort=False), strict=False):
+            self._matrix(ax, part, ("of", "within", "share"), "share")
+            ax.set(title=by, xlabel="within the support of", ylabel="images of")
+        self._matrix(panels[2], self._found.transfer, ("taught on", "tested on", "auc"), "mean AUC")
+        panels[2].set(title="attributes from the others", xlabel="tested on", ylabel="taught on")
+        self._stage.figure(
+            figure,
+            "support",
+            alt="Heat maps: share of each set's images within another's support, by profile and by embedding; "
+            "transfer AUC.",
+            caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
+            table=self._found.support,
+        )
+        caption = "Attributes predicted from the others, mean AUC."
+        self._stage.table(self._found.transfer, "transfer", caption, floats="%.3f")
+
+    def _matrix(self, axes: Any, table: pd.DataFrame, columns: tuple[str, str, str], label: str) -> None:
+        """A table of row set, column set and value as a heat map of all sets."""
+        names = list(self._found.sets)
+        row, column, value = columns
+        square = table.pivot(index=row, columns=column, values=value).reindex(index=names, columns=names)
+        plots.plot_matrix(axes, square.to_numpy(), names, names, label)
+
+    def direction(self) -> None:
+        """Who explains whom."""
+        rows = [
+            {
+                "first": d.first,
+                "second": d.second,
+                "KL(first || second)": d.forward,
+                "KL(second || first)": d.backward,
+                "difference": d.forward - d.backward,
+                "95 % low": d.interval.low,
+                "95 % high": d.interval.high,
+                "p": d.p_value,
+                "verdict": d.verdict,
+            }
+            for d in self._found.directions.values()
+        ]
+        caption = "Which of two sets explains the other; above 0 the first does."
+        self._stage.table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
+
+    def asymmetry(self) -> None:
+        """What rare values add to the divergence, and which attributes carry the asymmetry."""
+        first, second = self._first, self._second
+        caption = f"{first} against {second} at several pseudo-counts: what rare values add."
+        self._stage.table(self._found.smoothing, "pseudo_counts", caption, floats="%.3f")
+        self._stage.table(
+            tables.carried_asymmetry(self._found.drift)[
+                ["attribute", "difference", "forward", "backward", "asymmetry"]
+            ],
+            "asymmetry",
+            f"The attributes that carry the asymmetry between {first} (forward: KL({first} || {second})) and {second}.",
+            floats="%.4f",
+        )
+
+    def drift_and_accuracy(self) -> None:
+        """Whether accuracy is lost where attributes drift."""
+        if self._found.gaps.empty:
+            return
+        figure, axes = plots.new_figure(width=6.8, height=4.6)
+        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute")
+        axes.set(xlabel=f"prevalence in {self._second} minus {self._first}", ylabel="accuracy, baseline minus CLS")
+        self._stage.figure(
+            figure,
+            "drift_accuracy",
+            alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
+            caption="Does accuracy go where attributes drift?",
+            table=self._found.gaps,
+        )
+
+    def correlations(self) -> None:
+        """How the accuracy lost goes with each measure of drift."""
+        measures = {
+            "size of drift": "the size of the drift",
+            "forward": f"KL({self._first} || {self._second})",
+            "backward": f"KL({self._second} || {self._first})",
+        }
+        found = {name: each for name, each in self._found.correlations.items() if each is not None}
+        for name, each in found.items():
+            self._stage.say(
+                f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
+                f"attributes, p = {each.p_value:.2f}; where each kind of attributes speaks for or against it at "
+                f"random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
+            )
+        if not found:
+            self._stage.say("Not estimable: fewer than five attributes are carried by enough pairs.")
+
+    def what_was_found(self) -> None:
+        """The second paper's claim, on these sets."""
+        first, second = self._first, self._second
+        way, directed = self._found.directions[first, second], self._found.directed.set_index(["p", "q"])
+        joint = directed["joint KL(p || q)"]
+        self._stage.say(
+            "The second paper found that authentic samples explain the synthetic ones and not the reverse: "
+            "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
+            f"{len(self._found.attributes)} attributes, the former is {way.backward:.3f} nats and the latter "
+            f"{way.forward:.3f}; their difference is {way.forward - way.backward:.3f} [{way.interval.low:.3f}, "
+            f"{way.interval.high:.3f}] (p = {way.p_value:.3f}): **{way.verdict}**. All attributes together: "
+            f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats. {self._yardstick()}{self._limits()}"
+        )
+
+    def _yardstick(self) -> str:
+        """The same between authentic sets."""
+        roles = {name: each.role for name, each in self._found.sets.items()}
+        return "".join(
+            f"Between the authentic sets {d.first} and {d.second} the two are {d.forward:.3f} and {d.backward:.3f} "
+            f"nats ({d.verdict}). "
+            for (a, b), d in self._found.directions.items()
+            if roles[a] == roles[b] == "authentic"
+        )
+
+    def _limits(self) -> str:
+        """What the rendered sets can't tell."""
+        if self._found.sets[self._first].truth is None:
+            return ""
+        return (
+            "Both authentic sets come from one renderer and both synthetic ones from one generator that was trained on "
+            "one of them, so that a part of any asymmetry is by construction; and nothing here is said of real people."
+        )

@@ -1,0 +1,191 @@
+"""What notebook 06 makes of annotated sets: which attributes drift, what explains it, and whom it explains."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sface_lib.attributes.study import AnnotatedSet, prevalences
+from sface_lib.chapters.attributes import compute, show, tables
+from sface_lib.chapters.attributes.results import AttributesResults
+
+RELIABILITY = pd.DataFrame({"tpr": [0.9, 1.0], "fpr": [0.1, 0.0]}, index=["Male", "Young"])
+
+
+def annotated(name, role, male, young, truth=None):
+    """A set of as many images as there are letters: + present, - absent."""
+    labels = np.array([[1 if sign == "+" else -1 for sign in column] for column in (male, young)], np.int8).T
+    units = np.arange(len(labels))
+    return AnnotatedSet(name, role, ("Male", "Young"), labels, labels.astype(np.float32), units, True, truth)
+
+
+TRUTH = np.array([[1, 1], [1, 0], [-1, 0], [-1, -1]], np.int8)
+FIRST = annotated("authentic", "authentic", "+++-", "++--", TRUTH)
+SECOND = annotated("synthetic", "synthetic", "+---", "++--")
+
+
+def test_the_first_set_is_compared_with_the_first_synthetic_one():
+    other = annotated("global", "authentic", "++++", "++++")
+    unlabelled = annotated("unlabelled", "synthetic", "++++", "++++")
+    assert compute.compared_pair([FIRST, other, SECOND, unlabelled]) == ("authentic", "synthetic")
+
+
+def separability():
+    """Men go from 3 to 1 of 4: .7 to .3, with half a count added to each side. Blurred, 2 are left, at half size 1."""
+    blurred = np.array([[1, 1], [1, 1], [-1, -1], [-1, -1]], np.int8)
+    halved = np.array([[1, 1], [-1, 1], [-1, -1], [-1, -1]], np.int8)
+    poorer = {"same sharpness": blurred, "half the resolution": halved}
+    whole = prevalences([FIRST, SECOND], RELIABILITY, 500, 0)
+    return tables.separability_table(FIRST, SECOND, np.arange(4), poorer, whole)
+
+
+def test_a_drift_is_separable_where_it_is_larger_than_that_of_poorer_pictures():
+    table = separability().set_index("attribute")
+    columns = ["drift", "residual, same sharpness", "residual, half the resolution"]
+    assert table.loc["Male", columns].tolist() == pytest.approx([-0.4, -0.25, -0.5])
+    assert table.loc["Male", "separable, same sharpness"] and not table.loc["Male", "separable, half the resolution"]
+    assert not table.loc["Young", "separable, same sharpness"]  # No drift is larger than none.
+
+
+def test_shares_stand_called_adjusted_and_true_side_by_side():
+    table = separability()
+    assert table.columns[:7].tolist() == [
+        *("attribute", "kind", "authentic, called", "authentic, adjusted", "synthetic, called", "synthetic, adjusted"),
+        "authentic, truth",
+    ]
+    male = table.set_index("attribute").loc["Male"]
+    shares = [male["authentic, called"], male["synthetic, called"], male["authentic, truth"]]
+    assert shares == pytest.approx([0.7, 0.3, 0.5])
+    assert male["authentic, adjusted"] == pytest.approx((0.7 - 0.1) / (0.9 - 0.1))
+
+
+def test_a_set_without_ground_truth_has_no_column_of_it():
+    whole = prevalences([replace(FIRST, truth=None), SECOND], RELIABILITY, 500, 0)
+    table = tables.separability_table(replace(FIRST, truth=None), SECOND, np.arange(4), {}, whole)
+    assert "authentic, truth" not in table
+
+
+def test_errors_of_shares_are_mean_distances_from_the_truth_where_it_is_known():
+    whole = pd.DataFrame(
+        {
+            "attribute": ["Male", "Young", "Male", "Bald"],
+            "prevalence": [0.5, 0.4, 0.9, 0.0],
+            "adjusted": [0.6, 0.2, 0.9, 0.0],
+            "truth": [0.6, 0.2, np.nan, 1.0],
+        }
+    )
+    found = tables.errors_of_shares(whole, ["Male", "Young"])  # Bald is not told reliably.
+    assert found == {"prevalence": pytest.approx(0.15), "adjusted": pytest.approx(0.0)}
+    assert tables.errors_of_shares(whole.assign(truth=np.nan), ["Male", "Young"]) is None
+
+
+DRIFT = pd.DataFrame(
+    {
+        "attribute": ["a", "b", "c", "d"],
+        "difference": [-0.2, 0.1, -0.3, 0.9],  # Share in the first set minus that in the second.
+        "forward": [0.1, 0.5, 0.3, 0.2],
+        "backward": [0.2, 0.1, 0.35, 0.2],
+        "js": [0.02, 0.01, 0.03, 0.9],
+        "p, corrected": [0.01, 0.049, 0.02, 0.05],
+    }
+)
+
+
+def test_attributes_that_differ_are_named_by_sign_with_the_largest_divergence_first():
+    assert tables.drifted(DRIFT)["attribute"].tolist() == ["a", "b", "c"]  # 0.05 is not below 0.05.
+    assert tables.more_and_less_frequent(DRIFT) == (["c", "a"], ["b"])
+
+
+def test_the_asymmetry_is_carried_by_those_whose_directions_differ_most():
+    found = tables.carried_asymmetry(DRIFT, count=2)
+    assert found["attribute"].tolist() == ["b", "a"]
+    assert found["asymmetry"].tolist() == pytest.approx([0.4, -0.1])
+
+
+def test_every_two_attributes_stand_once():
+    phi = np.array([[0, 0.1, -0.5], [0.1, 0, 0.3], [-0.5, 0.3, 0]])
+    pairs = tables.attribute_pairs(phi, ("a", "b", "c"))
+    assert pairs.to_numpy().tolist() == [["a", "b", 0.1], ["a", "c", -0.5], ["b", "c", 0.3]]
+    assert tables.largest_first(pairs, "phi, difference", 2)["phi, difference"].tolist() == [-0.5, 0.3]
+
+
+def test_shares_within_a_group_need_the_group_in_both_sets():
+    men, women = 60 * "+" + 40 * "-", 40 * "+" + 60 * "-"
+    first = annotated("authentic", "authentic", men, 30 * "+" + 70 * "-")
+    second = annotated("synthetic", "synthetic", men, 15 * "+" + 85 * "-")
+    found = tables.conditional_shares(first, second)
+    shares = found.loc[("Young", "Male"), ["authentic", "synthetic", "difference"]].tolist()
+    assert shares == pytest.approx([30.5 / 61, 15.5 / 61, -15 / 61])
+    few = annotated("synthetic", "synthetic", women, men)  # 40 men are too few.
+    assert tables.conditional_shares(first, few) is None
+
+
+def test_accuracy_lost_stands_beside_the_drift_from_the_first_to_the_second_set():
+    correct = {"baseline": np.ones(300), "CLS": np.r_[np.zeros(100), np.ones(200)]}
+    carried = np.array([[1, -1]] * 250 + [[-1, 1]] * 50, np.int8)
+    found = tables.lost_accuracy(correct, (carried, carried), ("a", "b"), DRIFT)
+    assert found["attribute"].tolist() == ["a"]  # b is carried by 50 pairs.
+    row = found.iloc[0]
+    assert (row["pairs"], row["gap"], row["drift"], row["size of drift"]) == (250, pytest.approx(0.4), 0.2, 0.2)
+
+
+def test_joint_divergence_stands_for_every_ordered_pair_of_sets():
+    rng = np.random.default_rng(0)
+
+    def drawn(name, share):
+        labels = np.where(rng.random((120, 2)) < share, 1, -1).astype(np.int8)
+        return AnnotatedSet(name, "authentic", ("Male", "Young"), labels, labels, np.arange(120), True)
+
+    sets = {name: drawn(name, share) for name, share in (("x", 0.5), ("y", 0.5), ("z", 0.95))}
+    found = tables.joint_table(sets, 500, 0).set_index(["p", "q"])
+    assert sorted(found.index) == sorted((a, b) for a in "xyz" for b in "xyz" if a != b)
+    assert found.loc[("x", "z"), "joint KL(p || q)"] > 0.2 > abs(found.loc[("x", "y"), "joint KL(p || q)"])
+    assert found.loc[("x", "z"), "AUC"] == found.loc[("z", "x"), "AUC"] > 0.7
+
+
+@dataclass
+class Found:
+    """As much of a comparison as counting needs."""
+
+    drift: pd.DataFrame
+    separability: pd.DataFrame
+    degradations: tuple[str, ...]
+
+
+def test_of_the_attributes_that_differ_those_beyond_a_degradation_are_counted():
+    apart = pd.DataFrame({"attribute": list("abcd"), "separable, blur": [True, False, True, True]})
+    assert compute.separable_counts(Found(DRIFT, apart, ("blur",))) == {"blur": 2}  # d does not differ.
+
+
+class Listening:
+    """As much of a stage as a blank page needs."""
+
+    def __init__(self, given):
+        self.parameters, self.said = type("Parameters", (), {"attribute_classifier": given}), []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+@pytest.mark.parametrize(("given", "why"), [("none", "`attribute_classifier` is none"), ("auto", "train one with")])
+def test_without_a_classifier_nothing_is_compared_and_the_page_says_why_once(given, why):
+    stage = Listening(given)
+    assert compute.compare(stage, None, None) is None
+    assert compute.results(None, None, 0.75) == AttributesResults(None)
+    page = show.open_page(stage, None, None)
+    for step in (name for name in vars(show.Page) if not name.startswith("_")):
+        getattr(page, step)()
+    assert len(stage.said) == 1 and why in stage.said[0]
+    with pytest.raises(AttributeError):
+        page.no_such_step  # noqa: B018 - the access is what is tested
+
+
+def test_a_notebook_asks_its_page_for_nothing_that_it_has_not():
+    """Else a run without a classifier would not notice."""
+    import re
+    from pathlib import Path
+
+    notebook = (Path(__file__).parents[2] / "notebooks" / "06_attributes.ipynb").read_text()
+    asked = set(re.findall(r"page\.(\w+)\(", notebook))
+    assert asked == {name for name in vars(show.Page) if not name.startswith("_")}
