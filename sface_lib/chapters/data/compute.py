@@ -1,0 +1,171 @@
+"""Which images train, which pairs are evaluated, and that no person is in both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.chapters import handover
+from sface_lib.chapters.data.parameters import DataParameters
+from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.shared import EMBEDDED
+from sface_lib.data import FaceSet, Manifest, Protocol, open_faces, parse_folds, select_images
+from sface_lib.errors import ParameterError
+from sface_lib.files import write_text
+from sface_lib.population import first_images, shipped_faces, shipped_truth
+from sface_lib.recognition import ProtocolPairs, resolve_pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """The pairs that recognition is tested on.
+
+    Attributes
+    ----------
+    faces
+        The set whose images the pairs name.
+    pairs
+        Benchmark -> its pairs of the asked folds, as positions in `faces`; pairs of undecodable images are left out.
+    folds
+        Numbers of those folds.
+    named
+        How many pairs the asked folds name.
+    identities
+        Names of the persons in them; empty where they are not known.
+    """
+
+    faces: FaceSet
+    pairs: Mapping[str, ProtocolPairs]
+    folds: tuple[int, ...]
+    named: int
+    identities: frozenset[str]
+
+    @property
+    def images(self) -> np.ndarray:
+        """Positions of the images in pairs, each once, sorted, int64."""
+        return np.unique(np.concatenate([side for each in self.pairs.values() for side in (each.left, each.right)]))
+
+    def __len__(self) -> int:
+        """Number of pairs over all benchmarks."""
+        return sum(len(each.same) for each in self.pairs.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The training images.
+
+    Attributes
+    ----------
+    faces
+        Those images, labelled 0 to K - 1.
+    positions
+        Where they lie in the whole set, int64.
+    excluded
+        Labels, in the whole set, of the identities that occur in evaluated pairs.
+    """
+
+    faces: FaceSet
+    positions: np.ndarray
+    excluded: frozenset[int]
+
+    @property
+    def images_per_identity(self) -> np.ndarray:
+        """int64 `[K]`."""
+        return np.bincount(self.faces.labels)
+
+
+def open_authentic(p: DataParameters) -> tuple[FaceSet, Manifest]:
+    """The authentic set, every image of it decoded once; raises `InputError` where it has fewer than two identities."""
+    rendered = p.authentic == EMBEDDED
+    faces = shipped_faces("balanced") if rendered else open_faces(p.authentic, on_bad_image=p.on_bad_image)
+    faces.require_classes("a report")
+    return faces, faces.inspect()
+
+
+def evaluated_pairs(faces: FaceSet, protocols: Mapping[str, Protocol], asked_folds: str) -> Evaluated:
+    """The pairs of the asked folds of every benchmark, over the set whose images they name."""
+    folds = parse_folds(asked_folds, next(iter(protocols.values())).fold_ids)
+    asked = {name: protocol.restrict(folds) for name, protocol in protocols.items()}
+    known = faces.labels is not None
+    labels = {label for each in asked.values() for label in each.identities_in(faces)} if known else set()
+    return Evaluated(
+        faces=faces,
+        pairs={name: resolve_pairs(each, faces) for name, each in asked.items()},
+        folds=tuple(folds),
+        named=sum(map(len, asked.values())),
+        identities=frozenset(faces.identities[label] for label in labels),
+    )
+
+
+def select_training(p: DataParameters, faces: FaceSet, evaluated: Evaluated) -> Selection:
+    """The images of identities with enough of them that occur in no evaluated pair, by name or by an equal image."""
+    excluded = {label for label, name in enumerate(faces.identities) if name in evaluated.identities}
+    good = np.flatnonzero(faces.good)
+    if p.authentic == EMBEDDED:
+        good = first_images(faces, p.embedded_identities, p.embedded_images)
+    elif evaluated.faces.path != faces.path:
+        seen = {evaluated.faces.digest(position) for position in evaluated.images}
+        excluded |= {int(faces.labels[position]) for position in good if faces.digest(position) in seen}
+    kept = good[select_images(faces.labels[good], p.min_images, exclude=excluded, seed=p.seed)]
+    return Selection(faces.subset(kept), kept, frozenset(excluded))
+
+
+def check_batches(p: DataParameters, images_per_identity: np.ndarray) -> None:
+    """Refuse batches that are larger than what there is to train on; raises `ParameterError`."""
+    matched = int(np.minimum(images_per_identity, p.images_per_class).sum())
+    for name, there in (("generator_batch", int(images_per_identity.sum())), ("recognition_batch", matched)):
+        batch = getattr(p, name)
+        if batch > there:
+            raise ParameterError(f"{name} = {batch} is more than the {there} images there are to train on; lower it")
+
+
+def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:
+    """Leave the selection and the pairs for later notebooks."""
+    handover.write_pairs(stage, evaluated.pairs)
+    table = pd.DataFrame({"position": selection.positions, "label": selection.faces.labels})
+    write_text(stage.output(handover.SELECTION), table.to_csv(index=False))
+
+
+def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.ndarray]:
+    """Positions of some pairs of each benchmark, left and right in turn: a row of genuine ones, a row of impostors."""
+    random, rows = np.random.default_rng(seed), []
+    for found in evaluated.pairs.values():
+        for same in (True, False):
+            some = random.permutation(np.flatnonzero(found.same == same))[:each]
+            rows.append(np.stack([found.left[some], found.right[some]], 1).ravel())
+    return rows
+
+
+def drawn_truth(p: DataParameters) -> pd.DataFrame | None:
+    """What was drawn for every rendered image, with the angle of its key light; None for any other set."""
+    if p.authentic != EMBEDDED:
+        return None
+    truth = shipped_truth("balanced")
+    return truth.assign(light_degrees=np.degrees(np.arctan2(truth["light1_x"], truth["light1_z"])))
+
+
+def attribute_shares(truth: pd.DataFrame) -> pd.DataFrame:
+    """Share of images with each attribute of the ground truth present, absent and undefined."""
+    attributes = truth.loc[:, "Male":"Attractive"]
+    codes = {"yes": 1, "no": -1, "undefined": 0}
+    return pd.DataFrame({name: (attributes == code).mean() for name, code in codes.items()})
+
+
+def results(p: DataParameters, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> DataResults:
+    """What later chapters find."""
+    return DataResults(
+        rendered=p.authentic == EMBEDDED,
+        set_images=manifest.n_images,
+        set_identities=manifest.n_identities,
+        undecodable_images=len(manifest.bad),
+        fingerprint=manifest.fingerprint,
+        training_images=len(selection.faces),
+        training_identities=len(selection.faces.identities),
+        excluded_identities=len(selection.excluded),
+        evaluation_pairs=len(evaluated),
+        benchmarks=tuple(evaluated.pairs),
+        evaluation_identities=len(evaluated.identities),
+        evaluation_folds=evaluated.folds,
+    )

@@ -1,0 +1,113 @@
+"""The tables, figures, pictures and sentences of notebook 01."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.chapters import plots
+from sface_lib.chapters.data import compute
+from sface_lib.chapters.data.compute import Evaluated, Selection
+from sface_lib.chapters.data.results import DataResults
+from sface_lib.data import Manifest
+
+SHOWN, SHOWN_PX = 8, 64  # Identities and images of each, and the side they are shown at.
+NUISANCE = {
+    "yaw_degrees": "yaw (degrees)",
+    "pitch_degrees": "pitch (degrees)",
+    "light_degrees": "key light, right (degrees)",
+    "years": "age (years)",
+    "distance_mm": "camera distance (mm)",
+    "exposure": "exposure (factor)",
+    "blur_px": "blur (px)",
+    "jpeg_quality": "JPEG quality",
+}
+
+
+def set_as_given(manifest: Manifest) -> pd.DataFrame:
+    """What the authentic set holds."""
+    per_identity = manifest.images_per_identity
+    rows = {
+        "images": manifest.n_images,
+        "identities": manifest.n_identities,
+        "images of an identity, fewest": per_identity["min"],
+        "images of an identity, median": per_identity["median"],
+        "images of an identity, most": per_identity["max"],
+        "sizes (px)": ", ".join(f"{size}: {count}" for size, count in list(manifest.sizes.items())[:5]),
+        "converted to RGB": ", ".join(f"{kind}: {count}" for kind, count in manifest.converted.items()) or "none",
+        "cannot be decoded": len(manifest.bad),
+        "fingerprint of contents": manifest.fingerprint[:16],
+    }
+    return pd.DataFrame(rows.items(), columns=["what", "value"]).astype(str)
+
+
+def split(selection: Selection, evaluated: Evaluated) -> pd.DataFrame:
+    """Identities, images and pairs of training and evaluation."""
+    tested = len(evaluated.identities) or "unknown"
+    rows = [
+        ["training", len(selection.faces.identities), len(selection.faces), ""],
+        ["evaluation", tested, len(evaluated.images), f"{len(evaluated):,} in {len(evaluated.folds)} folds"],
+    ]
+    return pd.DataFrame(rows, columns=["part", "identities", "images", "pairs"])
+
+
+def images_per_identity(selection: Selection) -> tuple[Figure, pd.DataFrame] | None:
+    """How many images the training identities have, and the numbers behind; None where all have as many."""
+    counts = pd.Series(selection.images_per_identity)
+    table = counts.value_counts().sort_index().rename_axis("images").reset_index(name="identities")
+    if len(table) == 1:
+        return None
+    figure, axes = plots.new_figure(height=3.2)
+    plots.plot_counts(axes, table["images"], table["identities"], "images of an identity", "training identities")
+    return figure, table
+
+
+def training_faces(selection: Selection) -> np.ndarray:
+    """The first images of the first training identities, a row each, uint8 `[H, W, 3]`."""
+    labels = selection.faces.labels
+    rows = [np.flatnonzero(labels == k)[:SHOWN] for k in range(min(SHOWN, len(selection.images_per_identity)))]
+    return _sheet([selection.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows])
+
+
+def example_pairs(evaluated: Evaluated, seed: int) -> np.ndarray:
+    """Four pairs a row, genuine ones, then impostors, for each benchmark in turn, uint8 `[H, W, 3]`."""
+    rows = compute.example_pairs(evaluated, seed, SHOWN // 2)
+    return _sheet([evaluated.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows])
+
+
+def _sheet(rows: list[np.ndarray]) -> np.ndarray:
+    return plots.contact_sheet(plots.rows_of(rows, SHOWN), columns=SHOWN)
+
+
+def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Histograms of what was drawn for every image, and their summary."""
+    figure, axes = plots.new_figure(columns=4, rows=2, width=2.7, height=2.2)
+    for ax, (column, label) in zip(axes.flat, NUISANCE.items(), strict=True):
+        plots.plot_histogram(ax, truth[column], label, "images")
+    return figure, truth[list(NUISANCE)].describe().rename_axis("").reset_index()
+
+
+def attributes(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame, str]:
+    """Shares of the attributes that the construction decides, the numbers behind, and the names of the others."""
+    shares = compute.attribute_shares(truth)
+    undecided = shares.index[shares["undefined"] == 1]
+    figure, axes = plots.new_figure(width=7.2, height=8.4)
+    plots.plot_prevalence(axes, shares.drop(undecided))
+    return figure, shares.rename_axis("attribute").reset_index(), ", ".join(undecided)
+
+
+def what_was_split(found: DataResults, pairs_left_out: int) -> str:
+    """How many images train and how many pairs test, and what was left out."""
+    nobody = "**rendered faces of nobody**, which play the authentic role here"
+    kind = nobody if found.rendered else "the authentic set given"
+    tested = f"{found.evaluation_identities:,} other" if found.evaluation_identities else "unknown"
+    benchmarks = f", in {len(found.benchmarks)} benchmarks" if len(found.benchmarks) > 1 else ""
+    left_out = f", with {pairs_left_out:,} pairs" if pairs_left_out else ""
+    said = (
+        f"The generator is trained on {found.training_images:,} images of {found.training_identities:,} identities of "
+        f"{kind}. Recognition is tested on {found.evaluation_pairs:,} pairs of {tested} identities{benchmarks}. "
+        f"{found.excluded_identities:,} identities of the set occur in the evaluated pairs and are left out of "
+        f"training; {found.undecodable_images:,} images could not be decoded and were left out{left_out}."
+    )
+    if found.evaluation_identities:
+        return said
+    return f"{said} Persons of the pairs are not known: only equal image files could be kept out of training."

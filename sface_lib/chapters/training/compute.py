@@ -1,0 +1,161 @@
+"""Which recognition models are trained, on equal images for all that are compared, and their training."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sface_lib.chapters import handover
+from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.training.launch import make_recipe, train_anywhere
+from sface_lib.chapters.training.parameters import TrainingParameters
+from sface_lib.chapters.training.plan import PlannedModel, plan_models
+from sface_lib.chapters.training.results import TrainedModel, TrainingResults
+from sface_lib.data import FaceSet
+from sface_lib.engine import read_log
+from sface_lib.files import sha256_of_file
+from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
+
+COMPARED = (BASELINE, "CLS", "KT", "CL")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The models of a report and their training images.
+
+    Attributes
+    ----------
+    sets
+        "authentic" and "synthetic".
+    models
+        Those to be trained, each baseline before the models that it teaches.
+    too_few
+        Those that have too few images for a batch, or images of one class alone.
+    filtered
+        Names of the models that learn from a filtered set.
+    """
+
+    sets: Mapping[str, FaceSet]
+    models: tuple[PlannedModel, ...]
+    too_few: tuple[PlannedModel, ...] = ()
+    filtered: frozenset[str] = frozenset()
+
+    def labels(self, model: PlannedModel) -> np.ndarray:
+        """Labels of a model's training images, int64 `[n]`."""
+        return self.sets[model.images].labels[model.positions]
+
+    def classes(self, model: PlannedModel) -> int:
+        """How many classes its training images show."""
+        return len(np.unique(self.labels(model)))
+
+    @cached_property
+    def compared(self) -> tuple[PlannedModel, ...]:
+        """The baseline, CLS, KT and CL of the first seed."""
+        first = self.models[0].seed
+        return tuple(model for model in self.models if model.name in COMPARED and model.seed == first)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model was trained: seconds in this run, and its log, a row at each interval."""
+
+    seconds: float
+    log: tuple[Mapping[str, Any], ...]
+
+    @property
+    def accuracies(self) -> tuple[tuple[int, float], ...]:
+        """Pairs of training step and accuracy in training; none without validation."""
+        return tuple((row["step"], row["accuracy"]) for row in self.log if "accuracy" in row)
+
+
+def open_plan(stage: Any) -> Plan:
+    """The plan of a stage, from the sets that earlier notebooks left."""
+    sets = {"authentic": handover.training_faces(stage), "synthetic": handover.synthetic_faces(stage)}
+    filtered = handover.filtered_sets(stage) if stage.parameters.train_filtered else {}
+    return make_plan(stage.parameters, sets, filtered)
+
+
+def make_plan(p: TrainingParameters, sets: Mapping[str, FaceSet], filtered: Mapping[str, np.ndarray]) -> Plan:
+    """See `plan_models`; what has too few images is set apart."""
+    planned = plan_models(p, sets["authentic"].labels, sets["synthetic"].labels, filtered)
+    whole = Plan(sets, tuple(planned), filtered=frozenset(filtered))
+    enough = {m.file for m in planned if len(m.positions) >= p.recognition_batch and whole.classes(m) >= 2}
+    parts = (tuple(m for m in planned if (m.file in enough) == wanted) for wanted in (True, False))
+    plan = Plan(sets, *parts, filtered=whole.filtered)
+    counts = {model.name: np.bincount(plan.labels(model)) for model in plan.compared}
+    assert all(np.array_equal(count, counts[BASELINE]) for count in counts.values()), "images per class differ"
+    return plan
+
+
+def given_teacher(p: TrainingParameters) -> RecognitionModel | None:
+    """The teacher that the user gave; None where the baseline of each seed teaches."""
+    return None if p.teacher == BASELINE else open_model(p.teacher)
+
+
+def train_all(stage: Any, plan: Plan, given: RecognitionModel | None) -> dict[str, Training]:
+    """Train every model and write its weights, and those of the untrained network; give the trainings by file."""
+    p = stage.parameters
+    untrained_model(make_recipe(p, p.seed)).save(stage.output("weights/untrained.safetensors"))
+    judged_on, baselines, done = validation_pairs(stage), {}, {}
+    for model in plan.models:
+        started, teaches = time.perf_counter(), given or baselines.get(model.seed)
+        work, faces = stage.scratch(model.file), plan.sets[model.images].subset(model.positions)
+        teacher = teaches if model.strategy != "CLS" else None
+        trained = train_anywhere(p, model.strategy, faces, work, model.seed, teacher, judged_on)
+        trained.save(stage.output(weights_file(model)))
+        if model.name == BASELINE:
+            baselines[model.seed] = trained
+        done[model.file] = Training(time.perf_counter() - started, tuple(read_log(work / "log.jsonl")))
+    return done
+
+
+def validation_pairs(stage: Any) -> tuple[FaceSet, ProtocolPairs] | None:
+    """Images and pairs of the first benchmark, where validation judges on them."""
+    p = stage.parameters
+    if not p.validation_interval_steps or p.validation_identities:
+        return None
+    faces, benchmarks = handover.evaluation_faces(stage)
+    return faces, next(iter(benchmarks.values()))
+
+
+def weights_file(model: PlannedModel) -> str:
+    """Where a model's weights lie, relative to the run folder."""
+    return f"weights/{model.file}.safetensors"
+
+
+def teacher_in_words(given: RecognitionModel | None) -> str:
+    """Who teaches KT and CL."""
+    return f"the model given ({given.description['trained_on']})" if given else "the authentic baseline of this run"
+
+
+def results(
+    stage: Any, plan: Plan, trainings: Mapping[str, Training], given: RecognitionModel | None
+) -> TrainingResults:
+    """What later chapters find."""
+    p, first = stage.parameters, plan.models[0]
+    return TrainingResults(
+        training_images=len(first.positions),
+        classes=len(np.bincount(plan.labels(first))),
+        steps=p.training_steps,
+        batch=p.recognition_batch,
+        models=tuple(
+            TrainedModel(
+                name=model.name,
+                seed=model.seed,
+                file=weights_file(model),
+                images=len(model.positions),
+                trained_on=model.images,
+                seconds=trainings[model.file].seconds,
+                accuracies=trainings[model.file].accuracies,
+            )
+            for model in plan.models
+        ),
+        teacher=teacher_in_words(given),
+        teacher_sha256=sha256_of_file(p.teacher if given else stage.output(weights_file(first))),
+        backbone=p.backbone,
+        model_px=p.recognition_resolution_px,
+        image_px={name: faces.resolution for name, faces in plan.sets.items()},
+    )

@@ -1,0 +1,165 @@
+"""Which images train, which pairs are evaluated, and that no person is in both."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sface_lib.chapters.data import compute, show
+from sface_lib.chapters.data.parameters import DataParameters
+from sface_lib.chapters.data.results import DataResults
+from sface_lib.data import Protocol, encode_png, open_faces, write_faces
+from sface_lib.errors import InputError, ParameterError
+from sface_lib.population import shipped_faces, shipped_protocol
+from sface_lib.run.parameters import check
+
+
+def own(faces, **changes) -> DataParameters:
+    path = str(faces.path)
+    return check(DataParameters, {"authentic": path, "protocol": path, "min_images": 1} | changes)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory, rendered_zip):
+    """Four identities of three images."""
+    return open_faces(rendered_zip(tmp_path_factory.mktemp("people") / "set.zip", 4, 3, 32))
+
+
+def pairs(faces, rows) -> Protocol:
+    """Pairs of positions, whether they are of one person, and their fold."""
+    left, right, same, fold = zip(*rows, strict=True)
+    names = (tuple(faces.names[i] for i in side) for side in (left, right))
+    return Protocol(*names, np.array(same, bool), np.array(fold))
+
+
+def test_identities_of_the_evaluated_folds_are_left_out_of_training_and_no_others(people):
+    protocol = pairs(people, [(0, 1, 1, 1), (3, 4, 1, 2), (0, 3, 0, 3)])  # Fold 1: the first person; 2: the second.
+    p = own(people, evaluation_folds="1, 3")
+    evaluated = compute.evaluated_pairs(people, {"own": protocol}, p.evaluation_folds)
+    assert (evaluated.folds, len(evaluated), evaluated.named) == ((1, 3), 2, 2)
+    assert evaluated.identities == {people.identities[0], people.identities[1]}
+    assert evaluated.images.tolist() == [0, 1, 3]
+    selection = compute.select_training(p, people, evaluated)
+    assert selection.excluded == {0, 1}
+    assert selection.positions.tolist() == [6, 7, 8, 9, 10, 11]
+    assert selection.faces.labels.tolist() == [0, 0, 0, 1, 1, 1]  # Numbered anew.
+    assert selection.images_per_identity.tolist() == [3, 3]
+
+
+def folder_of(path, images):
+    """A folder of one identity for each image, whose name is in no other set."""
+    for i, image in enumerate(np.asarray(images)):
+        (path / f"Ann_{i}").mkdir(parents=True)
+        (path / f"Ann_{i}" / "1.png").write_bytes(encode_png(image))
+    return open_faces(path)
+
+
+def test_pairs_of_another_set_exclude_whoever_shows_in_an_equal_image_of_an_evaluated_pair(people, tmp_path):
+    other = folder_of(tmp_path / "other", people.load([4, 7, 10]))
+    protocol = pairs(other, [(0, 1, 0, 1), (1, 0, 0, 2), (0, 2, 0, 3)])  # The third image is in fold 3 alone.
+    p = own(people, evaluation_folds="1-2")
+    evaluated = compute.evaluated_pairs(other, {"own": protocol}, p.evaluation_folds)
+    assert evaluated.identities == {"Ann_0", "Ann_1"}
+    assert compute.select_training(p, people, evaluated).excluded == {1, 2}
+
+
+def test_pairs_whose_persons_are_unknown_exclude_equal_images_all_the_same(people, tmp_path):
+    foreign = shipped_faces("control").load([0], size_px=32)
+    images = np.concatenate([people.load([0, 3]), foreign, 255 - np.asarray(foreign)])
+    bare = open_faces(write_faces(tmp_path / "bare.zip", images, None))
+    evaluated = compute.evaluated_pairs(bare, {"own": pairs(bare, [(0, 1, 0, 1), (2, 3, 0, 2)])}, "all")
+    assert evaluated.identities == frozenset()
+    assert compute.select_training(own(people), people, evaluated).excluded == {0, 1}
+
+
+def test_the_embedded_selection_has_the_first_images_of_the_first_identities():
+    p = check(DataParameters, {"embedded_identities": 3, "embedded_images": 2})
+    faces = shipped_faces("balanced")
+    evaluated = compute.evaluated_pairs(shipped_faces("benchmark"), {"age-gap": shipped_protocol("age-gap")}, "1-2")
+    selection = compute.select_training(p, faces, evaluated)
+    assert selection.positions.tolist() == [0, 1, 20, 21, 40, 41] and selection.excluded == frozenset()
+
+
+def test_identities_with_fewer_images_than_asked_do_not_train(people):
+    part = people.subset([0, 1, 2, 3, 6, 7])  # Three, one and two images.
+    evaluated = compute.evaluated_pairs(people, {"own": pairs(people, [(9, 10, 1, 1), (9, 11, 1, 2)])}, "all")
+    selection = compute.select_training(own(people, min_images=2), part, evaluated)
+    assert selection.images_per_identity.tolist() == [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"generator_batch": 7, "recognition_batch": 2}, "generator_batch = 7 is more than the 6 images"),
+        (
+            {"generator_batch": 6, "recognition_batch": 5, "images_per_class": 2},
+            "recognition_batch = 5 is more than the 4",
+        ),
+    ],
+)
+def test_a_batch_larger_than_what_there_is_to_train_on_is_refused(changes, sentence):
+    with pytest.raises(ParameterError, match=sentence):
+        compute.check_batches(check(DataParameters, changes), np.array([4, 2]))
+
+
+def test_batches_of_all_images_are_allowed():
+    compute.check_batches(check(DataParameters, {"generator_batch": 6, "recognition_batch": 6}), np.array([4, 2]))
+
+
+def test_one_identity_makes_no_report(people, tmp_path):
+    one = open_faces(write_faces(tmp_path / "one.zip", people.load([0, 1]), np.zeros(2, np.int64)))
+    with pytest.raises(InputError, match="a report needs two identities or more"):
+        compute.open_authentic(own(one))
+
+
+def test_examples_show_genuine_pairs_then_impostors_left_beside_right(people):
+    rows = [(0, 1, 1, 1), (3, 4, 1, 1), (0, 3, 0, 2), (6, 9, 0, 2)]
+    evaluated = compute.evaluated_pairs(people, {"own": pairs(people, rows)}, "all")
+    genuine, impostor = compute.example_pairs(evaluated, seed=0)
+    assert sorted(map(tuple, genuine.reshape(-1, 2).tolist())) == [(0, 1), (3, 4)]
+    assert sorted(map(tuple, impostor.reshape(-1, 2).tolist())) == [(0, 3), (6, 9)]
+    assert [len(row) for row in compute.example_pairs(evaluated, seed=0, each=1)] == [2, 2]
+
+
+def test_shares_of_attributes_add_up_to_one():
+    truth = pd.DataFrame(
+        {"Male": [1, 1, -1, 0], "Young": [0, 0, 0, 0], "Attractive": [-1, -1, -1, -1], "yaw": [9.0] * 4}
+    )
+    shares = compute.attribute_shares(truth)
+    assert shares.loc["Male"].tolist() == [0.5, 0.25, 0.25] and shares.loc["Young", "undefined"] == 1
+    assert shares.index.tolist() == ["Male", "Young", "Attractive"]
+    _, numbers, undecided = show.attributes(truth)
+    assert undecided == "Young" and numbers["attribute"].tolist() == ["Male", "Young", "Attractive"]
+
+
+def test_only_the_rendered_population_has_a_truth(people):
+    assert compute.drawn_truth(own(people)) is None
+    truth = compute.drawn_truth(check(DataParameters, {}))
+    assert len(truth) == 4000 and truth["light_degrees"].abs().max() <= 180
+
+
+def test_equal_numbers_of_images_need_no_histogram(people):
+    selection = compute.Selection(people, np.arange(12), frozenset())
+    assert show.images_per_identity(selection) is None
+    part = compute.Selection(people.subset([0, 1, 2, 3, 4, 6]), np.arange(6), frozenset())
+    _, numbers = show.images_per_identity(part)
+    assert numbers.to_numpy().tolist() == [[1, 1], [2, 1], [3, 1]]
+
+
+FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 3000, ("a", "b"), 60, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out", "said"),
+    [
+        ({}, 0, "pairs of 60 other identities, in 2 benchmarks. 5 identities"),
+        ({"rendered": False}, 0, "12 identities of the authentic set given. Recognition"),
+        ({"evaluation_identities": 0}, 0, "pairs of unknown identities, in 2 benchmarks"),
+        ({"evaluation_identities": 0}, 0, "Persons of the pairs are not known: only equal image files"),
+        ({"benchmarks": ("a",)}, 7, "60 other identities. 5 identities"),
+        ({}, 7, "3 images could not be decoded and were left out, with 7 pairs."),
+    ],
+)
+def test_the_sentence_tells_what_is_known(changes, left_out, said):
+    assert said in show.what_was_split(replace(FOUND, **changes), left_out)

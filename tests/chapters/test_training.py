@@ -1,0 +1,180 @@
+"""Which models a report trains, on which images, and what it keeps of their training."""
+
+import numpy as np
+import pytest
+
+from sface_lib.chapters.training import compute, show
+from sface_lib.chapters.training.compute import Training, make_plan
+from sface_lib.chapters.training.parameters import TrainingParameters
+from sface_lib.data import open_faces
+from sface_lib.population import VERIFIER_PATH
+from sface_lib.recognition import open_model
+from sface_lib.run.parameters import check
+
+SMALL = {
+    "recognition_resolution_px": 32,
+    "embedding_size": 32,
+    "training_steps": 2,
+    "recognition_batch": 8,
+    "images_per_class": 4,
+    "precision": "float32",
+}
+
+
+def parameters(**changes) -> TrainingParameters:
+    return check(TrainingParameters, SMALL | changes)
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, rendered_zip):
+    """Three identities of six authentic images, and as many classes of five synthetic ones."""
+    folder = tmp_path_factory.mktemp("sets")
+    return {
+        "authentic": open_faces(rendered_zip(folder / "authentic.zip", 3, 6, 32)),
+        "synthetic": open_faces(rendered_zip(folder / "synthetic.zip", 3, 5, 32, first=3)),
+    }
+
+
+def test_all_that_are_compared_learn_from_equally_many_images_of_each_class(sets):
+    plan = make_plan(parameters(), sets, {})
+    assert [model.name for model in plan.compared] == ["baseline", "CLS", "KT", "CL"]
+    assert [np.bincount(plan.labels(model)).tolist() for model in plan.compared] == [[4, 4, 4]] * 4
+    assert [model.images for model in plan.compared] == ["authentic", *["synthetic"] * 3]
+    assert (plan.too_few, plan.filtered) == ((), frozenset())
+
+
+def test_the_compared_models_are_those_of_the_first_seed(sets):
+    plan = make_plan(parameters(seed=7, recognition_seeds=2), sets, {})
+    assert len(plan.models) == 8 and {model.seed for model in plan.compared} == {7}
+
+
+def test_a_filtered_set_with_too_few_images_or_one_class_is_set_apart_and_told(sets):
+    one_class = np.flatnonzero(sets["synthetic"].labels == 1)
+    filtered = {"CLS filtered 0.5": np.arange(15), "CLS filtered 0.2": np.arange(3), "CLS filtered 0.1": one_class}
+    plan = make_plan(parameters(recognition_batch=4), sets, filtered)
+    assert [model.name for model in plan.models[4:]] == ["CLS filtered 0.5"]
+    assert [model.name for model in plan.too_few] == ["CLS filtered 0.2", "CLS filtered 0.1"]
+    assert show.left_out(plan, plan.too_few[1], 4).startswith("CLS filtered 0.1: 4 images of 1 classes are left")
+    assert plan.filtered == filtered.keys()
+
+
+def rows(*accuracies):
+    """A log of a row every ten steps, with an accuracy where there is one."""
+    return tuple(
+        {"step": 10 * i, "loss": 1 / i, "images_per_second": 5.0} | ({} if a is None else {"accuracy": a})
+        for i, a in enumerate(accuracies, start=1)
+    )
+
+
+def test_accuracies_are_those_of_the_steps_that_were_validated():
+    assert Training(1.0, rows(None, 0.6, None, 0.7)).accuracies == ((20, 0.6), (40, 0.7))
+    assert Training(1.0, rows(None, None)).accuracies == ()
+
+
+def trainings(plan, *accuracies):
+    return {model.file: Training(2.5, rows(*accuracies)) for model in plan.models}
+
+
+def test_a_row_tells_what_a_model_learnt_from_and_how_its_training_ended(sets):
+    plan = make_plan(parameters(recognition_batch=4), sets, {"CLS filtered 0.5": np.arange(12)})
+    table = show.models(plan, trainings(plan, None, None)).set_index("model")
+    assert table["learns from"].tolist() == ["labels", "labels", "teacher", "labels and teacher", "labels"]
+    assert table["images"].tolist() == ["authentic", *["synthetic"] * 3, "synthetic, filtered"]
+    assert table.loc["baseline", ["number", "classes", "steps", "last loss", "images/s", "seconds"]].tolist() == [
+        *(12, 3, 20, 0.5, 5.0, 2.5)
+    ]
+    assert table.loc["CLS filtered 0.5", "number"] == 10  # Of the third class the first two images are left.
+
+
+def test_validation_is_drawn_only_where_it_was_taken(sets):
+    plan = make_plan(parameters(), sets, {})
+    assert show.validation(plan, trainings(plan, None, None)) is None
+    figure, numbers = show.validation(plan, trainings(plan, 0.5, None, 0.75))
+    assert [line.get_ydata().tolist() for line in figure.axes[0].lines] == [[0.5, 0.75]] * 4
+    assert numbers[["step", "accuracy", "model"]].iloc[:2].to_numpy().tolist() == [
+        [10, 0.5, "baseline"],
+        [30, 0.75, "baseline"],
+    ]
+
+
+def test_losses_have_a_panel_for_each_compared_model_alone(sets):
+    plan = make_plan(parameters(sweep_images_per_class="3"), sets, {})
+    assert len(plan.models) == 8
+    figure, numbers = show.losses(plan, trainings(plan, None, None, None))
+    assert len(figure.axes) == 4 and numbers["model"].unique().tolist() == ["baseline", "CLS", "KT", "CL"]
+
+
+def test_the_teacher_is_named_by_its_training_data():
+    given = compute.given_teacher(parameters(teacher=str(VERIFIER_PATH)))
+    assert given.fingerprint == open_model(VERIFIER_PATH).fingerprint
+    assert compute.teacher_in_words(given) == f"the model given ({given.description['trained_on']})"
+    assert compute.given_teacher(parameters()) is None
+    assert compute.teacher_in_words(None) == "the authentic baseline of this run"
+
+
+class Folder:
+    """As much of a stage as training needs."""
+
+    def __init__(self, folder, p):
+        self.folder, self.parameters = folder, p
+
+    def output(self, name):
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
+
+    def scratch(self, name):
+        (self.folder / "work" / name).mkdir(parents=True, exist_ok=True)
+        return self.folder / "work" / name
+
+
+def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, monkeypatch):
+    taught, train = [], compute.train_anywhere
+
+    def remember(p, strategy, faces, work, seed, teacher, judged_on):
+        taught.append((strategy, seed, teacher and teacher.fingerprint))
+        return train(p, strategy, faces, work, seed, teacher, judged_on)
+
+    monkeypatch.setattr(compute, "train_anywhere", remember)
+    stage = Folder(tmp_path, parameters(recognition_seeds=2))
+    plan = make_plan(stage.parameters, sets, {})
+    found = compute.train_all(stage, plan, None)
+    baselines = {
+        seed: open_model(tmp_path / f"weights/baseline-seed-{seed}.safetensors").fingerprint for seed in (0, 1)
+    }
+    assert taught == [
+        (strategy, seed, baselines[seed] if strategy in ("KT", "CL") else None)
+        for seed in (0, 1)
+        for strategy in ("CLS", "CLS", "KT", "CL")
+    ]
+    assert (tmp_path / "weights/untrained.safetensors").exists() and len(found) == 8
+    kept = compute.results(stage, plan, found, None)
+    assert (kept.training_images, kept.classes, kept.steps, len(kept.models)) == (12, 3, 2, 8)
+    assert all((tmp_path / model.file).exists() and model.images == 12 for model in kept.models)
+    assert kept.image_px == {"authentic": 32, "synthetic": 32}
+
+
+def test_validation_judges_on_the_first_benchmark_only_without_identities_kept_aside(monkeypatch):
+    monkeypatch.setattr(compute.handover, "evaluation_faces", lambda _: ("faces", {"first": "pairs", "second": "more"}))
+
+    def judged_on(**changes):
+        return compute.validation_pairs(Folder(None, parameters(**changes)))
+
+    assert judged_on(validation_interval_steps=1) == ("faces", "pairs")
+    assert judged_on() is None and judged_on(validation_interval_steps=1, validation_identities=2) is None
+    assert "first benchmark" in show.validation_caption(parameters())
+    assert "on 2 training identities" in show.validation_caption(parameters(validation_identities=2))
+
+
+def test_sets_that_differ_in_images_per_class_are_never_compared(sets):
+    short = {**sets, "synthetic": sets["synthetic"].subset(np.arange(13))}  # Of the third class 3 images, not 4.
+    with pytest.raises(AssertionError, match="images per class differ"):
+        make_plan(parameters(), short, {})
+
+
+def test_the_sentence_counts_models_seeds_and_images(sets):
+    plan = make_plan(parameters(recognition_seeds=2), sets, {})
+    said = show.what_was_trained(plan, parameters(recognition_seeds=2), "the model given")
+    assert said.startswith(
+        "8 models, of 2 seeds. The four to be compared saw up to 16 images in 2 steps, from 12 images"
+    )
+    assert "The teacher of KT and CL is the model given; it has seen authentic faces" in said
