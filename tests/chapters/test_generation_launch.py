@@ -160,14 +160,14 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, spec, sentence):
 )
 def test_parameters_that_make_no_generator_are_refused(changes, sentence):
     with pytest.raises(ParameterError, match=sentence):
-        check(ReportParameters, changes)
+        check(GeneratorTrainingParameters, changes)
 
 
 def test_a_generator_of_ones_own_faces_needs_no_verifier_and_no_pairs(tmp_path):
     own = {"authentic": str(tmp_path)}
     assert build_parameters("smoke", own, GeneratorTrainingParameters).authentic == str(tmp_path)
     with pytest.raises(ParameterError, match="verifier: 'embedded'"):
-        build_parameters("smoke", own)
+        build_parameters("smoke", own | {"protocol": str(tmp_path)})
 
 
 def test_the_model_that_steers_is_not_the_one_that_judges(tmp_path):
