@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from sface_lib.run.folder import RunFolder, read_record
 
 def stage_key(
     parameters: Mapping[str, Any],
-    notebook: Path,
-    library: str,
+    cells: Sequence[tuple[str, str]],
+    code: str,
     inputs: Mapping[str, str],
     needs: Mapping[str, Mapping[str, Any]],
 ) -> str:
@@ -28,10 +28,10 @@ def stage_key(
     ----------
     parameters
         The stage's parameters; those that are one path each count by its contents, not by the path.
-    notebook
-        The notebook; the sources of its cells count, metadata and outputs do not.
-    library
-        Hash of the files of `sface_lib`.
+    cells
+        Of the notebook: see `read_cells`.
+    code
+        Hash of the library's files that it executes: see `Chapter.code_hash`.
     inputs
         SHA-256 of the files and folders outside the run folder, by parameter name.
     needs
@@ -39,17 +39,24 @@ def stage_key(
     """
     parts = {
         "parameters": {name: value for name, value in parameters.items() if name not in inputs},
-        "notebook": _notebook_sources(notebook),
-        "library": library,
+        "notebook": [list(cell) for cell in cells],
+        "code": code,
         "inputs": dict(inputs),
         "needs": dict(needs),
     }
     return sha256_of_json(parts)
 
 
-def _notebook_sources(path: Path) -> list[list[str]]:
+def read_cells(path: Path) -> list[tuple[str, str]]:
+    """Kind and source of each cell of a notebook; metadata and outputs are left aside.
+
+    Raises
+    ------
+    RunError
+        There is no such notebook, or it is none.
+    """
     try:
-        return [[cell.cell_type, cell.source] for cell in nbformat.read(path, as_version=4).cells]
+        return [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
     except FileNotFoundError:
         raise RunError(f"the notebook {path} does not exist; install the package again") from None
     except ValueError as error:

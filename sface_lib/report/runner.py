@@ -21,9 +21,8 @@ from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
-from sface_lib.report.reuse import neighbours, reuse, stage_key
+from sface_lib.report.reuse import neighbours, read_cells, reuse, stage_key
 from sface_lib.run import Chapter
-from sface_lib.run.contents import describe_library
 from sface_lib.run.folder import RunFolder, what_is_read
 from sface_lib.run.stage import unfinish
 
@@ -58,7 +57,7 @@ def run_report(plan: ReportPlan, progress: Progress | None = None) -> int:
 def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], progress: Progress) -> int:
     """Stages in order up to the first that fails."""
     folder.begin(spec.name for spec in plan.stages)
-    hashes = {"library": describe_library()["sha256"]} | {name: facts["sha256"] for name, facts in inputs.items()}
+    hashes = {name: facts["sha256"] for name, facts in inputs.items()}
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     others = neighbours(folder, progress.say)
@@ -87,7 +86,9 @@ def _run_stage(
     needs = {need: what_is_read(folder.read_record(need), need in spec.files_only) for need in spec.needs}
     source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
     read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
-    key = stage_key(parameters, source, hashes["library"], read, needs)
+    cells = read_cells(source)
+    code = spec.code_hash(parameters, [text for kind, text in cells if kind == "code"])
+    key = stage_key(parameters, cells, code, read, needs)
     if not forced and reuse(folder, others, name, key, progress.say):
         origin = folder.stages[name].reused_from
         progress.say(f"{name} reused{f' from {origin}' if origin else ''}")

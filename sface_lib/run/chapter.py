@@ -1,10 +1,11 @@
 """What a chapter declares of itself: its notebook, its parameters, its results, and what it reads of earlier ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any, Generic, TypeVar
 
+from sface_lib.run.code import CHILD, code_hash, modules_in
 from sface_lib.run.parameters import Parameters
 from sface_lib.run.results import Results
 
@@ -29,6 +30,8 @@ class Chapter(Generic[R]):
         Earlier chapters whose results and files it reads; a change in one of them makes it run again.
     uses
         Earlier chapters whose files alone it reads: what they measured and how fast may change.
+    package
+        The package with its code, e.g. "sface_lib.chapters.generation"; None where all code is in the notebook.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Chapter(Generic[R]):
     results: type[R] = dict
     reads: tuple["Chapter[Any]", ...] = ()
     uses: tuple["Chapter[Any]", ...] = ()
+    package: str | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -47,6 +51,12 @@ class Chapter(Generic[R]):
     def files_only(self) -> tuple[str, ...]:
         """Names of those whose results it does not read."""
         return tuple(chapter.name for chapter in self.uses)
+
+    def code_hash(self, parameters: Mapping[str, Any], sources: Iterable[str] = ()) -> str:
+        """Hash of the code that it executes, with these parameters; `sources` are the cells of its notebook."""
+        imported = modules_in(self.package) if self.package else []
+        children = [CHILD] if parameters.get("processes", 1) > 1 else []
+        return code_hash(["sface_lib.run", *imported, *children], sources)
 
     @property
     def results_version(self) -> int:

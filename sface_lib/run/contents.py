@@ -31,16 +31,6 @@ def describe_path(path: Path) -> dict[str, Any]:
     return _describe_files(path, sorted(_files_below(path)))
 
 
-def describe_library(package: Path | None = None) -> dict[str, Any]:
-    """The same for the files of `sface_lib`, leaving out caches and the notebooks that a wheel puts inside."""
-    package = package or Path(__file__).resolve().parents[1]
-    skipped = {"__pycache__", "notebooks", ".ipynb_checkpoints"}
-    files = sorted(
-        file for file in package.rglob("*") if file.is_file() and not skipped & set(file.relative_to(package).parts)
-    )
-    return _describe_files(package, files)
-
-
 def _files_below(path: Path) -> Iterator[Path]:
     """All files of a folder; links are followed as deep as a set of faces may go, which ends a loop of links."""
     for folder, subfolders, files in os.walk(path, followlinks=True):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
-from sface_lib.run.contents import describe_library, describe_path
+from sface_lib.run.contents import describe_path
 from sface_lib.run.folder import HANDED_OVER, read_record, sealed, what_is_read
 from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
@@ -164,18 +164,19 @@ class Stage:
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints and logs that stays until the stage has finished; it is no output.
 
-        It belongs to the parameters, to the library's files, and to the data and weights of earlier stages: other ones
-        begin in a fresh folder, and going back to these finds it again.
+        It belongs to the parameters, to the code that the chapter executes, and to the data and weights of earlier
+        stages: other ones begin in a fresh folder, and going back to these finds it again.
         """
         folder = self._inside(f"work/{self.name}/{self._inputs_digest()}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _inputs_digest(self) -> str:
-        """Eight hex digits of the parameters, the library, and the data and weights that earlier stages wrote."""
+        """Eight hex digits of the parameters, the code, and the data and weights that earlier stages wrote."""
         read = {name: facts for name, facts in self._written_before().items() if name.startswith(HANDED_OVER)}
-        library = describe_library()["sha256"]
-        return sha256_of_json([self.parameters.model_dump(mode="json"), library, read])[:8]
+        parameters = self.parameters.model_dump(mode="json")
+        code = self.chapter.code_hash(parameters) if self.chapter else ""
+        return sha256_of_json([parameters, code, read])[:8]
 
     def table(
         self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()

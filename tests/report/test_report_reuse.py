@@ -11,8 +11,7 @@ from sface_lib.chapters.registry import CHAPTERS
 from sface_lib.chapters.training import CHAPTER as TRAINING
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import sha256_of_file
-from sface_lib.report import runner
-from sface_lib.run import Stage
+from sface_lib.run import Chapter, Stage
 from sface_lib.run.contents import describe_path
 from sface_lib.run.folder import sealed, what_is_read
 
@@ -91,10 +90,14 @@ def test_a_changed_parameter_makes_its_stage_and_its_readers_run_again(copy):
     assert copy.states() == ["done", "done"]
 
 
-def test_a_changed_library_makes_everything_run_again(copy, monkeypatch):
-    monkeypatch.setattr(runner, "describe_library", lambda: {"sha256": "changed"})
+def test_code_that_a_stage_executes_makes_it_run_again_when_it_changes(copy, monkeypatch):
+    copy.run()  # With the code as it is.
+    monkeypatch.setattr(Chapter, "code_hash", lambda chapter, *_: chapter.name)
     copy.run()
     assert copy.states() == ["done", "done"]
+    monkeypatch.setattr(Chapter, "code_hash", lambda chapter, *_: chapter.name.replace("92", "93"))
+    copy.run()
+    assert copy.states() == ["reused", "done"]
 
 
 def test_a_damaged_output_makes_its_stage_run_again_and_its_readers_are_reused(copy):

@@ -11,4 +11,5 @@ CHAPTER = Chapter(
     AttributesParameters,
     AttributesResults,
     uses=(data.CHAPTER, generation.CHAPTER, evaluation.CHAPTER),
+    package=__name__,
 )

@@ -4,4 +4,4 @@ from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.run import Chapter
 
-CHAPTER = Chapter("01_data", "Data", DataParameters, DataResults)
+CHAPTER = Chapter("01_data", "Data", DataParameters, DataResults, package=__name__)

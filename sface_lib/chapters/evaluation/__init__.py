@@ -12,4 +12,5 @@ CHAPTER = Chapter(
     EvaluationResults,
     reads=(privacy.CHAPTER, training.CHAPTER),
     uses=(data.CHAPTER, generation.CHAPTER),
+    package=__name__,
 )

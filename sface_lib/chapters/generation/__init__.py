@@ -11,4 +11,5 @@ CHAPTER = Chapter(
     GenerationParameters,
     GenerationResults,
     uses=(data.CHAPTER,),
+    package=__name__,
 )

@@ -11,4 +11,5 @@ CHAPTER = Chapter(
     PrivacyParameters,
     PrivacyResults,
     uses=(data.CHAPTER, generation.CHAPTER),
+    package=__name__,
 )

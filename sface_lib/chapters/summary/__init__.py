@@ -11,4 +11,5 @@ CHAPTER = Chapter(
     SummaryParameters,
     SummaryResults,
     reads=tuple(part.CHAPTER for part in (data, generation, privacy, training, evaluation, attributes)),
+    package=__name__,
 )

@@ -11,4 +11,5 @@ CHAPTER = Chapter(
     TrainingParameters,
     TrainingResults,
     uses=(data.CHAPTER, generation.CHAPTER, privacy.CHAPTER),
+    package=__name__,
 )
