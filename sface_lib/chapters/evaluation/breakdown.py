@@ -1,0 +1,182 @@
+"""What the accuracies are made of: fixed false match rates, groups, images per class, the link, the hardest pairs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.chapters import handover
+from sface_lib.chapters.evaluation.compute import COMPARED, Embedded, Evaluated, images_per_class
+from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.privacy.results import PrivacyResults
+from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.privacy import compare_within
+from sface_lib.recognition import ProtocolPairs, by_group, trade_off
+
+FMR_TARGETS = {"fmr100": 0.01, "fmr1000": 0.001}
+POOL_FMR = 1e-4
+FEWEST_GROUPS = 2  # To compare groups on a benchmark.
+HARDEST = 4  # Pairs of each kind and benchmark.
+
+
+@dataclass(frozen=True)
+class TarAtFar:
+    """Share of genuine pairs that each model accepts at a false match rate; None where impostors are too few."""
+
+    pairs: str
+    far: float
+    tar: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """A strategy at a number of images of a class: its accuracy on the first benchmark and in the mean of all."""
+
+    strategy: str
+    images_per_class: float
+    accuracy: Accuracy
+    mean_accuracy: float
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """A model, how many images it learnt from, the AUC of their link, and its accuracy on the first benchmark."""
+
+    model: str
+    images: int
+    link_auc: float
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True, eq=False)
+class HardestPairs:
+    """The pairs of a kind that a model gets most wrong, the worst first.
+
+    Attributes
+    ----------
+    scores
+        float64 `[n]`: of genuine pairs ascending, of impostors descending.
+    left, right
+        Positions in the evaluated images, int64 `[n]`.
+    """
+
+    benchmark: str
+    kind: Literal["genuine", "impostor"]
+    scores: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+
+def tar_at_far(evaluated: Evaluated) -> list[TarAtFar]:
+    """TAR of the shown models' first seeds on the pairs of each benchmark, at a FAR of 1 % and of 0.1 %."""
+    return [
+        TarAtFar(benchmark, far, {name: models[name].first.tar(target) for name in evaluated.shown})
+        for benchmark, models in evaluated.found.items()
+        for target, far in FMR_TARGETS.items()
+    ]
+
+
+def tar_over_pool(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str]) -> list[TarAtFar]:
+    """TAR of the models' first seeds over all pairs of the images, at a FAR of 0.01 %.
+
+    Parameters
+    ----------
+    labels
+        Identity of each image, int64 `[N]`; None where it is not known.
+
+    Returns
+    -------
+    One row; none where the identities are not known, or there are fewer than 1 / FAR impostor pairs.
+    """
+    if labels is None:
+        return []
+    counts = np.unique(labels, return_counts=True)[1]
+    impostors = (len(labels) ** 2 - (counts**2).sum()) // 2
+    if impostors < round(1 / POOL_FMR):
+        return []
+    # One model at a time: its comparison holds up to 1e8 scores.
+    tar = {name: 1 - compare_within(embedded.first(name), labels).fnmr_at_fmr(POOL_FMR) for name in models}
+    return [TarAtFar(f"all of {len(labels):,} images", POOL_FMR, tar)]
+
+
+def groups(evaluated: Evaluated, group: Mapping[int, str], resamples: int, seed: int) -> pd.DataFrame | None:
+    """Accuracy of the compared models' first seeds within groups, on each benchmark that has pairs enough in two.
+
+    Parameters
+    ----------
+    group
+        Identity's label -> its group; empty where none is known.
+
+    Returns
+    -------
+    See `by_group`, with the columns benchmark, model and trade_off; None where no benchmark has two groups.
+    """
+    tables = []
+    for benchmark, models in evaluated.found.items() if group else ():
+        for name in COMPARED:
+            table = by_group(models[name].first, evaluated.pairs[benchmark], group, resamples, seed)
+            if len(table) >= FEWEST_GROUPS:
+                tables.append(table.assign(benchmark=benchmark, model=name, trade_off=trade_off(table)))
+    return pd.concat(tables) if tables else None
+
+
+def sweep(evaluated: Evaluated, trained: TrainingResults) -> list[SweepPoint]:
+    """Each strategy by ascending images per class, the compared models among them; none where nothing was swept."""
+    swept = [name for name in evaluated.names if images_per_class(name) is not None]
+    points = [_sweep_point(name, evaluated, trained) for name in (*swept, *COMPARED)] if swept else []
+    return sorted(points, key=lambda point: (COMPARED.index(point.strategy), point.images_per_class))
+
+
+def _sweep_point(name: str, evaluated: Evaluated, trained: TrainingResults) -> SweepPoint:
+    number = images_per_class(name)
+    strategy = name if number is None else name.rpartition(" ")[0]
+    number = training_images(trained)[name] / trained.classes if number is None else float(number)
+    accuracy = evaluated.found[evaluated.first_benchmark][name].accuracy
+    return SweepPoint(strategy, number, accuracy, evaluated.mean(name))
+
+
+def training_images(trained: TrainingResults) -> dict[str, int]:
+    """Model -> how many images it learnt from, whatever its seed."""
+    return {model.name: model.images for model in trained.models}
+
+
+def frontier(evaluated: Evaluated, privacy: PrivacyResults, trained: TrainingResults) -> list[FrontierPoint]:
+    """CLS on the whole synthetic set and on each filtered one, by the link that the impartial judge still sees.
+
+    None where no judge is impartial, or no filtered set whose link it judged was trained on.
+    """
+    judge = privacy.impartial_judge
+    if judge is None:
+        return []
+    links = {"CLS": privacy.judges[judge].metrics["authentic-synthetic"].auc}
+    left = {handover.filtered_name(row.fmr): row.link_auc for row in privacy.remedy if row.judge == judge}
+    links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
+    images, models = training_images(trained), evaluated.found[evaluated.first_benchmark]
+    points = [FrontierPoint(name, images[name], auc, models[name].accuracy) for name, auc in links.items()]
+    return points if len(points) > 1 else []
+
+
+def hardest_pairs(pairs: Mapping[str, ProtocolPairs], embeddings: np.ndarray) -> list[HardestPairs]:
+    """Of each benchmark the genuine pairs that score lowest, then the impostors that score highest.
+
+    Parameters
+    ----------
+    embeddings
+        Rows of unit length `[N, d]`.
+    """
+    return [
+        _hardest(benchmark, kind, own, own.scores(embeddings))
+        for benchmark, own in pairs.items()
+        for kind in ("genuine", "impostor")
+    ]
+
+
+def _hardest(
+    benchmark: str, kind: Literal["genuine", "impostor"], own: ProtocolPairs, scores: np.ndarray
+) -> HardestPairs:
+    of_kind = np.flatnonzero(own.same == (kind == "genuine"))
+    ascending = scores[of_kind] if kind == "genuine" else -scores[of_kind]
+    rows = of_kind[np.argsort(ascending, kind="stable")][:HARDEST]
+    return HardestPairs(benchmark, kind, scores[rows], own.left[rows], own.right[rows])

@@ -1,0 +1,246 @@
+"""The tables, figures and sentences of notebook 05."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.chapters import plots
+from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint, TarAtFar
+from sface_lib.chapters.evaluation.compute import COMPARED, MEAN, BaselineTraining, BenchmarkGaps, Evaluated, Gap
+from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.data import FaceSet
+from sface_lib.files import ASSETS, check_shipped
+from sface_lib.population import COUNTERPARTS
+
+QUOTED = {"CASIA-WebFace": "CASIA", "SFace-10 CLS": "SFace-10", "SFace-60 CLS": "SFace-60"}
+POINTS_KEPT = 200  # Of each ROC, in the table behind it.
+THUMBNAIL_PX = 64
+
+
+def accuracies(evaluated: Evaluated) -> pd.DataFrame:
+    """Every model on every benchmark in a row, those of the sweep too."""
+    return pd.DataFrame(
+        {
+            "benchmark": benchmark,
+            "model": name,
+            "accuracy": model.accuracy.mean,
+            "sd over seeds": model.accuracy.sd,
+            "sd over folds": model.sd_over_folds,
+            "95 % low": model.accuracy.low,
+            "95 % high": model.accuracy.high,
+            "verdict": model.verdict,
+        }
+        for benchmark, models in evaluated.found.items()
+        for name, model in models.items()
+    )
+
+
+def benchmarks(evaluated: Evaluated, model_px: Mapping[str, int]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """Accuracy of each model (%) with a column for each benchmark, and the cells of models that did not learn."""
+    rows, grey = [], []
+    for i, name in enumerate(evaluated.shown):
+        row = {"model": name, "sees (px)": model_px[name]}
+        for benchmark, models in evaluated.found.items():
+            row[benchmark] = _percent(models[name].accuracy, len(models[name].evaluations))
+            if models[name].verdict == "did not learn":
+                grey.append((i, benchmark))
+        rows.append(row | ({MEAN: f"{100 * evaluated.mean(name):.1f}"} if len(evaluated.pairs) > 1 else {}))
+    return pd.DataFrame(rows), grey
+
+
+def _percent(accuracy: Accuracy, seeds: int) -> str:
+    deviation = f" ± {100 * accuracy.sd:.1f}" if seeds > 1 else ""
+    return f"{100 * accuracy.mean:.1f}{deviation} [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
+
+
+def benchmarks_caption(evaluated: Evaluated, image_px: int | None) -> str:
+    """On how many pairs, and of what size the images are."""
+    counts = sorted({len(own.same) for own in evaluated.pairs.values()})
+    return (
+        f"Accuracy in % with 95 % intervals, on {' or '.join(f'{n:,}' for n in counts)} pairs of each benchmark. The "
+        f"images have {image_px} px and are resized to what each model sees."
+    )
+
+
+def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy of the shown models on each benchmark, and the numbers of all."""
+    table = accuracies(evaluated)
+    figure, axes = plots.new_figure(width=8.2, height=1.2 + 0.75 * len(evaluated.pairs))
+    plots.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)])
+    return figure, table
+
+
+def published() -> pd.DataFrame:
+    """Published accuracies (%), a training set and strategy in a row."""
+    return pd.read_csv(check_shipped(ASSETS / "references/sface_accuracy.csv"))
+
+
+def gaps(rows: Sequence[BenchmarkGaps], references: pd.DataFrame) -> pd.DataFrame:
+    """The gaps on each benchmark in points, beside the published accuracies on its counterpart."""
+    return pd.DataFrame(
+        {"benchmark": row.benchmark, "baseline": 100 * row.baseline}
+        | {f"{name} gap": _points(gap) for name, gap in row.gaps.items()}
+        | _quoted(references, row.benchmark)
+        for row in rows
+    )
+
+
+def _points(gap: Gap) -> str:
+    known = f" [{100 * gap.interval.low:.1f}, {100 * gap.interval.high:.1f}]" if gap.interval else ""
+    return f"{100 * gap.value:.1f}{known}"
+
+
+def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:
+    """Published accuracies on the counterpart of a benchmark, the first of each training set; none without one."""
+    column = "average" if benchmark == MEAN else COUNTERPARTS.get(benchmark, benchmark.lower())
+    if column not in references:
+        return {}
+    by_labels = references["strategy"].where(references["strategy"].isin(("CLS", "CL")), "")
+    labels = (references["training_set"] + " " + by_labels).str.strip()
+    return {f"{name} *": references.loc[labels == label, column].iloc[0] for label, name in QUOTED.items()}
+
+
+def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTraining) -> str:
+    """The gap of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
+    gap = f"The synthetic gap of CLS is {100 * rows[-1].gaps['CLS'].value:.1f} points. "
+    if not baseline.trained_out:
+        reasons = "; ".join(baseline.reasons)
+        return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."
+    return (
+        f"{gap}The baseline is trained out: the last third of its curve spreads {100 * baseline.late_spread:.2f} "
+        f"points, and its mean is {100 * baseline.mean_accuracy:.1f} %."
+    )
+
+
+def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+    """ROC of the shown models' first seeds, a panel for each benchmark, and points of the curves."""
+    columns = min(3, len(evaluated.pairs))
+    figure, axes = plots.new_figure(columns=columns, rows=-(-len(evaluated.pairs) // columns), width=3.9, height=3.6)
+    panels, points = list(np.ravel(axes)), []
+    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
+        curves = {name: models[name].first.curve for name in evaluated.shown}
+        plots.plot_roc(ax, curves, benchmark)
+        ax.get_legend().remove()
+        thinned = {name: curve.thin(POINTS_KEPT) for name, curve in curves.items()}
+        points += [
+            pd.DataFrame({"benchmark": benchmark, "model": name, "fmr": curve.fmr, "fnmr": curve.fnmr})
+            for name, curve in thinned.items()
+        ]
+    spare = panels[len(evaluated.pairs) :]
+    for ax in spare:
+        ax.set_axis_off()
+    if spare:
+        spare[0].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
+    else:
+        plots.legend_beside(panels[-1])
+    return figure, pd.concat(points)
+
+
+def tar(rows: Sequence[TarAtFar]) -> pd.DataFrame:
+    """A column for each model; empty where impostors are too few."""
+    return pd.DataFrame({"pairs": row.pairs, "FAR": f"{100 * row.far:g} %"} | dict(row.tar) for row in rows)
+
+
+def groups(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy within groups, a panel for each benchmark, and the numbers behind: see `breakdown.groups`."""
+    compared = list(dict.fromkeys(table["benchmark"]))
+    figure, axes = plots.new_figure(columns=2, rows=-(-len(compared) // 2), width=4.6, height=3.0)
+    panels = np.ravel(axes)
+    for ax, benchmark in itertools.zip_longest(panels, compared):
+        if benchmark is None:
+            ax.set_axis_off()
+        else:
+            plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark)
+    plots.legend_beside(panels[min(1, len(compared) - 1)])
+    return figure, table
+
+
+def groups_overview(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean and worst group, trade-off and false match rates of each model on each benchmark."""
+    grouped = table.groupby(["benchmark", "model"], sort=False)
+    overview = grouped.agg(groups=("group", "size"), mean=("accuracy", "mean"), worst=("accuracy", "min"))
+    overview["trade-off"] = grouped["trade_off"].first()
+    rates = [f"{rows['fmr'].min():.3f} to {rows['fmr'].max():.3f}" for _, rows in grouped]
+    overview["FMR, lowest to highest"] = rates
+    return overview.reset_index()
+
+
+def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy of each strategy over images per class, and the numbers behind."""
+    table = pd.DataFrame(
+        {
+            "model": point.strategy,
+            "images per class": point.images_per_class,
+            "accuracy": point.accuracy.mean,
+            "mean": point.mean_accuracy,
+            "95 % low": point.accuracy.low,
+            "95 % high": point.accuracy.high,
+        }
+        for point in points
+    )
+    figure, axes = plots.new_figure(width=5.6, height=3.6)
+    plots.plot_sweep(axes, table, benchmark)
+    return figure, table
+
+
+def frontier(points: Sequence[FrontierPoint], benchmark: str) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy over the link that is left, and the numbers behind."""
+    table = pd.DataFrame(
+        {
+            "model": point.model,
+            "images": point.images,
+            "link AUC": point.link_auc,
+            "accuracy": point.accuracy.mean,
+            "95 % low": point.accuracy.low,
+            "95 % high": point.accuracy.high,
+        }
+        for point in points
+    )
+    figure, axes = plots.new_figure(height=3.8)
+    plots.plot_frontier(axes, table, "link AUC", benchmark)
+    axes.set_xlabel("AUC of the same-label link (0.5 is chance)")
+    return figure, table
+
+
+def hardest(found: Sequence[HardestPairs]) -> pd.DataFrame:
+    """Scores of the hardest pairs, the worst first."""
+    return pd.DataFrame(
+        {
+            "benchmark": each.benchmark,
+            "pairs": each.kind,
+            "scores by CLS": ", ".join(f"{score:.2f}" for score in each.scores),
+        }
+        for each in found
+    )
+
+
+def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet, pairs_a_row: int) -> np.ndarray:
+    """Both images of each pair side by side, a row for each kind of each benchmark: uint8 `[H, W, 3]`."""
+    sides = [np.stack([each.left, each.right], 1).ravel() for each in found]
+    rows = [faces.load(positions, size_px=THUMBNAIL_PX).numpy() for positions in sides]
+    return plots.contact_sheet(plots.rows_of(rows, 2 * pairs_a_row), columns=2 * pairs_a_row)
+
+
+def what_was_found(evaluated: Evaluated) -> str:
+    """What the models reach on the first benchmark, the gap of CLS there and in the mean, and who did not learn."""
+    benchmark, count = evaluated.first_benchmark, len(evaluated.pairs)
+    mean = {name: model.accuracy.mean for name, model in evaluated.found[benchmark].items()}
+    over_all = f", {100 * (evaluated.mean('baseline') - evaluated.mean('CLS')):.1f} in the mean of {count}"
+    return (
+        f"On the pairs of {benchmark} the authentic baseline reaches {100 * mean['baseline']:.1f} %, CLS "
+        f"{100 * mean['CLS']:.1f} %, KT {100 * mean['KT']:.1f} % and CL {100 * mean['CL']:.1f} %; raw pixels "
+        f"{100 * mean['raw pixels']:.1f} %. The synthetic gap, baseline minus CLS, is "
+        f"{100 * (mean['baseline'] - mean['CLS']):.1f} points{over_all if count > 1 else ''}. " + _unlearnt(evaluated)
+    )
+
+
+def _unlearnt(evaluated: Evaluated) -> str:
+    where = {
+        name: [b for b, models in evaluated.found.items() if models[name].verdict == "did not learn"]
+        for name in COMPARED
+    }
+    unlearnt = "; ".join(f"{name} on {', '.join(places)}" for name, places in where.items() if places)
+    return f"**Did not learn** (lower bound not above both floors): {unlearnt}." if unlearnt else "All four learnt."

@@ -1,0 +1,490 @@
+"""What a model is said to have learnt, when a gap counts, and what the accuracies are broken down into."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sface_lib.biometrics import Estimate, verification_metrics
+from sface_lib.chapters.evaluation import breakdown, compute, show
+from sface_lib.chapters.evaluation.compute import (
+    BaselineTraining,
+    Embedded,
+    Evaluated,
+    ModelOnBenchmark,
+    evaluate_all,
+    pool_seeds,
+    verdict,
+)
+from sface_lib.chapters.evaluation.parameters import EvaluationParameters
+from sface_lib.chapters.privacy.results import JudgeFacts, PrivacyResults, RemedyFacts
+from sface_lib.chapters.training.results import TrainedModel, TrainingResults
+from sface_lib.data import open_faces
+from sface_lib.engine import make_accelerator
+from sface_lib.population import VERIFIER_PATH
+from sface_lib.recognition import ProtocolPairs, evaluate, open_model
+from sface_lib.run.parameters import check
+
+# Two persons of two images each in both folds: genuine 0-1, 2-3, 4-5, 6-7 and impostor 0-2, 1-3, 4-6, 5-7.
+LABELS = np.repeat(np.arange(4), 2)
+LEFT, RIGHT = np.array([0, 2, 4, 6, 0, 1, 4, 5]), np.array([1, 3, 5, 7, 2, 3, 6, 7])
+FOLDS = np.array([1, 1, 2, 2, 1, 1, 2, 2])
+PAIRS = ProtocolPairs(LEFT, RIGHT, LABELS[LEFT] == LABELS[RIGHT], FOLDS, LABELS[LEFT], LABELS[RIGHT])
+
+
+def at_angles(*degrees):
+    """Embeddings in the plane: the score of two is the cosine of the angle between them."""
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], 1)
+
+
+KNOWS_ALL = at_angles(0, 5, 90, 95, 0, 5, 90, 95)
+# As above, but person 1's images are 160 degrees apart: the genuine pair 2-3 is rejected, and 7 of 8 pairs are right.
+MISSES = at_angles(0, 5, 90, 250, 0, 5, 90, 95)
+
+
+def judged(rows=KNOWS_ALL, pairs=PAIRS):
+    return evaluate(rows, pairs, 100, 0)
+
+
+def known(value, low, high):
+    """An estimate whose 95 % interval runs from low to high."""
+    return Estimate(value, np.repeat([low, high], 50).astype(float))
+
+
+def stands(value, low=None, high=None, said="learnt", seeds=1):
+    """A model of this accuracy on a benchmark, by default with an interval of +- 5 points."""
+    low, high = value - 0.05 if low is None else low, value + 0.05 if high is None else high
+    return ModelOnBenchmark((judged(),) * seeds, known(value, low, high), said)
+
+
+FLOOR = {"raw pixels": stands(0.55, said="floor"), "untrained": stands(0.6, said="floor")}
+FOUR = {"baseline": stands(0.9), "CLS": stands(0.8), "KT": stands(0.85), "CL": stands(0.7)}
+
+
+def evaluated(found=None, pairs=PAIRS):
+    """Models on the benchmarks, all of the same pairs."""
+    found = found or {"first": FLOOR | FOUR}
+    return Evaluated(dict.fromkeys(found, pairs), found)
+
+
+FLOORS = {"raw pixels": known(0.55, 0.5, 0.6), "untrained": known(0.6, 0.55, 0.65)}
+
+
+def of(low):
+    return verdict("CLS", FLOORS | {"CLS": known(0.7, low, 0.75)})
+
+
+def test_a_model_learnt_where_its_lower_bound_is_above_both_floors():
+    assert of(0.61) == "learnt"
+
+
+def test_a_model_between_the_floors_did_not_learn():
+    assert of(0.58) == "did not learn"
+
+
+def test_a_model_whose_lower_bound_is_below_or_at_a_floor_did_not_learn():
+    assert (of(0.5), of(0.6)) == ("did not learn", "did not learn")
+
+
+def test_a_floor_is_a_floor_however_accurate_it_is():
+    assert [verdict(name, FLOORS | {name: known(0.99, 0.98, 1.0)}) for name in FLOORS] == ["floor", "floor"]
+
+
+def test_embeddings_that_know_everybody_judge_every_pair_rightly():
+    """Genuine scores are cos 5 degrees, impostor ones 0: the threshold of each fold parts them."""
+    found = judged()
+    assert found.accuracy.mean == 1 and found.accuracy.correct.all()
+
+
+def test_seeds_are_averaged_and_their_spread_is_told():
+    """One seed is right on all of both folds, the other on 3 of 4 pairs of the first: 1 and 7/8."""
+    by_seed = [judged(), judged(MISSES)]
+    found = pool_seeds(dict.fromkeys((*FLOOR, "CLS"), by_seed))["CLS"]
+    assert found.accuracy.mean == pytest.approx(15 / 16)
+    assert found.accuracy.sd == pytest.approx(1 / 16)  # Of two values: half their distance.
+    assert found.sd_over_folds == pytest.approx(1 / 16)  # 0, and half of 1 - 3/4.
+    assert found.first is by_seed[0]
+    assert found.share_correct.tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
+
+
+def test_the_interval_of_pooled_seeds_is_that_of_their_mean_in_each_draw():
+    """Where one seed is up the other is down: their mean stays, though each alone varies."""
+    up = replace(judged(), estimate=Estimate(0.7, np.repeat([0.6, 0.8], 50)))
+    down = replace(judged(), estimate=Estimate(0.7, np.repeat([0.8, 0.6], 50)))
+    found = pool_seeds({"raw pixels": [up], "untrained": [up], "CLS": [up, down]})
+    assert (found["CLS"].accuracy.low, found["CLS"].accuracy.high) == pytest.approx((0.7, 0.7))
+    assert (found["untrained"].accuracy.low, found["untrained"].accuracy.high) == pytest.approx((0.6, 0.8))
+
+
+def test_the_mean_of_a_model_is_over_all_benchmarks():
+    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"CLS": stands(0.6)}})
+    assert (found.mean("baseline"), found.mean("CLS")) == pytest.approx((0.9, 0.7))
+
+
+def with_gap_of(*points):
+    """A benchmark on which CLS loses so many points to the baseline in the halves of the draws."""
+    draws = np.repeat([0.9, 0.8], 50)
+    found = FLOOR | FOUR | {"baseline": replace(FOUR["baseline"], estimate=Estimate(0.85, draws))}
+    lost = np.repeat(points, 50) / 100
+    cls = Estimate(0.85 - float(lost.mean()), draws - lost)
+    return found | {"CLS": replace(FOUR["CLS"], estimate=cls)}
+
+
+def test_a_gap_is_of_the_same_draws():
+    """The baseline varies by ten points, and CLS with it: the gap does not."""
+    (row,) = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
+    gap = row.gaps["CLS"]
+    assert (row.benchmark, row.baseline, list(row.gaps)) == ("first", 0.85, ["CLS", "KT", "CL"])
+    assert (gap.value, gap.interval.low, gap.interval.high) == pytest.approx((0.05, 0.05, 0.05))
+
+
+def test_the_mean_gap_pairs_benchmarks_of_the_same_identities():
+    """Where the gap is small on one it is large on the other, in every draw: the mean is sure."""
+    rows = compute.gaps(evaluated({"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}))
+    assert [row.benchmark for row in rows] == ["first", "second", "mean"]
+    first, _, mean = (row.gaps["CLS"] for row in rows)
+    assert (first.interval.low, first.interval.high) == pytest.approx((0.02, 0.08))
+    assert (mean.value, mean.interval.low, mean.interval.high) == pytest.approx((0.05, 0.05, 0.05))
+
+
+def test_the_mean_gap_of_benchmarks_with_other_identities_has_no_interval():
+    found = {"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}
+    other = replace(PAIRS, left_identity=PAIRS.left_identity + 1, right_identity=PAIRS.right_identity + 1)
+    rows = compute.gaps(Evaluated({"first": PAIRS, "second": other}, found))
+    assert [row.gaps["CLS"].interval is None for row in rows] == [False, False, True]
+    assert rows[-1].gaps["CLS"].value == pytest.approx(0.05)
+    table = show.gaps(rows, show.published())
+    assert table["CLS gap"].tolist() == ["5.0 [2.0, 8.0]", "5.0 [2.0, 8.0]", "5.0"]
+
+
+def test_published_accuracies_stand_beside_the_counterpart_of_a_benchmark_alone():
+    table = show.gaps(
+        compute.gaps(evaluated({"unconstrained": with_gap_of(5, 5), "mine": with_gap_of(5, 5)})), show.published()
+    )
+    lfw, none, average = table[["CASIA *", "SFace-10 *", "SFace-60 *"]].to_numpy().tolist()
+    assert lfw == [99.52, 87.13, 91.87] and average == [94.82, 71.91, 77.71] and np.isnan(none).all()
+
+
+def test_a_flat_curve_and_a_high_mean_make_a_baseline_trained_out():
+    baseline = BaselineTraining(0.0029, 0.85)
+    assert baseline.trained_out and baseline.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("late", "mean", "reason"),
+    [
+        (None, 0.9, "its curve was not taken in this profile (validation_interval_steps)"),
+        (0.003, 0.9, "the last third of its curve spreads 0.3 points"),
+        (0.001, 0.849, "its mean accuracy is 84.9 %"),
+    ],
+)
+def test_each_reason_alone_keeps_a_baseline_from_being_trained_out(late, mean, reason):
+    baseline = BaselineTraining(late, mean)
+    assert not baseline.trained_out and baseline.reasons == (reason,)
+
+
+def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
+    rows = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
+    said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6))
+    assert "5.0 points. It is **not to be relied on**" in said
+    assert said.endswith("(validation_interval_steps); its mean accuracy is 60.0 %.")
+    said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9))
+    assert said.endswith(
+        "The baseline is trained out: the last third of its curve spreads 0.10 points, and its mean is 90.0 %."
+    )
+
+
+def trained(name, images=40, seed=0, accuracies=()):
+    return TrainedModel(name, seed, f"weights/{name}-{seed}", images, "synthetic", 1.0, accuracies)
+
+
+def training(*models):
+    """Of five classes, so that 40 images are eight of each."""
+    named = (trained(name) for name in compute.COMPARED)
+    return TrainingResults(40, 5, 16, 64, (*named, *models), "the baseline", "teacher", "small", 32, {})
+
+
+def test_the_spread_is_that_of_the_last_third_of_the_first_baselines_curve():
+    curve = ((10, 0.5), (20, 0.88), (30, 0.9))
+    models = (trained("baseline", accuracies=curve), trained("baseline", seed=1, accuracies=((10, 0.1), (11, 0.9))))
+    found = compute.baseline_training(evaluated(), replace(training(), models=models))
+    assert found.late_spread == pytest.approx(0.02) and found.mean_accuracy == 0.9
+    assert compute.baseline_training(evaluated(), training()).late_spread is None
+
+
+def test_a_model_of_the_sweep_is_known_by_its_strategy_and_number():
+    assert [compute.images_per_class(name) for name in ("KT 20", "baseline 6")] == [20, 6]
+    others = ("KT", "CLS filtered 0.5", "CLS filtered 1", "teacher given", "raw pixels")
+    assert [compute.images_per_class(name) for name in others] == [None] * 5
+
+
+SWEPT = {"CLS 16": stands(0.82), "CLS 4": stands(0.75), "KT 4": stands(0.8), "baseline 4": stands(0.88)}
+
+
+def test_the_sweep_goes_through_each_strategy_by_images_per_class():
+    models = training(trained("CLS 16", 80), trained("CLS 4", 20), trained("KT 4", 20), trained("baseline 4", 20))
+    found = evaluated({"first": FLOOR | FOUR | SWEPT, "second": FLOOR | FOUR | SWEPT | {"KT 4": stands(0.7)}})
+    points = breakdown.sweep(found, models)
+    assert [(p.strategy, p.images_per_class, p.accuracy.mean) for p in points] == [
+        *(("baseline", 4, 0.88), ("baseline", 8, 0.9)),
+        *(("CLS", 4, 0.75), ("CLS", 8, 0.8), ("CLS", 16, 0.82)),
+        *(("KT", 4, 0.8), ("KT", 8, 0.85), ("CL", 8, 0.7)),
+    ]
+    assert points[5].mean_accuracy == pytest.approx(0.75)
+    assert found.shown == (*FLOOR, *FOUR)
+
+
+def test_the_baseline_is_swept_only_where_that_many_images_were_trained_on():
+    found = evaluated({"first": FLOOR | FOUR | {"CLS 16": stands(0.82)}})
+    points = breakdown.sweep(found, training(trained("CLS 16", 80)))
+    assert [p.images_per_class for p in points if p.strategy == "baseline"] == [8]
+    _, table = show.sweep(points, "first")
+    assert table.columns.tolist() == ["model", "images per class", "accuracy", "mean", "95 % low", "95 % high"]
+
+
+def test_without_a_sweep_there_is_no_point():
+    assert breakdown.sweep(evaluated(), training()) == []
+
+
+LINKED = verification_metrics([0.9, 0.3], [0.1, 0.5])  # AUC 0.75.
+
+
+def privacy(impartial="b"):
+    judges = {name: JudgeFacts(True, name, "others", {"authentic-synthetic": LINKED}, 0.5) for name in ("a", "b")}
+    remedy = (
+        RemedyFacts(0.5, 0.5, 30, "a", 0.5, 0.5, 0.1),
+        RemedyFacts(0.5, 0.5, 30, "b", 0.625, 0.4, 0.1),
+        RemedyFacts(0.2, 0.2, 3, "b", None, None, None),
+        RemedyFacts(0.1, 0.1, 20, "b", 0.55, 0.45, 0.1),
+    )
+    return PrivacyResults(judges, "a", 0.1, {}, (), {}, remedy, impartial, True, {})
+
+
+FILTERED = {"CLS filtered 0.5": stands(0.78), "CLS filtered 0.2": stands(0.65)}
+ON_FILTERED = training(trained("CLS filtered 0.5", 30), trained("CLS filtered 0.2", 16))
+
+
+def test_the_frontier_has_the_link_that_the_impartial_judge_sees():
+    """The set filtered at 0.1 was not trained on, and of that at 0.2 too little is left for a link."""
+    points = breakdown.frontier(evaluated({"first": FLOOR | FOUR | FILTERED}), privacy(), ON_FILTERED)
+    assert [(p.model, p.images, p.link_auc, p.accuracy.mean) for p in points] == [
+        ("CLS", 40, 0.75, 0.8),
+        ("CLS filtered 0.5", 30, 0.625, 0.78),
+    ]
+    figure, table = show.frontier(points, "first")
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() in "os"] == [0.75, 0.625]
+    assert table["link AUC"].tolist() == [0.75, 0.625]
+
+
+def test_there_is_no_frontier_without_an_impartial_judge_or_a_filtered_model():
+    found = evaluated({"first": FLOOR | FOUR | FILTERED})
+    assert breakdown.frontier(found, privacy(impartial=None), ON_FILTERED) == []
+    assert breakdown.frontier(evaluated(), privacy(), training()) == []
+
+
+def scored(genuine, impostor):
+    return replace(judged(), metrics=verification_metrics(genuine, impostor))
+
+
+def test_tar_is_the_share_of_genuine_pairs_accepted_at_a_far_and_none_from_too_few_impostors():
+    """Of 200 impostors at 0.00 to 0.99, two may pass at 1 %: those at 0.99. Half the genuine scores are above 0.98."""
+    metrics = scored([0.97, 0.985, 0.995, 0.5], np.repeat(np.arange(100), 2) / 100)
+    models = {name: replace(model, evaluations=(metrics, judged())) for name, model in (FLOOR | FOUR).items()}
+    one, thousandth = breakdown.tar_at_far(evaluated({"first": models | {"KT 4": FOUR["KT"]}}))
+    assert (one.pairs, one.far, one.tar) == ("first", 0.01, dict.fromkeys((*FLOOR, *FOUR), 0.5))
+    assert (thousandth.far, set(thousandth.tar.values())) == (0.001, {None})
+    table = show.tar([one, thousandth, breakdown.TarAtFar("all of 600 images", 1e-4, {})])
+    assert table["FAR"].tolist() == ["1 %", "0.1 %", "0.01 %"] and table["CLS"].isna().tolist() == [False, True, True]
+
+
+def test_all_pairs_of_the_pool_are_judged_only_where_they_carry_one_in_ten_thousand():
+    """102 persons of two images have 204 * 203 / 2 - 102 = 20 604 impostor pairs."""
+    rows, labels = np.repeat(np.eye(102), 2, axis=0), np.repeat(np.arange(102), 2)
+    rows[1] = rows[2]  # One image of person 0 looks like person 1: its genuine pair is at 0, and two impostors at 1.
+    pool = Embedded({"CLS": {3: rows.astype(np.float32), 4: -rows.astype(np.float32)}}, {"CLS": 32})
+    (row,) = breakdown.tar_over_pool(pool, labels, ["CLS"])
+    assert (row.pairs, row.far) == ("all of 204 images", 1e-4)
+    # Two of 20 604 are fewer than one in ten thousand, so the other 101 genuine pairs, at 1, are accepted.
+    assert row.tar == pytest.approx({"CLS": 101 / 102})
+    few = Embedded({"CLS": {3: rows[:140].astype(np.float32)}}, {"CLS": 32})  # 70 persons: 9 660 impostor pairs.
+    assert breakdown.tar_over_pool(few, labels[:140], ["CLS"]) == []
+    assert breakdown.tar_over_pool(pool, None, ["CLS"]) == []
+    assert breakdown.tar_over_pool(pool, np.zeros(204, int), ["CLS"]) == []
+
+
+def test_the_hardest_pairs_come_worst_first():
+    """Each genuine pair apart by 10, 40, 20, 30 degrees; each impostor by 50, 80, 60, 70."""
+    angles = at_angles(0, 10, 50, 90, 0, 20, 60, 90)
+    genuine, impostor = breakdown.hardest_pairs({"first": PAIRS}, angles)
+    assert (genuine.benchmark, genuine.kind, impostor.kind) == ("first", "genuine", "impostor")
+    assert np.degrees(np.arccos(genuine.scores)) == pytest.approx([40, 30, 20, 10])
+    assert list(zip(genuine.left, genuine.right, strict=True)) == [(2, 3), (6, 7), (4, 5), (0, 1)]
+    assert np.degrees(np.arccos(impostor.scores)) == pytest.approx([50, 60, 70, 80])
+    assert list(zip(impostor.left, impostor.right, strict=True)) == [(0, 2), (4, 6), (5, 7), (1, 3)]
+    assert show.hardest([genuine])["scores by CLS"].tolist() == ["0.77, 0.87, 0.94, 0.98"]
+
+
+def test_equally_hard_pairs_keep_their_order_and_four_are_kept():
+    doubled = ProtocolPairs(*(np.tile(column, 2) for column in vars(PAIRS).values()))
+    genuine, _ = breakdown.hardest_pairs({"first": doubled}, at_angles(0, 10, 90, 120, 0, 10, 90, 120))
+    assert list(genuine.left) == [2, 6, 2, 6]
+
+
+def test_the_sheet_shows_both_faces_of_a_pair_side_by_side(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "set.zip", 4, 2, 32))
+    found = breakdown.HardestPairs("first", "genuine", np.array([0.1]), np.array([2]), np.array([5]))
+    sheet = show.hardest_faces([found], faces, 4)
+    assert sheet.shape == (64, 8 * 66 - 2, 3)
+    both = faces.load(np.array([2, 5]), size_px=64).numpy().transpose(0, 2, 3, 1)
+    assert (sheet[:, :64] == both[0]).all() and (sheet[:, 66:130] == both[1]).all() and (sheet[:, 132:] == 255).all()
+
+
+def persons(count):
+    """`count` persons of two images: 2 k and 2 k + 1; each is compared with itself, and its first with the next's."""
+    labels, starts = np.repeat(np.arange(count), 2), 2 * np.arange(count)
+    left = np.tile(starts, 2)
+    right = np.concatenate([starts + 1, (starts + 2) % (2 * count)])
+    same = labels[left] == labels[right]
+    return ProtocolPairs(left, right, same, np.tile(np.arange(count) % 2, 2), labels[left], labels[right])
+
+
+def test_groups_are_told_only_on_benchmarks_that_have_two():
+    pairs = persons(80)
+    right = judged(np.repeat(np.eye(80), 2, axis=0), pairs)
+    models = {name: replace(model, evaluations=(right,)) for name, model in (FLOOR | FOUR).items()}
+    found = evaluated({"first": models}, pairs)
+    halves = {person: "ab"[person >= 40] for person in range(80)}
+    table = breakdown.groups(found, halves, 100, 0)
+    assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in compute.COMPARED for g in "ab"]
+    # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
+    assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
+    assert table["accuracy"].to_numpy() == pytest.approx(1)
+    assert breakdown.groups(found, dict.fromkeys(range(80), "a"), 100, 0) is None
+    assert breakdown.groups(found, {}, 100, 0) is None
+
+
+def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches():
+    columns = {"group": ["a", "b"], "accuracy": [0.9, 0.7], "fmr": [0.25, 0.05]}
+    table = pd.DataFrame(columns).assign(benchmark="first", model="CLS", trade_off=0.7)
+    (row,) = show.groups_overview(table).to_dict("records")
+    assert row.pop("mean") == pytest.approx(0.8)
+    assert row == {"benchmark": "first", "model": "CLS", "groups": 2, "worst": 0.7, "trade-off": 0.7} | {
+        "FMR, lowest to highest": "0.050 to 0.250"
+    }
+
+
+def test_the_table_shows_seeds_where_there_are_several_and_greys_what_did_not_learn():
+    two = ModelOnBenchmark((judged(), judged(MISSES)), known(0.8, 0.75, 0.85), "learnt")
+    found = evaluated({"first": FLOOR | FOUR | {"CLS": two, "CL": stands(0.6, said="did not learn")} | SWEPT})
+    table, grey = show.benchmarks(found, dict.fromkeys(found.names, 32))
+    cells = table.set_index("model")["first"]
+    assert table.columns.tolist() == ["model", "sees (px)", "first"]
+    assert cells["KT"] == "85.0 [80.0, 90.0]" and cells["CLS"] == "80.0 ± 6.2 [75.0, 85.0]"
+    assert grey == [(5, "first")] and cells.index[5] == "CL"
+    assert "on 8 pairs of each benchmark. The images have 64 px" in show.benchmarks_caption(found, 64)
+
+
+def test_several_benchmarks_have_a_mean_beside_them():
+    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"KT": stands(0.75)}})
+    table, _ = show.benchmarks(found, dict.fromkeys(found.names, 32))
+    assert table.set_index("model").loc["KT", "mean"] == "80.0"
+
+
+def test_the_numbers_behind_the_figure_hold_the_sweep_and_the_drawing_does_not():
+    figure, table = show.accuracy(evaluated({"first": FLOOR | FOUR | SWEPT}))
+    assert table["model"].tolist() == [*FLOOR, *FOUR, *SWEPT]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [*FLOOR, *FOUR]
+
+
+@pytest.mark.parametrize(("count", "legend_in"), [(1, 0), (3, 2), (5, 5)])
+def test_the_roc_has_one_legend_and_a_panel_for_each_benchmark(count, legend_in):
+    figure, table = show.roc(evaluated({f"b{i}": FLOOR | FOUR for i in range(count)}))
+    assert [i for i, ax in enumerate(figure.axes) if ax.get_legend()] == [legend_in]
+    assert [ax.get_title() for ax in figure.axes][:count] == table["benchmark"].unique().tolist()
+    assert table["model"].unique().tolist() == [*FLOOR, *FOUR]
+
+
+def test_the_sentence_tells_the_gap_and_who_did_not_learn_where():
+    weak = stands(0.6, said="did not learn")
+    said = show.what_was_found(evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"CLS": weak}}))
+    assert "baseline reaches 90.0 %, CLS 80.0 %, KT 85.0 % and CL 70.0 %; raw pixels 55.0 %" in said
+    assert "is 10.0 points, 20.0 in the mean of 2. **Did not learn**" in said and said.endswith("CLS on second.")
+    alone = show.what_was_found(evaluated())
+    assert alone.endswith("is 10.0 points. All four learnt.")
+
+
+class Folder:
+    """As much of a stage as the weights need."""
+
+    def __init__(self, **changes):
+        self.parameters = check(EvaluationParameters, changes)
+
+    def input(self, name):
+        return f"run/{name}"
+
+
+def test_a_teacher_is_evaluated_only_where_it_was_given():
+    models = replace(training(), models=(trained("baseline", seed=7),))
+    own = [("untrained", 7, "run/weights/untrained.safetensors"), ("baseline", 7, "run/weights/baseline-7")]
+    assert compute.weights_to_evaluate(Folder(seed=7), models) == own
+    given = Folder(seed=7, teacher=str(VERIFIER_PATH))
+    assert compute.weights_to_evaluate(given, models) == [*own, ("teacher given", 7, str(VERIFIER_PATH))]
+
+
+def test_every_model_and_raw_pixels_embed_the_same_images_by_seed(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "set.zip", 4, 2, 32))
+    weights = [("CLS", 0, VERIFIER_PATH), ("KT", 0, VERIFIER_PATH), ("CLS", 1, VERIFIER_PATH)]
+    found = compute.embed_all(faces, weights, make_accelerator("float32"), 5)
+    assert {name: list(rows) for name, rows in found.embeddings.items()} == {
+        "raw pixels": [5],
+        "CLS": [0, 1],
+        "KT": [0],
+    }
+    assert found.model_px["CLS"] == open_model(VERIFIER_PATH).spec.size_px
+    lengths = [np.linalg.norm(rows, axis=1) for seeds in found.embeddings.values() for rows in seeds.values()]
+    assert np.stack(lengths) == pytest.approx(np.ones((4, 8)), abs=1e-5)  # float32.
+    assert found.first("CLS") is found.embeddings["CLS"][0]
+
+
+def everything():
+    names = {
+        "raw pixels": MISSES,
+        "untrained": MISSES,
+        "baseline": KNOWS_ALL,
+        "CLS": KNOWS_ALL,
+        "KT": MISSES,
+        "CL": MISSES,
+    }
+    rows = {name: {0: seen} for name, seen in names.items()}
+    rows["CLS"][1] = MISSES
+    embedded = Embedded(rows, dict.fromkeys(names, 32))
+    return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS}, 100, 0)
+
+
+def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
+    _, found = everything()
+    assert (found.first_benchmark, found.names) == ("first", (*FLOOR, *FOUR))
+    assert [len(models["CLS"].evaluations) for models in found.found.values()] == [2, 2]
+    assert found.found["second"]["baseline"].accuracy.mean == 1
+    assert found.found["second"]["KT"].verdict == "did not learn"
+    right = compute.share_correct(found)["first"]
+    assert list(right) == [*FOUR] and right["baseline"].tolist() == [1] * 8
+    assert right["CLS"].tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
+
+
+class Faces:
+    resolution = 64
+
+
+def test_results_hold_what_was_found():
+    embedded, found = everything()
+    gaps = compute.gaps(found)
+    kept = compute.results(Faces(), embedded, found, gaps, BaselineTraining(None, 1.0))
+    assert (kept.pairs, kept.folds, kept.image_px) == ({"first": 8, "second": 8}, (1, 2), 64)
+    assert (kept.seeds, kept.model_px["KT"]) == (1, 32)
+    assert kept.accuracy["second"]["baseline"].mean == 1 and kept.mean_accuracy["baseline"] == 1
+    assert list(kept.gap) == ["first", "second", "mean"]
+    assert kept.gap["mean"] == pytest.approx({"CLS": 1 / 16, "KT": 1 / 8, "CL": 1 / 8})
+    assert kept.baseline_late_spread is None and not kept.gap_counts
