@@ -8,14 +8,19 @@ import pytest
 
 from sface_lib.biometrics import Estimate, verification_metrics
 from sface_lib.chapters.evaluation import breakdown, compute, show
-from sface_lib.chapters.evaluation.compute import (
-    BaselineTraining,
+from sface_lib.chapters.evaluation.compute import BaselineTraining
+from sface_lib.chapters.evaluation.models import (
+    COMPARED,
     Embedded,
     Evaluated,
     ModelOnBenchmark,
+    embed_all,
     evaluate_all,
+    images_per_class,
     pool_seeds,
+    share_correct,
     verdict,
+    weights_to_evaluate,
 )
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
 from sface_lib.chapters.privacy.results import JudgeFacts, PrivacyResults, RemedyFacts
@@ -202,7 +207,7 @@ def trained(name, images=40, seed=0, accuracies=()):
 
 def training(*models):
     """Of five classes, so that 40 images are eight of each."""
-    named = (trained(name) for name in compute.COMPARED)
+    named = (trained(name) for name in COMPARED)
     return TrainingResults(40, 5, 16, 64, (*named, *models), "the baseline", "teacher", "small", 32, {})
 
 
@@ -215,9 +220,9 @@ def test_the_spread_is_that_of_the_last_third_of_the_first_baselines_curve():
 
 
 def test_a_model_of_the_sweep_is_known_by_its_strategy_and_number():
-    assert [compute.images_per_class(name) for name in ("KT 20", "baseline 6")] == [20, 6]
+    assert [images_per_class(name) for name in ("KT 20", "baseline 6")] == [20, 6]
     others = ("KT", "CLS filtered 0.5", "CLS filtered 1", "teacher given", "raw pixels")
-    assert [compute.images_per_class(name) for name in others] == [None] * 5
+    assert [images_per_class(name) for name in others] == [None] * 5
 
 
 SWEPT = {"CLS 16": stands(0.82), "CLS 4": stands(0.75), "KT 4": stands(0.8), "baseline 4": stands(0.88)}
@@ -254,10 +259,10 @@ LINKED = verification_metrics([0.9, 0.3], [0.1, 0.5])  # AUC 0.75.
 def privacy(impartial="b"):
     judges = {name: JudgeFacts(True, name, "others", {"authentic-synthetic": LINKED}, 0.5) for name in ("a", "b")}
     remedy = (
-        RemedyFacts(0.5, 0.5, 30, "a", 0.5, 0.5, 0.1),
         RemedyFacts(0.5, 0.5, 30, "b", 0.625, 0.4, 0.1),
         RemedyFacts(0.2, 0.2, 3, "b", None, None, None),
         RemedyFacts(0.1, 0.1, 20, "b", 0.55, 0.45, 0.1),
+        RemedyFacts(0.5, 0.5, 30, "a", 0.5, 0.5, 0.1),
     )
     return PrivacyResults(judges, "a", 0.1, {}, (), {}, remedy, impartial, True, {})
 
@@ -357,7 +362,7 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     found = evaluated({"first": models}, pairs)
     halves = {person: "ab"[person >= 40] for person in range(80)}
     table = breakdown.groups(found, halves, 100, 0)
-    assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in compute.COMPARED for g in "ab"]
+    assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in COMPARED for g in "ab"]
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
     assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
@@ -428,15 +433,15 @@ class Folder:
 def test_a_teacher_is_evaluated_only_where_it_was_given():
     models = replace(training(), models=(trained("baseline", seed=7),))
     own = [("untrained", 7, "run/weights/untrained.safetensors"), ("baseline", 7, "run/weights/baseline-7")]
-    assert compute.weights_to_evaluate(Folder(seed=7), models) == own
+    assert weights_to_evaluate(Folder(seed=7), models) == own
     given = Folder(seed=7, teacher=str(VERIFIER_PATH))
-    assert compute.weights_to_evaluate(given, models) == [*own, ("teacher given", 7, str(VERIFIER_PATH))]
+    assert weights_to_evaluate(given, models) == [*own, ("teacher given", 7, str(VERIFIER_PATH))]
 
 
 def test_every_model_and_raw_pixels_embed_the_same_images_by_seed(tmp_path, rendered_zip):
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 4, 2, 32))
     weights = [("CLS", 0, VERIFIER_PATH), ("KT", 0, VERIFIER_PATH), ("CLS", 1, VERIFIER_PATH)]
-    found = compute.embed_all(faces, weights, make_accelerator("float32"), 5)
+    found = embed_all(faces, weights, make_accelerator("float32"), 5)
     assert {name: list(rows) for name, rows in found.embeddings.items()} == {
         "raw pixels": [5],
         "CLS": [0, 1],
@@ -469,7 +474,7 @@ def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
     assert [len(models["CLS"].evaluations) for models in found.found.values()] == [2, 2]
     assert found.found["second"]["baseline"].accuracy.mean == 1
     assert found.found["second"]["KT"].verdict == "did not learn"
-    right = compute.share_correct(found)["first"]
+    right = share_correct(found)["first"]
     assert list(right) == [*FOUR] and right["baseline"].tolist() == [1] * 8
     assert right["CLS"].tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.chapters import handover
-from sface_lib.chapters.evaluation.compute import COMPARED, Embedded, Evaluated, images_per_class
+from sface_lib.chapters.evaluation.models import COMPARED, Embedded, Evaluated, images_per_class
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.privacy.results import PrivacyResults
 from sface_lib.chapters.training.results import TrainingResults
@@ -145,7 +145,7 @@ def training_images(trained: TrainingResults) -> dict[str, int]:
 def frontier(evaluated: Evaluated, privacy: PrivacyResults, trained: TrainingResults) -> list[FrontierPoint]:
     """CLS on the whole synthetic set and on each filtered one, by the link that the impartial judge still sees.
 
-    None where no judge is impartial, or no filtered set whose link it judged was trained on.
+    There are no points where no judge is impartial, or no filtered set whose link it judged was trained on.
     """
     judge = privacy.impartial_judge
     if judge is None:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint, TarAtFar
-from sface_lib.chapters.evaluation.compute import COMPARED, MEAN, BaselineTraining, BenchmarkGaps, Evaluated, Gap
+from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
+from sface_lib.chapters.evaluation.models import COMPARED, Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.data import FaceSet
 from sface_lib.files import ASSETS, check_shipped

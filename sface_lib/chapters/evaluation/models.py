@@ -1,0 +1,188 @@
+"""The models: their embeddings of the evaluated images, and what each reaches on each benchmark."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from accelerate import Accelerator
+
+from sface_lib.biometrics import Estimate
+from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.data import FaceSet
+from sface_lib.recognition import (
+    PIXELS_PX,
+    Evaluation,
+    ProtocolPairs,
+    embed_faces,
+    evaluate,
+    learnt,
+    open_model,
+    pixel_embeddings,
+    pooled,
+)
+
+FLOORS = ("raw pixels", "untrained")
+COMPARED = (BASELINE, "CLS", "KT", "CL")
+
+Verdict = Literal["floor", "learnt", "did not learn"]
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """The evaluated images as every model sees them.
+
+    Attributes
+    ----------
+    embeddings
+        Model -> seed -> rows of unit length, float32 `[N, d]`; models and seeds in the order of their evaluation.
+    model_px
+        Model -> side of the images that it sees.
+    """
+
+    embeddings: Mapping[str, Mapping[int, np.ndarray]]
+    model_px: Mapping[str, int]
+
+    def first(self, model: str) -> np.ndarray:
+        """Embeddings by the model's first seed."""
+        return next(iter(self.embeddings[model].values()))
+
+
+@dataclass(frozen=True, eq=False)
+class ModelOnBenchmark:
+    """What a model reaches on a benchmark: its evaluations, one for each seed, the mean of them, and the verdict.
+
+    The draws of `estimate` are means over the seeds, so its interval tells how the accuracy varies with the identities,
+    not with the seed.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    estimate: Estimate
+    verdict: Verdict
+
+    @property
+    def first(self) -> Evaluation:
+        """The evaluation of the first seed."""
+        return self.evaluations[0]
+
+    @cached_property
+    def accuracy(self) -> Accuracy:
+        """Mean and standard deviation (ddof = 0) over seeds, with the interval and the verdict."""
+        interval = self.estimate.interval()
+        over_seeds = float(np.std([each.accuracy.mean for each in self.evaluations]))
+        return Accuracy(self.estimate.value, over_seeds, interval.low, interval.high, self.verdict)
+
+    @property
+    def sd_over_folds(self) -> float:
+        """Standard deviation over folds, mean of the seeds."""
+        return float(np.mean([each.accuracy.sd for each in self.evaluations]))
+
+    @property
+    def share_correct(self) -> np.ndarray:
+        """Share of the seeds that judge each pair rightly, float64 `[P]`."""
+        return np.mean([each.accuracy.correct for each in self.evaluations], 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Every model on every benchmark: benchmark -> pairs, and benchmark -> model -> what it reaches."""
+
+    pairs: Mapping[str, ProtocolPairs]
+    found: Mapping[str, Mapping[str, ModelOnBenchmark]]
+
+    @property
+    def first_benchmark(self) -> str:
+        """The one that the sentences name."""
+        return next(iter(self.pairs))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All models."""
+        return tuple(self.found[self.first_benchmark])
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The models without those of the sweep over images per class."""
+        return tuple(name for name in self.names if images_per_class(name) is None)
+
+    def mean(self, model: str) -> float:
+        """Mean accuracy of a model over the benchmarks."""
+        return float(np.mean([models[model].estimate.value for models in self.found.values()]))
+
+
+def images_per_class(model: str) -> int | None:
+    """How many images of each class a model of the sweep learnt from, such as "KT 20"; None for another model."""
+    strategy, _, number = model.rpartition(" ")
+    return int(number) if strategy in COMPARED and number.isdecimal() else None
+
+
+def weights_to_evaluate(stage: Any, trained: TrainingResults) -> list[tuple[str, int, Path | str]]:
+    """Name, seed and file of each network: the untrained one, the trained ones, and a teacher that was given."""
+    p = stage.parameters
+    files = [("untrained", p.seed, stage.input("weights/untrained.safetensors"))]
+    files += [(model.name, model.seed, stage.input(model.file)) for model in trained.models]
+    return [*files, *([("teacher given", p.seed, p.teacher)] if p.teacher != BASELINE else [])]
+
+
+def embed_all(
+    faces: FaceSet, weights: Iterable[tuple[str, int, Path | str]], accelerator: Accelerator, seed: int
+) -> Embedded:
+    """Embed the images by raw pixels, which stand under `seed`, and by each network in turn.
+
+    Raises
+    ------
+    InputError
+        A file of weights cannot be opened.
+    """
+    embeddings, model_px = {"raw pixels": {seed: pixel_embeddings(faces)}}, {"raw pixels": PIXELS_PX}
+    for name, own_seed, path in weights:
+        model = open_model(path)
+        embeddings.setdefault(name, {})[own_seed] = embed_faces(model, faces, accelerator)
+        model_px[name] = model.spec.size_px
+    return Embedded(embeddings, model_px)
+
+
+def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], resamples: int, seed: int) -> Evaluated:
+    """Judge every model on the pairs of every benchmark; all share the bootstrap's draws of identities.
+
+    Raises
+    ------
+    InputError
+        See `evaluate`.
+    """
+    found = {}
+    for benchmark, own in pairs.items():
+        evaluations = {
+            name: [evaluate(rows, own, resamples, seed) for rows in by_seed.values()]
+            for name, by_seed in embedded.embeddings.items()
+        }
+        found[benchmark] = pool_seeds(evaluations)
+    return Evaluated(pairs, found)
+
+
+def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
+    """The models of one benchmark, both floors among them, each from the evaluations of its seeds."""
+    estimates = {name: pooled([each.estimate for each in found]) for name, found in evaluations.items()}
+    return {
+        name: ModelOnBenchmark(tuple(found), estimates[name], verdict(name, estimates))
+        for name, found in evaluations.items()
+    }
+
+
+def verdict(model: str, estimates: Mapping[str, Estimate]) -> Verdict:
+    """Whether a model learnt: its lower bound is above the accuracy of both floors."""
+    if model in FLOORS:
+        return "floor"
+    return "learnt" if learnt(estimates[model], [estimates[floor] for floor in FLOORS]) else "did not learn"
+
+
+def share_correct(evaluated: Evaluated) -> dict[str, dict[str, np.ndarray]]:
+    """Benchmark -> compared model -> share of its seeds that judge each pair rightly, float64 `[P]`."""
+    return {
+        benchmark: {name: models[name].share_correct for name in COMPARED}
+        for benchmark, models in evaluated.found.items()
+    }
