@@ -1,0 +1,318 @@
+"""The generator's training, the sets that it draws, and what is measured of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from accelerate import Accelerator
+
+from sface_lib.biometrics import VerificationMetrics
+from sface_lib.chapters import handover
+from sface_lib.chapters.explore import morph
+from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
+from sface_lib.chapters.generation.parameters import GenerationParameters
+from sface_lib.chapters.generation.results import GenerationResults
+from sface_lib.chapters.shared import EMBEDDED
+from sface_lib.data import FaceBatches, FaceSet, open_faces
+from sface_lib.engine import read_log
+from sface_lib.files import sha256_of_file
+from sface_lib.generator import (
+    Generator,
+    GeneratorTrainer,
+    Order,
+    Steering,
+    assessment,
+    class_means,
+    generate_set,
+    memorisation,
+    pack_set,
+    save_generator,
+    shipped_log,
+)
+from sface_lib.generator.assessment import Sample
+from sface_lib.generator.quality import Memorisation
+from sface_lib.population import first_images, shipped_faces
+from sface_lib.population.nuisance import load_nuisance_regressor
+from sface_lib.privacy import compare_sets
+from sface_lib.recognition import RecognitionModel, embed_faces, open_model
+
+WEIGHTS = "weights/generator.safetensors"
+AUTHENTIC, AS_DRAWN, STEERED = "authentic", "as drawn", "steered"
+MOST_SHOWN = 6  # Snapshots, and classes, in a contact sheet.
+MOST_IN_A_ROW = 10  # Images of a class in a contact sheet.
+MOST_MEASURED = 10  # Images of a class whose quality is measured.
+MORPHED = 9  # Faces on the way between two classes.
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A generator, and how it came to be.
+
+    Attributes
+    ----------
+    generator
+        In evaluation mode, on the accelerator's device.
+    kimg_before
+        Thousand images that it had seen before this run.
+    log
+        Rows of this run's training, one a snapshot; none where the given weights are used as they are.
+    history
+        Rows of the shipped generator's training, which came before; none with other weights.
+    folder
+        Where the training left its grids.
+    """
+
+    generator: Generator
+    kimg_before: float
+    log: tuple[Mapping[str, Any], ...]
+    history: tuple[Mapping[str, Any], ...]
+    folder: Path
+
+    @property
+    def kimg(self) -> float:
+        """Thousand images that the generator has seen in all."""
+        return self.log[-1]["kimg"] if self.log else self.kimg_before
+
+    @property
+    def resolution_px(self) -> int:
+        """Side of its images."""
+        return self.generator.spec.resolution_px
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Faces that were drawn in training after `kimg`, one of each of some classes: uint8 RGB `[C, 3, R, R]`."""
+
+    kimg: float
+    faces: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnSets:
+    """What the generator drew.
+
+    Attributes
+    ----------
+    by_name
+        "as drawn", and "steered" where a model steers.
+    synthetic
+        The last of them, as later notebooks open it.
+    """
+
+    by_name: Mapping[str, FaceSet]
+    synthetic: FaceSet
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """The authentic and the drawn sets, measured.
+
+    Attributes
+    ----------
+    samples
+        Of the authentic set, which comes first, and of every drawn one; the last is the synthetic set.
+    table
+        The synthetic set beside the authentic one: see `assessment.quality_table`.
+    """
+
+    samples: Mapping[str, Sample]
+    table: pd.DataFrame
+
+    @property
+    def authentic(self) -> Sample:
+        """The authentic sample."""
+        return self.samples[AUTHENTIC]
+
+    @property
+    def synthetic(self) -> Sample:
+        """The sample of the synthetic set."""
+        return self.samples[next(reversed(self.samples))]
+
+    @cached_property
+    def spreads(self) -> Mapping[str, np.ndarray]:
+        """Diversity of each class of every set, float64 `[K, 7]`: see `assessment.diversity`."""
+        return {name: assessment.diversity(self.authentic, sample) for name, sample in self.samples.items()}
+
+    @property
+    def spread(self) -> np.ndarray:
+        """That of the synthetic set."""
+        return self.spreads[next(reversed(self.samples))]
+
+
+@dataclass(frozen=True)
+class SteeringEffect:
+    """A drawn set's mean identity consistency, and its same-label link with the authentic set, by the verifier."""
+
+    name: str
+    consistency: float
+    link: VerificationMetrics
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """All that the notebook concludes from; `memorised` is None where it could not be measured."""
+
+    training: Training
+    synthetic: FaceSet
+    quality: Quality
+    memorised: Memorisation | None
+
+    @property
+    def shortcomings(self) -> list[str]:
+        """What a careful reader must be told of the synthetic set, in sentences."""
+        return assessment.shortcomings(self.quality.spread, self.memorised)
+
+
+def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
+    """Train a generator on the authentic set, or take the given weights as they are; write its weights.
+
+    Raises
+    ------
+    WeightsError
+        The given weights do not fit the set: see `make_start`.
+    """
+    p, work = stage.parameters, stage.scratch("generator")
+    data = FaceBatches(authentic, p.generator_resolution_px)
+    spec, start = make_start(p, data.n_classes)
+    if p.total_kimg == 0:
+        generator = start.generator.eval().requires_grad_(False)
+    elif p.processes > 1:
+        generator = launch_generator(p, work, stage.input(handover.SELECTION)).generator
+    else:
+        trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, work, start)
+        generator = trainer.train(grid_writer(work, data.n_classes))
+    save_generator(stage.output(WEIGHTS), generator.to(accelerator.device))
+    return Training(
+        generator=generator,
+        kimg_before=start.kimg if start else 0.0,
+        log=tuple(read_log(work / "log.jsonl")),
+        history=tuple(shipped_log()) if p.generator_weights == EMBEDDED else (),
+        folder=work,
+    )
+
+
+def shown(count: int) -> np.ndarray:
+    """Which of `count` snapshots or classes a contact sheet shows: six at most, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(MOST_SHOWN, count)).astype(int))
+
+
+def shown_snapshots(training: Training) -> tuple[Snapshot, ...]:
+    """The snapshots of this run's training that are shown, in its order."""
+    rows = [training.log[i] for i in shown(len(training.log))] if training.log else []
+    return tuple(Snapshot(row["kimg"], np.load(training.folder / f"grid-{row['step']:09d}.npy")) for row in rows)
+
+
+def draw_sets(stage: Any, generator: Generator, classes: int, accelerator: Accelerator) -> DrawnSets:
+    """Draw `images_per_class` images of each class, steered as well where a model is given to; hand the last set on."""
+    p, work = stage.parameters, stage.scratch("generator")
+    order = Order(classes, p.images_per_class, p.seed, p.psi)
+    arguments = (generator, accelerator, order, sha256_of_file(stage.output(WEIGHTS)))
+    folders = {AS_DRAWN: generate_set(work / "plain", *arguments)}
+    if p.identity_model:
+        guide = open_model(p.identity_model)
+        means = class_means(generator, accelerator, guide, classes, p.seed)
+        steering = Steering(guide, means, p.identity_steps, least_score=p.identity_score)
+        folders[STEERED] = generate_set(work / "steered", *arguments, steering)
+    last = next(reversed(folders.values()))
+    packed = pack_set(last, stage.output(handover.SYNTHETIC))
+    return DrawnSets({name: open_faces(folder) for name, folder in folders.items()}, open_faces(packed))
+
+
+def rows_of_classes(p: GenerationParameters, faces: FaceSet, classes: Sequence[int]) -> list[np.ndarray]:
+    """The first images of each of some classes, a row a class, at the generator's size R: uint8 RGB `[n, 3, R, R]`."""
+    most = min(MOST_IN_A_ROW, p.images_per_class)
+    positions = [np.flatnonzero(faces.labels == label)[:most] for label in classes]
+    return [faces.load(row, size_px=p.generator_resolution_px).numpy() for row in positions]
+
+
+def measure(
+    p: GenerationParameters, sets: Mapping[str, FaceSet], verifier: RecognitionModel, accelerator: Accelerator
+) -> Quality:
+    """Measure sets by the verifier, and compare the last one with "authentic", which comes first."""
+    regressor, per_class = load_nuisance_regressor(), measured_per_class(p)
+    samples = {
+        name: assessment.take_sample(faces, per_class, verifier, regressor, accelerator) for name, faces in sets.items()
+    }
+    last = next(reversed(samples.values()))
+    return Quality(samples, assessment.quality_table(samples[AUTHENTIC], last, p.bootstrap_resamples, p.seed))
+
+
+def measured_per_class(p: GenerationParameters) -> int:
+    """How many images of a class are measured, at most."""
+    return min(MOST_MEASURED, p.images_per_class)
+
+
+def unseen_faces(p: GenerationParameters, identities: int) -> FaceSet | None:
+    """Images of the first identities that trained nothing, as many of each; None where there are none."""
+    if p.authentic != EMBEDDED:
+        return None
+    held_out = shipped_faces("held-out")
+    return held_out.subset(first_images(held_out, identities, handover.IMAGES_HELD_OUT))
+
+
+def find_memorised(
+    p: GenerationParameters,
+    authentic: FaceSet,
+    synthetic: Sample,
+    *,
+    verifier: RecognitionModel,
+    accelerator: Accelerator,
+) -> Memorisation | None:
+    """Whether the synthetic set lies closer to training images than to unseen ones of the same identities.
+
+    None where there are no unseen images.
+    """
+    identities = len(authentic.identities)
+    unseen = unseen_faces(p, identities)
+    if unseen is None:
+        return None
+    seen = authentic.subset(first_images(authentic, identities, handover.IMAGES_HELD_OUT))
+    members, others = (embed_faces(verifier, faces, accelerator) for faces in (seen, unseen))
+    both = (members, seen.labels, others, unseen.labels)
+    return memorisation(synthetic.embeddings, *both, p.bootstrap_resamples, p.seed)
+
+
+def steering_effects(quality: Quality) -> tuple[SteeringEffect, ...]:
+    """What steering gains in consistency and costs in privacy: each drawn set; none where no model steers."""
+    if STEERED not in quality.samples:
+        return ()
+    source = quality.authentic
+    return tuple(
+        SteeringEffect(
+            name,
+            float(sample.consistency.mean()),
+            compare_sets(source.embeddings, source.labels, sample.embeddings, sample.labels).metrics(),
+        )
+        for name, sample in quality.samples.items()
+        if name != AUTHENTIC
+    )
+
+
+def between(
+    p: GenerationParameters, generator: Generator, ends: tuple[int, int], accelerator: Accelerator
+) -> np.ndarray:
+    """Nine faces on the way from one class to another, of one latent: uint8 RGB `[9, 3, R, R]`."""
+    return morph(generator, accelerator, *ends, np.linspace(0, 1, MORPHED), p.seed, psi=p.psi)
+
+
+def results(found: Findings, accelerator: Accelerator) -> GenerationResults:
+    """What later chapters and readers of the run folder find."""
+    training, table = found.training, found.quality.table
+    return GenerationResults(
+        kimg=training.kimg,
+        kimg_before=training.kimg_before,
+        images_per_second=training.log[-1]["images_per_second"] if training.log else None,
+        generator_parameters=sum(weights.numel() for weights in training.generator.parameters()),
+        synthetic_images=len(found.synthetic),
+        classes=len(found.synthetic.identities),
+        resolution_px=training.resolution_px,
+        quality=table.dropna(subset="synthetic").set_index("measure")["synthetic"].to_dict(),
+        memorisation_auc=found.memorised.auc if found.memorised else None,
+        shortcomings=tuple(found.shortcomings),
+        precision=accelerator.mixed_precision,
+        device=str(accelerator.device),
+    )
