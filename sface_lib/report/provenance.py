@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import sface_lib
 from sface_lib.errors import InputError
 from sface_lib.files import write_json
 from sface_lib.report.plan import ReportPlan
+from sface_lib.run.code import package_versions
 from sface_lib.run.contents import describe_path
 from sface_lib.run.folder import RunFolder
 
@@ -41,7 +41,7 @@ def write_manifest(plan: ReportPlan, folder: RunFolder, inputs: dict[str, dict[s
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "profile": plan.profile,
-        "versions": _versions(),
+        "versions": {"sface": sface_lib.__version__} | package_versions(PACKAGES),
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "git_commit": _git_commit(),
         "parameters": {row["name"]: row["value"] for row in plan.parameter_rows},
@@ -65,16 +65,6 @@ def _stage(folder: RunFolder, name: str) -> dict[str, Any]:
         "parameters": record["parameters"] if finished else None,
         "outputs": record["outputs"] if finished else {},
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"sface": sface_lib.__version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def _processor() -> str:

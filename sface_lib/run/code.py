@@ -29,7 +29,7 @@ def code_hash(imported: Iterable[str], sources: Iterable[str] = (), library: Pat
     """
     found = {_name(path, library): path for path in _files(imported, sources, library)}
     contents = {name: describe_path(path)["sha256"] for name, path in found.items()}
-    return sha256_of_json({"files": contents, "versions": _versions()})
+    return sha256_of_json({"files": contents, "versions": package_versions(PACKAGES)})
 
 
 def executed_modules(imported: Iterable[str], sources: Iterable[str] = (), library: Path = LIBRARY) -> frozenset[str]:
@@ -113,10 +113,10 @@ def _parsed(source: str) -> ast.Module:
         return ast.Module([], [])
 
 
-@functools.lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
+def package_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of Python and of some packages, by name; "not installed" of one that is not."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

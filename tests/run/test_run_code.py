@@ -113,7 +113,7 @@ def test_processes_that_a_stage_starts_count_with_what_they_execute():
 
 def test_other_versions_of_what_computes_change_the_key(monkeypatch):
     before = code_hash(["sface_lib.run"])
-    monkeypatch.setattr(code, "_versions", lambda: {"torch": "2.11"})
+    monkeypatch.setattr(code, "package_versions", lambda _: {"torch": "2.11"})
     assert code_hash(["sface_lib.run"]) != before
 
 

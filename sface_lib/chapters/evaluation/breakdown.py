@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.chapters import handover
-from sface_lib.chapters.evaluation.models import COMPARED, Embedded, Evaluated, images_per_class
+from sface_lib.chapters.evaluation.models import Embedded, Evaluated, images_per_class
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.privacy.results import PrivacyResults
+from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.privacy import compare_within
 from sface_lib.recognition import ProtocolPairs, by_group, trade_off

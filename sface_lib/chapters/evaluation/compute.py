@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sface_lib.biometrics import Interval
-from sface_lib.chapters.evaluation.models import COMPARED, Embedded, Evaluated, ModelOnBenchmark
+from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults
 from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.data import FaceSet
 from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, difference, late_spread, pooled

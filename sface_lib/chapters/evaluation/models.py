@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from sface_lib.biometrics import Estimate
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.data import FaceSet
 from sface_lib.recognition import (
@@ -27,7 +28,6 @@ from sface_lib.recognition import (
 )
 
 FLOORS = ("raw pixels", "untrained")
-COMPARED = (BASELINE, "CLS", "KT", "CL")
 
 Verdict = Literal["floor", "learnt", "did not learn"]
 

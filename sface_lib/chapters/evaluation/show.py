@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint, TarAtFar
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
-from sface_lib.chapters.evaluation.models import COMPARED, Evaluated
+from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.data import FaceSet
 from sface_lib.files import ASSETS, check_shipped
 from sface_lib.population import COUNTERPARTS

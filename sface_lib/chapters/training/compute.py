@@ -12,14 +12,12 @@ from sface_lib.chapters import handover
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.launch import make_recipe, train_anywhere
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.chapters.training.plan import PlannedModel, plan_models
+from sface_lib.chapters.training.plan import COMPARED, PlannedModel, plan_models
 from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import FaceSet
 from sface_lib.engine import read_log
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
-
-COMPARED = (BASELINE, "CLS", "KT", "CL")
 
 
 @dataclass(frozen=True, eq=False)

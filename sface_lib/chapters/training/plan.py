@@ -11,6 +11,8 @@ from sface_lib.data import first_of_class, select_images
 from sface_lib.recognition.recipe import STRATEGIES
 from sface_lib.run.parameters import parse_numbers
 
+COMPARED = (BASELINE, *STRATEGIES)  # The models that every report trains and sets side by side.
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PlannedModel:
