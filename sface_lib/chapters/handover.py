@@ -87,6 +87,14 @@ def unseen_faces(stage: Any) -> tuple[FaceSet | None, FaceSet | None]:
     )
 
 
+def traits(stage: Any) -> pd.DataFrame | None:
+    """Gender and ancestry of each training identity, by its label; None where they are not known."""
+    if stage.parameters.authentic != EMBEDDED:
+        return None
+    truth = shipped_truth("balanced").groupby("identity").first()
+    return pd.DataFrame({"gender": np.where(truth["Male"] == 1, "men", "women"), "ancestry": truth["ancestry"]})
+
+
 def given_pairs(stage: Any) -> tuple[FaceSet, dict[str, Protocol]]:
     """The set that the pairs name, and each benchmark's pairs: the shipped five, or those given.
 

@@ -195,13 +195,13 @@ def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.nda
 
 
 def link_of_part(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
-    """The link of some of the synthetic images: "link AUC", "link EER" and "rank 1", each None where none are left."""
+    """The link of some of the synthetic images: "link_auc", "link_eer" and "rank1", each None where none are left."""
     part = tuple(values[positions] for values in sets.synthetic)
     if not np.isin(part[1], sets.authentic[1]).any():
-        return {"link AUC": None, "link EER": None, "rank 1": None}
+        return {"link_auc": None, "link_eer": None, "rank1": None}
     metrics = compare_sets(*sets.authentic, *part).metrics()
     rank_1 = float(identification.ranks(*part, *sets.authentic, 1)[0])
-    return {"link AUC": metrics.auc, "link EER": metrics.eer, "rank 1": rank_1}
+    return {"link_auc": metrics.auc, "link_eer": metrics.eer, "rank1": rank_1}
 
 
 def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) -> list[Claim]:

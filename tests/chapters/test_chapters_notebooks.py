@@ -67,7 +67,7 @@ def test_a_notebook_opens_with_its_question_and_ends_by_recording_its_results(na
     assert re.match(r"# \d \w+\n\n\*\*[^*]+\?\*\*", cells[0].source)
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert "stage.finish(" in code[-1].source
-    assert all(len(cell.source.splitlines()) <= 30 for cell in code[1:])
+    assert all(len(cell.source.splitlines()) <= 20 for cell in code[1:])
 
 
 @pytest.mark.parametrize("name", NAMES)

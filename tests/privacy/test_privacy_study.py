@@ -140,8 +140,8 @@ def test_rows_that_are_no_embeddings_are_refused_by_set_and_row(linked):
 
 def test_the_link_of_a_part_is_that_of_the_part(linked):
     whole = link_of_part(linked, np.arange(len(linked.synthetic[0])))
-    assert whole["link AUC"] == three_settings(linked, 1).metrics[LINK].auc
-    assert link_of_part(linked, np.arange(0, 480, 12))["rank 1"] > 0.3
+    assert whole["link_auc"] == three_settings(linked, 1).metrics[LINK].auc
+    assert link_of_part(linked, np.arange(0, 480, 12))["rank1"] > 0.3
     assert set(link_of_part(linked, np.arange(0)).values()) == {None}
 
 

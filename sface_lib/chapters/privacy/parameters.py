@@ -4,15 +4,9 @@ from sface_lib.chapters.shared import AUTO, NONE, Pairs, Pictures, Precision, Re
 from sface_lib.run.parameters import path_setting, setting
 
 
-class PrivacyParameters(Resamples, Shuffles, Precision, Seed, Pictures, Verifier, Pairs):
-    """What notebook 03 reads."""
+class AuditSettings(Resamples, Shuffles, Seed):
+    """How thoroughly sets are compared: the part of notebook 03's parameters that names no files."""
 
-    second_verifier: str = path_setting(
-        AUTO,
-        "Weights of another recognition model that judges the link; 'auto' is dlib's public model where the extra "
-        "align is installed, 'none' leaves it out.",
-        (AUTO, NONE),
-    )
     max_rank: int = setting(
         20, "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
     )
@@ -25,4 +19,15 @@ class PrivacyParameters(Resamples, Shuffles, Precision, Seed, Pictures, Verifier
         "0.5, 0.2, 0.05",
         "Shares of control images, each above 0 and below 1, that the filter's thresholds let pass as too near.",
         pattern=r"^\s*0?\.\d*[1-9]\d*\s*(,\s*0?\.\d*[1-9]\d*\s*)*$",
+    )
+
+
+class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Verifier, Pairs):
+    """What notebook 03 reads."""
+
+    second_verifier: str = path_setting(
+        AUTO,
+        "Weights of another recognition model that judges the link; 'auto' is dlib's public model where the extra "
+        "align is installed, 'none' leaves it out.",
+        (AUTO, NONE),
     )

@@ -1,0 +1,345 @@
+"""The tables, figures and sentences of notebook 03."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.biometrics import Estimate, VerificationMetrics
+from sface_lib.chapters import plots
+from sface_lib.chapters.privacy.compute import Audit, Exposure
+from sface_lib.chapters.privacy.remedies import Remedies
+from sface_lib.chapters.privacy.results import ClaimFacts
+from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.privacy import study
+from sface_lib.privacy.exposure import GroupDifference
+from sface_lib.privacy.identification import by_score
+from sface_lib.privacy.planted import Planted
+from sface_lib.recognition import PIXELS_PX
+
+TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
+POINTS_KEPT = 200  # Of each curve, in the table behind it.
+BINS_OF_SCORES = 20
+STRONGEST_SHOWN = 10
+LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
+
+
+def what_is_compared(sets: AuditedSets) -> str:
+    """How many images of each set are compared."""
+    return (
+        f"Compared are the first {len(sets.authentic):,} of {len(sets.whole_authentic):,} authentic images and "
+        f"{len(sets.synthetic):,} of {len(sets.whole_synthetic):,} synthetic ones."
+    )
+
+
+def judges(views: Sequence[View]) -> pd.DataFrame:
+    """How well each judge tells authentic identities apart."""
+    return pd.DataFrame(_judge_row(view, view.settings.metrics[study.SETTINGS[0]]) for view in views)
+
+
+def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
+    model = view.judge.model
+    return {
+        "judge": view.name,
+        "trained on": model.description["trained_on"] if model else "nothing",
+        "sees (px)": model.spec.size_px if model else PIXELS_PX,
+        "authentic EER": metrics.eer,
+        "authentic AUC": metrics.auc,
+        "judges": "floor" if model is None else "yes" if view.competent else "no: not competent",
+    }
+
+
+def link(views: Sequence[View]) -> pd.DataFrame:
+    """The scores' figures in the three settings, by every judge."""
+    return pd.DataFrame(
+        {"judge": view.name, "setting": setting} | _metrics_row(metrics)
+        for view in views
+        for setting, metrics in view.settings.metrics.items()
+    )
+
+
+def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
+    return {
+        "G-mean (sd)": f"{metrics.genuine_mean:.3f} ({metrics.genuine_sd:.3f})",
+        "I-mean (sd)": f"{metrics.impostor_mean:.3f} ({metrics.impostor_sd:.3f})",
+        "EER": metrics.eer,
+        "FMR100": _rate(metrics, "fmr100"),
+        "FMR1000": _rate(metrics, "fmr1000"),
+        "AUC": metrics.auc,
+        "FDR": metrics.fdr,
+        "d'": metrics.d_prime,
+    }
+
+
+def _rate(metrics: VerificationMetrics, field: str) -> str:
+    """A rate, with a question mark where it is not precise."""
+    value = getattr(metrics, field)
+    return "none" if value is None else f"{value:.3f}{' ?' if field in metrics.imprecise else ''}"
+
+
+def spans(views: Sequence[View]) -> pd.DataFrame:
+    """95 % intervals of the figures in the three settings, every pair counting alike, then every identity."""
+    return pd.DataFrame(
+        {
+            "judge": view.name,
+            "setting": setting,
+            "weighted by": weighting,
+            "measure": TITLES[measure],
+            "value": estimate.value,
+            "95 % low": estimate.interval().low,
+            "95 % high": estimate.interval().high,
+        }
+        for view in views
+        for weighting, settings in (("pair", view.evidence.by_pair), ("identity", view.evidence.by_identity))
+        for setting, estimates in settings.items()
+        for measure, estimate in estimates.items()
+        if measure in TITLES
+    )
+
+
+def intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """EER and AUC with their intervals from `spans`, a judge's setting in a row."""
+    some = table[table["measure"].isin(["EER", "AUC"])]
+    texts = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in some.iloc[:, -3:].to_numpy()]
+    columns = some["measure"] + " by " + some["weighted by"]
+    wide = some.assign(text=texts, column=columns).pivot(index=["judge", "setting"], columns="column", values="text")
+    rows = [(judge, setting) for judge in some["judge"].unique() for setting in study.SETTINGS]
+    return wide.loc[rows].reset_index()
+
+
+def scores(view: View) -> Figure:
+    """Densities of the scores in the three settings, on one axis of scores."""
+    figure, axes = plots.new_figure(rows=len(study.SETTINGS), width=7.2, height=1.9)
+    for ax, setting in zip(axes, study.SETTINGS, strict=True):
+        comparison = view.settings.comparisons[setting]
+        plots.plot_scores(ax, comparison.genuine, comparison.impostor, setting)
+    low, high = min(ax.get_xlim()[0] for ax in axes), max(ax.get_xlim()[1] for ax in axes)
+    top = max(ax.get_ylim()[1] for ax in axes)
+    for ax in axes:
+        ax.set(xlim=(low, high), ylim=(0, top))
+        ax.label_outer()
+    return figure
+
+
+def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
+    """ROC and DET of the shown judge's settings and of the other judges' links, and points of the curves."""
+    curves = {setting: shown.settings.comparisons[setting].roc() for setting in study.SETTINGS}
+    curves |= {f"{study.LINK} ({view.name})": view.link.roc() for view in views if view is not shown}
+    figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
+    plots.plot_roc(left, curves)
+    plots.plot_det(right, curves)
+    points = pd.concat(
+        pd.DataFrame({"curve": name, "fmr": thin.fmr, "fnmr": thin.fnmr, "threshold": thin.threshold})
+        for name, thin in ((name, curve.thin(POINTS_KEPT)) for name, curve in curves.items())
+    )
+    return figure, points.replace(np.inf, "above all scores")
+
+
+def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
+    """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
+    forward = {view.name: view.settings.found for view in views}
+    backward = {view.name: view.settings.found_back for view in views}
+    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.8)
+    plots.plot_ranks(left, forward, identities)
+    plots.plot_ranks(right, backward, identities)
+    left.set_title("synthetic probes, authentic templates")
+    right.set_title("authentic probes, synthetic templates")
+    ranks = np.arange(1, len(views[0].settings.found) + 1)
+    table = pd.DataFrame(
+        {"rank": ranks}
+        | {f"synthetic: {name}": shares for name, shares in forward.items()}
+        | {f"authentic: {name}": shares for name, shares in backward.items()}
+        | {"chance": ranks / identities}
+    )
+    return figure, table
+
+
+def chance(view: View) -> tuple[Figure, pd.DataFrame]:
+    """The same-label and the label-free link beside their nulls, and the nulls."""
+    same, free = view.evidence.auc, view.evidence.label_free
+    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.2)
+    plots.plot_null(left, same.null, same.observed)
+    nulls = {"null of the same-label AUC": pd.Series(same.null)}
+    if free is None:
+        right.set_visible(False)
+    else:
+        plots.plot_null(right, free.test.null, free.test.observed, "share of classes nearer to training")
+        right.set_title("Chance without labels")
+        nulls["null of the label-free share"] = pd.Series(free.test.null)
+    return figure, pd.DataFrame(nulls)
+
+
+def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
+    """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
+    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
+    for i, view in enumerate(views):
+        grown, same = view.evidence.growth, view.link.top_pairs.same_label
+        left.plot(grown["images"], grown["AUC"], marker=plots.MARKERS[i], **plots.style(i), label=view.name)
+        pairs = np.arange(1, len(same) + 1)
+        right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.name)
+    left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")
+    left.set_xticks(grown["images"], grown["images"])
+    right.axhline(1 / identities, color="0.6", linestyle=":", label="chance")
+    right.set(xlabel="number of strongest pairs", ylabel="share of equal labels", xscale="log", ylim=(0, 1.02))
+    for ax in (left, right):
+        ax.minorticks_off()
+        ax.legend(fontsize="small")
+    return figure, pd.concat(view.evidence.growth.assign(judge=view.name) for view in views)
+
+
+def tail(views: Sequence[View]) -> pd.DataFrame:
+    """Equal labels among the strongest pairs, by every judge."""
+    table = pd.concat(view.evidence.tail.assign(judge=view.name) for view in views)
+    return table[["judge", *table.columns.drop("judge")]]
+
+
+def equal_labels_by_score(view: View) -> pd.DataFrame:
+    """Equal labels among the pairs of each range of scores."""
+    genuine, impostor = view.link.genuine, view.link.impostor
+    ends = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
+    return by_score(genuine, impostor, np.linspace(*ends, BINS_OF_SCORES + 1))
+
+
+def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
+    """What is identified and told to be a member at a fixed error rate; None where there are no unseen faces."""
+    rows = [row for view in views for row in (*_identified_rows(view), *_member_rows(view))]
+    return pd.DataFrame(rows) if rows else None
+
+
+def _identified_rows(view: View) -> Iterable[dict[str, object]]:
+    opened = view.evidence.open_set
+    for whose, rate in (("own identity", opened.rate), ("any identity", opened.any_rate)) if opened else ():
+        yield {"judge": view.name, "measure": f"open-set identification at FMR 1 %, {whose}", "value": rate}
+
+
+def _member_rows(view: View) -> Iterable[dict[str, object]]:
+    for unit, members in (("images", view.evidence.images), ("persons", view.evidence.persons)):
+        for rate, found in (("1 %", members.tpr), ("0.1 %", members.tpr_1000)) if members else ():
+            if found is not None:
+                yield {"judge": view.name, "measure": f"membership of {unit}: TPR at FPR {rate}"} | _estimate_row(found)
+
+
+def _estimate_row(estimate: Estimate) -> dict[str, float]:
+    span = estimate.interval()
+    return {"value": estimate.value, "95 % low": span.low, "95 % high": span.high}
+
+
+def exposure(found: Exposure) -> pd.DataFrame | None:
+    """Link of the identities of each group; None where no trait's groups can be compared."""
+    tables = [
+        each.groups.assign(attribute=trait, p=each.test.p_value)
+        for trait, each in found.groups.items()
+        if isinstance(each, GroupDifference)
+    ]
+    if not tables:
+        return None
+    table = pd.concat(tables)
+    return table[["attribute", *table.columns.drop("attribute")]]
+
+
+def exposure_in_words(found: Exposure) -> str:
+    """What could not be estimated, and whether more training images mean more exposure."""
+    said = [f"By {trait}: not estimable ({why})." for trait, why in found.groups.items() if isinstance(why, str)]
+    if not found.groups:
+        said.append("By group: not estimable, the faces come without attributes.")
+    trend = found.by_images
+    if trend is None:
+        said.append("By number of training images: not estimable, as the number or the exposure is the same for all.")
+    else:
+        correlation = f"{trend.observed:.2f} (p = {trend.p_two_sided:.3f})"
+        said.append(f"Rank correlation with the number of training images: {correlation}.")
+    return " ".join(said)
+
+
+def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame]:
+    """Share of sets with an alarm by the planted share, a panel for each judge, and the numbers behind."""
+    figure, axes = plots.new_figure(columns=len(planted), width=5.2, height=3.6)
+    tables = {name: found.table() for name, found in planted.items()}
+    for ax, (name, found) in zip(np.atleast_1d(axes), planted.items(), strict=True):
+        plots.plot_power(ax, tables[name], f"{name}: alarm from a ratio of {found.threshold:.2f} on")
+    return figure, pd.concat(table.assign(judge=name) for name, table in tables.items())
+
+
+def planted_in_words(planted: Mapping[str, Planted], images: int) -> str:
+    """What each judge notices of planted copies, and what it says of the synthetic set of so many images."""
+    said = (_alarm_in_words(name, found, images) for name, found in planted.items())
+    return "\n\n".join(said) or "Not measured: it needs more images of persons who trained nothing."
+
+
+def _alarm_in_words(name: str, found: Planted, images: int) -> str:
+    silent, share = found.power[0], found.detectable
+    unseen = (
+        "" if found.unseen_above is None else f", of unseen images of the same persons {_percent(found.unseen_above)}"
+    )
+    noticed = (
+        f"From a share of {100 * share:.3g} % on ({round(share * images)} of {images:,} images) copies are found in "
+        "80 % of sets, whatever the alteration short of the blend."
+        if share
+        else "No planted share up to 1 % is found in 80 % of sets for every alteration."
+    )
+    return (
+        f"By the **{name}**: {silent.alarms} alarms in {silent.draws} sets of {silent.set_size:,} without copies; for "
+        f"sets of {images:,} the threshold is extrapolated. {noticed} The synthetic set's largest ratio is "
+        f"{found.largest:.2f}, the alarm's {found.threshold:.2f}: {_percent(found.share_above)} of its images are "
+        f"above{unseen}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
+    """What the evidence supports, claim by claim."""
+    titles = {"low": "90 % low", "high": "90 % high", "p_corrected": "p, corrected"}
+    table = pd.DataFrame(map(dataclasses.asdict, found)).rename(columns=titles)
+    return table.sort_values("claim", kind="stable")
+
+
+def remedy(found: Remedies) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """What each filter leaves as every judge sees it, and the cells of the filter's own, flattered view."""
+    titles = {
+        "fmr": "control images above",
+        "tested_fmr": "on the other half",
+        "kept": "kept",
+        "judge": "judge",
+        "link_auc": "link AUC",
+        "link_eer": "link EER",
+        "rank1": "rank 1",
+    }
+    rows = [dataclasses.asdict(facts) for each in found.found for facts in each.left]
+    table = pd.DataFrame(rows)[list(titles)].rename(columns=titles)
+    own = np.flatnonzero(table["judge"] == found.filterer)
+    return table, [(int(row), column) for row in own for column in ("link AUC", "link EER", "rank 1")]
+
+
+def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
+    """The strongest pairs, authentic faces above synthetic ones, uint8 `[H, W, 3]`, and what they are."""
+    best, side = view.link.top_pairs, sets.synthetic.resolution
+    count = min(STRONGEST_SHOWN, len(best.scores))
+    rows = (sets.authentic, best.a_rows[:count]), (sets.synthetic, best.b_rows[:count])
+    faces = np.concatenate([of.load(positions, size_px=side).numpy() for of, positions in rows])
+    caption = (
+        f"The strongest pairs by the {view.name}, scores {best.scores[0]:.2f} to {best.scores[count - 1]:.2f}; "
+        f"{int(best.same_label[:count].sum())} of {count} of one label. Authentic above, synthetic below."
+    )
+    return plots.contact_sheet(faces, count, max(1, LEAST_SIDE_PX // side)), caption
+
+
+def what_was_found(found: Audit) -> str:
+    """The larger link beside chance, how many claims are above it, and what that cannot show."""
+    view = found.larger
+    if view is None:
+        return "No judge tells the authentic identities apart well enough: **nothing can be said about the link**."
+    metrics, rank_1 = view.link_metrics, view.evidence.rank_1
+    low, high = view.evidence.auc.band()
+    judged = sum(claim.p_corrected is not None for claim in found.claims)
+    return (
+        f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where renamed "
+        f"classes give {low:.3f} to {high:.3f}; rank-1 identification {100 * rank_1.estimate.value:.1f} %, chance "
+        f"{100 * rank_1.test.null.mean():.1f} %. Of {judged} claims that are judged {len(found.above_chance)} are "
+        "above chance. This cannot show that a set gives nothing away: another judge, or another test, may see what "
+        "these do not."
+    )

@@ -1,0 +1,310 @@
+"""What an audit finds of sets whose persons are known, what it records of it, and what its page says."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_faces import tiny_embedder
+
+from sface_lib.biometrics import Estimate, Interval, verification_metrics
+from sface_lib.chapters import handover
+from sface_lib.chapters.privacy import compute, remedies, show
+from sface_lib.chapters.privacy.compute import ALONE, audit, examine
+from sface_lib.chapters.privacy.parameters import AuditSettings
+from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults, RemedyFacts
+from sface_lib.chapters.privacy.sets import AuditedSets, view_of
+from sface_lib.data import open_faces, write_faces
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import InputError
+from sface_lib.files import sha256_of_file
+from sface_lib.population import VERIFIER_PATH
+from sface_lib.privacy import Claim, filter_synthetic, study
+from sface_lib.privacy.exposure import by_group
+from sface_lib.privacy.judges import PIXELS, Judge
+from sface_lib.privacy.planted import Planted
+from sface_lib.privacy.power import Power
+from sface_lib.run.results import as_plain, from_plain
+
+PERSONS, SIZE_PX = 12, 8
+SETTINGS = AuditSettings(filter_fmrs="0.5, 0.1, 0.001", power_images=20, power_draws=100)
+CENTRES = np.random.default_rng(0).standard_normal((256, 24))
+
+
+def faces(path, persons, images, others=None):
+    """Noise that tells a judge its person in the first corner, and in the last one another person, where given."""
+    rows = np.repeat(np.arange(len(persons)), images)
+    pixels = np.random.default_rng(len(str(path))).integers(0, 256, (len(rows), 3, SIZE_PX, SIZE_PX))
+    pixels[:, :, 0, 0] = persons[rows, None]
+    pixels[:, :, -1, -1] = (persons if others is None else others)[rows, None]
+    return open_faces(write_faces(path, pixels.astype(np.uint8), rows))
+
+
+def reader(name, corner=0, noise=0.5, sha256=None):
+    """A judge that reads the person in a corner of the picture, and adds noise that the picture determines."""
+
+    def embed_images(images):
+        jitter = [np.random.default_rng(list(image.tobytes())).standard_normal(CENTRES.shape[1]) for image in images]
+        rows = CENTRES[images[:, 0, corner, corner]] + noise * np.array(jitter)
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def embed(given):
+        return embed_images(given.load().numpy())
+
+    return Judge(name, tiny_embedder(), sha256, embed, embed_images)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """Authentic, control, held-out; a synthetic set of the training persons, and one of strangers."""
+    folder, persons = tmp_path_factory.mktemp("faces"), np.arange(PERSONS)
+    return SimpleNamespace(
+        authentic=faces(folder / "authentic.zip", persons, 8),
+        control=faces(folder / "control.zip", persons + 50, 6),
+        held_out=faces(folder / "held.zip", persons, 3),
+        likenesses=faces(folder / "likenesses.zip", persons, 7, others=persons + 150),
+        strangers=faces(folder / "strangers.zip", persons + 100, 7),
+    )
+
+
+@pytest.fixture(scope="module")
+def linked(known):
+    """The likenesses by a judge that sees them, one that does not, and pixels that see them best."""
+    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control, known.held_out)
+    judges = [reader("blind", -1), reader("sharp"), dataclasses.replace(reader(PIXELS, noise=0.1), model=None)]
+    return examine(sets, judges, SETTINGS, make_accelerator("float32"))
+
+
+def verdicts(found):
+    return {(claim.claim, claim.judge): claim.verdict for claim in found.claims}
+
+
+def test_an_audit_from_python_needs_no_run_folder(known):
+    found = audit(known.authentic, known.control, known.likenesses, [reader("a"), reader("b", noise=0.7)], SETTINGS)
+    assert isinstance(found, PrivacyResults) and from_plain(as_plain(found, PrivacyResults), PrivacyResults) == found
+    assert found.larger == "a" and found.impartial_judge == "b"  # The first one filters.
+    assert found.shuffle["a"].observed > found.shuffle["a"].high
+    assert all(claim.verdict == "above chance" for claim in found.claims if "link" in claim.claim)
+    assert {claim.claim for claim in found.claims if claim.judge == "b"} == {
+        "same-label link, AUC",
+        "rank-1 identification",
+        "label of the nearest image",
+        "label-free link, share of classes",
+        "membership of persons, AUC",
+    }
+    assert found.image_px == {"authentic": SIZE_PX, "synthetic": SIZE_PX} and not found.verifier_shipped
+    assert found.rank1_chance == pytest.approx(1 / PERSONS)
+
+
+def test_strangers_are_linked_to_nobody(known):
+    found = audit(known.authentic, known.control, known.strangers, [reader("a")], SETTINGS, held_out=known.held_out)
+    assert not [claim for claim in found.claims if claim.verdict.startswith("above")]
+    assert "membership of images, AUC" in {claim.claim for claim in found.claims}
+
+
+def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(known):
+    found = audit(known.authentic, None, known.likenesses, [reader("a"), reader("b")], SETTINGS)
+    assert found.remedy == () and found.planted == {}
+    assert {claim.claim for claim in found.claims} == {
+        "same-label link, AUC",
+        "rank-1 identification",
+        "label of the nearest image",
+    }
+
+
+def test_the_shipped_verifier_is_known_by_its_contents(known):
+    own, shipped = reader("a", sha256="0" * 64), reader("a", sha256=sha256_of_file(VERIFIER_PATH))
+    said = [audit(known.authentic, None, known.strangers, [j], SETTINGS).verifier_shipped for j in (own, shipped)]
+    assert said == [False, True]
+
+
+def test_what_cannot_be_audited_is_refused(known, tmp_path):
+    with pytest.raises(InputError, match="there is no judge"):
+        audit(known.authentic, known.control, known.strangers, [])
+    unlabelled = open_faces(write_faces(tmp_path / "u.zip", np.zeros((2, 3, 8, 8), np.uint8)))
+    with pytest.raises(InputError, match="label"):
+        audit(known.authentic, None, unlabelled, [reader("a")])
+
+
+def test_the_judge_whose_pictures_are_shown_is_competent_and_sees_the_larger_link(linked):
+    aucs = {view.name: view.link_metrics.auc for view in linked.views}
+    assert aucs[PIXELS] > aucs["sharp"] > aucs["blind"]
+    assert linked.shown.name == "sharp" and linked.larger is linked.shown
+    assert [view.competent for view in linked.views] == [True, True, False]  # Pixels are a floor, however well they do.
+
+
+def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known):
+    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    judges = [reader("noise", noise=50.0), dataclasses.replace(reader(PIXELS), model=None)]
+    found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
+    assert found.shown.name == "noise" and found.larger is None
+    assert found.remedies.filterer is None and found.remedies.found == found.above_chance == ()
+    facts = compute.results(found)
+    assert facts.larger is None and facts.impartial_judge is None
+    assert {claim.p_corrected for claim in facts.claims} == {None}
+    assert "nothing can be said about the link" in show.what_was_found(found)
+
+
+def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
+    said = verdicts(linked)
+    assert said["same-label link, AUC", "sharp"] == "above chance" + ALONE
+    assert not said["same-label link, AUC", "blind"].startswith("above")
+    assert said["same-label link, AUC", PIXELS] == "not judged: no competent judge"
+
+
+def test_a_claim_is_recorded_as_it_was_made(monkeypatch):
+    made = [
+        Claim("link", "a", 0.9, 0.5, Interval(0.8, 0.95, 0.9, 500), 0.001, True, 0.02, 0.01),
+        Claim("link", "b", 0.51, 0.5, Interval(0.495, 0.515, 0.9, 500), 0.4, True, 0.02, 0.01),
+        Claim("link", "c", 0.99, 0.5, Interval(0.98, 1, 0.9, 500), 0.001, False, 0.02, 0.01),
+    ]
+    monkeypatch.setattr(study, "make_claims", lambda evidence, judge, competent, margin: [made["abc".index(judge)]])
+    views = [SimpleNamespace(name=name, evidence=None, competent=name != "c") for name in "abc"]
+    found = compute.claims(views, 0.02)
+    assert found == (
+        ClaimFacts("link", "a", 0.9, 0.5, 0.8, 0.95, 0.002, "above chance" + ALONE),  # Holm: two are judged.
+        ClaimFacts("link", "b", 0.51, 0.5, 0.495, 0.515, 0.4, "equivalent to chance (within ±0.02)"),
+        ClaimFacts("link", "c", 0.99, 0.5, 0.98, 1, None, "not judged: no competent judge"),
+    )
+
+
+def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known):
+    """Person 0 is not compared, and of the synthetic images of the others every second one is."""
+    whole = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    rows, positions = np.flatnonzero(known.authentic.labels), np.flatnonzero(known.likenesses.labels)[::2]
+    part = dataclasses.replace(
+        whole,
+        authentic=known.authentic.subset(rows),
+        synthetic=known.likenesses.subset(positions),
+        positions=positions,
+        identities=np.arange(1, PERSONS),
+    )
+    judges, accelerator = [reader("a"), reader("b", noise=0.8)], make_accelerator("float32")
+    views = [view_of(judge, part, SETTINGS, accelerator) for judge in judges]
+    found = remedies.filter_at_rates(part, views, SETTINGS)
+    drawn, trained, control = (judges[0].embed(f) for f in (known.likenesses, known.authentic, known.control))
+    templates = np.array([trained[known.authentic.labels == k].mean(0) for k in range(PERSONS)])
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    assert found.filterer == "a" and [remedy.fmr for remedy in found.found] == [0.5, 0.1]
+    for remedy in found.found:
+        expected = filter_synthetic(drawn, templates, control, known.control.labels, remedy.fmr, SETTINGS.seed)
+        assert remedy.kept.tolist() == np.flatnonzero(expected.kept).tolist() and len(remedy.kept) < len(drawn)
+        compared = np.flatnonzero(expected.kept[positions])
+        assert remedy.left == tuple(
+            RemedyFacts(
+                remedy.fmr,
+                expected.tested_fmr,
+                len(remedy.kept),
+                view.name,
+                **study.link_of_part(view.sets, compared),
+            )
+            for view in views
+        )
+    assert len(found.refused) == 1 and "fmr = 0.001" in found.refused[0]
+
+
+def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
+    stage = SimpleNamespace(
+        output=lambda name: tmp_path / name.replace("/", "-"),
+        input=lambda name: tmp_path / name.replace("/", "-"),
+        inputs=lambda start: ["data/filtered-0.05.csv", "data/filtered-0.5.csv"],
+    )
+    kept = [remedies.Remedy(0.5, np.array([0, 3]), ()), remedies.Remedy(0.05, np.array([1]), ())]
+    remedies.hand_over(stage, remedies.Remedies("a", tuple(kept)))
+    handed = {name: rows.tolist() for name, rows in handover.filtered_sets(stage).items()}
+    assert handed == {"CLS filtered 0.05": [1], "CLS filtered 0.5": [0, 3]}
+
+
+def exposed(index, values):
+    return SimpleNamespace(evidence=SimpleNamespace(exposure=pd.Series(values, index=index)))
+
+
+def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
+    """Identities 1 and 3 are not compared, so that what is 0 to 9 in the compared sets is ten even labels."""
+    labels = np.arange(0, 20, 2)
+    images = np.repeat(np.arange(20), 1 + np.arange(20))
+    sets = SimpleNamespace(identities=labels, whole_authentic=SimpleNamespace(labels=images))
+    traits = pd.DataFrame({"half": ["low"] * 10 + ["high"] * 10, "all": ["same"] * 20}, index=np.arange(20))
+    values = np.linspace(0.5, 0.95, 10)
+    found = compute.exposure(exposed(np.arange(10), values), sets, traits, SETTINGS)
+    expected = by_group(values, ["low"] * 5 + ["high"] * 5, SETTINGS.shuffles, SETTINGS.bootstrap_resamples, 0)
+    pd.testing.assert_frame_equal(found.groups["half"].groups, expected.groups)
+    assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
+    assert "1 of them have as many" in found.groups["all"]
+    assert found.by_images.observed == pytest.approx(1.0)
+    shown = show.exposure(found)
+    assert shown.columns[0] == "attribute" and set(shown["attribute"]) == {"half"} and len(shown) == 2
+    said = show.exposure_in_words(found)
+    assert said.startswith("By all: not estimable") and "training images: 1.00 (p = 0.00" in said
+
+
+def test_exposure_of_nobody_in_particular():
+    sets = SimpleNamespace(identities=np.arange(6), whole_authentic=SimpleNamespace(labels=np.repeat(np.arange(6), 4)))
+    found = compute.exposure(exposed(np.arange(6), np.linspace(0.5, 0.9, 6)), sets, None, SETTINGS)
+    assert found.groups == {} and found.by_images is None and show.exposure(found) is None
+    assert show.exposure_in_words(found).count("not estimable") == 2
+
+
+def planted(detectable, unseen_above=None):
+    silent = Power("none", 0.0, set_size=1000, draws=400, alarms=8, low=0.01, high=0.04)
+    return Planted([silent], 1.5, 1.75, 0.0125, unseen_above, detectable)
+
+
+def test_copies_are_told_by_share_and_number_of_images():
+    said = show.planted_in_words({"a": planted(0.005, 0.02), "b": planted(None)}, 2000)
+    first, second = said.split("\n\n")
+    assert "8 alarms in 400 sets of 1,000" in first and "a share of 0.5 % on (10 of 2,000 images)" in first
+    assert "ratio is 1.75, the alarm's 1.50: 1.25 % of its images are above, of unseen images" in first
+    assert "2.00 %" in first and "unseen" not in second and second.startswith("By the **b**: 8 alarms")
+    assert "No planted share up to 1 % is found in 80 % of sets" in second
+    assert show.planted_in_words({}, 2000).startswith("Not measured")
+
+
+def test_rates_of_what_is_found_stand_judge_by_judge():
+    told = SimpleNamespace(tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50)), tpr_1000=None)
+    found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images=told, persons=None)
+    nothing = SimpleNamespace(open_set=None, images=None, persons=None)
+    views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
+    table = show.fixed_rates(views)
+    assert table["judge"].tolist() == ["a"] * 3 + ["c"] * 3 and table["value"].tolist() == [0.25, 0.5, 0.1] * 2
+    assert table.iloc[2].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, 0.05, 0.2]
+
+
+def test_a_rate_that_few_impostors_carry_has_a_question_mark():
+    few = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 1000))
+    assert show._metrics_row(few)["FMR100"] == "0.000 ?" and show._metrics_row(few)["FMR1000"] == "0.000 ?"
+    many = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 5000))
+    assert show._metrics_row(many)["FMR100"] == "0.000"
+    none = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 50))
+    assert show._metrics_row(none)["FMR100"] == "none"
+
+
+def test_the_filters_own_view_is_grey():
+    kept = (RemedyFacts(0.5, 0.4, 9, "a", 0.6, 0.4, 0.1), RemedyFacts(0.5, 0.4, 9, "b", 0.7, 0.3, 0.2))
+    table, grey = show.remedy(remedies.Remedies("a", (remedies.Remedy(0.5, np.arange(9), kept),)))
+    assert table["judge"].tolist() == ["a", "b"] and table["link AUC"].tolist() == [0.6, 0.7]
+    assert grey == [(0, "link AUC"), (0, "link EER"), (0, "rank 1")]
+
+
+def test_the_page_shows_what_was_computed(linked):
+    views, shown = linked.views, linked.shown
+    assert show.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
+    assert len(show.link(views)) == len(show.intervals(show.spans(views))) == 9
+    auc = shown.link_metrics.auc
+    row = show.spans(views).query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
+    assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
+    assert show.fixed_rates(views) is None  # Fewer than 100 images of unseen persons.
+    assert show.claims(linked.claims)["claim"].is_monotonic_increasing
+    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show.what_was_found(linked)
+    assert f"claims that are judged {len(linked.above_chance)} are above" in show.what_was_found(linked)
+    others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
+    assert set(show.roc_det(views, shown)[1]["curve"]) == {*study.SETTINGS, *others}
+    ranks = show.identification(views, PERSONS)[1]
+    assert ranks["chance"].iloc[0] == pytest.approx(1 / PERSONS) and ranks["synthetic: sharp"].iloc[-1] == 1
+    assert show.equal_labels_by_score(shown).shape[0] == show.BINS_OF_SCORES
+    sheet, caption = show.strongest(linked.sets, shown)
+    assert sheet.shape[0] > 2 * show.LEAST_SIDE_PX and "10 of 10 of one label" in caption
+    for table in (show.tail(views), show.growth(views, PERSONS)[1], show.chance(shown)[1]):
+        assert len(table)
+    assert len(show.scores(shown).axes) == 3
