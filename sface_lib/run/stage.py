@@ -190,13 +190,14 @@ class Stage:
         self._write_csv(frame, name, index)
         _show_html(table_html(frame, caption, index, floats, grey))
 
-    def figure(self, fig: Any, name: str, alt: str, caption: str = "", shows: str = "plot", table: Any = None) -> None:
+    def figure(self, drawn: Any, name: str, alt: str, caption: str = "", shows: str = "plot") -> None:
         """Save a matplotlib figure as `figures/<stage>.<name>.png` and `.svg`, show it, and close it.
 
         Parameters
         ----------
-        fig
-            The figure.
+        drawn
+            The figure; or a pair of it and a `pandas.DataFrame` of the numbers behind it, which is written as CSV and
+            folded beside it.
         name
             Its name within the stage.
         alt
@@ -205,11 +206,10 @@ class Stage:
             Text under it.
         shows
             "plot", "synthetic" or "authentic"; the last is left out unless `show_authentic_images` is set.
-        table
-            A `pandas.DataFrame` of the numbers behind it: written as CSV, and folded beside it.
         """
         import matplotlib.pyplot as plt
 
+        fig, table = drawn if isinstance(drawn, tuple) else (drawn, None)
         try:
             if self._may_show(name, alt, shows):
                 png = self._save_figure(fig, name)

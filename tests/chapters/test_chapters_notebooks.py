@@ -71,6 +71,19 @@ def test_a_notebook_opens_with_its_question_and_ends_by_recording_its_results(na
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_name_means_one_thing(name):
+    """No cell sets or imports a name that another one has set."""
+    where: dict[str, set[int]] = {}
+    for i, cell in enumerate(read(name).cells):
+        for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
+            named = [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+            named += [node.asname or node.name] if isinstance(node, ast.alias) else []
+            for found in named:
+                where.setdefault(found, set()).add(i)
+    assert {found for found, cells in where.items() if len(cells) > 1} == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_result_is_typed_into_prose(name):
     """Prose may name definitions such as 50 % or rank 1, never a measured share with decimals."""
     prose = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")

@@ -129,7 +129,7 @@ def test_shares_of_attributes_add_up_to_one():
     shares = compute.attribute_shares(truth)
     assert shares.loc["Male"].tolist() == [0.5, 0.25, 0.25] and shares.loc["Young", "undefined"] == 1
     assert shares.index.tolist() == ["Male", "Young", "Attractive"]
-    _, numbers, undecided = show.attributes(truth)
+    (_, numbers), undecided = show.attributes(truth)
     assert undecided == "Young" and numbers["attribute"].tolist() == ["Male", "Young", "Attractive"]
 
 

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt, numpy as np, pandas as pd, sys
 from IPython.display import HTML, Image, display
 fig, axes = plt.subplots(); axes.plot([1, 2])
 frame = pd.DataFrame({"model": ["<script>alert(1)</script>", "O'Neil é"], "accuracy (%)": [81.23456, np.nan]})
-stage.figure(fig, "curve", alt='A "rising" line.', caption="Rise & fall.", table=frame)
+stage.figure((fig, frame), "curve", alt='A "rising" line.', caption="Rise & fall.")
 stage.picture(np.zeros((8, 8, 3), np.uint8), "face", alt="A face.", shows="authentic")
 stage.table(frame, "names", "Two models.")
 print("file Ann_Lee_0001.jpg, Ann Lee, 0001")

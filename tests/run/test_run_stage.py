@@ -329,7 +329,7 @@ def test_a_figure_is_written_twice_the_same_closed_and_shown_with_alt_text(tmp_p
     for name in ("one", "two"):
         fig, axes = plt.subplots()
         axes.plot([1, 2])
-        stage.figure(fig, name, alt="A line.", table=pd.DataFrame({"x": [1]}))
+        stage.figure((fig, pd.DataFrame({"x": [1]})), name, alt="A line.")
     files = {suffix: [tmp_path / f"figures/91_own.{n}.{suffix}" for n in ("one", "two")] for suffix in ("png", "svg")}
     assert all(one.read_bytes() == two.read_bytes() for one, two in files.values())
     assert plt.get_fignums() == [] and (tmp_path / "results/91_own.one.csv").exists()

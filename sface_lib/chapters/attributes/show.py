@@ -88,12 +88,11 @@ class Page:
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
         plots.plot_attribute_shares(axes, self._found.prevalences, unreliable, untaught)
         self._stage.figure(
-            figure,
+            (figure, self._found.prevalences),
             "prevalence",
             alt="Share of images called present, a row for each of 47 attributes, a dot for each set with its "
             "interval.",
             caption="Prevalence of the attributes with 95 % intervals. Grey: told too unreliably, or not taught.",
-            table=self._found.prevalences,
         )
 
     def separability(self) -> None:
@@ -125,12 +124,11 @@ class Page:
         largest = drift.sort_values("js", ascending=False).head(20)
         plots.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})")
         self._stage.figure(
-            figure,
+            (figure, drift),
             "divergence",
             alt=f"Divergence of the twenty attributes that differ most between {self._first} and {self._second}, "
             "in both directions.",
             caption=f"The attributes that differ most between {self._first} and {self._second}.",
-            table=drift,
         )
 
     def drifted(self) -> None:
@@ -153,11 +151,10 @@ class Page:
             self._matrix(ax, self._found.directed, ("p", "q", column), "nats")
             ax.set(title=f"KL(row || column), {title}", xlabel="column", ylabel="row")
         self._stage.figure(
-            figure,
+            (figure, self._found.directed),
             "directed",
             alt="Two heat maps of the divergence of every set from every other, by variable and jointly.",
             caption="Directed divergence. A small number: the column's set explains the row's.",
-            table=self._found.directed,
         )
 
     def together(self) -> None:
@@ -171,12 +168,11 @@ class Page:
         )
         axes.tick_params(labelsize=7)
         self._stage.figure(
-            figure,
+            (figure, pairs),
             "together",
             alt="Heat map of the difference in correlation of every two attributes, "
             f"{self._second} minus {self._first}.",
             caption=f"Which attributes go together more (red) or less (blue) in {self._second} than in {self._first}.",
-            table=pairs,
         )
         strongest = tables.largest_first(pairs, "phi, difference", 8)
         caption = "The pairs whose correlation changes most."
@@ -202,12 +198,11 @@ class Page:
         self._matrix(panels[2], self._found.transfer, ("taught on", "tested on", "auc"), "mean AUC")
         panels[2].set(title="attributes from the others", xlabel="tested on", ylabel="taught on")
         self._stage.figure(
-            figure,
+            (figure, self._found.support),
             "support",
             alt="Heat maps: share of each set's images within another's support, by profile and by embedding; "
             "transfer AUC.",
             caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
-            table=self._found.support,
         )
         caption = "Attributes predicted from the others, mean AUC."
         self._stage.table(self._found.transfer, "transfer", caption, floats="%.3f")
@@ -260,11 +255,10 @@ class Page:
         plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute")
         axes.set(xlabel=f"prevalence in {self._second} minus {self._first}", ylabel="accuracy, baseline minus CLS")
         self._stage.figure(
-            figure,
+            (figure, self._found.gaps),
             "drift_accuracy",
             alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
             caption="Does accuracy go where attributes drift?",
-            table=self._found.gaps,
         )
 
     def correlations(self) -> None:

@@ -86,13 +86,13 @@ def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     return figure, truth[list(NUISANCE)].describe().rename_axis("").reset_index()
 
 
-def attributes(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame, str]:
-    """Shares of the attributes that the construction decides, the numbers behind, and the names of the others."""
+def attributes(truth: pd.DataFrame) -> tuple[tuple[Figure, pd.DataFrame], str]:
+    """Shares of the attributes that the construction decides with the numbers behind, and the names of the others."""
     shares = compute.attribute_shares(truth)
     undecided = shares.index[shares["undefined"] == 1]
     figure, axes = plots.new_figure(width=7.2, height=8.4)
     plots.plot_prevalence(axes, shares.drop(undecided))
-    return figure, shares.rename_axis("attribute").reset_index(), ", ".join(undecided)
+    return (figure, shares.rename_axis("attribute").reset_index()), ", ".join(undecided)
 
 
 def what_was_split(found: DataResults, pairs_left_out: int) -> str:
