@@ -11,7 +11,6 @@ from typing import Any
 
 from sface_lib.chapters.profiles import build_parameters, profile_names
 from sface_lib.chapters.registry import ReportParameters
-from sface_lib.chapters.shared import EMBEDDED
 from sface_lib.errors import InputError, ParameterError, SfaceError
 from sface_lib.files import full_disk_sentence, is_full_disk
 from sface_lib.run.parameters import describe
@@ -200,12 +199,13 @@ def _import_generator(arguments: argparse.Namespace) -> int:
 
 def _generate(arguments: argparse.Namespace) -> int:
     """`sface generate`; under `torchrun`, in every process."""
+    from sface_lib.chapters.study import weights_file
     from sface_lib.engine import make_accelerator
     from sface_lib.files import sha256_of_file
     from sface_lib.generator import SHIPPED_PATH, Order, Steering, class_means, generate_set, load_generator
     from sface_lib.recognition import open_model
 
-    weights = SHIPPED_PATH if arguments.weights == EMBEDDED else Path(arguments.weights)
+    weights = weights_file(arguments.weights, SHIPPED_PATH)
     generator, accelerator = load_generator(weights), make_accelerator()
     generator.to(accelerator.device)
     classes = arguments.classes or generator.spec.n_classes or 1
@@ -256,11 +256,11 @@ def _align(arguments: argparse.Namespace) -> int:
 def _annotate(arguments: argparse.Namespace) -> int:
     """`sface annotate`; under `torchrun`, in every process."""
     from sface_lib.attributes import SHIPPED_PATH, annotate_set, open_classifier
+    from sface_lib.chapters.study import weights_file
     from sface_lib.data import open_faces
     from sface_lib.engine import make_accelerator
 
-    weights = SHIPPED_PATH if arguments.classifier == EMBEDDED else arguments.classifier
-    classifier = open_classifier(weights, arguments.embedder)
+    classifier = open_classifier(weights_file(arguments.classifier, SHIPPED_PATH), arguments.embedder)
     faces, seed = open_faces(arguments.faces), arguments.seed
     path = annotate_set(classifier, faces, arguments.out, make_accelerator(), seed, arguments.passes)
     told, all_ = int(classifier.reliable().sum()), len(classifier.names)

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from sface_lib.chapters.generation.launch import chosen_faces, make_start
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
+from sface_lib.chapters.generation.launch import make_start
 from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.study import open_study
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import plan_models
 from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
@@ -59,7 +60,7 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     """
     yield "Inputs:"
     yield from _describe_inputs(p)
-    faces = chosen_faces(p)
+    faces = open_study(p).select()
     faces = faces.subset(select_images(faces.require_labels(), p.min_images))
     yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
     with tempfile.TemporaryDirectory() as work:

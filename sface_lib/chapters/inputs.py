@@ -12,7 +12,7 @@ from typing import Any
 
 from sface_lib.attributes import open_classifier
 from sface_lib.chapters.generation.launch import open_pair
-from sface_lib.chapters.handover import read_groups
+from sface_lib.chapters.study import read_groups
 from sface_lib.data import open_faces
 from sface_lib.errors import SfaceError
 from sface_lib.recognition import open_model

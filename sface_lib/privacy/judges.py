@@ -1,7 +1,7 @@
 """Who judges a link: recognition models that taught nothing in the run, and raw pixels as the floor."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
 PIXELS = "raw pixels"
-AUTO, NONE = "auto", "none"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,34 +32,33 @@ class Judge:
     embed_images: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-def open_judges(verifier: Path, second: str, accelerator: Accelerator) -> list[Judge]:
-    """The verifier, the second one if there is one, and raw pixels, in that order.
-
-    Parameters
-    ----------
-    verifier
-        Weights.
-    second
-        Weights; "none"; or "auto": dlib's public model where its extra is installed.
+def open_judges(files: Mapping[str, Path], accelerator: Accelerator) -> list[Judge]:
+    """The models of these names and files, in their order, and raw pixels.
 
     Raises
     ------
     InputError
-        Both are one model.
+        Two of them are one model.
     """
-    judges = [_judge("verifier", open_model(verifier), verifier, accelerator)]
-    if second == AUTO and dlib_file() is not None:
-        judges.append(_judge("dlib", open_dlib_model(), dlib_file(), accelerator))
-    elif second not in (AUTO, NONE):
-        judges.append(_judge("second verifier", open_model(second), second, accelerator))
-    if len({judge.model.fingerprint for judge in judges}) < len(judges):
-        raise InputError(
-            f"second_verifier is the verifier ({verifier}), which would only repeat it; give another model"
-        )
+    judges = [open_judge(name, path, accelerator) for name, path in files.items()]
+    first: dict[str, str] = {}
+    for judge in judges:
+        other = first.setdefault(judge.model.fingerprint, judge.name)
+        if other != judge.name:
+            raise InputError(
+                f"the {judge.name} ({files[judge.name]}) is the same model as the {other}, and would only repeat it; "
+                "give another model"
+            )
     return [*judges, Judge(PIXELS, None, None, pixel_embeddings)]
 
 
-def _judge(name: str, model: RecognitionModel, path: str | Path, accelerator: Accelerator) -> Judge:
+def open_judge(name: str, path: str | Path, accelerator: Accelerator) -> Judge:
+    """A judge from weights that `open_model` reads, or from dlib's own file.
+
+    It must not have taught the generator whose faces it judges.
+    """
+    model = open_dlib_model() if Path(path) == dlib_file() else open_model(path)
+
     def embed(faces: FaceSet) -> np.ndarray:
         return embed_faces(model, faces, accelerator)
 

@@ -171,7 +171,7 @@ class Listening:
 @pytest.mark.parametrize(("given", "why"), [("none", "`attribute_classifier` is none"), ("auto", "train one with")])
 def test_without_a_classifier_nothing_is_compared_and_the_page_says_why_once(given, why):
     stage = Listening(given)
-    assert compute.compare(stage, None, None) is None
+    assert compute.compare(stage, None, None, None) is None
     assert compute.results(None, None, 0.75) == AttributesResults(None)
     page = show.open_page(stage, None, None)
     for step in (name for name in vars(show.Page) if not name.startswith("_")):

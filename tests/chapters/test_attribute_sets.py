@@ -1,6 +1,7 @@
 """Which sets notebook 06 compares, who is one person in two of them, and which classifier tells their attributes."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sface_lib.chapters.attributes.parameters import AttributesParameters
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import CHAPTERS
+from sface_lib.chapters.study import open_study
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
@@ -29,7 +31,7 @@ class Folder:
     """As much of a stage as the handover needs."""
 
     def __init__(self, folder, **parameters):
-        values = {"authentic": "embedded", "attribute_sets": "", "protocol_faces": "", "seed": 0} | parameters
+        values = {"authentic": "embedded", "protocol_faces": "", "seed": 0} | parameters
         self.folder, self.parameters = folder, type("Parameters", (), values)
 
     def output(self, name):
@@ -37,6 +39,9 @@ class Folder:
         return self.folder / name
 
     input = output
+
+    def study(self):
+        return open_study(self.parameters, self.input)
 
 
 def select(stage: Folder, positions) -> None:
@@ -53,7 +58,8 @@ def embedded(tmp_path):
     """Of the embedded set: three identities train, the generator draws as many classes, and a set without any."""
     stage = Folder(tmp_path)
     select(stage, CHOSEN)
-    return stage, random_set(tmp_path / "synthetic.zip", 12, 3), random_set(tmp_path / "unlabelled.zip", 10)
+    random_set(stage.output(handover.SYNTHETIC), 12, 3)
+    return stage.study(), random_set(tmp_path / "unlabelled.zip", 10), []
 
 
 def test_the_embedded_sets_have_their_names_roles_and_truth(embedded):
@@ -81,8 +87,7 @@ def test_a_class_is_the_person_that_it_was_drawn_after_and_nobody_else_is_in_two
 
 
 def test_without_an_unlabelled_set_there_are_three(embedded):
-    stage, synthetic, _ = embedded
-    assert [each.name for each in compared.attribute_sets(stage, synthetic, None)] == [
+    assert [each.name for each in compared.attribute_sets(embedded[0], None, [])] == [
         "balanced",
         "global",
         "synthetic",
@@ -93,10 +98,10 @@ def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_pa
     own, first, second = (random_set(tmp_path / f"{n}.zip", 12, k) for n, k in (("own", 4), ("a", 3), ("b", None)))
     (tmp_path / "elsewhere").mkdir()
     third = random_set(tmp_path / "elsewhere" / "a.zip", 9, 3)
-    given = ", ".join(str(each.path) for each in (first, second, third))
-    stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=given)
+    stage = Folder(tmp_path, authentic=str(own.path))
     select(stage, np.arange(12))
-    found = compared.attribute_sets(stage, random_set(tmp_path / "synthetic.zip", 8, 4), None)
+    random_set(stage.output(handover.SYNTHETIC), 8, 4)
+    found = compared.attribute_sets(stage.study(), None, [Path(each.path) for each in (first, second, third)])
     assert [(each.name, each.role) for each in found] == [
         *(("authentic", "authentic"), ("synthetic", "synthetic")),
         *(("a (1)", "given"), ("b (2)", "given"), ("a (3)", "given")),
@@ -177,18 +182,18 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
 
 
 def test_which_classifier_tells_the_attributes(tmp_path):
-    shipped = compared.attribute_classifier(Folder(tmp_path, attribute_classifier="auto"))
+    shipped = compared.attribute_classifier(Folder(tmp_path, attribute_classifier="auto").study())
     own = tiny_classifier()
     path = own.save(tmp_path / "mac.safetensors")
-    given = Folder(tmp_path, authentic=str(tmp_path), attribute_classifier=str(path))
+    given = Folder(tmp_path, authentic=str(tmp_path), attribute_classifier=str(path)).study()
     assert shipped.fingerprint == compared.open_classifier(SHIPPED_PATH).fingerprint
     assert compared.attribute_classifier(given).fingerprint == own.fingerprint
-    assert compared.attribute_classifier(Folder(tmp_path, attribute_classifier="none")) is None
+    assert compared.attribute_classifier(Folder(tmp_path, attribute_classifier="none").study()) is None
     # The shipped one knows rendered faces; of others it says nothing unasked.
     others = {"authentic": str(tmp_path), "attribute_classifier": "auto"}
-    assert compared.attribute_classifier(Folder(tmp_path, **others)) is None
+    assert compared.attribute_classifier(Folder(tmp_path, **others).study()) is None
     with pytest.raises(WeightsError, match="holds no attribute classifier"):
-        compared.attribute_classifier(Folder(tmp_path, attribute_classifier=str(VERIFIER_PATH)))
+        compared.attribute_classifier(Folder(tmp_path, attribute_classifier=str(VERIFIER_PATH)).study())
 
 
 def test_the_results_say_which_classifier_it_was():
@@ -221,7 +226,7 @@ def test_attributes_of_evaluated_pairs_are_the_truth_of_both_images_beside_who_w
     }
     handover.write_correct(stage, correct)
     classifier = tiny_classifier()
-    (left, right), table = compared.evaluated_attributes(stage, classifier, make_accelerator(FLOAT32), 0)
+    (left, right), table = compared.evaluated_attributes(stage, stage.study(), classifier, make_accelerator(FLOAT32), 0)
     truth = shipped_truth("benchmark")[list(NAMES)].to_numpy()
     rows = given["second"] + given["first"]
     np.testing.assert_array_equal(left, truth[[row[0] for row in rows]])
@@ -239,7 +244,7 @@ def test_of_faces_without_truth_the_classifier_says_the_attributes(tmp_path):
     handover.write_pairs(stage, {"own": resolve_pairs(pairs_of(faces, rows), faces)})
     handover.write_correct(stage, {"own": {"baseline": np.ones(4), "CLS": np.zeros(4)}})
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
-    (left, right), table = compared.evaluated_attributes(stage, classifier, accelerator, 0)
+    (left, right), table = compared.evaluated_attributes(stage, stage.study(), classifier, accelerator, 0)
     told = annotate_faces(classifier, faces, accelerator).label
     np.testing.assert_array_equal(left, told[[row[0] for row in rows]])
     np.testing.assert_array_equal(right, told[[row[1] for row in rows]])
@@ -293,7 +298,8 @@ def test_only_notebook_06_reads_them():
 def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):
     (tmp_path / "notes.txt").write_text("no faces")
     own = random_set(tmp_path / "own.zip", 6, 3)
-    stage = Folder(tmp_path, authentic=str(own.path), attribute_sets=str(tmp_path / "notes.txt"))
+    stage = Folder(tmp_path, authentic=str(own.path))
     select(stage, np.arange(6))
+    random_set(stage.output(handover.SYNTHETIC), 6, 3)
     with pytest.raises(InputError, match="notes.txt"):
-        compared.attribute_sets(stage, own, None)
+        compared.attribute_sets(stage.study(), None, [tmp_path / "notes.txt"])

@@ -1,6 +1,7 @@
 """Which images train, which pairs are evaluated, and that no person is in both."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from sface_lib.chapters.data import compute, show
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.study import open_study
 from sface_lib.data import Protocol, encode_png, open_faces, write_faces
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.population import shipped_faces, shipped_protocol
@@ -18,6 +20,11 @@ from sface_lib.run.parameters import check
 def own(faces, **changes) -> DataParameters:
     path = str(faces.path)
     return check(DataParameters, {"authentic": path, "protocol": path, "min_images": 1} | changes)
+
+
+def given(faces):
+    """The study of these faces, all of which may train."""
+    return SimpleNamespace(faces=faces, candidates=np.arange(len(faces)))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def test_identities_of_the_evaluated_folds_are_left_out_of_training_and_no_other
     assert (evaluated.folds, len(evaluated), evaluated.named) == ((1, 3), 2, 2)
     assert evaluated.identities == {people.identities[0], people.identities[1]}
     assert evaluated.images.tolist() == [0, 1, 3]
-    selection = compute.select_training(p, people, evaluated)
+    selection = compute.select_training(p, given(people), evaluated)
     assert selection.excluded == {0, 1}
     assert selection.positions.tolist() == [6, 7, 8, 9, 10, 11]
     assert selection.faces.labels.tolist() == [0, 0, 0, 1, 1, 1]  # Numbered anew.
@@ -61,7 +68,7 @@ def test_pairs_of_another_set_exclude_whoever_shows_in_an_equal_image_of_an_eval
     p = own(people, evaluation_folds="1-2")
     evaluated = compute.evaluated_pairs(other, {"own": protocol}, p.evaluation_folds)
     assert evaluated.identities == {"Ann_0", "Ann_1"}
-    assert compute.select_training(p, people, evaluated).excluded == {1, 2}
+    assert compute.select_training(p, given(people), evaluated).excluded == {1, 2}
 
 
 def test_pairs_whose_persons_are_unknown_exclude_equal_images_all_the_same(people, tmp_path):
@@ -70,21 +77,20 @@ def test_pairs_whose_persons_are_unknown_exclude_equal_images_all_the_same(peopl
     bare = open_faces(write_faces(tmp_path / "bare.zip", images, None))
     evaluated = compute.evaluated_pairs(bare, {"own": pairs(bare, [(0, 1, 0, 1), (2, 3, 0, 2)])}, "all")
     assert evaluated.identities == frozenset()
-    assert compute.select_training(own(people), people, evaluated).excluded == {0, 1}
+    assert compute.select_training(own(people), given(people), evaluated).excluded == {0, 1}
 
 
 def test_the_embedded_selection_has_the_first_images_of_the_first_identities():
     p = check(DataParameters, {"embedded_identities": 3, "embedded_images": 2})
-    faces = shipped_faces("balanced")
     evaluated = compute.evaluated_pairs(shipped_faces("benchmark"), {"age-gap": shipped_protocol("age-gap")}, "1-2")
-    selection = compute.select_training(p, faces, evaluated)
+    selection = compute.select_training(p, open_study(p), evaluated)
     assert selection.positions.tolist() == [0, 1, 20, 21, 40, 41] and selection.excluded == frozenset()
 
 
 def test_identities_with_fewer_images_than_asked_do_not_train(people):
     part = people.subset([0, 1, 2, 3, 6, 7])  # Three, one and two images.
     evaluated = compute.evaluated_pairs(people, {"own": pairs(people, [(9, 10, 1, 1), (9, 11, 1, 2)])}, "all")
-    selection = compute.select_training(own(people, min_images=2), part, evaluated)
+    selection = compute.select_training(own(people, min_images=2), given(part), evaluated)
     assert selection.images_per_identity.tolist() == [3, 2]
 
 
@@ -110,7 +116,7 @@ def test_batches_of_all_images_are_allowed():
 def test_one_identity_makes_no_report(people, tmp_path):
     one = open_faces(write_faces(tmp_path / "one.zip", people.load([0, 1]), np.zeros(2, np.int64)))
     with pytest.raises(InputError, match="a report needs two identities or more"):
-        compute.open_authentic(own(one))
+        compute.inspect(open_study(own(one)))
 
 
 def test_examples_show_genuine_pairs_then_impostors_left_beside_right(people):
@@ -134,8 +140,8 @@ def test_shares_of_attributes_add_up_to_one():
 
 
 def test_only_the_rendered_population_has_a_truth(people):
-    assert compute.drawn_truth(own(people)) is None
-    truth = compute.drawn_truth(check(DataParameters, {}))
+    assert open_study(own(people)).truth is None
+    truth = compute.with_light(open_study(check(DataParameters, {})).truth)
     assert len(truth) == 4000 and truth["light_degrees"].abs().max() <= 180
 
 

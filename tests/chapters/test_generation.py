@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -255,19 +256,19 @@ def test_steering_gains_consistency_and_costs_the_link():
     assert compute.steering_effects(Quality({"authentic": PERSONS, "as drawn": MIXED}, table)) == ()
 
 
-def test_memorisation_is_not_measured_without_unseen_images(tmp_path, authentic):
-    p = parameters(authentic=str(tmp_path), verifier=str(VERIFIER_PATH))
-    assert compute.unseen_faces(p, CLASSES) is None
-    assert compute.find_memorised(p, authentic, PERSONS, verifier=None, accelerator=None) is None
+def test_memorisation_is_not_measured_without_unseen_images(authentic):
+    study = SimpleNamespace(training=authentic, held_out=None)
+    assert compute.find_memorised(parameters(), study, PERSONS, verifier=None, accelerator=None) is None
     assert show.memorised(None, 12).startswith("Not measured: it needs images of the same identities")
 
 
 def test_a_set_of_training_images_is_memorised(accelerator):
     """Each training image scores 1 to its copy; an unseen one of the same person scores less."""
     whole, verifier = shipped_faces("balanced"), open_model(VERIFIER_PATH)
-    training = whole.subset(first_images(whole, CLASSES, handover.IMAGES_HELD_OUT))
+    training, unseen = whole.subset(first_images(whole, CLASSES, 8)), shipped_faces("held-out")
+    study = SimpleNamespace(training=training, held_out=unseen.subset(first_images(unseen, CLASSES, 5)))
     copies = replace(PERSONS, embeddings=embed_faces(verifier, training, accelerator))
-    found = compute.find_memorised(parameters(), training, copies, verifier=verifier, accelerator=accelerator)
+    found = compute.find_memorised(parameters(), study, copies, verifier=verifier, accelerator=accelerator)
     assert found.auc == 1 and len(found.member_best) == len(found.held_out_best) == 5 * CLASSES
     assert show.memorised(found, 1500) == (
         "Training images against held-out ones: AUC **1.000** [1.000, 1.000] over 15 and 15 images and 1,500 synthetic "

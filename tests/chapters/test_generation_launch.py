@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from sface_lib.chapters.generation.launch import (
-    chosen_faces,
     launch_generator,
     make_recipe,
     make_start,
@@ -20,6 +19,7 @@ from sface_lib.chapters.generation.launch import (
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.study import open_study
 from sface_lib.cli import main
 from sface_lib.data import open_faces, write_selection
 from sface_lib.engine import read_log
@@ -83,29 +83,6 @@ def test_two_processes_draw_the_set_of_one(tmp_path):
     assert list(one.names) == list(two.names) and len(one) == 20
     # Processes have one thread each, so sums may take another order.
     assert (one.load().int() - two.load().int()).abs().max() <= 2
-
-
-def test_a_selection_chooses_the_images_that_train(tmp_path):
-    selection = tmp_path / "selection.csv"
-    selection.write_text("position\n0\n1\n25\n")
-    faces = chosen_faces(build_parameters("smoke"), selection)
-    assert len(faces) == 3 and faces.labels.tolist() == [0, 0, 1]
-    assert len(chosen_faces(build_parameters("smoke"))) == 144  # 12 identities x 12 images.
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("position\n4000\n", "names images outside 0 to 3999; it belongs to another set"),
-        ("position\n", "names images outside"),
-        ("place\n1\n", "is no selection"),
-        ("position\nfirst\n", "is no selection"),
-    ],
-)
-def test_a_selection_of_something_else_is_refused(tmp_path, text, sentence):
-    (tmp_path / "selection.csv").write_text(text)
-    with pytest.raises(InputError, match=sentence):
-        chosen_faces(build_parameters("smoke"), tmp_path / "selection.csv")
 
 
 def test_parameters_become_the_recipe_by_their_names():
@@ -196,7 +173,7 @@ def test_a_report_trains_its_generator_in_several_processes(tmp_path, monkeypatc
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     changes = {"total_kimg": "0.032", "generator_batch": "8", "snapshot_kimg": "0.016", "processes": "2"}
     p = build_parameters("smoke", changes)
-    faces = chosen_faces(p)
+    faces = open_study(p).select()
     selection = write_selection(tmp_path / "selection.csv", faces.subset(np.flatnonzero(faces.labels < 3)))
     found = launch_generator(p, tmp_path / "work", selection)
     assert found.kimg == 0.032 and found.generator.spec.n_classes == 3

@@ -1,5 +1,7 @@
 """Which models a report trains, on which images, and what it keeps of their training."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -153,11 +155,11 @@ def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, mon
     assert kept.image_px == {"authentic": 32, "synthetic": 32}
 
 
-def test_validation_judges_on_the_first_benchmark_only_without_identities_kept_aside(monkeypatch):
-    monkeypatch.setattr(compute.handover, "evaluation_faces", lambda _: ("faces", {"first": "pairs", "second": "more"}))
+def test_validation_judges_on_the_first_benchmark_only_without_identities_kept_aside():
+    study = SimpleNamespace(evaluated=("faces", {"first": "pairs", "second": "more"}))
 
     def judged_on(**changes):
-        return compute.validation_pairs(Folder(None, parameters(**changes)))
+        return compute.validation_pairs(parameters(**changes), study)
 
     assert judged_on(validation_interval_steps=1) == ("faces", "pairs")
     assert judged_on() is None and judged_on(validation_interval_steps=1, validation_identities=2) is None

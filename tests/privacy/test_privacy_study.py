@@ -8,7 +8,7 @@ import pytest
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.privacy.judges import NONE, open_judges
+from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
@@ -145,11 +145,16 @@ def test_the_link_of_a_part_is_that_of_the_part(linked):
     assert set(link_of_part(linked, np.arange(0)).values()) == {None}
 
 
+def test_judges_stand_in_the_order_given_with_pixels_last_and_each_once():
+    accelerator = make_accelerator()
+    assert [judge.name for judge in open_judges({"a": VERIFIER_PATH}, accelerator)] == ["a", PIXELS]
+    with pytest.raises(InputError, match=r"the second verifier \(.*\) is the same model as the verifier"):
+        open_judges({"verifier": VERIFIER_PATH, "second verifier": VERIFIER_PATH}, accelerator)
+
+
 def test_planted_copies_of_rendered_faces_are_found():
     """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
-    verifier = open_judges(VERIFIER_PATH, NONE, make_accelerator())[0]
-    with pytest.raises(InputError, match="second_verifier is the verifier"):
-        open_judges(VERIFIER_PATH, str(VERIFIER_PATH), make_accelerator())
+    verifier = open_judge("verifier", VERIFIER_PATH, make_accelerator())
     control, training = shipped_faces("control"), shipped_faces("balanced")
     training = training.subset(first_images(training, 100, 3))
     stand_in = shipped_faces("global")

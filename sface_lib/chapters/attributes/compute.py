@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from accelerate import Accelerator
 
-from sface_lib.attributes import Annotations, AttributeClassifier, study
+from sface_lib.attributes import Annotations, AttributeClassifier
+from sface_lib.attributes import study as analysis
 from sface_lib.attributes.divergence import by_pseudo_count
 from sface_lib.attributes.drift import RankCorrelation, correlate
 from sface_lib.attributes.study import AnnotatedSet, Direction
 from sface_lib.attributes.support import support_table, transfer_table
-from sface_lib.chapters import handover
 from sface_lib.chapters.attributes import sets as gathering
 from sface_lib.chapters.attributes import tables
+from sface_lib.chapters.attributes.parameters import AttributesParameters
 from sface_lib.chapters.attributes.results import (
     AttributeFindings,
     AttributesResults,
@@ -25,9 +26,11 @@ from sface_lib.chapters.attributes.results import (
     SetFacts,
 )
 from sface_lib.chapters.attributes.sets import AttributeSet
+from sface_lib.chapters.study import Study
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
-from sface_lib.recognition import open_model
+from sface_lib.recognition import RecognitionModel, open_model
+from sface_lib.run.parameters import parse_paths
 
 COLUMNS = {
     "KL(p || q)": "sum_over_variables",
@@ -98,27 +101,30 @@ class Comparison:
         return self.sets[self.first].names
 
 
-def compare(stage: Any, classifier: AttributeClassifier | None, accelerator: Accelerator) -> Comparison | None:
+def compare(
+    stage: Any, study: Study, classifier: AttributeClassifier | None, accelerator: Accelerator
+) -> Comparison | None:
     """Annotate and compare all sets of a stage; None without a classifier."""
     if classifier is None:
         return None
     p = stage.parameters
-    given = open_sets(stage, accelerator)
+    given = open_sets(stage, study, accelerator)
     told = {each.name: gathering.annotate(each, classifier, accelerator, p.seed) for each in given}
+    annotations = {name: found for name, (_, found) in told.items()}
     reliable = classifier.reliable(p.attribute_reliability)
     sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
     first, second = compared_pair(list(sets.values()))
-    whole = study.prevalences(
+    whole = analysis.prevalences(
         [whole for whole, _ in told.values()], classifier.reliability, p.bootstrap_resamples, p.seed
     )
     whose = {each.name: each for each in given}
     positions, poorer = gathering.degraded(whose[first], whose[second], classifier, accelerator, p.seed)
     poorer = {name: labels[:, reliable] for name, labels in poorer.items()}
-    by_attribute = study.compare_all(list(sets.values()), False, p.shuffles, p.seed)
-    together = study.compare_all(list(sets.values()), True, p.shuffles, p.seed)
-    drift = study.divergence_table(by_attribute[first, second])
-    totals = study.directed_totals(list(sets), together)
-    carried, correct = gathering.evaluated_attributes(stage, classifier, accelerator, p.seed)
+    by_attribute = analysis.compare_all(list(sets.values()), False, p.shuffles, p.seed)
+    together = analysis.compare_all(list(sets.values()), True, p.shuffles, p.seed)
+    drift = analysis.divergence_table(by_attribute[first, second])
+    totals = analysis.directed_totals(list(sets), together)
+    carried, correct = gathering.evaluated_attributes(stage, study, classifier, accelerator, p.seed)
     gaps = tables.lost_accuracy(correct, tuple(side[:, reliable] for side in carried), sets[first].names, drift)
     return Comparison(
         first=first,
@@ -132,12 +138,12 @@ def compare(stage: Any, classifier: AttributeClassifier | None, accelerator: Acc
         drift=drift,
         directed=totals.merge(tables.joint_table(sets, p.bootstrap_resamples, p.seed), on=["p", "q"]),
         directions={
-            pair: study.direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
+            pair: analysis.direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
             for pair, found in together.items()
         },
-        phi=study.phi_difference(sets[first], sets[second]),
+        phi=analysis.phi_difference(sets[first], sets[second]),
         conditional=tables.conditional_shares(sets[first], sets[second]),
-        support=_support(stage, given, sets, classifier, {n: found for n, (_, found) in told.items()}, accelerator),
+        support=_support(p, open_model(study.verifier), given, sets, classifier, annotations, accelerator),
         transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
         smoothing=by_pseudo_count(sets[first].tally(True), sets[second].tally(True)),
         gaps=gaps,
@@ -145,16 +151,16 @@ def compare(stage: Any, classifier: AttributeClassifier | None, accelerator: Acc
     )
 
 
-def open_sets(stage: Any, accelerator: Accelerator) -> list[AttributeSet]:
+def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[AttributeSet]:
     """The sets to compare; the unlabelled one, whose images mix two classes, is drawn now."""
     p = stage.parameters
     generator = load_generator(stage.input("weights/generator.safetensors"))
-    labelled, mixed = handover.synthetic_faces(stage), None
+    (labelled,), mixed = study.synthetic, None
     if generator.spec.n_classes > 1:
         out = stage.output(gathering.UNLABELLED)
         generator.to(accelerator.device)
-        mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(labelled) // 2, p.seed, p.psi))
-    return gathering.attribute_sets(stage, labelled, mixed)
+        mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(labelled.faces) // 2, p.seed, p.psi))
+    return gathering.attribute_sets(study, mixed, parse_paths(p.attribute_sets))
 
 
 def compared_pair(sets: Sequence[AnnotatedSet]) -> tuple[str, str]:
@@ -170,7 +176,8 @@ def separable_counts(comparison: Comparison) -> dict[str, int]:
 
 
 def _support(
-    stage: Any,
+    p: AttributesParameters,
+    verifier: RecognitionModel,
     given: Sequence[AttributeSet],
     sets: Mapping[str, AnnotatedSet],
     classifier: AttributeClassifier,
@@ -178,7 +185,6 @@ def _support(
     accelerator: Accelerator,
 ) -> pd.DataFrame:
     """Support of every set within every other, by attribute profile and by the verifier's embedding (column `by`)."""
-    p, verifier = stage.parameters, open_model(handover.verifier_path(stage))
     by = {
         "attribute profile": {name: (each.probability, each.units) for name, each in sets.items()},
         "face embedding": {

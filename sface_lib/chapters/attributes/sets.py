@@ -1,6 +1,8 @@
 """The sets that notebook 06 compares: its classifier, their persons and truth, and what is annotated of them."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from accelerate import Accelerator
 
 from sface_lib.attributes import (
     ATTRIBUTES,
+    SHIPPED_PATH,
     Annotations,
     AttributeClassifier,
     annotate_faces,
@@ -18,13 +21,11 @@ from sface_lib.attributes import (
 from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.chapters.attributes.results import ClassifierFacts
-from sface_lib.chapters.handover import CORRECT, PAIRS, SELECTION, evaluation_faces, training_faces
-from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
+from sface_lib.chapters.handover import CORRECT
+from sface_lib.chapters.study import Study
 from sface_lib.data import FaceSet, open_faces
-from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
 from sface_lib.recognition import RecognitionModel, embed_faces
-from sface_lib.run.parameters import parse_paths
 
 UNLABELLED = "data/unlabelled.zip"
 DEGRADED = 1000  # Images that are degraded.
@@ -54,12 +55,10 @@ class AttributeSet:
     truth: np.ndarray | None = None
 
 
-def attribute_classifier(stage: Any) -> AttributeClassifier | None:
-    """The classifier given; the shipped one for the embedded set; None where notebook 06 does not run."""
-    given = stage.parameters.attribute_classifier
-    if given == NONE or given == AUTO and stage.parameters.authentic != EMBEDDED:
-        return None
-    return open_classifier(*([] if given == AUTO else [given]))
+def attribute_classifier(study: Study) -> AttributeClassifier | None:
+    """The study's classifier; None where it has none, so that nothing is compared."""
+    path = study.attribute_classifier(SHIPPED_PATH)
+    return open_classifier(path) if path else None
 
 
 def classifier_facts(classifier: AttributeClassifier, least: float) -> ClassifierFacts:
@@ -72,26 +71,16 @@ def classifier_facts(classifier: AttributeClassifier, least: float) -> Classifie
     )
 
 
-def attribute_sets(stage: Any, synthetic: FaceSet, unlabelled: FaceSet | None) -> list[AttributeSet]:
-    """The sets that notebook 06 compares: authentic, a second authentic one, synthetic, unlabelled, and those given.
+def attribute_sets(study: Study, unlabelled: FaceSet | None, given: Sequence[Path]) -> list[AttributeSet]:
+    """The sets that notebook 06 compares: those in the authentic role, synthetic, unlabelled, and those given.
 
     The synthetic class k counts as the training identity k; no other two sets share a person.
     """
-    training, p = training_faces(stage), stage.parameters
-    sets = []
-    if p.authentic == EMBEDDED:
-        selection = pd.read_csv(stage.input(SELECTION))["position"].to_numpy()
-        sets.append(_labelled("balanced", "authentic", training, 0, shipped_truth("balanced").iloc[selection]))
-        identities = len(training.identities)
-        other = shipped_faces("global")
-        chosen = first_images(other, identities, len(other))
-        sets.append(_labelled("global", "authentic", other.subset(chosen), 1, shipped_truth("global").iloc[chosen]))
-    else:
-        sets.append(_labelled("authentic", "authentic", training, 0))
-    sets.append(_labelled("synthetic", "synthetic", synthetic, 0))
+    sets = [_labelled(own.name, "authentic", own.faces, i, own.truth) for i, own in enumerate(study.authentic_sets)]
+    sets += [_labelled(own.name, "synthetic", own.faces, 0) for own in study.synthetic]
     if unlabelled is not None:
         sets.append(_labelled("unlabelled", "synthetic", unlabelled, 2))
-    for i, path in enumerate(parse_paths(p.attribute_sets), start=3):
+    for i, path in enumerate(given, start=3):
         sets.append(_labelled(f"{path.stem} ({i - 2})", "given", open_faces(path), i))
     return sets
 
@@ -148,17 +137,16 @@ def sample_embeddings(
 
 
 def evaluated_attributes(
-    stage: Any, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+    stage: Any, study: Study, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
     """Attributes of both images of every evaluated pair, int8 `[P, A]` each, and the table of `write_correct`.
 
     The ground truth where it is known, else what the classifier says.
     """
-    faces, pairs = evaluation_faces(stage)
-    if stage.parameters.authentic == EMBEDDED:
-        used = np.unique(pd.read_csv(stage.input(PAIRS))[["left", "right"]].to_numpy())
-        values = shipped_truth("benchmark").iloc[used][list(classifier.names)].to_numpy(np.int8)
-    else:
+    (faces, pairs), truth = study.evaluated, study.evaluated_truth
+    if truth is None:
         values = annotate_faces(classifier, faces, accelerator, seed).label
+    else:
+        values = truth[list(classifier.names)].to_numpy(np.int8)
     sides = (np.concatenate([getattr(found, side) for found in pairs.values()]) for side in ("left", "right"))
     return tuple(values[side] for side in sides), pd.read_csv(stage.input(CORRECT))

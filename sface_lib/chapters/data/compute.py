@@ -10,11 +10,9 @@ import pandas as pd
 from sface_lib.chapters import handover
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.shared import EMBEDDED
-from sface_lib.data import FaceSet, Manifest, Protocol, open_faces, parse_folds, select_images
+from sface_lib.chapters.study import Study
+from sface_lib.data import FaceSet, Manifest, Protocol, parse_folds, select_images
 from sface_lib.errors import ParameterError
-from sface_lib.files import write_text
-from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.recognition import ProtocolPairs, resolve_pairs
 
 
@@ -76,12 +74,10 @@ class Selection:
         return np.bincount(self.faces.labels)
 
 
-def open_authentic(p: DataParameters) -> tuple[FaceSet, Manifest]:
-    """The authentic set, every image of it decoded once; raises `InputError` where it has fewer than two identities."""
-    rendered = p.authentic == EMBEDDED
-    faces = shipped_faces("balanced") if rendered else open_faces(p.authentic, on_bad_image=p.on_bad_image)
-    faces.require_classes("a report")
-    return faces, faces.inspect()
+def inspect(study: Study) -> Manifest:
+    """Decode every authentic image once; raises `InputError` where there are fewer than two identities."""
+    study.faces.require_classes("a report")
+    return study.faces.inspect()
 
 
 def evaluated_pairs(faces: FaceSet, protocols: Mapping[str, Protocol], asked_folds: str) -> Evaluated:
@@ -99,16 +95,14 @@ def evaluated_pairs(faces: FaceSet, protocols: Mapping[str, Protocol], asked_fol
     )
 
 
-def select_training(p: DataParameters, faces: FaceSet, evaluated: Evaluated) -> Selection:
+def select_training(p: DataParameters, study: Study, evaluated: Evaluated) -> Selection:
     """The images of identities with enough of them that occur in no evaluated pair, by name or by an equal image."""
+    faces, candidates = study.faces, study.candidates
     excluded = {label for label, name in enumerate(faces.identities) if name in evaluated.identities}
-    good = np.flatnonzero(faces.good)
-    if p.authentic == EMBEDDED:
-        good = first_images(faces, p.embedded_identities, p.embedded_images)
-    elif evaluated.faces.path != faces.path:
+    if evaluated.faces.path != faces.path:
         seen = {evaluated.faces.digest(position) for position in evaluated.images}
-        excluded |= {int(faces.labels[position]) for position in good if faces.digest(position) in seen}
-    kept = good[select_images(faces.labels[good], p.min_images, exclude=excluded, seed=p.seed)]
+        excluded |= {int(faces.labels[position]) for position in candidates if faces.digest(position) in seen}
+    kept = candidates[select_images(faces.labels[candidates], p.min_images, exclude=excluded, seed=p.seed)]
     return Selection(faces.subset(kept), kept, frozenset(excluded))
 
 
@@ -124,8 +118,7 @@ def check_batches(p: DataParameters, images_per_identity: np.ndarray) -> None:
 def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:
     """Leave the selection and the pairs for later notebooks."""
     handover.write_pairs(stage, evaluated.pairs)
-    table = pd.DataFrame({"position": selection.positions, "label": selection.faces.labels})
-    write_text(stage.output(handover.SELECTION), table.to_csv(index=False))
+    handover.write_selection(stage, selection.positions, selection.faces.labels)
 
 
 def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.ndarray]:
@@ -138,11 +131,8 @@ def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.nda
     return rows
 
 
-def drawn_truth(p: DataParameters) -> pd.DataFrame | None:
-    """What was drawn for every rendered image, with the angle of its key light; None for any other set."""
-    if p.authentic != EMBEDDED:
-        return None
-    truth = shipped_truth("balanced")
+def with_light(truth: pd.DataFrame) -> pd.DataFrame:
+    """What was drawn for every rendered image, with the angle of its key light (`light_degrees`)."""
     return truth.assign(light_degrees=np.degrees(np.arctan2(truth["light1_x"], truth["light1_z"])))
 
 
@@ -153,10 +143,10 @@ def attribute_shares(truth: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: (attributes == code).mean() for name, code in codes.items()})
 
 
-def results(p: DataParameters, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> DataResults:
+def results(study: Study, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> DataResults:
     """What later chapters find."""
     return DataResults(
-        rendered=p.authentic == EMBEDDED,
+        rendered=study.rendered,
         set_images=manifest.n_images,
         set_identities=manifest.n_identities,
         undecodable_images=len(manifest.bad),

@@ -80,10 +80,11 @@ def _sheet(rows: list[np.ndarray]) -> np.ndarray:
 
 def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Histograms of what was drawn for every image, and their summary."""
+    drawn = compute.with_light(truth)
     figure, axes = plots.new_figure(columns=4, rows=2, width=2.7, height=2.2)
     for ax, (column, label) in zip(axes.flat, NUISANCE.items(), strict=True):
-        plots.plot_histogram(ax, truth[column], label, "images")
-    return figure, truth[list(NUISANCE)].describe().rename_axis("").reset_index()
+        plots.plot_histogram(ax, drawn[column], label, "images")
+    return figure, drawn[list(NUISANCE)].describe().rename_axis("").reset_index()
 
 
 def attributes(truth: pd.DataFrame) -> tuple[tuple[Figure, pd.DataFrame], str]:

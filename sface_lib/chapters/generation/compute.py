@@ -16,11 +16,12 @@ from sface_lib.chapters.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GenerationResults
-from sface_lib.chapters.shared import EMBEDDED
-from sface_lib.data import FaceBatches, FaceSet, open_faces
+from sface_lib.chapters.study import Study, weights_file
+from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
 from sface_lib.engine import read_log
 from sface_lib.files import sha256_of_file
 from sface_lib.generator import (
+    SHIPPED_PATH,
     Generator,
     GeneratorTrainer,
     Order,
@@ -35,7 +36,6 @@ from sface_lib.generator import (
 )
 from sface_lib.generator.assessment import Sample
 from sface_lib.generator.quality import Memorisation
-from sface_lib.population import first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_sets
 from sface_lib.recognition import RecognitionModel, embed_faces, open_model
@@ -185,12 +185,13 @@ def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
     else:
         trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, work, start)
         generator = trainer.train(grid_writer(work, data.n_classes))
+    from_shipped = weights_file(p.generator_weights, SHIPPED_PATH) == SHIPPED_PATH
     save_generator(stage.output(WEIGHTS), generator.to(accelerator.device))
     return Training(
         generator=generator,
         kimg_before=start.kimg if start else 0.0,
         log=tuple(read_log(work / "log.jsonl")),
-        history=tuple(shipped_log()) if p.generator_weights == EMBEDDED else (),
+        history=tuple(shipped_log()) if from_shipped else (),
         folder=work,
     )
 
@@ -246,17 +247,9 @@ def measured_per_class(p: GenerationParameters) -> int:
     return min(MOST_MEASURED, p.images_per_class)
 
 
-def unseen_faces(p: GenerationParameters, identities: int) -> FaceSet | None:
-    """Images of the first identities that trained nothing, as many of each; None where there are none."""
-    if p.authentic != EMBEDDED:
-        return None
-    held_out = shipped_faces("held-out")
-    return held_out.subset(first_images(held_out, identities, handover.IMAGES_HELD_OUT))
-
-
 def find_memorised(
     p: GenerationParameters,
-    authentic: FaceSet,
+    study: Study,
     synthetic: Sample,
     *,
     verifier: RecognitionModel,
@@ -266,11 +259,11 @@ def find_memorised(
 
     None where there are no unseen images.
     """
-    identities = len(authentic.identities)
-    unseen = unseen_faces(p, identities)
+    training, unseen = study.training, study.held_out
     if unseen is None:
         return None
-    seen = authentic.subset(first_images(authentic, identities, handover.IMAGES_HELD_OUT))
+    as_many = int(np.bincount(unseen.labels).max())
+    seen = training.subset(first_of_class(training.labels, as_many))
     members, others = (embed_faces(verifier, faces, accelerator) for faces in (seen, unseen))
     both = (members, seen.labels, others, unseen.labels)
     return memorisation(synthetic.embeddings, *both, p.bootstrap_resamples, p.seed)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from sface_lib.chapters.generation.parameters import GenerationParameters, GeneratorTrainingParameters
-from sface_lib.chapters.shared import EMBEDDED, NONE
-from sface_lib.data import FaceBatches, FaceSet, open_faces, read_selection
+from sface_lib.chapters.study import open_study, weights_file
+from sface_lib.data import FaceBatches
 from sface_lib.engine import launch, make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import atomic_path, sha256_of_file
@@ -17,7 +17,6 @@ from sface_lib.generator.recipe import GeneratorRecipe
 from sface_lib.generator.sampling import draw
 from sface_lib.generator.training import GeneratorTrainer
 from sface_lib.generator.weights import SHIPPED_PATH, TrainedPair, load_generator, load_pair, save_pair
-from sface_lib.population import first_images, shipped_faces
 from sface_lib.run.parameters import as_settings
 
 GRID_CLASSES = 12
@@ -51,10 +50,10 @@ def make_start(p: AnyParameters, n_classes: int) -> tuple[GeneratorSpec, Trained
     WeightsError
         The weights draw another size, have another number of classes than the set has identities, or cannot be read.
     """
-    if p.generator_weights == NONE:
+    path = weights_file(p.generator_weights, SHIPPED_PATH)
+    if path is None:
         widths = {"channel_base": p.generator_channel_base, "channel_max": p.generator_channel_max}
         return GeneratorSpec(n_classes, p.generator_resolution_px, **widths, noise=p.noise_injection), None
-    path = SHIPPED_PATH if p.generator_weights == EMBEDDED else Path(p.generator_weights)
     start = open_pair(path, to_train=p.total_kimg > 0)
     spec = start.generator.spec
     if spec.resolution_px != p.generator_resolution_px:
@@ -63,7 +62,7 @@ def make_start(p: AnyParameters, n_classes: int) -> tuple[GeneratorSpec, Trained
             f"set generator_resolution_px={spec.resolution_px}, or generator_weights=none to train from the beginning"
         )
     # Class k stands for identity k: of the shipped generator the first identities are always the first classes.
-    if spec.n_classes < n_classes or spec.n_classes > n_classes and p.generator_weights != EMBEDDED:
+    if spec.n_classes < n_classes or spec.n_classes > n_classes and path != SHIPPED_PATH:
         raise WeightsError(
             f"{path.name} has {spec.n_classes} classes and the set {n_classes} identities, and class k must be the "
             "k-th; give weights trained on these (sface generator train --selection), or generator_weights=none"
@@ -91,17 +90,6 @@ def open_pair(path: Path, to_train: bool) -> TrainedPair:
     return TrainedPair(generator, discriminator, kimg=0.0, ada_p=0.0, fingerprint=sha256_of_file(path))
 
 
-def chosen_faces(p: GeneratorTrainingParameters, selection: str | Path | None = None) -> FaceSet:
-    """The images that train: those at the positions of a selection (notebook 01's `data/selection.csv`), or all."""
-    embedded = p.authentic == EMBEDDED
-    faces = shipped_faces("balanced") if embedded else open_faces(p.authentic, on_bad_image=p.on_bad_image)
-    if selection:
-        return faces.subset(read_selection(selection, len(faces)))
-    if embedded:
-        return faces.subset(first_images(faces, p.embedded_identities, p.embedded_images))
-    return faces.subset(np.flatnonzero(faces.good)) if p.on_bad_image == "skip" else faces
-
-
 def train_generator(p: GeneratorTrainingParameters, out: str | Path, selection: str | Path | None = None) -> Path:
     """Train in a folder, on as many processes as were launched; give `out/generator.safetensors`.
 
@@ -113,7 +101,7 @@ def train_generator(p: GeneratorTrainingParameters, out: str | Path, selection: 
     out = Path(out)
     target = out / WEIGHTS_FILE
     accelerator = make_accelerator(p.precision)
-    data = FaceBatches(chosen_faces(p, selection), p.generator_resolution_px)
+    data = FaceBatches(open_study(p).select(selection), p.generator_resolution_px)
     spec, start = make_start(p, data.n_classes)
     out.mkdir(parents=True, exist_ok=True)
     trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, out, start)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sface_lib.biometrics import templates
 from sface_lib.chapters import handover
@@ -13,7 +12,6 @@ from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import RemedyFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.errors import InputError
-from sface_lib.files import write_text
 from sface_lib.privacy import Filtered, filter_synthetic, study
 
 
@@ -108,5 +106,4 @@ def _remedy(filtered: Filtered, sets: AuditedSets, views: Sequence[View]) -> Rem
 def hand_over(stage: Any, remedies: Remedies) -> None:
     """Leave the positions that each remedy keeps, for notebook 04 to train on."""
     for remedy in remedies.found:
-        table = pd.DataFrame({"position": remedy.kept})
-        write_text(stage.output(handover.filtered_file(remedy.fmr)), table.to_csv(index=False))
+        handover.write_filtered(stage, remedy.fmr, remedy.kept)

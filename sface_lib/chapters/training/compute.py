@@ -10,6 +10,7 @@ import numpy as np
 
 from sface_lib.chapters import handover
 from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.launch import make_recipe, train_anywhere
 from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.chapters.training.plan import COMPARED, PlannedModel, plan_models
@@ -69,9 +70,10 @@ class Training:
         return tuple((row["step"], row["accuracy"]) for row in self.log if "accuracy" in row)
 
 
-def open_plan(stage: Any) -> Plan:
+def open_plan(stage: Any, study: Study) -> Plan:
     """The plan of a stage, from the sets that earlier notebooks left."""
-    sets = {"authentic": handover.training_faces(stage), "synthetic": handover.synthetic_faces(stage)}
+    (synthetic,) = study.synthetic
+    sets = {"authentic": study.training, "synthetic": synthetic.faces}
     filtered = handover.filtered_sets(stage) if stage.parameters.train_filtered else {}
     return make_plan(stage.parameters, sets, filtered)
 
@@ -93,11 +95,19 @@ def given_teacher(p: TrainingParameters) -> RecognitionModel | None:
     return None if p.teacher == BASELINE else open_model(p.teacher)
 
 
-def train_all(stage: Any, plan: Plan, given: RecognitionModel | None) -> dict[str, Training]:
-    """Train every model and write its weights, and those of the untrained network; give the trainings by file."""
+def train_all(
+    stage: Any,
+    plan: Plan,
+    given: RecognitionModel | None,
+    judged_on: tuple[FaceSet, ProtocolPairs] | None = None,
+) -> dict[str, Training]:
+    """Train every model and write its weights, and those of the untrained network; give the trainings by file.
+
+    See `train_recognition` for `judged_on`.
+    """
     p = stage.parameters
     untrained_model(make_recipe(p, p.seed)).save(stage.output("weights/untrained.safetensors"))
-    judged_on, baselines, done = validation_pairs(stage), {}, {}
+    baselines, done = {}, {}
     for model in plan.models:
         started, teaches = time.perf_counter(), given or baselines.get(model.seed)
         work, faces = stage.scratch(model.file), plan.sets[model.images].subset(model.positions)
@@ -110,12 +120,11 @@ def train_all(stage: Any, plan: Plan, given: RecognitionModel | None) -> dict[st
     return done
 
 
-def validation_pairs(stage: Any) -> tuple[FaceSet, ProtocolPairs] | None:
+def validation_pairs(p: TrainingParameters, study: Study) -> tuple[FaceSet, ProtocolPairs] | None:
     """Images and pairs of the first benchmark, where validation judges on them."""
-    p = stage.parameters
     if not p.validation_interval_steps or p.validation_identities:
         return None
-    faces, benchmarks = handover.evaluation_faces(stage)
+    faces, benchmarks = study.evaluated
     return faces, next(iter(benchmarks.values()))
 
 

@@ -1,0 +1,343 @@
+"""What a report is about: every input, resolved once.
+
+The embedded population is one study, the user's paths are another; what comes after it does not ask which. A chapter
+asks of its study what its own parameters name.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.chapters.handover import PAIRS, SELECTION, SYNTHETIC
+from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
+from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
+from sface_lib.errors import InputError
+from sface_lib.population import (
+    BENCHMARKS,
+    VERIFIER_PATH,
+    first_images,
+    shipped_faces,
+    shipped_protocol,
+    shipped_truth,
+)
+from sface_lib.recognition import ProtocolPairs
+
+IMAGES_CONTROL, IMAGES_HELD_OUT = 10, 5  # Of each person.
+PUBLIC_JUDGE = "dlib"
+
+
+@dataclass(frozen=True, eq=False)
+class AuthenticSet:
+    """A set in the authentic role: its name, its images, and of rendered ones the ground truth, a row an image."""
+
+    name: str
+    faces: FaceSet
+    truth: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSet:
+    """A set of synthetic faces.
+
+    Attributes
+    ----------
+    origin
+        Where it comes from: the path of a set that was given, or None for that of this run's generator.
+    labels
+        What class k is: "authentic", the training identity k; "own", an identity of the set's own; "none".
+    """
+
+    name: str
+    faces: FaceSet
+    origin: Path | None
+    labels: Literal["authentic", "own", "none"]
+
+
+class Study(ABC):
+    """The inputs of a report.
+
+    Parameters
+    ----------
+    parameters
+        A chapter's; only what they name can be asked for.
+    run_file
+        Gives the path of a file that an earlier chapter left, such as `Stage.input`; None outside a run.
+    """
+
+    rendered: bool  # No person exists in the authentic set.
+
+    def __init__(self, parameters: Any, run_file: Callable[[str], Path] | None = None):
+        self._p = parameters
+        self._run_file = run_file
+
+    @property
+    @abstractmethod
+    def faces(self) -> FaceSet:
+        """The whole authentic set."""
+
+    @property
+    @abstractmethod
+    def truth(self) -> pd.DataFrame | None:
+        """What was drawn for each image of it; None where that is not known."""
+
+    @property
+    @abstractmethod
+    def candidates(self) -> np.ndarray:
+        """Positions, int64, of the images of it that may train."""
+
+    def select(self, selection: str | Path | None = None) -> FaceSet:
+        """The images that train, labelled 0 to K - 1: those of a selection, as notebook 01 writes it, or all that may.
+
+        Raises
+        ------
+        InputError
+            The selection cannot be read, or is of another set.
+        """
+        return self.faces.subset(read_selection(selection, len(self.faces)) if selection else self.candidates)
+
+    @cached_property
+    def training(self) -> FaceSet:
+        """The images that train in this run."""
+        return self.select(self._run_file(SELECTION))
+
+    @cached_property
+    def training_truth(self) -> pd.DataFrame | None:
+        """What was drawn for each of them; None where that is not known."""
+        if self.truth is None:
+            return None
+        return self.truth.iloc[read_selection(self._run_file(SELECTION), len(self.faces))]
+
+    @property
+    def traits(self) -> pd.DataFrame | None:
+        """Gender and ancestry of each training identity, by its label; None where they are not known."""
+        if self.training_truth is None:
+            return None
+        return _traits(self.training_truth.groupby(self.training.labels).first())
+
+    @property
+    @abstractmethod
+    def control(self) -> FaceSet | None:
+        """Labelled images of persons who trained nothing; None where there are none."""
+
+    @property
+    @abstractmethod
+    def held_out(self) -> FaceSet | None:
+        """Images of the training persons that trained nothing, labelled as `training`; None where there are none."""
+
+    @property
+    def authentic_sets(self) -> tuple[AuthenticSet, ...]:
+        """The sets in the authentic role that attributes are compared in, the training images first."""
+        return (AuthenticSet("authentic", self.training, self.training_truth),)
+
+    @property
+    def synthetic(self) -> tuple[SyntheticSet, ...]:
+        """The synthetic sets."""
+        return (SyntheticSet("synthetic", open_faces(self._run_file(SYNTHETIC)), None, "authentic"),)
+
+    @property
+    @abstractmethod
+    def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
+        """Each benchmark's pairs, and the set that they name."""
+
+    @cached_property
+    def evaluated(self) -> tuple[FaceSet, dict[str, ProtocolPairs]]:
+        """The images that the evaluated pairs name, each once, and each benchmark's pairs as positions in them."""
+        used, rows = self._evaluated_positions
+        names = [field.name for field in fields(ProtocolPairs)]
+        groups = rows.groupby("benchmark", sort=False)
+        pairs = {name: ProtocolPairs(*(own[field].to_numpy() for field in names)) for name, own in groups}
+        return self.pairs[0].subset(used), pairs
+
+    @cached_property
+    def _evaluated_positions(self) -> tuple[np.ndarray, pd.DataFrame]:
+        """Positions of the evaluated images, and the rows that notebook 01 left, with places among them."""
+        rows = pd.read_csv(self._run_file(PAIRS))
+        used, places = np.unique(rows[["left", "right"]].to_numpy().T, return_inverse=True)
+        rows["left"], rows["right"] = places.reshape(2, -1)
+        return used, rows
+
+    @property
+    @abstractmethod
+    def evaluated_truth(self) -> pd.DataFrame | None:
+        """What was drawn for each evaluated image; None where that is not known."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> dict[int, str]:
+        """Group of each evaluated identity, by its label in the pairs; empty where none is known.
+
+        Raises
+        ------
+        InputError
+            The table that names them lacks its columns, or names none of the identities.
+        """
+
+    @property
+    def verifier(self) -> Path:
+        """Weights of the verifier."""
+        return weights_file(self._p.verifier, VERIFIER_PATH)
+
+    def judges(self, public: Path | None) -> dict[str, Path]:
+        """Name and weights of each model that judges the link.
+
+        Parameters
+        ----------
+        public
+            The model that judges beside the verifier where the parameters leave it open; None where none is installed.
+        """
+        second = weights_file(self._p.second_verifier, public)
+        if second is None:
+            return {"verifier": self.verifier}
+        return {"verifier": self.verifier, PUBLIC_JUDGE if second == public else "second verifier": second}
+
+    def attribute_classifier(self, shipped: Path) -> Path | None:
+        """Weights of the attribute classifier: `shipped` tells the attributes of rendered faces only; None without."""
+        return weights_file(self._p.attribute_classifier, shipped if self.rendered else None)
+
+
+class PopulationStudy(Study):
+    """The embedded population: rendered faces, in which no person exists, and all that is known of them."""
+
+    rendered = True
+
+    @cached_property
+    def faces(self) -> FaceSet:
+        return shipped_faces("balanced")
+
+    @cached_property
+    def truth(self) -> pd.DataFrame:
+        return shipped_truth("balanced")
+
+    @property
+    def candidates(self) -> np.ndarray:
+        return first_images(self.faces, self._p.embedded_identities, self._p.embedded_images)
+
+    @property
+    def control(self) -> FaceSet:
+        """As many persons of the same distribution as train."""
+        return self._first("control", IMAGES_CONTROL)
+
+    @property
+    def held_out(self) -> FaceSet:
+        return self._first("held-out", IMAGES_HELD_OUT)
+
+    def _first(self, name: str, images: int) -> FaceSet:
+        faces = shipped_faces(name)
+        return faces.subset(first_images(faces, len(self.training.identities), images))
+
+    @property
+    def authentic_sets(self) -> tuple[AuthenticSet, ...]:
+        """The training images of `balanced`, and all images of as many persons of `global`."""
+        other = shipped_faces("global")
+        chosen = first_images(other, len(self.training.identities), len(other))
+        return (
+            AuthenticSet("balanced", self.training, self.training_truth),
+            AuthenticSet("global", other.subset(chosen), shipped_truth("global").iloc[chosen]),
+        )
+
+    @cached_property
+    def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
+        return shipped_faces("benchmark"), {name: shipped_protocol(name) for name in BENCHMARKS}
+
+    @property
+    def evaluated_truth(self) -> pd.DataFrame:
+        return shipped_truth("benchmark").iloc[self._evaluated_positions[0]]
+
+    @property
+    def groups(self) -> dict[int, str]:
+        traits = _traits(shipped_truth("benchmark").groupby("identity").first())
+        return {int(label): f"{row.ancestry}, {row.gender}" for label, row in traits.iterrows()}
+
+
+class OwnStudy(Study):
+    """The user's own faces and pairs."""
+
+    rendered = False
+
+    @cached_property
+    def faces(self) -> FaceSet:
+        return open_faces(self._p.authentic, on_bad_image=self._on_bad_image)
+
+    @property
+    def truth(self) -> None:
+        return None
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """All, or those that can be decoded where others are skipped."""
+        skips = self._on_bad_image == "skip"
+        return np.flatnonzero(self.faces.good) if skips else np.arange(len(self.faces))
+
+    @property
+    def _on_bad_image(self) -> str:
+        """Only what selects the training images meets those that may be bad."""
+        return getattr(self._p, "on_bad_image", "stop")
+
+    @property
+    def control(self) -> FaceSet | None:
+        """The persons of the evaluated pairs, as notebook 01 kept them out of training."""
+        others = self.evaluated[0]
+        return None if others.labels is None else others
+
+    @property
+    def held_out(self) -> None:
+        return None
+
+    @cached_property
+    def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
+        """Of `.bin` files, of `protocol_faces`, or of the authentic set itself."""
+        given = self._p.protocol
+        if holds_bins(given):
+            return open_bins(given, self._on_bad_image)
+        faces = self._p.protocol_faces or self._p.authentic
+        return open_faces(faces, self._on_bad_image), {"the pairs given": read_protocol(given)}
+
+    @property
+    def evaluated_truth(self) -> None:
+        return None
+
+    @property
+    def groups(self) -> dict[int, str]:
+        if not self._p.groups:
+            return {}
+        named, identities = read_groups(self._p.groups), self.pairs[0].identities
+        found = {label: named[name] for label, name in enumerate(identities) if name in named}
+        if not found:
+            raise InputError(
+                f"groups = '{self._p.groups}' names none of the evaluated identities, such as {identities[:1]}"
+            )
+        return found
+
+
+def open_study(parameters: Any, run_file: Callable[[str], Path] | None = None) -> Study:
+    """The study that the parameters name; see `Study`."""
+    return (PopulationStudy if parameters.authentic == EMBEDDED else OwnStudy)(parameters, run_file)
+
+
+def weights_file(given: str, shipped: Path | None) -> Path | None:
+    """File of weights: a path; for "embedded" and "auto" the one that ships, if any does; None for "none"."""
+    if given == NONE:
+        return None
+    return shipped if given in (EMBEDDED, AUTO) else Path(given)
+
+
+def read_groups(path: str | Path) -> dict[str, str]:
+    """Group of each identity, by name; raises `InputError` where the table lacks its columns or is none."""
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError) as error:
+        raise InputError(f"groups = '{path}' cannot be read as CSV: {error}") from None
+    if not {"identity", "group"} <= set(table.columns):
+        raise InputError(f"groups = '{path}' has the columns {list(table.columns)}; give identity and group")
+    return dict(zip(table["identity"], table["group"], strict=True))
+
+
+def _traits(truth: pd.DataFrame) -> pd.DataFrame:
+    """Gender and ancestry, of a table with the ground truth of an image of each identity."""
+    return pd.DataFrame({"gender": np.where(truth["Male"] == 1, "men", "women"), "ancestry": truth["ancestry"]})
