@@ -57,12 +57,13 @@ def _report(arguments: argparse.Namespace) -> int:
     """`sface report`; papermill and its company load only when the parameters are right."""
     from sface_lib.report.plan import plan_report
 
-    plan = plan_report(arguments.profile, _overrides(arguments.set), arguments.out, arguments.start_from)
+    overrides, stays = _overrides(arguments.set), arguments.keep_embeddings
+    plan = plan_report(arguments.profile, overrides, arguments.out, arguments.start_from, stays)
     if arguments.dry_run:
         from sface_lib.chapters.dryrun import dry_run
 
         print(f"Run folder: {plan.folder}")
-        for line in dry_run(build_parameters(arguments.profile, _overrides(arguments.set))):
+        for line in dry_run(build_parameters(arguments.profile, overrides)):
             print(line)
         return 0
     from sface_lib.report.runner import run_report
@@ -335,6 +336,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
     report.add_argument(
         "--dry-run", action="store_true", help="open every path, measure a step of each training, and say what it costs"
+    )
+    report.add_argument(
+        "--keep-embeddings",
+        action="store_true",
+        help="leave the embeddings of all faces, which are biometric data, in the run folder's work/embeddings",
     )
     report.set_defaults(command=_report)
     _add_recognition(commands)

@@ -15,6 +15,7 @@ from sface_lib.attributes.classifier import PASSES, Annotations, AttributeClassi
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path, claim_folder
+from sface_lib.recognition import Embedder
 from sface_lib.recognition.embedding import batch_size
 
 BLOCK = 1024  # Images that are annotated together; what dropout draws belongs to a block.
@@ -23,13 +24,13 @@ PROBABILITY, CONFIDENCE = "_probability", "_confidence"
 
 
 def annotate_faces(
-    classifier: AttributeClassifier, faces: FaceSet, accelerator: Accelerator, seed: int = 0, passes: int = PASSES
+    classifier: AttributeClassifier, faces: FaceSet, embedder: Embedder, seed: int = 0, passes: int = PASSES
 ) -> Annotations:
     """Annotations of a set, in its order."""
-    size = classifier.embedder.spec.size_px
-    blocks = (faces.load(_positions(block, len(faces)), size_px=size) for block in range(_blocks(len(faces))))
-    found = [_annotate_block(classifier, images, accelerator, i, seed, passes) for i, images in enumerate(blocks)]
-    return _joined(classifier.names, found)
+    rows = embedder.embed(classifier.embedder, faces, fuse=False)
+    classifier.to(embedder.accelerator.device)
+    blocks = (rows[_positions(block, len(faces))] for block in range(_blocks(len(faces))))
+    return _joined(classifier.names, [classifier.annotate(own, seed, i, passes) for i, own in enumerate(blocks)])
 
 
 def annotate_images(

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-from accelerate import Accelerator
 
 from sface_lib.biometrics import (
     Interval,
@@ -17,7 +16,7 @@ from sface_lib.data import FaceSet, place_in_class
 from sface_lib.generator import quality
 from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor
-from sface_lib.recognition import RecognitionModel, embed_faces
+from sface_lib.recognition import Embedder, RecognitionModel
 
 LEAST_DIVERSITY, MOST_MEMORISATION = 0.6, 0.6
 MOST_CLASSES = 500
@@ -57,15 +56,15 @@ class Sample:
 
 
 def take_sample(
-    faces: FaceSet, per_class: int, model: RecognitionModel, regressor: NuisanceRegressor, accelerator: Accelerator
+    faces: FaceSet, per_class: int, model: RecognitionModel, regressor: NuisanceRegressor, embedder: Embedder
 ) -> Sample:
     """Measure the first `per_class` images of each class, of the first 500 classes: all their pairs are scored."""
     faces = faces.subset(first_images(faces, min(len(faces.identities), MOST_CLASSES), per_class))
     images = faces.load(size_px=model.spec.size_px).numpy()
     return Sample(
-        embed_faces(model, faces, accelerator),
+        embedder.embed(model, faces),
         faces.labels,
-        regressor.predict(faces, accelerator),
+        regressor.predict(faces, embedder.accelerator),
         quality.pixel_spread(images, faces.labels),
     )
 

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
-from sface_lib.recognition import RecognitionModel, embed_batches, embed_faces, open_model, pixel_embeddings
+from sface_lib.recognition import Embedder, RecognitionModel, embed_batches, open_model, pixel_embeddings
 from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
@@ -32,7 +31,7 @@ class Judge:
     embed_images: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-def open_judges(files: Mapping[str, Path], accelerator: Accelerator) -> list[Judge]:
+def open_judges(files: Mapping[str, Path], embedder: Embedder) -> list[Judge]:
     """The models of these names and files, in their order, and raw pixels.
 
     Raises
@@ -40,7 +39,7 @@ def open_judges(files: Mapping[str, Path], accelerator: Accelerator) -> list[Jud
     InputError
         Two of them are one model.
     """
-    judges = [open_judge(name, path, accelerator) for name, path in files.items()]
+    judges = [open_judge(name, path, embedder) for name, path in files.items()]
     first: dict[str, str] = {}
     for judge in judges:
         other = first.setdefault(judge.model.fingerprint, judge.name)
@@ -52,7 +51,7 @@ def open_judges(files: Mapping[str, Path], accelerator: Accelerator) -> list[Jud
     return [*judges, Judge(PIXELS, None, None, pixel_embeddings)]
 
 
-def open_judge(name: str, path: str | Path, accelerator: Accelerator) -> Judge:
+def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
     """A judge from weights that `open_model` reads, or from dlib's own file.
 
     It must not have taught the generator whose faces it judges.
@@ -60,9 +59,10 @@ def open_judge(name: str, path: str | Path, accelerator: Accelerator) -> Judge:
     model = open_dlib_model() if Path(path) == dlib_file() else open_model(path)
 
     def embed(faces: FaceSet) -> np.ndarray:
-        return embed_faces(model, faces, accelerator)
+        return embedder.embed(model, faces)
 
     def embed_images(images: np.ndarray) -> np.ndarray:
+        accelerator = embedder.accelerator
         return embed_batches(model, torch.from_numpy(images).split(batch_size(accelerator)), accelerator)
 
     return Judge(name, model, sha256_of_file(path), embed, embed_images)

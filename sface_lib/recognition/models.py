@@ -118,10 +118,16 @@ class RecognitionModel:
 
     def fused(self, prepared: torch.Tensor) -> torch.Tensor:
         """Unit embeddings of prepared images, fused with the mirror images as the model's protocol says."""
+        return self.single_and_fused(prepared)[1]
+
+    def single_and_fused(self, prepared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both at once: what `single` and `fused` give."""
+        raw = self.network(prepared).float()
         if self.spec.mirror == "none":
-            return self.single(prepared)
-        raw, mirrored = self.network(prepared).float(), self.network(prepared.flip(3)).float()
-        return F.normalize(torch.cat([raw, mirrored], 1) if self.spec.mirror == "concat" else raw + mirrored)
+            return F.normalize(raw), F.normalize(raw)
+        mirrored = self.network(prepared.flip(3)).float()
+        both = torch.cat([raw, mirrored], 1) if self.spec.mirror == "concat" else raw + mirrored
+        return F.normalize(raw), F.normalize(both)
 
     def for_inference(self) -> "RecognitionModel":
         """The same model for embedding alone, in the precision of the autocast that is on: see `inference`.

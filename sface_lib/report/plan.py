@@ -35,6 +35,8 @@ class ReportPlan:
         Whether names and pictures of authentic identities may stand in the report.
     start_from
         The first stage to compute even where it could be reused.
+    keep_embeddings
+        Whether embeddings of faces, which are biometric data, stay in `work/embeddings` after the run.
     """
 
     folder: Path
@@ -46,10 +48,15 @@ class ReportPlan:
     profile: str = "own"
     show_authentic_images: bool = False
     start_from: str | None = None
+    keep_embeddings: bool = False
 
 
 def plan_report(
-    profile: str, overrides: Mapping[str, str], out: str | None = None, start_from: str | None = None
+    profile: str,
+    overrides: Mapping[str, str],
+    out: str | None = None,
+    start_from: str | None = None,
+    keep_embeddings: bool = False,
 ) -> ReportPlan:
     """Check the parameters and settle folder and stages.
 
@@ -63,6 +70,8 @@ def plan_report(
         The run folder; by default `runs/<profile>-<hash of the parameters>`.
     start_from
         Number or name of the first stage to compute in any case.
+    keep_embeddings
+        See `ReportPlan`.
 
     Raises
     ------
@@ -88,6 +97,7 @@ def plan_report(
         profile=profile,
         show_authentic_images=parameters.show_authentic_images,
         start_from=find_stage(start_from, CHAPTERS) if start_from else None,
+        keep_embeddings=keep_embeddings,
     )
 
 

@@ -4,6 +4,7 @@ Whether a stage is done is decided by the record that its last cell writes, neve
 """
 
 import contextlib
+import shutil
 import signal
 import threading
 import time
@@ -23,7 +24,7 @@ from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.reuse import neighbours, read_cells, reuse, stage_key
 from sface_lib.run import Chapter
-from sface_lib.run.folder import RunFolder, what_is_read
+from sface_lib.run.folder import EMBEDDINGS, RunFolder, what_is_read
 from sface_lib.run.stage import unfinish
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -69,6 +70,8 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
         except KeyboardInterrupt:
             reason = "it was stopped from the keyboard; run the same command again to go on"
             return _stop(plan, folder, progress, position, "interrupted", reason, progress.cell_index)
+    if not plan.keep_embeddings:
+        shutil.rmtree(folder.path / EMBEDDINGS, ignore_errors=True)
     return DONE
 
 

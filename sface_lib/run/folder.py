@@ -15,6 +15,7 @@ from sface_lib.files import inside, read_json, sha256_of_file, sha256_of_json, w
 SCHEMA_VERSION = 1
 RECORD_VERSION = 3  # Of what `Stage.finish` writes.
 RECORD_PARTS = ("parameters", "results", "made_from", "outputs", "machine")
+EMBEDDINGS = "work/embeddings"  # Of faces, which are biometric data: they go with the end of the run.
 HANDED_OVER = ("data/", "weights/")  # Folders of what a stage writes for others.
 STATES = ("not run", "running", "done", "reused", "failed", "interrupted")
 

@@ -12,7 +12,7 @@ from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_path
-from sface_lib.run.folder import HANDED_OVER, read_record, sealed, what_is_read
+from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, read_record, sealed, what_is_read
 from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
 from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
 from sface_lib.run.results import Results, as_plain, from_plain, schema
@@ -171,6 +171,14 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    @property
+    def embeddings(self) -> Path:
+        """A folder for embeddings that stages share; it goes with the end of the run unless it was asked for.
+
+        In a notebook run by hand, whose run has no end, it goes with `finish`.
+        """
+        return self.run_dir / EMBEDDINGS
+
     def _inputs_digest(self) -> str:
         """Eight hex digits of the parameters, the code, and the data and weights that earlier stages wrote."""
         read = {name: facts for name, facts in self._written_before().items() if name.startswith(HANDED_OVER)}
@@ -267,6 +275,8 @@ class Stage:
             "machine": machine_facts(),
         }
         write_json(self._record(self.name), sealed(record))
+        if not in_batch():
+            shutil.rmtree(self.embeddings, ignore_errors=True)
 
     def _record(self, stage: str) -> Path:
         return self.run_dir / "results" / f"{stage}.json"

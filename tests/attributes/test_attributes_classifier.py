@@ -16,7 +16,7 @@ from sface_lib.data import FaceSet
 from sface_lib.engine import make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.recognition import InputSpec, embed_faces, open_model
+from sface_lib.recognition import Embedder, InputSpec, embed_faces, open_model
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def faces(tmp_path_factory) -> FaceSet:
 
 
 def annotated(classifier: AttributeClassifier, faces: FaceSet, **options):
-    return annotate_faces(classifier, faces, make_accelerator("float32"), **options)
+    return annotate_faces(classifier, faces, Embedder(make_accelerator("float32")), **options)
 
 
 def embedded(classifier: AttributeClassifier, faces: FaceSet) -> np.ndarray:

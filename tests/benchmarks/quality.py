@@ -20,7 +20,7 @@ from sface_lib.generator import Order, assessment, generate_set, load_generator,
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_sets
-from sface_lib.recognition import embed_faces, open_model
+from sface_lib.recognition import Embedder, embed_faces, open_model
 
 CLASSES, PER_CLASS, HELD_OUT, SEED, RESAMPLES = 200, 20, 5, 0, 1000
 
@@ -29,7 +29,8 @@ def judge(model, synthetic, accelerator) -> dict[str, float]:
     """All numbers by one model."""
     regressor, authentic = load_nuisance_regressor(), shipped_faces("balanced")
     source, sample = (
-        assessment.take_sample(faces, PER_CLASS, model, regressor, accelerator) for faces in (authentic, synthetic)
+        assessment.take_sample(faces, PER_CLASS, model, regressor, Embedder(accelerator))
+        for faces in (authentic, synthetic)
     )
     table = assessment.quality_table(source, sample, RESAMPLES, SEED)
     numbers = {}

@@ -21,7 +21,7 @@ from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import halved, sharpness
-from sface_lib.recognition import embed_faces, open_model, resolve_pairs
+from sface_lib.recognition import Embedder, embed_faces, open_model, resolve_pairs
 from sface_lib.run.parameters import check, input_paths
 
 FLOAT32 = "float32"
@@ -118,8 +118,8 @@ def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_pa
 def test_a_sets_annotations_stand_beside_its_own_truth(embedded):
     whole = compared.attribute_sets(*embedded)[1]
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
-    told, found = compared.annotate(whole, classifier, accelerator, 3)
-    own = annotate_faces(classifier, whole.faces, accelerator, 3, compared.PASSES)
+    told, found = compared.annotate(whole, classifier, Embedder(accelerator), 3)
+    own = annotate_faces(classifier, whole.faces, Embedder(accelerator), 3, compared.PASSES)
     np.testing.assert_array_equal(told.labels, own.label)
     np.testing.assert_array_equal(told.probability, own.probability)
     np.testing.assert_array_equal(found.confidence, own.confidence)
@@ -165,8 +165,8 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
     verifier, accelerator = open_model(VERIFIER_PATH), make_accelerator(FLOAT32)
     whole = embed_faces(verifier, faces, accelerator, fuse=False)
     other = tiny_classifier()  # Of another model than the verifier.
-    found = annotate_faces(other, faces, accelerator)
-    rows, units = compared.sample_embeddings(verifier, given, other, found, accelerator, 0)
+    found = annotate_faces(other, faces, Embedder(accelerator))
+    rows, units = compared.sample_embeddings(verifier, given, other, found, Embedder(accelerator), 0)
     assert len(rows) == len(units) == 4
     at = np.argmax(rows @ whole.T, 1)
     assert len(set(at.tolist())) == 4 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
@@ -174,7 +174,7 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
     # A classifier of the verifier's embeddings has them already.
     read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
     head = tiny_classifier(verifier, own=False)
-    again, _ = compared.sample_embeddings(verifier, given, head, read, accelerator, 0)
+    again, _ = compared.sample_embeddings(verifier, given, head, read, Embedder(accelerator), 0)
     np.testing.assert_array_equal(again[:, 0], at)
 
 
@@ -225,8 +225,8 @@ def test_attributes_of_evaluated_pairs_are_the_truth_of_both_images_beside_who_w
         "first": {"baseline": np.array([0.0, 1]), "CLS": np.array([0.25, 1])},
     }
     handover.write_correct(stage, correct)
-    classifier = tiny_classifier()
-    (left, right), table = compared.evaluated_attributes(stage, stage.study(), classifier, make_accelerator(FLOAT32), 0)
+    embedder = Embedder(make_accelerator(FLOAT32))
+    (left, right), table = compared.evaluated_attributes(stage, stage.study(), tiny_classifier(), embedder, 0)
     truth = shipped_truth("benchmark")[list(NAMES)].to_numpy()
     rows = given["second"] + given["first"]
     np.testing.assert_array_equal(left, truth[[row[0] for row in rows]])
@@ -244,8 +244,8 @@ def test_of_faces_without_truth_the_classifier_says_the_attributes(tmp_path):
     handover.write_pairs(stage, {"own": resolve_pairs(pairs_of(faces, rows), faces)})
     handover.write_correct(stage, {"own": {"baseline": np.ones(4), "CLS": np.zeros(4)}})
     classifier, accelerator = tiny_classifier(), make_accelerator(FLOAT32)
-    (left, right), table = compared.evaluated_attributes(stage, stage.study(), classifier, accelerator, 0)
-    told = annotate_faces(classifier, faces, accelerator).label
+    (left, right), table = compared.evaluated_attributes(stage, stage.study(), classifier, Embedder(accelerator), 0)
+    told = annotate_faces(classifier, faces, Embedder(accelerator)).label
     np.testing.assert_array_equal(left, told[[row[0] for row in rows]])
     np.testing.assert_array_equal(right, told[[row[1] for row in rows]])
     assert len(table) == 4 and len(np.unique(told, axis=0)) > 1

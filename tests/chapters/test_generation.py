@@ -28,7 +28,7 @@ from sface_lib.generator import (
 from sface_lib.generator.assessment import Sample
 from sface_lib.generator.quality import Memorisation
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.recognition import RecognitionModel, embed_faces, make_backbone, open_model
+from sface_lib.recognition import Embedder, RecognitionModel, embed_faces, make_backbone, open_model
 from sface_lib.run import Stage
 from sface_lib.run.parameters import check
 
@@ -224,7 +224,10 @@ def test_a_sheet_of_both_sets_has_an_authentic_row_above_each_synthetic_one():
 def test_the_first_images_of_each_class_are_measured_and_the_last_set_is_the_synthetic_one(authentic, accelerator):
     p = parameters(images_per_class=5)
     quality = compute.measure(
-        p, dict.fromkeys(("authentic", "as drawn", "steered"), authentic), open_model(VERIFIER_PATH), accelerator
+        p,
+        dict.fromkeys(("authentic", "as drawn", "steered"), authentic),
+        open_model(VERIFIER_PATH),
+        Embedder(accelerator),
     )
     assert [len(sample.labels) for sample in quality.samples.values()] == [5 * CLASSES] * 3
     assert quality.synthetic is quality.samples["steered"]
@@ -258,7 +261,7 @@ def test_steering_gains_consistency_and_costs_the_link():
 
 def test_memorisation_is_not_measured_without_unseen_images(authentic):
     study = SimpleNamespace(training=authentic, held_out=None)
-    assert compute.find_memorised(parameters(), study, PERSONS, verifier=None, accelerator=None) is None
+    assert compute.find_memorised(parameters(), study, PERSONS, verifier=None, embedder=None) is None
     assert show.memorised(None, 12).startswith("Not measured: it needs images of the same identities")
 
 
@@ -268,7 +271,7 @@ def test_a_set_of_training_images_is_memorised(accelerator):
     training, unseen = whole.subset(first_images(whole, CLASSES, 8)), shipped_faces("held-out")
     study = SimpleNamespace(training=training, held_out=unseen.subset(first_images(unseen, CLASSES, 5)))
     copies = replace(PERSONS, embeddings=embed_faces(verifier, training, accelerator))
-    found = compute.find_memorised(parameters(), study, copies, verifier=verifier, accelerator=accelerator)
+    found = compute.find_memorised(parameters(), study, copies, verifier=verifier, embedder=Embedder(accelerator))
     assert found.auc == 1 and len(found.member_best) == len(found.held_out_best) == 5 * CLASSES
     assert show.memorised(found, 1500) == (
         "Training images against held-out ones: AUC **1.000** [1.000, 1.000] over 15 and 15 images and 1,500 synthetic "

@@ -10,7 +10,7 @@ from sface_lib.engine import make_accelerator
 from sface_lib.generator import assessment, memorisation
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
-from sface_lib.recognition import embed_faces, open_model
+from sface_lib.recognition import Embedder, embed_faces, open_model
 
 CLASSES, IMAGES = 20, 10
 
@@ -23,11 +23,11 @@ def measured():
     def of(name, images):
         faces = shipped_faces(name)
         faces = faces.subset(first_images(faces, CLASSES, images))
-        return assessment.take_sample(faces, images, model, load_nuisance_regressor(), accelerator)
+        return assessment.take_sample(faces, images, model, load_nuisance_regressor(), Embedder(accelerator))
 
     balanced = shipped_faces("balanced")
     later = balanced.subset(np.setdiff1d(first_images(balanced, CLASSES, 20), first_images(balanced, CLASSES, IMAGES)))
-    others = assessment.take_sample(later, IMAGES, model, load_nuisance_regressor(), accelerator)
+    others = assessment.take_sample(later, IMAGES, model, load_nuisance_regressor(), Embedder(accelerator))
     held_out = shipped_faces("held-out")
     held_out = held_out.subset(first_images(held_out, CLASSES, 5))
     return of("balanced", IMAGES), others, (embed_faces(model, held_out, accelerator), held_out.labels)

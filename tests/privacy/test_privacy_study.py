@@ -21,6 +21,7 @@ from sface_lib.privacy.study import (
     three_settings,
 )
 from sface_lib.privacy.verdict import verdicts
+from sface_lib.recognition import Embedder
 
 PERSONS = 40
 
@@ -146,15 +147,15 @@ def test_the_link_of_a_part_is_that_of_the_part(linked):
 
 
 def test_judges_stand_in_the_order_given_with_pixels_last_and_each_once():
-    accelerator = make_accelerator()
-    assert [judge.name for judge in open_judges({"a": VERIFIER_PATH}, accelerator)] == ["a", PIXELS]
+    embedder = Embedder(make_accelerator())
+    assert [judge.name for judge in open_judges({"a": VERIFIER_PATH}, embedder)] == ["a", PIXELS]
     with pytest.raises(InputError, match=r"the second verifier \(.*\) is the same model as the verifier"):
-        open_judges({"verifier": VERIFIER_PATH, "second verifier": VERIFIER_PATH}, accelerator)
+        open_judges({"verifier": VERIFIER_PATH, "second verifier": VERIFIER_PATH}, embedder)
 
 
 def test_planted_copies_of_rendered_faces_are_found():
     """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
-    verifier = open_judge("verifier", VERIFIER_PATH, make_accelerator())
+    verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))
     control, training = shipped_faces("control"), shipped_faces("balanced")
     training = training.subset(first_images(training, 100, 3))
     stand_in = shipped_faces("global")

@@ -173,3 +173,25 @@ def test_a_run_folder_that_cannot_be_written_is_refused(tmp_path):
 def test_a_damaged_status_file_counts_as_none(tmp_path):
     (tmp_path / "status.json").write_text('{"stages": [')
     assert RunFolder(tmp_path).stages == {}
+
+
+KEEP = "(stage.embeddings / 'model').mkdir(parents=True)\n(stage.embeddings / 'model/0.safetensors').write_text('rows')"
+NEEDS = "assert (stage.embeddings / 'model/0.safetensors').exists()"
+
+
+def test_embeddings_are_there_for_all_stages_and_go_with_the_end_of_the_run(workshop):
+    workshop.usual_notebooks().notebook("91_first", KEEP, "stage.finish()")
+    workshop.notebook("92_second", NEEDS, "stage.finish()")
+    assert workshop.run()[0] == 0
+    assert not (workshop.folder / "runs/a/work/embeddings").exists()
+    assert workshop.run("b", keep_embeddings=True, start_from="91_first")[0] == 0  # As they were asked for.
+    assert (workshop.folder / "runs/b/work/embeddings/model/0.safetensors").exists()
+
+
+def test_a_run_that_failed_has_its_embeddings_when_it_goes_on(workshop):
+    workshop.usual_notebooks().notebook("91_first", KEEP, "stage.finish()")
+    workshop.notebook("92_second", "raise ValueError", "stage.finish()")
+    assert workshop.run()[0] == 1
+    workshop.notebook("92_second", NEEDS, "stage.finish()")
+    assert workshop.run()[0] == 0 and workshop.states() == ["reused", "done"]
+    assert not (workshop.folder / "runs/a/work/embeddings").exists()

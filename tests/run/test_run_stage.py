@@ -370,3 +370,12 @@ def test_a_picture_of_another_type_is_refused(stage):
 def test_cells_that_must_not_be_relied_on_are_grey_and_in_brackets(stage, shown):
     stage.table(pd.DataFrame({"model": ["KT", "CL"], "eer": [0.1, 0.2]}), "link", "Link.", grey=[(1, "eer")])
     assert '<td class="number">0.1</td>' in shown[0] and '<td class="number grey">(0.2)</td>' in shown[0]
+
+
+def test_embeddings_go_when_a_notebook_run_by_hand_has_finished(stage, monkeypatch):
+    """Inside a report later stages read them."""
+    for batch in ("1", None):
+        monkeypatch.setenv("SFACE_BATCH", batch) if batch else monkeypatch.delenv("SFACE_BATCH", raising=False)
+        stage.embeddings.mkdir(parents=True, exist_ok=True)
+        stage.finish()
+        assert stage.embeddings.exists() == bool(batch)

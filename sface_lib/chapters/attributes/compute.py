@@ -29,7 +29,7 @@ from sface_lib.chapters.attributes.sets import AttributeSet
 from sface_lib.chapters.study import Study
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
-from sface_lib.recognition import RecognitionModel, open_model
+from sface_lib.recognition import Embedder, RecognitionModel, open_model
 from sface_lib.run.parameters import parse_paths
 
 COLUMNS = {
@@ -101,15 +101,13 @@ class Comparison:
         return self.sets[self.first].names
 
 
-def compare(
-    stage: Any, study: Study, classifier: AttributeClassifier | None, accelerator: Accelerator
-) -> Comparison | None:
+def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, embedder: Embedder) -> Comparison | None:
     """Annotate and compare all sets of a stage; None without a classifier."""
     if classifier is None:
         return None
-    p = stage.parameters
+    p, accelerator = stage.parameters, embedder.accelerator
     given = open_sets(stage, study, accelerator)
-    told = {each.name: gathering.annotate(each, classifier, accelerator, p.seed) for each in given}
+    told = {each.name: gathering.annotate(each, classifier, embedder, p.seed) for each in given}
     annotations = {name: found for name, (_, found) in told.items()}
     reliable = classifier.reliable(p.attribute_reliability)
     sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
@@ -124,7 +122,7 @@ def compare(
     together = analysis.compare_all(list(sets.values()), True, p.shuffles, p.seed)
     drift = analysis.divergence_table(by_attribute[first, second])
     totals = analysis.directed_totals(list(sets), together)
-    carried, correct = gathering.evaluated_attributes(stage, study, classifier, accelerator, p.seed)
+    carried, correct = gathering.evaluated_attributes(stage, study, classifier, embedder, p.seed)
     gaps = tables.lost_accuracy(correct, tuple(side[:, reliable] for side in carried), sets[first].names, drift)
     return Comparison(
         first=first,
@@ -143,7 +141,7 @@ def compare(
         },
         phi=analysis.phi_difference(sets[first], sets[second]),
         conditional=tables.conditional_shares(sets[first], sets[second]),
-        support=_support(p, open_model(study.verifier), given, sets, classifier, annotations, accelerator),
+        support=_support(p, open_model(study.verifier), given, sets, classifier, annotations, embedder),
         transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
         smoothing=by_pseudo_count(sets[first].tally(True), sets[second].tally(True)),
         gaps=gaps,
@@ -182,15 +180,13 @@ def _support(
     sets: Mapping[str, AnnotatedSet],
     classifier: AttributeClassifier,
     annotations: Mapping[str, Annotations],
-    accelerator: Accelerator,
+    embedder: Embedder,
 ) -> pd.DataFrame:
     """Support of every set within every other, by attribute profile and by the verifier's embedding (column `by`)."""
     by = {
         "attribute profile": {name: (each.probability, each.units) for name, each in sets.items()},
         "face embedding": {
-            each.name: gathering.sample_embeddings(
-                verifier, each, classifier, annotations[each.name], accelerator, p.seed
-            )
+            each.name: gathering.sample_embeddings(verifier, each, classifier, annotations[each.name], embedder, p.seed)
             for each in given
         },
     }

@@ -25,7 +25,7 @@ from sface_lib.chapters.handover import CORRECT
 from sface_lib.chapters.study import Study
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
-from sface_lib.recognition import RecognitionModel, embed_faces
+from sface_lib.recognition import Embedder, RecognitionModel
 
 UNLABELLED = "data/unlabelled.zip"
 DEGRADED = 1000  # Images that are degraded.
@@ -92,10 +92,10 @@ def _labelled(name: str, role: str, faces: FaceSet, number: int, truth: pd.DataF
 
 
 def annotate(
-    given: AttributeSet, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+    given: AttributeSet, classifier: AttributeClassifier, embedder: Embedder, seed: int
 ) -> tuple[AnnotatedSet, Annotations]:
     """A set as notebook 06 compares it, and all that the classifier says of it."""
-    found = annotate_faces(classifier, given.faces, accelerator, seed, PASSES)
+    found = annotate_faces(classifier, given.faces, embedder, seed, PASSES)
     known = [ATTRIBUTES.index(name) for name in classifier.names]
     truth = None if given.truth is None else given.truth[:, known]
     about = (given.name, given.role, found.names, found.label, found.probability, given.units, given.by_identity, truth)
@@ -123,7 +123,7 @@ def sample_embeddings(
     given: AttributeSet,
     classifier: AttributeClassifier,
     found: Annotations,
-    accelerator: Accelerator,
+    embedder: Embedder,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The verifier's embeddings float32 `[n, d]` of a set's images, 1,000 at most, at random, and their units.
@@ -133,11 +133,11 @@ def sample_embeddings(
     chosen = np.sort(np.random.default_rng(seed).permutation(len(given.faces))[:MOST_IMAGES])
     if verifier.fingerprint == classifier.embedder.fingerprint:
         return found.embedding[chosen], given.units[chosen]
-    return embed_faces(verifier, given.faces.subset(chosen), accelerator, fuse=False), given.units[chosen]
+    return embedder.embed(verifier, given.faces.subset(chosen), fuse=False), given.units[chosen]
 
 
 def evaluated_attributes(
-    stage: Any, study: Study, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+    stage: Any, study: Study, classifier: AttributeClassifier, embedder: Embedder, seed: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
     """Attributes of both images of every evaluated pair, int8 `[P, A]` each, and the table of `write_correct`.
 
@@ -145,7 +145,7 @@ def evaluated_attributes(
     """
     (faces, pairs), truth = study.evaluated, study.evaluated_truth
     if truth is None:
-        values = annotate_faces(classifier, faces, accelerator, seed).label
+        values = annotate_faces(classifier, faces, embedder, seed).label
     else:
         values = truth[list(classifier.names)].to_numpy(np.int8)
     sides = (np.concatenate([getattr(found, side) for found in pairs.values()]) for side in ("left", "right"))

@@ -38,7 +38,7 @@ from sface_lib.generator.assessment import Sample
 from sface_lib.generator.quality import Memorisation
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_sets
-from sface_lib.recognition import RecognitionModel, embed_faces, open_model
+from sface_lib.recognition import Embedder, RecognitionModel, open_model
 
 WEIGHTS = "weights/generator.safetensors"
 AUTHENTIC, AS_DRAWN, STEERED = "authentic", "as drawn", "steered"
@@ -231,12 +231,12 @@ def rows_of_classes(p: GenerationParameters, faces: FaceSet, classes: Sequence[i
 
 
 def measure(
-    p: GenerationParameters, sets: Mapping[str, FaceSet], verifier: RecognitionModel, accelerator: Accelerator
+    p: GenerationParameters, sets: Mapping[str, FaceSet], verifier: RecognitionModel, embedder: Embedder
 ) -> Quality:
     """Measure sets by the verifier, and compare the last one with "authentic", which comes first."""
     regressor, per_class = load_nuisance_regressor(), measured_per_class(p)
     samples = {
-        name: assessment.take_sample(faces, per_class, verifier, regressor, accelerator) for name, faces in sets.items()
+        name: assessment.take_sample(faces, per_class, verifier, regressor, embedder) for name, faces in sets.items()
     }
     last = next(reversed(samples.values()))
     return Quality(samples, assessment.quality_table(samples[AUTHENTIC], last, p.bootstrap_resamples, p.seed))
@@ -253,7 +253,7 @@ def find_memorised(
     synthetic: Sample,
     *,
     verifier: RecognitionModel,
-    accelerator: Accelerator,
+    embedder: Embedder,
 ) -> Memorisation | None:
     """Whether the synthetic set lies closer to training images than to unseen ones of the same identities.
 
@@ -264,7 +264,7 @@ def find_memorised(
         return None
     as_many = int(np.bincount(unseen.labels).max())
     seen = training.subset(first_of_class(training.labels, as_many))
-    members, others = (embed_faces(verifier, faces, accelerator) for faces in (seen, unseen))
+    members, others = (embedder.embed(verifier, faces) for faces in (seen, unseen))
     both = (members, seen.labels, others, unseen.labels)
     return memorisation(synthetic.embeddings, *both, p.bootstrap_resamples, p.seed)
 

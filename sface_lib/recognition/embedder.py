@@ -1,0 +1,104 @@
+"""Embeddings of sets of faces, each image once for a model: what was embedded before is read from a folder.
+
+They are biometric data: who gives the folder takes it away again.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from sface_lib.data import FaceSet
+from sface_lib.files import atomic_path
+from sface_lib.recognition.embedding import batch_size, embed_faces
+from sface_lib.recognition.models import RecognitionModel
+
+SINGLE, FUSED = "single", "fused"  # Of the image alone; with the mirror image, as the model says.
+DIGEST_BYTES = 32
+
+
+class Embedder:
+    """Embeds sets of faces.
+
+    An image is known by its contents, a model by its weights. All batches have one size, so that an embedding is the
+    same whatever was embedded before.
+
+    Parameters
+    ----------
+    accelerator
+        The device and its arithmetic, by which embeddings are kept apart.
+    folder
+        Where embeddings are kept; None embeds anew at every call.
+    """
+
+    def __init__(self, accelerator: Accelerator, folder: Path | None = None):
+        self.accelerator = accelerator
+        self._folder = folder
+
+    def embed(self, model: RecognitionModel, faces: FaceSet, fuse: bool = True) -> np.ndarray:
+        """Embeddings float32 `[N, d]` of a set, in its order, rows of unit length; see `embed_batches` for `fuse`."""
+        if self._folder is None:
+            return embed_faces(model, faces, self.accelerator, fuse)
+        digests = [faces.digest(i) for i in range(len(faces))]
+        kept, kind = self._folder / self._name(model), FUSED if fuse else SINGLE
+        known = _read(kept, kind, set(digests))
+        missing = [i for i, digest in enumerate(digests) if digest not in known]
+        if missing:
+            made = self._embed(model, faces, missing, fuse)
+            _write(kept, [digests[i] for i in missing], made)
+            known |= dict(zip((digests[i] for i in missing), made[kind], strict=True))
+        return np.stack([known[digest] for digest in digests])
+
+    def _name(self, model: RecognitionModel) -> str:
+        precision = self.accelerator.mixed_precision
+        return f"{model.fingerprint[:16]}-{self.accelerator.device.type}-{precision}"
+
+    def _embed(
+        self, model: RecognitionModel, faces: FaceSet, positions: list[int], fuse: bool
+    ) -> dict[str, np.ndarray]:
+        """Embeddings of some images by kind: those without the mirror image fall off when both are fused."""
+        model.to(self.accelerator.device)
+        made: dict[str, list[np.ndarray]] = {kind: [] for kind in ((SINGLE, FUSED) if fuse else (SINGLE,))}
+        with torch.inference_mode(), self.accelerator.autocast():
+            fast = model.for_inference()
+            for chosen, count in _whole_batches(positions, batch_size(self.accelerator)):
+                images = faces.load(chosen, size_px=model.spec.size_px).to(self.accelerator.device)
+                prepared = fast.prepare(images)
+                rows = fast.single_and_fused(prepared) if fuse else (fast.single(prepared),)
+                for kind, found in zip(made, rows, strict=True):
+                    made[kind].append(found[:count].cpu().numpy())
+        return {kind: np.concatenate(parts) for kind, parts in made.items()}
+
+
+def _whole_batches(positions: list[int], size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Batches of one size, the last filled up with its last image, and how many of each are not filling."""
+    for start in range(0, len(positions), size):
+        batch = positions[start : start + size]
+        yield np.array(batch + batch[-1:] * (size - len(batch))), len(batch)
+
+
+def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:
+    """Kept embeddings by the digest of their image."""
+    found = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "numpy") as file:
+            if kind not in file.keys():  # noqa: SIM118 - a file of tensors is no mapping.
+                continue
+            digests = [bytes(row).hex() for row in file.get_tensor("digests")]
+            places = [i for i, digest in enumerate(digests) if digest in wanted]
+            if places:
+                rows = file.get_tensor(kind)[places]
+                found |= dict(zip((digests[i] for i in places), rows, strict=True))
+    return found
+
+
+def _write(folder: Path, digests: list[str], made: dict[str, np.ndarray]) -> None:
+    """Add a file with embeddings and the digests of their images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, DIGEST_BYTES)
+    with atomic_path(folder / f"{len(list(folder.glob('*.safetensors'))):06d}.safetensors") as temporary:
+        save_file({"digests": raw.copy()} | made, temporary)
