@@ -161,7 +161,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     """`sface recognition train`; under `torchrun`, in every process."""
     from sface_lib.chapters.training.launch import MODEL_FILE, train_recognition
     from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
-    from sface_lib.data import open_faces, read_protocol, read_selection
+    from sface_lib.data import FaceBatches, open_faces, read_protocol, read_selection
     from sface_lib.recognition import open_model, resolve_pairs, used_images
 
     parameters = build_parameters(arguments.profile, _overrides(arguments.set), RecognitionTrainingParameters)
@@ -177,7 +177,8 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     if arguments.protocol:
         images = _evaluated_faces(arguments)
         judged_on = used_images(images, resolve_pairs(read_protocol(arguments.protocol), images))
-    train_recognition(parameters, arguments.strategy, faces, arguments.out, arguments.seed, teacher, judged_on)
+    data = FaceBatches(faces, parameters.recognition_resolution_px)
+    train_recognition(parameters, arguments.strategy, data, arguments.out, arguments.seed, teacher, judged_on)
     _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")
     return 0
 

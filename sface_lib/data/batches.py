@@ -26,13 +26,23 @@ class FaceBatches:
         Side of the images given.
     held
         Whether all images are held in memory, decoded; None does so up to 2 GiB.
+
+    Attributes
+    ----------
+    whole
+        The batches that these are a subset of, or themselves.
+    rows
+        Positions of the images among those of `whole`, int64 `[N]`.
     """
+
+    _pixel_rows: np.ndarray | None = None  # Where the images lie in pixels that a larger set holds.
 
     def __init__(self, faces: FaceSet, size_px: int, held: bool | None = None):
         self.faces, self.size_px, self.labelled = faces, size_px, faces.labels is not None
         labels = faces.labels if self.labelled else np.zeros(len(faces))
         self.labels = torch.from_numpy(np.asarray(labels, np.int64))
         self.n_classes = len(faces.identities)
+        self.whole, self.rows = self, np.arange(len(faces))
         self.fingerprint = f"{faces.fingerprint}@{size_px}"
         fits = len(faces) * 3 * size_px**2 <= MEMORY_LIMIT_BYTES
         self._pixels = faces.load(size_px=size_px) if (fits if held is None else held) else None
@@ -40,12 +50,22 @@ class FaceBatches:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def subset(self, positions: np.ndarray) -> "FaceBatches":
+        """Some of the images, identities numbered from 0; what is held in memory is not decoded again."""
+        part = FaceBatches(self.faces.subset(positions), self.size_px, None if self._pixels is None else False)
+        part.whole, part.rows = self.whole, self.rows[positions]
+        if self._pixels is not None:
+            part._pixels = self._pixels
+            part._pixel_rows = positions if self._pixel_rows is None else self._pixel_rows[positions]
+        return part
+
     def images(self, indices: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Images uint8 RGB `[B, 3, S, S]` and labels int64 `[B]` at some positions."""
         indices = torch.as_tensor(np.asarray(indices), dtype=torch.int64)
         if self._pixels is None:
             return self.faces.load(indices.numpy(), size_px=self.size_px), self.labels[indices]
-        return self._pixels[indices], self.labels[indices]
+        rows = indices if self._pixel_rows is None else self._pixel_rows[indices]
+        return self._pixels[rows], self.labels[indices]
 
     def walk(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
         """Positions, images and labels of one batch of positions after the other.

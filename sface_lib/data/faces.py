@@ -22,6 +22,20 @@ _BLOCK = 256  # Images that are decoded and resized together.
 _UNREADABLE = "unreadable"  # Stands for the digest of a file whose bytes can't be read.
 
 
+class _Digests:
+    """SHA-256 of the images of a set that was opened, by position: its subsets share them, so each is computed once."""
+
+    def __init__(self, count: int):
+        self._rows, self._known = np.zeros((count, hashlib.sha256().digest_size), np.uint8), np.zeros(count, bool)
+
+    def get(self, position: int) -> str | None:
+        return self._rows[position].tobytes().hex() if self._known[position] else None
+
+    def put(self, position: int, digest: str) -> None:
+        self._rows[position] = np.frombuffer(bytes.fromhex(digest), np.uint8)
+        self._known[position] = True
+
+
 class FaceSet:
     """Images of faces, with a label each or none at all; made by `open_faces`.
 
@@ -44,6 +58,7 @@ class FaceSet:
 
     def __init__(self, source: Any, layout: Layout, on_bad_image: str):
         self._source, self._layout, self._on_bad_image = source, layout, on_bad_image
+        self._digests, self._opened = _Digests(len(layout.names)), np.arange(len(layout.names))
         self._fingerprint: str | None = None
         self._manifest: Manifest | None = None
         self.path: Path = source.path
@@ -103,10 +118,15 @@ class FaceSet:
 
     def digest(self, index: int) -> str:
         """SHA-256 of one image's file."""
-        try:
-            return hashlib.sha256(self._bytes(index)).hexdigest()
-        except UndecodableImage:
-            return _UNREADABLE
+        position = self._opened[index]
+        found = self._digests.get(position)
+        if found is None:
+            try:
+                found = hashlib.sha256(self._bytes(index)).hexdigest()
+            except UndecodableImage:
+                return _UNREADABLE
+            self._digests.put(position, found)
+        return found
 
     def require_labels(self) -> np.ndarray:
         """The labels; raises `InputError` in an unlabelled set."""
@@ -191,7 +211,9 @@ class FaceSet:
                 identities = tuple(identities[label] for label in kept)
         members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
         layout = Layout(members, names, labels, identities, self._layout.told_by)
-        return FaceSet(self._source, layout, self._on_bad_image)
+        part = FaceSet(self._source, layout, self._on_bad_image)
+        part._digests, part._opened = self._digests, self._opened[chosen]
+        return part
 
     def inspect(self, progress: bool = False) -> Manifest:
         """Decode every image once and tell what the set holds.
@@ -219,6 +241,7 @@ class FaceSet:
             try:
                 data = self._bytes(index)
                 digest = hashlib.sha256(data).hexdigest()
+                self._digests.put(self._opened[index], digest)
                 pixels, conversion = decode_image(data)
             except UndecodableImage as error:
                 bad[index] = str(error)

@@ -22,12 +22,13 @@ from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosfa
 from sface_lib.recognition.models import InputSpec, RecognitionModel, make_backbone
 from sface_lib.recognition.recipe import STRATEGIES, RecognitionRecipe
 from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
-from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher, teach
+from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher, TeacherViews, teach
 from sface_lib.recognition.training import RecognitionTrainer, Validation, untrained_model
 from sface_lib.recognition.weights import open_model
 
 __all__ = [
     "CachedTeacher",
+    "TeacherViews",
     "Classification",
     "CombinedLearning",
     "Evaluation",

@@ -1,5 +1,6 @@
 """Which models a report trains, on which images, and what it keeps of their training."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from sface_lib.chapters.training import compute, show
 from sface_lib.chapters.training.compute import Training, make_plan
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.data import open_faces
+from sface_lib.data import FaceSet, open_faces
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import open_model
 from sface_lib.run.parameters import check
@@ -130,13 +131,13 @@ class Folder:
 
 
 def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, monkeypatch):
-    taught, train = [], compute.train_anywhere
+    taught, train = [], compute.train_recognition
 
-    def remember(p, strategy, faces, work, seed, teacher, judged_on):
+    def remember(p, strategy, data, work, seed, teacher, judged_on):
         taught.append((strategy, seed, teacher and teacher.fingerprint))
-        return train(p, strategy, faces, work, seed, teacher, judged_on)
+        return train(p, strategy, data, work, seed, teacher, judged_on)
 
-    monkeypatch.setattr(compute, "train_anywhere", remember)
+    monkeypatch.setattr(compute, "train_recognition", remember)
     stage = Folder(tmp_path, parameters(recognition_seeds=2))
     plan = make_plan(stage.parameters, sets, {})
     found = compute.train_all(stage, plan, None)
@@ -153,6 +154,23 @@ def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, mon
     assert (kept.training_images, kept.classes, kept.steps, len(kept.models)) == (12, 3, 2, 8)
     assert all((tmp_path / model.file).exists() and model.images == 12 for model in kept.models)
     assert kept.image_px == {"authentic": 32, "synthetic": 32}
+
+
+def test_every_image_is_hashed_and_decoded_once_for_all_models(tmp_path, sets, monkeypatch):
+    """Two seeds, a sweep and a filtered set share what they learn from."""
+    p = parameters(recognition_seeds=2, sweep_images_per_class="3", training_steps=1)
+    opened = {name: open_faces(faces.path) for name, faces in sets.items()}
+    plan = make_plan(p, opened, {"CLS filtered 0.5": np.arange(9)})
+    decoded, read = Counter(), Counter()
+    pixels, contents = FaceSet._pixels, FaceSet._bytes
+    monkeypatch.setattr(FaceSet, "_pixels", lambda s, i: decoded.update([(s.path, s.names[i])]) or pixels(s, i))
+    monkeypatch.setattr(FaceSet, "_bytes", lambda s, i: read.update([(s.path, s.names[i])]) or contents(s, i))
+    compute.train_all(Folder(tmp_path, p), plan, open_model(VERIFIER_PATH))
+    used = {(plan.sets[m.images].path, plan.sets[m.images].names[i]) for m in plan.models for i in m.positions}
+    assert len(plan.models) > 10 and decoded.keys() == used
+    # The teacher sees what KT and CL learn from at a size of its own.
+    assert {path.name: count for (path, _), count in decoded.items()} == {"authentic.zip": 1, "synthetic.zip": 2}
+    assert read == {image: 1 + count for image, count in decoded.items()}  # And once to be hashed.
 
 
 def test_validation_judges_on_the_first_benchmark_only_without_identities_kept_aside():

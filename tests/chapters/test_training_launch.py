@@ -12,7 +12,7 @@ from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.training import launch
-from sface_lib.chapters.training.launch import keep_aside, make_recipe, train_anywhere, train_recognition
+from sface_lib.chapters.training.launch import keep_aside, launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import RecognitionTrainingParameters, TrainingParameters
 from sface_lib.chapters.training.plan import plan_models
 from sface_lib.cli import main
@@ -31,6 +31,8 @@ from sface_lib.engine import make_accelerator, read_log
 from sface_lib.errors import InputError, ParameterError, TrainingError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import (
+    CachedTeacher,
+    TeacherViews,
     open_model,
     resolve_pairs,
     teach,
@@ -103,18 +105,18 @@ def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_pat
     judged_on = (faces, type("Pairs", (), {"left": left, "right": right, "same": np.array([1, 1, 0, 0], bool)})())
     judged_on[1].fold = np.array([1, 2, 1, 2])
     part = faces.subset(np.flatnonzero(faces.labels != 3))
-    model = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
+    model = launch_recognition(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     log = read_log(tmp_path / "two" / "log.jsonl")
     assert [row["step"] for row in log if "accuracy" in row] == [2, 4]
     assert "\rCL:   0%|" in capsys.readouterr().err and "Weights: " in (tmp_path / "two" / "launch.log").read_text()
-    again = train_anywhere(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
+    again = launch_recognition(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
 
 
 def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(TrainingError, match="^strategy KT needs a teacher$"):
-        train_anywhere(parameters(processes=2), "KT", faces, tmp_path / "two", 0)
+        launch_recognition(parameters(processes=2), "KT", faces, tmp_path / "two", 0)
 
 
 def test_the_command_trains_what_the_library_trains(tmp_path, faces, capsys):
@@ -122,7 +124,7 @@ def test_the_command_trains_what_the_library_trains(tmp_path, faces, capsys):
     command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run"), "--seed", "3"]
     assert main([*command, *settings]) == 0
     assert f"Weights: {tmp_path / 'run' / 'model.safetensors'}" in capsys.readouterr().out
-    own = train_recognition(parameters(), "CLS", faces, tmp_path / "own", 3)
+    own = train_recognition(parameters(), "CLS", FaceBatches(faces, 32), tmp_path / "own", 3)
     assert same_weights(open_model(tmp_path / "run" / "model.safetensors"), own)
 
 
@@ -170,26 +172,27 @@ def test_a_process_that_fails_among_others_ends_at_once(monkeypatch, capfd):
 
 
 def test_identities_kept_aside_do_not_train(faces):
-    left, aside = keep_aside(faces, 3, seed=0)
-    assert len(left.identities) == 5 and len(aside.identities) == 3
-    assert not set(left.identities) & set(aside.identities) and keep_aside(faces, 0, 0) == (faces, None)
+    data = FaceBatches(faces, 32)
+    left, aside = keep_aside(data, 3, seed=0)
+    assert left.n_classes == len(left.faces.identities) == 5 and len(aside.identities) == 3
+    assert not set(left.faces.identities) & set(aside.identities) and keep_aside(data, 0, 0) == (data, None)
     for number in (1, 7):
         with pytest.raises(InputError, match=f"validation_identities = {number} of 8: keep at least two aside"):
-            keep_aside(faces, number, 0)
+            keep_aside(data, number, 0)
 
 
 def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces, monkeypatch):
     monkeypatch.setattr(launch, "MOST_JUDGED", 9)
-    left, aside = keep_aside(faces, 3, seed=0)
+    left, aside = keep_aside(FaceBatches(faces, 32), 3, seed=0)
     assert np.bincount(aside.labels).tolist() == [3, 3, 3] and len(left) == 40
     singles = faces.subset(np.arange(0, 64, 8))
     with pytest.raises(InputError, match="the 3 identities that validation_identities keeps aside have one image each"):
-        keep_aside(singles, 3, 0)
+        keep_aside(FaceBatches(singles, 32), 3, 0)
 
 
 def test_the_best_model_by_identities_kept_aside_counts_where_asked_for(tmp_path, faces):
     asked = {"validation_interval_steps": 1, "validation_identities": 3, "keep_model": "best"}
-    model = train_recognition(parameters(**asked), "CLS", faces, tmp_path / "best", 0)
+    model = train_recognition(parameters(**asked), "CLS", FaceBatches(faces, 32), tmp_path / "best", 0)
     accuracies = [row["accuracy"] for row in read_log(tmp_path / "best" / "log.jsonl")]
     assert len(accuracies) == 4
     # The same training stopped where the best accuracy came first ends with the same weights.
@@ -199,7 +202,7 @@ def test_the_best_model_by_identities_kept_aside_counts_where_asked_for(tmp_path
 
 def test_validation_without_anything_to_judge_on_is_refused(tmp_path, faces):
     with pytest.raises(InputError, match="needs pairs to judge on, or validation_identities above 0"):
-        train_recognition(parameters(validation_interval_steps=2), "CLS", faces, tmp_path, 0)
+        train_recognition(parameters(validation_interval_steps=2), "CLS", FaceBatches(faces, 32), tmp_path, 0)
 
 
 @pytest.mark.parametrize(
@@ -248,12 +251,22 @@ def test_a_training_by_itself_chooses_no_model_by_the_pairs_that_judge_it():
         parameters(early_stop=3)
 
 
-def test_the_teacher_of_one_set_is_computed_once_and_anew_for_another_order(faces):
+def test_a_teacher_sees_every_image_once_whichever_subsets_are_trained_on(faces, monkeypatch):
     accelerator, model = make_accelerator("float32"), untrained_model(make_recipe(parameters(), 9))
-    first = teach(model, FaceBatches(faces.subset([0, 1, 9]), 32), accelerator, plain_views=True)
-    assert teach(model, FaceBatches(faces.subset([0, 1, 9]), 32), accelerator, plain_views=True) is first
-    turned = teach(model, FaceBatches(faces.subset([9, 1, 0]), 32), accelerator, plain_views=True)
-    assert turned is not first and torch.allclose(turned.views, first.views.flip(1), atol=1e-5)
+    embedded, embed = [], TeacherViews._embed
+    monkeypatch.setattr(TeacherViews, "_embed", lambda self, own: embedded.extend(own.names) or embed(self, own))
+
+    def views(data):
+        return teach(model, data, accelerator, plain_views=True).views
+
+    whole = FaceBatches(faces, 32)
+    first, second = views(whole.subset(np.array([0, 1, 9]))), views(whole.subset(np.array([9, 30, 0])))
+    assert embedded == [faces.names[i] for i in (0, 1, 9, 30)]
+    assert torch.equal(second[:, 0], first[:, 2]) and torch.equal(second[:, 2], first[:, 0])
+    alone = CachedTeacher(model, FaceBatches(faces.subset([9, 30, 0]), 32), accelerator).views
+    assert torch.allclose(second, alone, atol=1e-5)
+    turned = views(FaceBatches(faces.subset([9, 1, 0]), 32))  # Another set, and so another teacher.
+    assert torch.allclose(turned, first.flip(1), atol=1e-5) and len(embedded) == 10
 
 
 @pytest.mark.parametrize("kind", ["folder", "dataset.json", "record"])
@@ -269,10 +282,11 @@ def test_one_identity_is_refused_with_what_was_taken_for_it(tmp_path, rendered_z
     else:
         write_faces(path, images, np.zeros(len(images), np.int64))
     told = {"folder": "the folder of an image", "dataset.json": "in dataset.json", "record": "an image's record"}[kind]
+    data = FaceBatches(open_faces(path), 32)
     with pytest.raises(InputError, match=f"strategy CLS needs two identities or more.* are of one; .*{told}"):
-        train_recognition(parameters(), "CLS", open_faces(path), tmp_path / "out", 0)
+        train_recognition(parameters(), "CLS", data, tmp_path / "out", 0)
     assert not (tmp_path / "out" / "model.safetensors").exists()
-    assert train_recognition(parameters(), "KT", open_faces(path), tmp_path / "kt", 0, open_model(VERIFIER_PATH))
+    assert train_recognition(parameters(), "KT", data, tmp_path / "kt", 0, open_model(VERIFIER_PATH))
 
 
 def test_a_generator_of_classes_refuses_one_identity(tmp_path, rendered_zip):

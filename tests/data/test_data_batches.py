@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from sface_lib.data import FaceBatches, open_faces, write_faces
+from sface_lib.data import FaceBatches, FaceSet, open_faces, write_faces
 from sface_lib.errors import BadImageError
 
 
@@ -33,6 +33,27 @@ def test_a_walk_gives_the_asked_batches_in_order_held_in_memory_or_decoded_ahead
     for wanted, (at, images, labels), (other_at, other_images, other_labels) in zip(batches, held, ahead, strict=True):
         assert np.array_equal(at, wanted) and np.array_equal(other_at, wanted)
         assert (images == other_images).all() and labels.tolist() == other_labels.tolist() == [k // 4 for k in wanted]
+
+
+def test_a_subset_shares_what_is_decoded(tmp_path, rendered_zip, monkeypatch):
+    faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 32))
+    data, positions = FaceBatches(faces, 16), np.array([11, 4, 6, 9])
+    alone = FaceBatches(faces.subset(positions), 16)
+    monkeypatch.setattr(FaceSet, "load", None)  # Nothing is decoded from here on.
+    part = data.subset(positions)
+    assert (part.images([3, 0, 1])[0] == alone.images([3, 0, 1])[0]).all()
+    assert part.labels.tolist() == alone.labels.tolist() == [1, 0, 0, 1] and part.n_classes == 2
+    assert part.fingerprint == alone.fingerprint
+    smaller = part.subset(np.array([2, 0]))
+    assert (smaller.images([0, 1])[0] == alone.images([2, 0])[0]).all() and smaller.labels.tolist() == [0, 1]
+    ((_, walked, _),) = part.walk([np.array([1, 2])])
+    assert (walked == alone.images([1, 2])[0]).all()
+
+
+def test_a_subset_of_what_is_not_held_decodes_for_itself(tmp_path, rendered_zip):
+    faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 16))
+    part = FaceBatches(faces, 16, held=False).subset(np.array([7, 2]))
+    assert (part.images([1])[0] == faces.load([2])).all()
 
 
 def test_an_unlabelled_set_says_so(tmp_path):

@@ -29,6 +29,7 @@ from sface_lib.recognition import (
     MarginHead,
     RecognitionRecipe,
     RecognitionTrainer,
+    TeacherViews,
     Validation,
     cosface_logits,
     embed_faces,
@@ -288,7 +289,7 @@ def test_a_teacher_embeds_nothing_before_all_is_checked_and_nothing_for_a_finish
         return CachedTeacher(untrained_model(recipe(seed=9)), data, accelerator)
 
     finished = train(data, tmp_path / "run", "KT", teacher())
-    monkeypatch.setattr(CachedTeacher, "_embed", lambda *_: pytest.fail("embedded"))
+    monkeypatch.setattr(TeacherViews, "_embed", lambda *_: pytest.fail("embedded"))
     assert same_weights(train(data, tmp_path / "run", "KT", teacher()), finished)
     with pytest.raises(InputError, match="'kt' does not exist"):
         train(data, tmp_path, "kt", teacher())

@@ -11,11 +11,11 @@ import numpy as np
 from sface_lib.chapters import handover
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
-from sface_lib.chapters.training.launch import make_recipe, train_anywhere
+from sface_lib.chapters.training.launch import launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.chapters.training.plan import COMPARED, PlannedModel, plan_models
 from sface_lib.chapters.training.results import TrainedModel, TrainingResults
-from sface_lib.data import FaceSet
+from sface_lib.data import FaceBatches, FaceSet
 from sface_lib.engine import read_log
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
@@ -107,17 +107,35 @@ def train_all(
     """
     p = stage.parameters
     untrained_model(make_recipe(p, p.seed)).save(stage.output("weights/untrained.safetensors"))
+    decoded = {} if p.processes > 1 else decode(plan, p.recognition_resolution_px)
     baselines, done = {}, {}
     for model in plan.models:
-        started, teaches = time.perf_counter(), given or baselines.get(model.seed)
-        work, faces = stage.scratch(model.file), plan.sets[model.images].subset(model.positions)
-        teacher = teaches if model.strategy != "CLS" else None
-        trained = train_anywhere(p, model.strategy, faces, work, model.seed, teacher, judged_on)
+        started, work = time.perf_counter(), stage.scratch(model.file)
+        teacher = (given or baselines.get(model.seed)) if model.strategy != "CLS" else None
+        how = (work, model.seed, teacher, judged_on)
+        if decoded:
+            used, data = decoded[model.images]
+            data = data.subset(np.searchsorted(used, model.positions))
+            trained = train_recognition(p, model.strategy, data, *how)
+        else:
+            faces = plan.sets[model.images].subset(model.positions)
+            trained = launch_recognition(p, model.strategy, faces, *how)
         trained.save(stage.output(weights_file(model)))
         if model.name == BASELINE:
             baselines[model.seed] = trained
         done[model.file] = Training(time.perf_counter() - started, tuple(read_log(work / "log.jsonl")))
     return done
+
+
+def decode(plan: Plan, size_px: int) -> dict[str, tuple[np.ndarray, FaceBatches]]:
+    """For each set the positions that any model learns from, ascending, and those images, decoded once for all."""
+    found = {}
+    for name, faces in plan.sets.items():
+        positions = [model.positions for model in plan.models if model.images == name]
+        if positions:
+            used = np.unique(np.concatenate(positions))
+            found[name] = used, FaceBatches(faces.subset(used), size_px)
+    return found
 
 
 def validation_pairs(p: TrainingParameters, study: Study) -> tuple[FaceSet, ProtocolPairs] | None:

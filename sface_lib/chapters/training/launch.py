@@ -57,7 +57,7 @@ def make_recipe(p: RecognitionTrainingParameters, seed: int) -> RecognitionRecip
 def train_recognition(
     p: RecognitionTrainingParameters,
     strategy: str,
-    faces: FaceSet,
+    data: FaceBatches,
     out: str | Path,
     seed: int,
     teacher: RecognitionModel | None = None,
@@ -70,8 +70,8 @@ def train_recognition(
 
     Parameters
     ----------
-    faces
-        The images that train.
+    data
+        The images that train, at `recognition_resolution_px`.
     judged_on
         Images and pairs for validation, where no training identities are kept aside for it.
 
@@ -85,8 +85,7 @@ def train_recognition(
         The loss is not finite; the last checkpoint stands.
     """
     accelerator, recipe = make_accelerator(p.precision), make_recipe(p, seed)
-    faces, aside = keep_aside(faces, p.validation_identities, seed)
-    data = FaceBatches(faces, recipe.size_px)
+    data, aside = keep_aside(data, p.validation_identities, seed)
     taught = teach(teacher, data, accelerator, recipe.plain_views) if strategy != "CLS" and teacher else None
     trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(out), taught)
     model = trainer.train(_validation(p, aside, judged_on, accelerator))
@@ -96,7 +95,7 @@ def train_recognition(
     return model
 
 
-def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, FaceSet | None]:
+def keep_aside(data: FaceBatches, identities: int, seed: int) -> tuple[FaceBatches, FaceSet | None]:
     """A set without some of its identities, drawn at random, and images of those; None for no identity.
 
     All pairs of the latter are scored at every validation: they are the first images of each identity, equally many,
@@ -107,20 +106,21 @@ def keep_aside(faces: FaceSet, identities: int, seed: int) -> tuple[FaceSet, Fac
     InputError
         Fewer than two identities would be left on a side, or those kept aside have one image each.
     """
+    faces = data.faces
     if not identities:
-        return faces, None
+        return data, None
     total = len(np.unique(faces.require_labels()))
     if identities < 2 or total - identities < 2:
         raise InputError(f"validation_identities = {identities} of {total}: keep at least two aside, and leave two")
-    parts = split_by_identity(faces.labels, (1 - identities / total, identities / total), seed)
-    left, aside = (faces.subset(part) for part in parts)
+    left, apart = split_by_identity(faces.labels, (1 - identities / total, identities / total), seed)
+    aside = faces.subset(apart)
     aside = aside.subset(first_of_class(aside.labels, max(2, MOST_JUDGED // identities)))
     if len(aside) == identities:
         raise InputError(
             f"the {identities} identities that validation_identities keeps aside have one image each, which make no "
             "genuine pair; raise it, or min_images"
         )
-    return left, aside
+    return data.subset(left), aside
 
 
 def _validation(
@@ -148,7 +148,7 @@ def _validation(
     return Validation(accuracy, p.validation_interval_steps, p.early_stop, p.keep_model == "best")
 
 
-def train_anywhere(
+def launch_recognition(
     p: RecognitionTrainingParameters,
     strategy: str,
     faces: FaceSet,
@@ -157,9 +157,7 @@ def train_anywhere(
     teacher: RecognitionModel | None = None,
     judged_on: tuple[FaceSet, ProtocolPairs] | None = None,
 ) -> RecognitionModel:
-    """`train_recognition` here, or in `p.processes` processes that are started for it."""
-    if p.processes == 1:
-        return train_recognition(p, strategy, faces, out, seed, teacher, judged_on)
+    """`train_recognition` in `p.processes` processes that are started for it."""
     selection = write_selection(out / "selection.csv", faces)
     command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
     command += ["--faces", str(faces.path), "--selection", str(selection)]
