@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sface_lib.chapters.explore import ENLARGED_PX, error_rates, explorer, morph, threshold_slider
+from sface_lib.chapters.generation.explore import ENLARGED_PX, explorer, morph
+from sface_lib.chapters.privacy.explore import error_rates, threshold_slider
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import Generator, GeneratorSpec, draw
 from sface_lib.run.kernel import BATCH, in_batch

@@ -151,7 +151,7 @@ def frontier(evaluated: Evaluated, privacy: PrivacyResults, trained: TrainingRes
     judge = privacy.impartial_judge
     if judge is None:
         return []
-    links = {"CLS": privacy.judges[judge].metrics["authentic-synthetic"].auc}
+    links = {"CLS": privacy.judges[judge].authentic_against("synthetic").auc}
     left = {handover.filtered_name(row.fmr): row.link_auc for row in privacy.remedy if row.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
     images, models = training_images(trained), evaluated.found[evaluated.first_benchmark]

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import handover
-from sface_lib.chapters.explore import morph
+from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GenerationResults

@@ -1,6 +1,7 @@
 """What notebook 03 finds."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.run import Facts, Results
@@ -27,6 +28,10 @@ class JudgeFacts(Facts):
     trained_on: str | None
     metrics: dict[str, VerificationMetrics]
     rank1: float
+
+    def authentic_against(self, images: Literal["authentic", "synthetic"]) -> VerificationMetrics:
+        """Figures of the scores of authentic images against these; against synthetic ones they are the link's."""
+        return self.metrics[f"authentic-{images}"]
 
 
 @dataclass(frozen=True)

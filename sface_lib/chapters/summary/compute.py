@@ -11,7 +11,6 @@ from sface_lib.chapters.training.results import TrainingResults
 
 LEARNS_FROM = {"baseline": "authentic", "CLS": "synthetic", "KT": "synthetic", "CL": "synthetic"}
 TAUGHT = ("KT", "CL")
-SETTINGS = {"authentic": "authentic-authentic", "synthetic": "authentic-synthetic"}
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,15 @@ def choose_judge(judges: Mapping[str, JudgeFacts], teacher_sha256: str) -> Chose
     competent = {name: facts for name, facts in judges.items() if facts.competent and facts.sha256}
     impartial = {name: facts for name, facts in competent.items() if facts.sha256 != teacher_sha256}
     asked = impartial or competent or judges
-    name = max(asked, key=lambda name: asked[name].metrics[SETTINGS["synthetic"]].auc)
+    name = max(asked, key=lambda name: asked[name].authentic_against("synthetic").auc)
     return ChosenJudge(name, "impartial" if impartial else "teacher" if competent else "incompetent")
 
 
 def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: EvaluationResults) -> Summary:
     """Each model beside the link of the images it learnt from, by one judge for all."""
     judge = choose_judge(privacy.judges, training.teacher_sha256)
-    link = {images: privacy.judges[judge.name].metrics[setting] for images, setting in SETTINGS.items()}
+    seen = privacy.judges[judge.name]
+    link = {images: seen.authentic_against(images) for images in set(LEARNS_FROM.values())}
     benchmark, accuracy = next(iter(evaluation.accuracy.items()))
     floors = {name: "none" for name, found in accuracy.items() if found.verdict == "floor"}
     models, below = (
