@@ -4,7 +4,7 @@ from sface_lib.privacy.chance import LabelTable, ShuffleTest, auc_table, hit_tab
 from sface_lib.privacy.compare import Comparison, compare_sets, compare_within
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import LabelFreeLink, best_label, label_free_link
-from sface_lib.privacy.membership import membership
+from sface_lib.privacy.membership import membership, membership_of_images
 from sface_lib.privacy.remedy import Filtered, filter_synthetic
 from sface_lib.privacy.verdict import Claim, holm, supported_by, verdicts
 
@@ -25,6 +25,7 @@ __all__ = [
     "holm",
     "label_free_link",
     "membership",
+    "membership_of_images",
     "shuffle_test",
     "supported_by",
     "verdicts",

@@ -18,11 +18,13 @@ from sface_lib.privacy.compare import MOST_EXACT, Comparison, checked_set, compa
 from sface_lib.privacy.exposure import exposures
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, label_free_link
-from sface_lib.privacy.membership import Membership, membership
+from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
 
 SETTINGS = ("authentic-authentic", "synthetic-synthetic", "authentic-synthetic")
 LINK = SETTINGS[2]
+MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
+EXPLORATORY = (MEMBERSHIP_OF_IMAGES,)  # Claims whose statistic was chosen after a set was seen, and not yet confirmed.
 COMPETENT_EER = 0.2
 FEWEST_PROBES = 100
 MOST_IDENTITIES = 2000  # 500 resamples of all their pairs are affordable.
@@ -111,8 +113,11 @@ class Evidence:
         The label-free link, or None without unseen persons.
     open_set
         Identification above a threshold that unseen persons set, or None with fewer than 100 images of them.
-    images, persons
-        Membership of images (None without unseen images of the same persons) and of persons (None without unseen ones).
+    images, images_pooled
+        Membership of images within persons, and pooled over persons with as many images of both kinds; None without
+        unseen images of the same persons.
+    persons
+        Membership of persons; None without unseen ones.
     growth
         Both links by the number of images behind a template.
     tail
@@ -128,7 +133,8 @@ class Evidence:
     neighbours: identification.Hits
     label_free: LabelFreeLink | None
     open_set: identification.OpenSet | None
-    images: Membership | None
+    images: MembershipOfImages | None
+    images_pooled: Membership | None
     persons: Membership | None
     growth: pd.DataFrame
     tail: pd.DataFrame
@@ -144,9 +150,11 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
     ]
     classes, drawn = templates(*sets.synthetic)
     galleries = _galleries(sets, seed)
-    images = persons = label_free = opened = None
+    images = pooled = persons = label_free = opened = None
     if sets.held_out is not None:
-        images = membership(sets.synthetic[0], *_as_many(*sets.authentic, *sets.held_out), shuffles, resamples, seed)
+        both = *sets.authentic, *sets.held_out
+        images = membership_of_images(sets.synthetic[0], *both, shuffles, resamples, seed)
+        pooled = membership(sets.synthetic[0], *_as_many(*both), shuffles, resamples, seed)
     if galleries is not None:
         label_free = label_free_link(drawn, *galleries, shuffles, resamples, seed)
         owners = np.arange(2 * len(galleries[0])).reshape(2, -1)
@@ -162,6 +170,7 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
         label_free=label_free,
         open_set=opened,
         images=images,
+        images_pooled=pooled,
         persons=persons,
         growth=identification.aggregation(
             *sets.synthetic, *sets.authentic, galleries, TEMPLATE_SIZES, min(shuffles, 200), seed
@@ -223,7 +232,8 @@ def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) 
     ]
     if (free := evidence.label_free) is not None:
         found.append(claim("label-free link, share of classes", free.estimate, free.test, margin))
-    for unit, members in (("images", evidence.images), ("persons", evidence.persons)):
-        if members is not None:
-            found.append(claim(f"membership of {unit}, AUC", members.auc, members.test, margin))
+    if (images := evidence.images) is not None:
+        found.append(claim(MEMBERSHIP_OF_IMAGES, images.auc, images.test, margin))
+    if (persons := evidence.persons) is not None:
+        found.append(claim("membership of persons, AUC", persons.auc, persons.test, margin))
     return found

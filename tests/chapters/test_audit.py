@@ -11,7 +11,7 @@ from tiny_faces import tiny_embedder
 from sface_lib.biometrics import Estimate, Interval, verification_metrics
 from sface_lib.chapters import handover
 from sface_lib.chapters.privacy import compute, remedies, show
-from sface_lib.chapters.privacy.compute import ALONE, audit, examine
+from sface_lib.chapters.privacy.compute import ALONE, EXPLORATORY, audit, examine
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults, RemedyFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, view_of
@@ -101,7 +101,7 @@ def test_an_audit_from_python_needs_no_run_folder(known):
 def test_strangers_are_linked_to_nobody(known):
     found = audit(known.authentic, known.control, known.strangers, [reader("a")], SETTINGS, held_out=known.held_out)
     assert not [claim for claim in found.claims if claim.verdict.startswith("above")]
-    assert "membership of images, AUC" in {claim.claim for claim in found.claims}
+    assert study.MEMBERSHIP_OF_IMAGES in {claim.claim for claim in found.claims}
 
 
 def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(known):
@@ -160,13 +160,18 @@ def test_a_claim_is_recorded_as_it_was_made(monkeypatch):
         Claim("link", "b", 0.51, 0.5, Interval(0.495, 0.515, 0.9, 500), 0.4, True, 0.02, 0.01),
         Claim("link", "c", 0.99, 0.5, Interval(0.98, 1, 0.9, 500), 0.001, False, 0.02, 0.01),
     ]
-    monkeypatch.setattr(study, "make_claims", lambda evidence, judge, competent, margin: [made["abc".index(judge)]])
-    views = [SimpleNamespace(name=name, evidence=None, competent=name != "c") for name in "abc"]
+    monkeypatch.setattr(study, "make_claims", lambda evidence, judge, competent, margin: [made["abcde".index(judge)]])
+    made.append(dataclasses.replace(made[1], name=study.MEMBERSHIP_OF_IMAGES, judge="d"))
+    made.append(dataclasses.replace(made[2], name=study.MEMBERSHIP_OF_IMAGES, judge="e"))
+    views = [SimpleNamespace(name=name, evidence=None, competent=name not in "ce") for name in "abcde"]
     found = compute.claims(views, 0.02)
+    equivalent, images = "equivalent to chance (within ±0.02)", study.MEMBERSHIP_OF_IMAGES
     assert found == (
-        ClaimFacts("link", "a", 0.9, 0.5, 0.8, 0.95, 0.002, "above chance" + ALONE),  # Holm: two are judged.
-        ClaimFacts("link", "b", 0.51, 0.5, 0.495, 0.515, 0.4, "equivalent to chance (within ±0.02)"),
+        ClaimFacts("link", "a", 0.9, 0.5, 0.8, 0.95, 0.003, "above chance" + ALONE),  # Holm: three are judged.
+        ClaimFacts("link", "b", 0.51, 0.5, 0.495, 0.515, 0.8, equivalent),
         ClaimFacts("link", "c", 0.99, 0.5, 0.98, 1, None, "not judged: no competent judge"),
+        ClaimFacts(images, "d", 0.51, 0.5, 0.495, 0.515, 0.8, equivalent + EXPLORATORY),
+        ClaimFacts(images, "e", 0.99, 0.5, 0.98, 1, None, "not judged: no competent judge"),
     )
 
 
@@ -263,13 +268,15 @@ def test_copies_are_told_by_share_and_number_of_images():
 
 
 def test_rates_of_what_is_found_stand_judge_by_judge():
-    told = SimpleNamespace(tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50)), tpr_1000=None)
-    found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images=told, persons=None)
-    nothing = SimpleNamespace(open_set=None, images=None, persons=None)
+    told = SimpleNamespace(
+        auc=Estimate(0.6, np.repeat([0.5, 0.7], 50)), tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50)), tpr_1000=None
+    )
+    found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images_pooled=told, persons=None)
+    nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None)
     views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show.fixed_rates(views)
-    assert table["judge"].tolist() == ["a"] * 3 + ["c"] * 3 and table["value"].tolist() == [0.25, 0.5, 0.1] * 2
-    assert table.iloc[2].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, 0.05, 0.2]
+    assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
+    assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, 0.05, 0.2]
 
 
 def test_a_rate_that_few_impostors_carry_has_a_question_mark():

@@ -12,6 +12,7 @@ from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
+    MEMBERSHIP_OF_IMAGES,
     SETTINGS,
     Embedded,
     affordable,
@@ -64,7 +65,7 @@ def test_a_likeness_is_above_chance_and_no_membership_of_images(linked):
     for name in ("same-label link, AUC", "rank-1 identification", "label of the nearest image"):
         assert verdict[name] == "above chance"
     assert verdict["label-free link, share of classes"] == verdict["membership of persons, AUC"] == "above chance"
-    assert verdict["membership of images, AUC"] != "above chance"
+    assert verdict[MEMBERSHIP_OF_IMAGES] != "above chance"
     assert evidence.growth["AUC"].iloc[-1] > evidence.growth["AUC"].iloc[0]
     assert evidence.tail["same label"].iloc[0] > 0.9 and evidence.exposure.mean() > 0.8
     assert evidence.open_set.rate > 0.2
@@ -79,7 +80,7 @@ def test_strangers_are_at_chance_everywhere(unlinked):
 def test_a_copying_generator_is_told_by_membership_of_images(linked):
     copied = (linked.authentic[0], linked.authentic[1])
     _, evidence, verdict = study(dataclasses.replace(linked, synthetic=copied))
-    assert verdict["membership of images, AUC"] == "above chance" and evidence.images.auc.value > 0.95
+    assert verdict[MEMBERSHIP_OF_IMAGES] == "above chance" and evidence.images.auc.value > 0.95
 
 
 def test_renaming_the_classes_hides_the_link_from_labels_alone(linked):

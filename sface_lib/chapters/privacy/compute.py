@@ -23,7 +23,7 @@ from sface_lib.privacy.exposure import GroupDifference, by_group, by_images
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.planted import Planted, make_pictures, plant_copies
 
-ALONE = " (one judge alone)"
+ALONE, EXPLORATORY = " (one judge alone)", " (exploratory)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
 
 
 def claims(views: Sequence[View], margin: float) -> tuple[ClaimFacts, ...]:
-    """What the evidence of all judges supports; what one judge alone puts above chance is marked."""
+    """What the evidence of all judges supports, marked where it is exploratory or one judge alone finds a link."""
     found = [claim for view in views for claim in study.make_claims(view.evidence, view.name, view.competent, margin)]
     alone = {name for name, judges in supported_by(found).items() if len(judges) == 1}
     return tuple(
@@ -189,7 +189,9 @@ def claims(views: Sequence[View], margin: float) -> tuple[ClaimFacts, ...]:
             low=claim.interval.low,
             high=claim.interval.high,
             p_corrected=p_corrected,
-            verdict=verdict + (ALONE if claim.name in alone and verdict.startswith("above") else ""),
+            verdict=verdict
+            + (ALONE if claim.name in alone and verdict.startswith("above") else "")
+            + (EXPLORATORY if claim.name in study.EXPLORATORY and p_corrected is not None else ""),
         )
         for claim, (p_corrected, verdict) in zip(found, verdicts(found), strict=True)
     )

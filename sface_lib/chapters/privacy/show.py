@@ -215,7 +215,10 @@ def _identified_rows(view: View) -> Iterable[dict[str, object]]:
 
 
 def _member_rows(view: View) -> Iterable[dict[str, object]]:
-    for unit, members in (("images", view.evidence.images), ("persons", view.evidence.persons)):
+    if pooled := view.evidence.images_pooled:
+        measure = "membership of images, pooled over persons: AUC"
+        yield {"judge": view.name, "measure": measure} | _estimate_row(pooled.auc)
+    for unit, members in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
         for rate, found in (("1 %", members.tpr), ("0.1 %", members.tpr_1000)) if members else ():
             if found is not None:
                 yield {"judge": view.name, "measure": f"membership of {unit}: TPR at FPR {rate}"} | _estimate_row(found)
