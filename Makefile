@@ -16,7 +16,7 @@ SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quot
 SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
 SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
 
-.PHONY: report figures test lint notebooks bench clean
+.PHONY: report figures test lint notebooks bench simulate clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
@@ -42,6 +42,9 @@ notebooks: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || exit 1; done
+
+simulate: $(VENV)/installed-dev
+	$(BIN)/python tests/simulations/simulate.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'

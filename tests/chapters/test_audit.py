@@ -302,7 +302,8 @@ def test_the_page_shows_what_was_computed(linked):
     auc = shown.link_metrics.auc
     row = show.spans(views).query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
-    assert show.fixed_rates(views) is None  # Fewer than 100 images of unseen persons.
+    rates = show.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
+    assert set(rates["measure"]) == {"membership of images, pooled over persons: AUC"}
     assert show.claims(linked.claims)["claim"].is_monotonic_increasing
     assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show.what_was_found(linked)
     assert f"claims that are judged {len(linked.above_chance)} are above" in show.what_was_found(linked)

@@ -1,6 +1,6 @@
 """The persons that simulations draw from: rendered once, embedded once by each judge, and then the truth.
 
-    python tests/simulations/pool.py [FOLDER]
+    python tests/simulations/simulated_pool.py [FOLDER]
 
 renders 2,400 persons of `balanced` and 400 of `global`, ten images each, and embeds them by the shipped verifier and by
 dlib's model where it is installed. What was stopped goes on. FOLDER is by default `runs/simulations`.
@@ -34,36 +34,47 @@ class Pool:
     Attributes
     ----------
     rows
-        Unit embeddings float32 `[P, 10, d]`.
+        Unit embeddings float32 `[P, I, d]`.
     group
-        Gender and ancestry of each person, `[P]`.
+        Ancestry and gender of each person, `[P]`.
     """
 
     rows: np.ndarray
     group: np.ndarray
 
+    def draw(self, random: np.random.Generator, persons: int) -> np.ndarray:
+        """Rows `[persons, I, d]` of persons at random, each one's images in random order."""
+        chosen = random.choice(len(self.rows), persons, replace=False)
+        order = random.permuted(np.tile(np.arange(self.rows.shape[1]), (persons, 1)), axis=1)
+        return self.rows[chosen[:, None], order]
+
+
+def judges() -> dict[str, Path]:
+    """Name and file of each."""
+    return {"verifier": VERIFIER_PATH} | ({"dlib": found} if (found := dlib_file()) else {})
+
 
 def make_pool(folder: Path = FOLDER) -> None:
     """Render and embed what is missing."""
-    judges = {"verifier": VERIFIER_PATH} | ({"dlib": dlib_file()} if dlib_file() else {})
     for split, persons in PERSONS.items():
-        command = ["population", "render", "--out", str(folder / split), "--split", split, "--size", str(SIZE_PX)]
-        command += ["--identities", str(persons), "--images", str(IMAGES)]
-        if not all(_rows_file(folder, split, judge).exists() for judge in judges):
+        missing = [judge for judge in judges() if not _rows_file(folder, split, judge).exists()]
+        if missing:
+            command = ["population", "render", "--out", str(folder / split), "--split", split, "--size", str(SIZE_PX)]
+            command += ["--identities", str(persons), "--images", str(IMAGES)]
             subprocess.run([sys.executable, "-m", "sface_lib.cli", *command], check=True)
-        for judge, path in judges.items():
-            if not (target := _rows_file(folder, split, judge)).exists():
-                faces = open_faces(folder / split)
-                rows = open_judge(judge, path, Embedder(make_accelerator("float32"))).embed(faces)
-                with atomic_path(target) as temporary, open(temporary, "wb") as file:
-                    np.save(file, rows.reshape(persons, IMAGES, -1))
+        for judge in missing:
+            rows = open_judge(judge, judges()[judge], Embedder(make_accelerator("float32"))).embed(
+                open_faces(folder / split)
+            )
+            with atomic_path(_rows_file(folder, split, judge)) as temporary, temporary.open("wb") as file:
+                np.save(file, rows.reshape(persons, IMAGES, -1))
 
 
 def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     """The embedded persons; run this file first."""
     truth = pd.read_parquet(folder / split / "labels.parquet").groupby("identity").first()
-    group = truth["ancestry"] + ", " + np.where(truth["Male"] == 1, "men", "women")
-    return Pool(np.load(_rows_file(folder, split, judge)), group.to_numpy())
+    gender = np.where(truth["Male"] == 1, "men", "women")
+    return Pool(np.load(_rows_file(folder, split, judge)), (truth["ancestry"] + ", " + gender).to_numpy())
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:
