@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from stage_folder import StageFolder
 from tiny_faces import NAMES, random_set, tiny_classifier
 
 from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces
@@ -15,7 +16,6 @@ from sface_lib.chapters.attributes.parameters import AttributesParameters
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import CHAPTERS
-from sface_lib.chapters.study import open_study
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
@@ -27,21 +27,11 @@ from sface_lib.run.parameters import check, input_paths
 FLOAT32 = "float32"
 
 
-class Folder:
-    """As much of a stage as the handover needs."""
+class Folder(StageFolder):
+    """Of the embedded set unless told otherwise."""
 
     def __init__(self, folder, **parameters):
-        values = {"authentic": "embedded", "protocol_faces": "", "seed": 0} | parameters
-        self.folder, self.parameters = folder, type("Parameters", (), values)
-
-    def output(self, name):
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        return self.folder / name
-
-    input = output
-
-    def study(self):
-        return open_study(self.parameters, self.input)
+        super().__init__(folder, **{"authentic": "embedded", "protocol_faces": "", "seed": 0} | parameters)
 
 
 def select(stage: Folder, positions) -> None:

@@ -1,29 +1,14 @@
 """What later notebooks open is what earlier ones left."""
 
 import numpy as np
+from stage_folder import StageFolder
 
 from sface_lib.chapters import handover
 
 
-class Folder:
-    """As much of a stage as the handover needs."""
-
-    def __init__(self, folder, **parameters):
-        self.folder, self.parameters = folder, type("Parameters", (), parameters)
-
-    def output(self, name):
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        return self.folder / name
-
-    input = output
-
-    def inputs(self, start):
-        return sorted(f"data/{path.name}" for path in self.folder.glob(f"{start}*"))
-
-
 def test_filtered_sets_come_back_by_the_name_of_the_model_that_learns_from_them(tmp_path):
     """A filter that keeps nothing is a set without images."""
-    stage = Folder(tmp_path)
+    stage = StageFolder(tmp_path)
     for fmr, kept in ((0.5, []), (0.05, [3, 1, 4])):
         handover.write_filtered(stage, fmr, np.array(kept, np.int64))
     found = handover.filtered_sets(stage)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from stage_folder import StageFolder
 
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
@@ -19,25 +20,6 @@ from sface_lib.report.plan import plan_report
 from sface_lib.report.runner import run_report
 
 
-class Folder:
-    """As much of a stage as a study needs."""
-
-    def __init__(self, folder, **parameters):
-        self.folder, self.parameters = folder, type("Parameters", (), parameters)
-
-    def output(self, name):
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        return self.folder / name
-
-    input = output
-
-    def inputs(self, start):
-        return sorted(f"data/{path.name}" for path in self.folder.glob(f"{start}*"))
-
-    def study(self):
-        return open_study(self.parameters, self.input)
-
-
 def pairs_of(faces, rows):
     left, right, same, fold = zip(*rows, strict=True)
     names = ([faces.names[i] for i in side] for side in (left, right))
@@ -45,7 +27,7 @@ def pairs_of(faces, rows):
 
 
 def test_pairs_of_several_benchmarks_come_back_with_their_images(tmp_path):
-    stage, faces = Folder(tmp_path, authentic="embedded"), shipped_faces("benchmark")
+    stage, faces = StageFolder(tmp_path, authentic="embedded"), shipped_faces("benchmark")
     given = {
         "second": pairs_of(faces, [(40, 41, 1, 1), (7, 60, 0, 1), (90, 91, 1, 2), (3, 200, 0, 2)]),
         "first": pairs_of(faces, [(41, 7, 0, 1), (60, 61, 1, 1), (200, 201, 1, 2), (90, 3, 0, 2)]),
@@ -94,7 +76,9 @@ def test_a_folder_of_bins_is_evaluated_without_identities(tmp_path):
     (tmp_path / "bins").mkdir()
     for name, first in (("lfw", 0), ("calfw", 20)):
         write_bin(tmp_path / "bins" / f"{name}.bin", images[first : first + 20], [True, False] * 5)
-    stage = Folder(tmp_path, authentic=str(tmp_path), protocol=str(tmp_path / "bins"), protocol_faces="", groups="")
+    stage = StageFolder(
+        tmp_path, authentic=str(tmp_path), protocol=str(tmp_path / "bins"), protocol_faces="", groups=""
+    )
     faces, protocols = stage.study().pairs
     handover.write_pairs(stage, {name: resolve_pairs(pairs, faces) for name, pairs in protocols.items()})
     study = stage.study()
@@ -108,7 +92,7 @@ def test_groups_of_own_faces_come_from_a_table_by_name(tmp_path, rendered_zip):
     path = rendered_zip(tmp_path / "set.zip", 3, 2, 16)
     faces, table = open_faces(path), tmp_path / "groups.csv"
     pairs = write_protocol(tmp_path / "pairs.csv", pairs_of(faces, [(0, 1, 1, 1), (0, 2, 0, 2)]))
-    stage = Folder(tmp_path, authentic=str(path), protocol=str(pairs), protocol_faces="", groups=str(table))
+    stage = StageFolder(tmp_path, authentic=str(path), protocol=str(pairs), protocol_faces="", groups=str(table))
     names = faces.identities
     table.write_text(f"identity,group\n{names[2]},b\n{names[0]},a\nnobody,a\n")
     assert stage.study().groups == {0: "a", 2: "b"}
@@ -122,7 +106,7 @@ def test_groups_of_own_faces_come_from_a_table_by_name(tmp_path, rendered_zip):
 
 def test_which_images_train_has_one_answer(tmp_path):
     """Those of a selection wherever there is one; without it, all that may."""
-    stage = Folder(tmp_path, authentic="embedded", embedded_identities=4, embedded_images=3)
+    stage = StageFolder(tmp_path, authentic="embedded", embedded_identities=4, embedded_images=3)
     study, faces = stage.study(), shipped_faces("balanced")
     assert study.candidates.tolist() == first_images(faces, 4, 3).tolist()
     assert study.select().names == tuple(faces.names[i] for i in study.candidates)
@@ -165,7 +149,7 @@ def test_an_image_that_cannot_be_decoded_may_train_only_where_it_stops_the_run(t
 
 
 def test_unseen_faces_of_the_population_are_as_many_persons_as_train(tmp_path):
-    stage = Folder(tmp_path, authentic="embedded", embedded_identities=6, embedded_images=4)
+    stage = StageFolder(tmp_path, authentic="embedded", embedded_identities=6, embedded_images=4)
     handover.write_selection(stage, stage.study().candidates, np.repeat(np.arange(6), 4))
     study = stage.study()
     assert np.bincount(study.control.labels).tolist() == [10] * 6
@@ -178,7 +162,7 @@ def test_unseen_faces_of_the_population_are_as_many_persons_as_train(tmp_path):
 
 
 def test_the_synthetic_set_of_the_run_bears_the_authentic_labels(tmp_path):
-    stage = Folder(tmp_path, authentic="embedded")
+    stage = StageFolder(tmp_path, authentic="embedded")
     write_faces(stage.output(handover.SYNTHETIC), np.zeros((2, 3, 8, 8), np.uint8), [0, 1])
     (synthetic,) = stage.study().synthetic
     assert (synthetic.name, synthetic.origin, synthetic.labels) == ("synthetic", None, "authentic")
@@ -189,7 +173,7 @@ def test_the_persons_of_the_evaluated_pairs_stand_in_for_control_of_own_faces(tm
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 3, 2, 16))
     protocol = pairs_of(faces, [(0, 1, 1, 1), (0, 2, 0, 2)])
     pairs = write_protocol(tmp_path / "pairs.csv", protocol)
-    stage = Folder(tmp_path, authentic=str(faces.path), protocol=str(pairs), protocol_faces="", groups="")
+    stage = StageFolder(tmp_path, authentic=str(faces.path), protocol=str(pairs), protocol_faces="", groups="")
     handover.write_pairs(stage, {"own": resolve_pairs(protocol, faces)})
     handover.write_selection(stage, np.array([4, 5]), np.array([0, 0]))
     study = stage.study()
@@ -206,7 +190,7 @@ def test_words_for_weights_are_told_from_paths(tmp_path):
     assert weights_file("auto", None) is None
 
     def asked(authentic="embedded", **parameters):
-        return Folder(tmp_path, authentic=authentic, **parameters).study()
+        return StageFolder(tmp_path, authentic=authentic, **parameters).study()
 
     assert asked(verifier="embedded").verifier == VERIFIER_PATH
     judged = {word: asked(verifier=mine, second_verifier=word) for word in ("auto", "none", mine + "2")}
