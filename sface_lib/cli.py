@@ -57,8 +57,10 @@ def _report(arguments: argparse.Namespace) -> int:
     """`sface report`; papermill and its company load only when the parameters are right."""
     from sface_lib.report.plan import plan_report
 
-    overrides, stays = _overrides(arguments.set), arguments.keep_embeddings
-    plan = plan_report(arguments.profile, overrides, arguments.out, arguments.start_from, stays)
+    overrides = _overrides(arguments.set)
+    plan = plan_report(
+        arguments.profile, overrides, arguments.out, arguments.start_from, keep_embeddings=arguments.keep_embeddings
+    )
     if arguments.dry_run:
         from sface_lib.chapters.dryrun import dry_run
 

@@ -135,7 +135,7 @@ class Study(ABC):
         """The sets in the authentic role that attributes are compared in, the training images first."""
         return (AuthenticSet("authentic", self.training, self.training_truth),)
 
-    @property
+    @cached_property
     def synthetic(self) -> tuple[SyntheticSet, ...]:
         """The synthetic sets."""
         return (SyntheticSet("synthetic", open_faces(self._run_file(SYNTHETIC)), None, "authentic"),)
@@ -218,12 +218,12 @@ class PopulationStudy(Study):
     def candidates(self) -> np.ndarray:
         return first_images(self.faces, self._p.embedded_identities, self._p.embedded_images)
 
-    @property
+    @cached_property
     def control(self) -> FaceSet:
         """As many persons of the same distribution as train."""
         return self._first("control", IMAGES_CONTROL)
 
-    @property
+    @cached_property
     def held_out(self) -> FaceSet:
         return self._first("held-out", IMAGES_HELD_OUT)
 

@@ -3,18 +3,16 @@
 They are biometric data: who gives the folder takes it away again.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from sface_lib.data import FaceSet
 from sface_lib.files import atomic_path
-from sface_lib.recognition.embedding import batch_size, embed_faces
+from sface_lib.recognition.embedding import batch_size, embed_batches, embed_both, embed_faces
 from sface_lib.recognition.models import RecognitionModel
 
 SINGLE, FUSED = "single", "fused"  # Of the image alone; with the mirror image, as the model says.
@@ -61,24 +59,14 @@ class Embedder:
         self, model: RecognitionModel, faces: FaceSet, positions: list[int], fuse: bool
     ) -> dict[str, np.ndarray]:
         """Embeddings of some images by kind: those without the mirror image fall off when both are fused."""
-        model.to(self.accelerator.device)
-        made: dict[str, list[np.ndarray]] = {kind: [] for kind in ((SINGLE, FUSED) if fuse else (SINGLE,))}
-        with torch.inference_mode(), self.accelerator.autocast():
-            fast = model.for_inference()
-            for chosen, count in _whole_batches(positions, batch_size(self.accelerator)):
-                images = faces.load(chosen, size_px=model.spec.size_px).to(self.accelerator.device)
-                prepared = fast.prepare(images)
-                rows = fast.single_and_fused(prepared) if fuse else (fast.single(prepared),)
-                for kind, found in zip(made, rows, strict=True):
-                    made[kind].append(found[:count].cpu().numpy())
-        return {kind: np.concatenate(parts) for kind, parts in made.items()}
-
-
-def _whole_batches(positions: list[int], size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Batches of one size, the last filled up with its last image, and how many of each are not filling."""
-    for start in range(0, len(positions), size):
-        batch = positions[start : start + size]
-        yield np.array(batch + batch[-1:] * (size - len(batch))), len(batch)
+        size = batch_size(self.accelerator)
+        whole = np.pad(positions, (0, -len(positions) % size), "edge").reshape(-1, size)
+        batches = (faces.load(batch, size_px=model.spec.size_px) for batch in whole)
+        if fuse:
+            made = dict(zip((SINGLE, FUSED), embed_both(model, batches, self.accelerator), strict=True))
+        else:
+            made = {SINGLE: embed_batches(model, batches, self.accelerator, fuse=False)}
+        return {kind: rows[: len(positions)] for kind, rows in made.items()}
 
 
 def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:

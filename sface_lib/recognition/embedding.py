@@ -1,6 +1,6 @@
 """Embeddings of whole sets, in batches and bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -42,14 +42,30 @@ def embed_batches(
     numpy.ndarray
         float32 `[N, d]`, rows of unit length.
     """
+    return _embed(model, batches, accelerator, lambda fast, seen: (fast.fused(seen) if fuse else fast.single(seen),))[0]
+
+
+def embed_both(
+    model: RecognitionModel, batches: Iterable[torch.Tensor], accelerator: Accelerator
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `embed_batches` gives without and with the mirror image, in one pass."""
+    return _embed(model, batches, accelerator, lambda fast, seen: fast.single_and_fused(seen))
+
+
+def _embed(
+    model: RecognitionModel,
+    batches: Iterable[torch.Tensor],
+    accelerator: Accelerator,
+    how: Callable[[RecognitionModel, torch.Tensor], tuple[torch.Tensor, ...]],
+) -> tuple[np.ndarray, ...]:
+    """Rows of each kind that `how` makes of a model and prepared images."""
     model.to(accelerator.device)  # Outside of inference mode: weights that move inside could take no gradients again.
     rows = []
     with torch.inference_mode(), accelerator.autocast():
         fast = model.for_inference()
-        embed = fast.fused if fuse else fast.single
         for images in batches:
-            rows.append(embed(fast.prepare(images.to(accelerator.device))).cpu().numpy())
-    return np.concatenate(rows)
+            rows.append([kind.cpu().numpy() for kind in how(fast, fast.prepare(images.to(accelerator.device)))])
+    return tuple(map(np.concatenate, zip(*rows, strict=True)))
 
 
 def embed_faces(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, fuse: bool = True) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stage_folder import StageFolder
+from stage_folder import StageFolder, pairs_of
 from tiny_faces import NAMES, random_set, tiny_classifier
 
 from sface_lib.attributes import ATTRIBUTES, SHIPPED_PATH, annotate_faces
@@ -16,7 +16,7 @@ from sface_lib.chapters.attributes.parameters import AttributesParameters
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import CHAPTERS
-from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
+from sface_lib.data import open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, ParameterError, WeightsError
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
@@ -193,12 +193,6 @@ def test_the_results_say_which_classifier_it_was():
 
 
 # Evaluated pairs
-
-
-def pairs_of(faces, rows):
-    left, right, same, fold = zip(*rows, strict=True)
-    names = ([faces.names[i] for i in side] for side in (left, right))
-    return Protocol(*map(tuple, names), np.array(same, bool), np.array(fold))
 
 
 def test_attributes_of_evaluated_pairs_are_the_truth_of_both_images_beside_who_was_right(tmp_path):

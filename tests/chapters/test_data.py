@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from stage_folder import pairs_of
 
 from sface_lib.chapters.data import compute, show
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.study import open_study
-from sface_lib.data import Protocol, encode_png, open_faces, write_faces
+from sface_lib.data import encode_png, open_faces, write_faces
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.population import shipped_faces, shipped_protocol
 from sface_lib.run.parameters import check
@@ -33,15 +34,8 @@ def people(tmp_path_factory, rendered_zip):
     return open_faces(rendered_zip(tmp_path_factory.mktemp("people") / "set.zip", 4, 3, 32))
 
 
-def pairs(faces, rows) -> Protocol:
-    """Pairs of positions, whether they are of one person, and their fold."""
-    left, right, same, fold = zip(*rows, strict=True)
-    names = (tuple(faces.names[i] for i in side) for side in (left, right))
-    return Protocol(*names, np.array(same, bool), np.array(fold))
-
-
 def test_identities_of_the_evaluated_folds_are_left_out_of_training_and_no_others(people):
-    protocol = pairs(people, [(0, 1, 1, 1), (3, 4, 1, 2), (0, 3, 0, 3)])  # Fold 1: the first person; 2: the second.
+    protocol = pairs_of(people, [(0, 1, 1, 1), (3, 4, 1, 2), (0, 3, 0, 3)])  # Fold 1: the first person; 2: the second.
     p = own(people, evaluation_folds="1, 3")
     evaluated = compute.evaluated_pairs(people, {"own": protocol}, p.evaluation_folds)
     assert (evaluated.folds, len(evaluated), evaluated.named) == ((1, 3), 2, 2)
@@ -64,7 +58,7 @@ def folder_of(path, images):
 
 def test_pairs_of_another_set_exclude_whoever_shows_in_an_equal_image_of_an_evaluated_pair(people, tmp_path):
     other = folder_of(tmp_path / "other", people.load([4, 7, 10]))
-    protocol = pairs(other, [(0, 1, 0, 1), (1, 0, 0, 2), (0, 2, 0, 3)])  # The third image is in fold 3 alone.
+    protocol = pairs_of(other, [(0, 1, 0, 1), (1, 0, 0, 2), (0, 2, 0, 3)])  # The third image is in fold 3 alone.
     p = own(people, evaluation_folds="1-2")
     evaluated = compute.evaluated_pairs(other, {"own": protocol}, p.evaluation_folds)
     assert evaluated.identities == {"Ann_0", "Ann_1"}
@@ -75,7 +69,7 @@ def test_pairs_whose_persons_are_unknown_exclude_equal_images_all_the_same(peopl
     foreign = shipped_faces("control").load([0], size_px=32)
     images = np.concatenate([people.load([0, 3]), foreign, 255 - np.asarray(foreign)])
     bare = open_faces(write_faces(tmp_path / "bare.zip", images, None))
-    evaluated = compute.evaluated_pairs(bare, {"own": pairs(bare, [(0, 1, 0, 1), (2, 3, 0, 2)])}, "all")
+    evaluated = compute.evaluated_pairs(bare, {"own": pairs_of(bare, [(0, 1, 0, 1), (2, 3, 0, 2)])}, "all")
     assert evaluated.identities == frozenset()
     assert compute.select_training(own(people), given(people), evaluated).excluded == {0, 1}
 
@@ -89,7 +83,7 @@ def test_the_embedded_selection_has_the_first_images_of_the_first_identities():
 
 def test_identities_with_fewer_images_than_asked_do_not_train(people):
     part = people.subset([0, 1, 2, 3, 6, 7])  # Three, one and two images.
-    evaluated = compute.evaluated_pairs(people, {"own": pairs(people, [(9, 10, 1, 1), (9, 11, 1, 2)])}, "all")
+    evaluated = compute.evaluated_pairs(people, {"own": pairs_of(people, [(9, 10, 1, 1), (9, 11, 1, 2)])}, "all")
     selection = compute.select_training(own(people, min_images=2), given(part), evaluated)
     assert selection.images_per_identity.tolist() == [3, 2]
 
@@ -121,7 +115,7 @@ def test_one_identity_makes_no_report(people, tmp_path):
 
 def test_examples_show_genuine_pairs_then_impostors_left_beside_right(people):
     rows = [(0, 1, 1, 1), (3, 4, 1, 1), (0, 3, 0, 2), (6, 9, 0, 2)]
-    evaluated = compute.evaluated_pairs(people, {"own": pairs(people, rows)}, "all")
+    evaluated = compute.evaluated_pairs(people, {"own": pairs_of(people, rows)}, "all")
     genuine, impostor = compute.example_pairs(evaluated, seed=0)
     assert sorted(map(tuple, genuine.reshape(-1, 2).tolist())) == [(0, 1), (3, 4)]
     assert sorted(map(tuple, impostor.reshape(-1, 2).tolist())) == [(0, 3), (6, 9)]

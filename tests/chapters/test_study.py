@@ -6,24 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stage_folder import StageFolder
+from stage_folder import StageFolder, pairs_of
 
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.study import open_study, weights_file
-from sface_lib.data import Protocol, open_faces, write_bin, write_faces, write_protocol
+from sface_lib.data import open_faces, write_bin, write_faces, write_protocol
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
 from sface_lib.recognition import resolve_pairs
 from sface_lib.report.plan import plan_report
 from sface_lib.report.runner import run_report
-
-
-def pairs_of(faces, rows):
-    left, right, same, fold = zip(*rows, strict=True)
-    names = ([faces.names[i] for i in side] for side in (left, right))
-    return Protocol(*map(tuple, names), np.array(same, bool), np.array(fold))
 
 
 def test_pairs_of_several_benchmarks_come_back_with_their_images(tmp_path):

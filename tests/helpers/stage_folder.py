@@ -1,9 +1,13 @@
-"""A folder as chapters hand over through it, without a run."""
+"""What chapters hand over, without a run: a folder, and pairs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sface_lib.chapters.study import Study, open_study
+from sface_lib.data import FaceSet, Protocol
 
 
 class StageFolder:
@@ -23,3 +27,10 @@ class StageFolder:
 
     def study(self) -> Study:
         return open_study(self.parameters, self.input)
+
+
+def pairs_of(faces: FaceSet, rows: Iterable[tuple[int, int, int, int]]) -> Protocol:
+    """Pairs of positions, whether they are of one person, and their fold."""
+    left, right, same, fold = zip(*rows, strict=True)
+    names = (tuple(faces.names[i] for i in side) for side in (left, right))
+    return Protocol(*names, np.array(same, bool), np.array(fold))

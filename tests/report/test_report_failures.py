@@ -14,7 +14,7 @@ from report_workshop import STAGES
 from sface_lib import files
 from sface_lib.errors import RunError
 from sface_lib.run import Chapter
-from sface_lib.run.folder import RunFolder
+from sface_lib.run.folder import EMBEDDINGS, RunFolder
 
 REPOSITORY = Path(__file__).parents[2]
 THREE = (*STAGES, Chapter("93_third", "Third", reads=STAGES[1:]))
@@ -183,9 +183,9 @@ def test_embeddings_are_there_for_all_stages_and_go_with_the_end_of_the_run(work
     workshop.usual_notebooks().notebook("91_first", KEEP, "stage.finish()")
     workshop.notebook("92_second", NEEDS, "stage.finish()")
     assert workshop.run()[0] == 0
-    assert not (workshop.folder / "runs/a/work/embeddings").exists()
+    assert not (workshop.folder / "runs/a" / EMBEDDINGS).exists()
     assert workshop.run("b", keep_embeddings=True, start_from="91_first")[0] == 0  # As they were asked for.
-    assert (workshop.folder / "runs/b/work/embeddings/model/0.safetensors").exists()
+    assert (workshop.folder / "runs/b" / EMBEDDINGS / "model/0.safetensors").exists()
 
 
 def test_a_run_that_failed_has_its_embeddings_when_it_goes_on(workshop):
@@ -194,4 +194,4 @@ def test_a_run_that_failed_has_its_embeddings_when_it_goes_on(workshop):
     assert workshop.run()[0] == 1
     workshop.notebook("92_second", NEEDS, "stage.finish()")
     assert workshop.run()[0] == 0 and workshop.states() == ["reused", "done"]
-    assert not (workshop.folder / "runs/a/work/embeddings").exists()
+    assert not (workshop.folder / "runs/a" / EMBEDDINGS).exists()

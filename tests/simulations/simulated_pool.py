@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
@@ -29,18 +28,9 @@ IMAGES, SIZE_PX = 10, 64
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Persons of one distribution by one judge.
-
-    Attributes
-    ----------
-    rows
-        Unit embeddings float32 `[P, I, d]`.
-    group
-        Ancestry and gender of each person, `[P]`.
-    """
+    """Persons of one distribution by one judge: unit embeddings float32 `[P, I, d]`."""
 
     rows: np.ndarray
-    group: np.ndarray
 
     def draw(self, random: np.random.Generator, persons: int) -> np.ndarray:
         """Rows `[persons, I, d]` of persons at random, each one's images in random order."""
@@ -72,9 +62,7 @@ def make_pool(folder: Path = FOLDER) -> None:
 
 def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     """The embedded persons; run this file first."""
-    truth = pd.read_parquet(folder / split / "labels.parquet").groupby("identity").first()
-    gender = np.where(truth["Male"] == 1, "men", "women")
-    return Pool(np.load(_rows_file(folder, split, judge)), (truth["ancestry"] + ", " + gender).to_numpy())
+    return Pool(np.load(_rows_file(folder, split, judge)))
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:

@@ -176,13 +176,13 @@ def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
         The given weights do not fit the set: see `make_start`.
     """
     p, work = stage.parameters, stage.scratch("generator")
-    data = FaceBatches(authentic, p.generator_resolution_px)
-    spec, start = make_start(p, data.n_classes)
+    spec, start = make_start(p, len(authentic.identities))
     if p.total_kimg == 0:
         generator = start.generator.eval().requires_grad_(False)
     elif p.processes > 1:
         generator = launch_generator(p, work, stage.input(handover.SELECTION)).generator
     else:
+        data = FaceBatches(authentic, p.generator_resolution_px)
         trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, work, start)
         generator = trainer.train(grid_writer(work, data.n_classes))
     from_shipped = weights_file(p.generator_weights, SHIPPED_PATH) == SHIPPED_PATH

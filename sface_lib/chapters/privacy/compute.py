@@ -55,8 +55,6 @@ class Audit:
         What each judge sees, in the order of the judges.
     shown
         The view whose pictures are shown: of the competent judge that sees the larger link, else the first.
-    larger
-        The same, or None where no judge is competent.
     planted
         Judge -> whether planted copies would be noticed; empty where there are too few unseen persons.
     """
@@ -64,11 +62,15 @@ class Audit:
     sets: AuditedSets
     views: tuple[View, ...]
     shown: View
-    larger: View | None
     exposure: Exposure
     planted: Mapping[str, Planted]
     claims: tuple[ClaimFacts, ...]
     remedies: Remedies
+
+    @property
+    def larger(self) -> View | None:
+        """The shown view; None where no judge is competent."""
+        return self.shown if self.shown.competent else None
 
     @property
     def above_chance(self) -> tuple[ClaimFacts, ...]:
@@ -138,7 +140,6 @@ def examine(
         sets=sets,
         views=views,
         shown=shown,
-        larger=shown if shown.competent else None,
         exposure=exposure(shown, sets, traits, settings),
         planted=plant(sets, views, settings),
         claims=claims(views, settings.equivalence_margin),
