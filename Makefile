@@ -44,7 +44,7 @@ bench: $(VENV)/installed-dev
 	for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || exit 1; done
 
 simulate: $(VENV)/installed-dev
-	$(BIN)/python tests/simulations/simulate.py
+	$(BIN)/python tests/simulations/simulate.py $(ONLY)
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'

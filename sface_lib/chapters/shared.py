@@ -138,6 +138,25 @@ class BadImages(Parameters):
     )
 
 
+class Groups(Parameters):
+    groups: str = path_setting(
+        "",
+        "CSV with the columns identity and group for faces of your own, training and evaluated ones: chance is taken "
+        "within groups, and accuracy is told for each group.",
+        ("",),
+    )
+
+
+class Classifier(Parameters):
+    attribute_classifier: str = path_setting(
+        AUTO,
+        "Weights of the attribute classifier, from `sface attributes train`; 'auto' is the shipped one for the "
+        "embedded set and none for faces of your own, 'none' leaves notebook 06 out. It calls the training "
+        "identities' groups where none are given.",
+        (AUTO, NONE),
+    )
+
+
 class EmbeddedSelection(Parameters):
     embedded_identities: int = setting(12, "Identities of the population that train the generator.", ge=2, le=200)
     embedded_images: int = setting(12, "Images of each of them.", ge=2, le=20)

@@ -115,7 +115,7 @@ class Study(ABC):
 
     @property
     def traits(self) -> pd.DataFrame | None:
-        """Gender and ancestry of each training identity, by its label; None where they are not known."""
+        """Such as gender and ancestry of each training identity, by its label; None where they are not known."""
         if self.training_truth is None:
             return None
         return _traits(self.training_truth.groupby(self.training.labels).first())
@@ -175,7 +175,7 @@ class Study(ABC):
         Raises
         ------
         InputError
-            The table that names them lacks its columns, or names none of the identities.
+            The table that names them lacks its columns, or names none of the identities of the study.
         """
 
     @property
@@ -304,13 +304,30 @@ class OwnStudy(Study):
 
     @property
     def groups(self) -> dict[int, str]:
-        if not self._p.groups:
+        return self._groups_of(self.pairs[0])
+
+    @property
+    def traits(self) -> pd.DataFrame | None:
+        found = self._groups_of(self.training)
+        every = range(len(self.training.identities or ()))
+        return pd.DataFrame({"group": pd.Series(found).reindex(every)}) if found else None
+
+    def _groups_of(self, faces: FaceSet) -> dict[int, str]:
+        """Group of each of a set's identities, by its label, where it is given.
+
+        Raises
+        ------
+        InputError
+            The table names neither training nor evaluated identities.
+        """
+        if not self._p.groups or faces.identities is None:
             return {}
-        named, identities = read_groups(self._p.groups), self.pairs[0].identities
-        found = {label: named[name] for label, name in enumerate(identities) if name in named}
-        if not found:
+        named = read_groups(self._p.groups)
+        found = {label: named[name] for label, name in enumerate(faces.identities) if name in named}
+        others = *self.faces.identities, *(self.pairs[0].identities or ())
+        if not found and not set(named) & set(others):
             raise InputError(
-                f"groups = '{self._p.groups}' names none of the evaluated identities, such as {identities[:1]}"
+                f"groups = '{self._p.groups}' names none of the training or evaluated identities, such as {others[:1]}"
             )
         return found
 

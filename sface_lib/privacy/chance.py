@@ -1,16 +1,19 @@
 """What chance looks like: the same scores, with the classes of one set renamed.
 
-Whole classes are renamed, so that images of one class stay together. Each statistic is a sum over a table of classes by
+Whole classes are renamed, so that images of one class stay together; where the identities' groups are known, only
+within a group, so that what a group shares belongs to chance. Each statistic is a sum over a table of classes by
 classes, whose diagonal holds what the true names give and any permutation's cells what the renamed ones would.
 """
 
 import dataclasses
 
 import numpy as np
+import pandas as pd
 
 from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.errors import InputError
 from sface_lib.privacy.compare import ScoreBlocks
+from sface_lib.privacy.groups import group_codes
 from sface_lib.privacy.stream import BINS, SCALE
 
 
@@ -76,13 +79,26 @@ class ShuffleTest:
         """Twice the smaller of both, at most 1."""
         return min(1.0, 2 * min(self.p_value, self.p_below))
 
+    @property
+    def floor(self) -> float:
+        """The smallest one-sided p that so many shuffles can give: a p that is as small may be smaller still."""
+        return 1 / (1 + len(self.null))
+
     def band(self, level: float = 0.95) -> tuple[float, float]:
         """The central part of the null that holds `level` of it."""
         low, high = np.quantile(self.null, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
 
-def shuffle_test(table: LabelTable, shuffles: int, seed: int) -> ShuffleTest:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tested:
+    """A statistic with its bootstrap, and against its null."""
+
+    estimate: Estimate
+    test: ShuffleTest
+
+
+def shuffle_test(table: LabelTable, shuffles: int, seed: int, groups: pd.Series | None = None) -> ShuffleTest:
     """Rename the classes of one set at random and see how often the link is as strong.
 
     Parameters
@@ -91,6 +107,9 @@ def shuffle_test(table: LabelTable, shuffles: int, seed: int) -> ShuffleTest:
         From `auc_table` or `hit_table`.
     shuffles, seed
         Number and seed of the permutations.
+    groups
+        Group of each class, by label: names are exchanged within groups only, which is exact however small they are.
+        Make the table of `exchangeable` classes, since one that is alone in its group keeps its name.
 
     Raises
     ------
@@ -101,8 +120,19 @@ def shuffle_test(table: LabelTable, shuffles: int, seed: int) -> ShuffleTest:
     if count < 2:
         raise InputError("a label shuffle needs at least two classes that occur in both sets")
     random = np.random.default_rng(seed)
-    namings = np.array([random.permutation(count) for _ in range(shuffles)])
+    if groups is None:
+        namings = np.array([random.permutation(count) for _ in range(shuffles)])
+    else:
+        namings = _namings_within(group_codes(table.classes, groups), shuffles, random)
     return against_null(float(table.statistic(np.arange(count))), table.statistic(namings))
+
+
+def _namings_within(codes: np.ndarray, shuffles: int, random: np.random.Generator) -> np.ndarray:
+    """Permutations int64 `[B, K]` that map each place to one of the same code."""
+    namings, grouped = np.empty((shuffles, len(codes)), np.int64), np.argsort(codes, kind="stable")
+    for naming in namings:
+        naming[grouped] = np.lexsort((random.random(len(codes)), codes))
+    return namings
 
 
 def against_null(observed: float, null: np.ndarray) -> ShuffleTest:
@@ -125,12 +155,12 @@ def auc_table(blocks: ScoreBlocks) -> LabelTable:
     if blocks.within:
         raise InputError("labels are shuffled between two sets; within one the labels are the same thing")
     classes = np.intersect1d(blocks.a_labels, blocks.b_labels)
-    rows, columns = np.isin(blocks.a_labels, classes), np.isin(blocks.b_labels, classes)
-    scores = blocks.scores if rows.all() and columns.all() else blocks.scores[np.ix_(rows, columns)]
+    blocks = blocks.among(classes)
+    scores = blocks.scores
     place = np.rint(scores * np.float32(SCALE)).astype(np.int16) + np.int16(SCALE)
     counted = np.bincount(place.ravel(), minlength=BINS)
     midrank = np.cumsum(counted) - (counted - 1) / 2
-    first, second = (np.searchsorted(labels, classes) for labels in (blocks.a_labels[rows], blocks.b_labels[columns]))
+    first, second = (np.searchsorted(labels, classes) for labels in (blocks.a_labels, blocks.b_labels))
     sizes = np.diff(np.append(first, len(scores))), np.diff(np.append(second, scores.shape[1]))
     parts = [midrank[place[start : start + size]].sum(0) for start, size in zip(first, sizes[0], strict=True)]
     sums = np.add.reduceat(np.array(parts), second, axis=1)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import numpy as np
+import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
@@ -19,6 +20,7 @@ from sface_lib.biometrics import (
     verification_metrics,
 )
 from sface_lib.errors import InputError
+from sface_lib.privacy.groups import group_codes
 from sface_lib.privacy.stream import (
     EDGES,
     Collector,
@@ -48,16 +50,30 @@ class ScoreBlocks:
         Ascending labels, int64 `[Na]` and `[Nb]`.
     within
         Whether both sides are one set.
+    groups
+        Group of each identity, by label: where given, only identities of one group are impostors of one another.
     """
 
     scores: np.ndarray
     a_labels: np.ndarray
     b_labels: np.ndarray
     within: bool
+    groups: pd.Series | None = None
+
+    def among(self, classes: np.ndarray) -> "ScoreBlocks":
+        """The scores of these identities' images with one another."""
+        rows, columns = np.isin(self.a_labels, classes), np.isin(self.b_labels, classes)
+        if rows.all() and columns.all():
+            return self
+        labels = self.a_labels[rows], self.b_labels[columns]
+        return ScoreBlocks(self.scores[np.ix_(rows, columns)], *labels, self.within, self.groups)
 
     def impostors(self) -> np.ndarray:
         """Scores of different labels, float32 `[I]`."""
         kept = self.a_labels[:, None] != self.b_labels
+        if self.groups is not None:
+            codes = group_codes(np.concatenate([self.a_labels, self.b_labels]), self.groups)
+            kept &= codes[: len(self.a_labels), None] == codes[len(self.a_labels) :]
         return self.scores[np.triu(kept, 1) if self.within else kept]
 
 
@@ -105,6 +121,32 @@ class Comparison:
         if self.blocks is None:
             raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept; use metrics() and roc()")
         return self.blocks.impostors()
+
+    def among(self, classes: np.ndarray, groups: pd.Series | None = None) -> "Comparison":
+        """The comparison of some identities' images, as if there were no others.
+
+        Parameters
+        ----------
+        classes
+            Labels of those identities, int.
+        groups
+            Group of each identity, by label: then impostors are of one group.
+
+        Raises
+        ------
+        InputError
+            The scores were only counted, or no pair is left.
+        """
+        if self.blocks is None:
+            raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept, so that none can be left out")
+        own = np.isin(self.genuine_identity, classes)
+        blocks = dataclasses.replace(self.blocks.among(classes), groups=groups)
+        scores = blocks.impostors()
+        if not own.any() or not len(scores):
+            raise InputError(f"{len(classes)} of the identities have no genuine or no impostor pair; keep more of them")
+        moments = (float(value) for value in (scores.mean(dtype=np.float64), scores.std(dtype=np.float64)))
+        counted = BinnedImpostors(EDGES, count_scores(scores), *moments)
+        return Comparison(self.genuine[own], self.genuine_identity[own], counted, blocks)
 
     def metrics(self) -> VerificationMetrics:
         """Error rates and moments; from counted impostors above 1e8 scores, see `brackets`."""

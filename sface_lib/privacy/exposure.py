@@ -53,6 +53,12 @@ class GroupDifference:
     test: ShuffleTest
 
 
+def comparable_groups(group: np.ndarray) -> np.ndarray:
+    """Names, ascending, of the groups that at least five identities have."""
+    names, counts = np.unique(group, return_counts=True)
+    return names[counts >= FEWEST]
+
+
 def by_group(
     exposure: np.ndarray, group: np.ndarray, shuffles: int, resamples: int, seed: int, level: float = 0.95
 ) -> GroupDifference:
@@ -71,8 +77,7 @@ def by_group(
         Fewer than two groups of at least five identities.
     """
     group, exposure = np.asarray(group).astype(str), np.asarray(exposure, np.float64)
-    names, counts = np.unique(group, return_counts=True)
-    names = names[counts >= FEWEST]
+    names = comparable_groups(group)
     if len(names) < 2:
         raise InputError(f"groups are compared from {FEWEST} identities on; {len(names)} of them have as many")
     kept = np.isin(group, names)

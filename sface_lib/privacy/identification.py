@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from sface_lib.biometrics import Estimate, cmc, templates
+from sface_lib.biometrics import cmc, templates
 from sface_lib.errors import InputError
-from sface_lib.privacy.chance import LabelTable, ShuffleTest, hit_table, shuffle_test
+from sface_lib.privacy.chance import Tested, hit_table, shuffle_test
 from sface_lib.privacy.compare import Pairs, compare_sets
+from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.link import best_label, label_free_link
 from sface_lib.privacy.stream import best_scores, threshold_at
 
@@ -66,31 +67,30 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
     return OpenSet(threshold, float(np.mean(own & (best >= threshold))), float(np.mean(best >= threshold)))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Hits:
-    """A share of probes that find their own label, with its bootstrap, and the same under renamed classes."""
+def nearest_label(
+    probes,
+    probe_labels,
+    others,
+    other_labels,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+    groups: pd.Series | None = None,
+) -> Tested:
+    """The share of images whose nearest image of the other set carries their label; a tie between labels is no hit.
 
-    estimate: Estimate
-    test: ShuffleTest
-
-
-def _hits(table: LabelTable, shuffles: int, resamples: int, seed: int) -> Hits:
-    return Hits(table.bootstrap(resamples, seed), shuffle_test(table, shuffles, seed))
-
-
-def rank_1(probes, probe_labels, gallery, gallery_labels, shuffles: int, resamples: int, seed: int) -> Hits:
-    """Rank-1 identification against one template an identity."""
-    identities, rows = templates(gallery, gallery_labels)
-    classes = np.intersect1d(probe_labels, identities)
-    table = hit_table(probe_labels, best_label(probes, rows, identities), classes)
-    return _hits(table, shuffles, resamples, seed)
-
-
-def nearest_label(probes, probe_labels, others, other_labels, shuffles: int, resamples: int, seed: int) -> Hits:
-    """The share of images whose nearest image of the other set carries their label; a tie between labels is no hit."""
-    classes = np.intersect1d(probe_labels, other_labels)
+    `groups`, the group of each label, lets names be exchanged within groups only, and leaves out who is alone in one.
+    Where `others` are templates, one an identity, it is rank-1 identification.
+    """
+    classes = exchangeable(np.intersect1d(probe_labels, other_labels), groups)
     table = hit_table(probe_labels, best_label(probes, others, other_labels), classes)
-    return _hits(table, shuffles, resamples, seed)
+    return Tested(table.bootstrap(resamples, seed), shuffle_test(table, shuffles, seed, groups))
+
+
+def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Series | None = None) -> Tested:
+    """Rank-1 identification against one template an identity; `tested` and `groups` as those of `nearest_label`."""
+    identities, rows = templates(gallery, gallery_labels)
+    return nearest_label(probes, probe_labels, rows, identities, *tested, groups)
 
 
 def aggregation(

@@ -9,6 +9,7 @@ from sface_lib.biometrics.bootstrap import affordable_bins, bin_of, resampled_me
 from sface_lib.biometrics.metrics import TARGETS
 from sface_lib.errors import InputError
 from sface_lib.privacy.compare import Comparison, ScoreBlocks
+from sface_lib.privacy.groups import group_codes
 from sface_lib.privacy.stream import label_range
 
 BINS = 1000
@@ -69,10 +70,11 @@ def _impostor_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Weights and histograms of one identity's rows against the other identities, for each identity in turn."""
     columns, count = np.searchsorted(identities, blocks.b_labels), len(identities)
+    codes = np.zeros(count) if blocks.groups is None else group_codes(identities, blocks.groups)
     for i, identity in enumerate(identities):
         # Within one set each pair of identities stands once, above the diagonal.
         first = i + 1 if blocks.within else 0
-        others = (columns >= first) & (columns != i)
+        others = (columns >= first) & (columns != i) & (codes[columns] == codes[i])
         rows = blocks.scores[label_range(blocks.a_labels, identity)][:, others]
         cells = (columns[others] - first) * bins + bin_of(rows, low, high, bins)
         histogram = np.bincount(cells.ravel(), minlength=(count - first) * bins).reshape(-1, bins)

@@ -93,12 +93,15 @@ class Membership:
     test
         The AUC against its null: who is a member is shuffled among the images of each identity or, where members and
         others share none, among all.
+    identities
+        How many have members.
     """
 
     auc: Estimate
     tpr: Estimate | None
     tpr_1000: Estimate | None
     test: ShuffleTest
+    identities: int
 
 
 def membership(
@@ -134,7 +137,7 @@ def membership(
     if not np.intersect1d(member_labels, other_labels).size:
         blocks = np.zeros_like(blocks)
     test = _shuffled(np.concatenate(best), len(members), blocks, shuffles, seed)
-    return Membership(found["auc"], found.get("tpr"), found.get("tpr_1000"), test)
+    return Membership(found["auc"], found.get("tpr"), found.get("tpr_1000"), test, len(np.unique(member_labels)))
 
 
 def _shuffled(scores: np.ndarray, count: int, blocks: np.ndarray, shuffles: int, seed: int) -> ShuffleTest:

@@ -5,6 +5,7 @@ same persons, or unseen persons, is left out where there are none, and says so b
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from accelerate import Accelerator
 from sface_lib.biometrics import Estimate, VerificationMetrics, templates
 from sface_lib.data import place_in_class
 from sface_lib.privacy import identification
-from sface_lib.privacy.chance import ShuffleTest, auc_table, shuffle_test
+from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
 from sface_lib.privacy.compare import MOST_EXACT, Comparison, checked_set, compare_sets, compare_within
 from sface_lib.privacy.exposure import exposures
+from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
@@ -23,8 +25,8 @@ from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
 
 SETTINGS = ("authentic-authentic", "synthetic-synthetic", "authentic-synthetic")
 LINK = SETTINGS[2]
+SAME_GROUP = f"{LINK}, same group"
 MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
-EXPLORATORY = (MEMBERSHIP_OF_IMAGES,)  # Claims whose statistic was chosen after a set was seen, and not yet confirmed.
 COMPETENT_EER = 0.2
 FEWEST_PROBES = 100
 MOST_IDENTITIES = 2000  # 500 resamples of all their pairs are affordable.
@@ -36,18 +38,29 @@ class Embedded:
     """The sets of a study by one judge: unit embeddings float32 `[N, d]` and labels int64 `[N]` of each.
 
     `authentic` trained the generator and `synthetic` is what it drew, labels meaning the same in both. `control` are
-    unseen persons of the same law, `held_out` unseen images of the authentic persons; either may be None.
+    unseen persons of the same law, `held_out` unseen images of the authentic persons; either may be None. `groups` is
+    the group of each authentic identity, such as "Asian, women", by its label, where groups are known.
     """
 
     authentic: tuple[np.ndarray, np.ndarray]
     synthetic: tuple[np.ndarray, np.ndarray]
     control: tuple[np.ndarray, np.ndarray] | None = None
     held_out: tuple[np.ndarray, np.ndarray] | None = None
+    groups: pd.Series | None = None
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if (given := getattr(self, field.name)) is not None:
-                checked_set(field.name, *given)
+        for name in ("authentic", "synthetic", "control", "held_out"):
+            if (given := getattr(self, name)) is not None:
+                checked_set(name, *given)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Labels of both sets, of which `renamed` is the part whose names can be exchanged within their group."""
+        return np.intersect1d(self.authentic[1], self.synthetic[1])
+
+    @property
+    def renamed(self) -> np.ndarray:
+        return exchangeable(self.classes, self.groups)
 
 
 def affordable(
@@ -71,7 +84,10 @@ def affordable(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Settings:
-    """The paper's three settings by one judge: comparisons and metrics by the names of `SETTINGS`."""
+    """The paper's three settings by one judge: comparisons and metrics by the names of `SETTINGS`.
+
+    Where groups are known, `SAME_GROUP` is the link with impostors of one group.
+    """
 
     comparisons: dict[str, Comparison]
     metrics: dict[str, VerificationMetrics]
@@ -91,6 +107,8 @@ def three_settings(sets: Embedded, max_rank: int, accelerator: Accelerator | Non
         SETTINGS[1]: compare_within(*sets.synthetic, accelerator=accelerator),
         LINK: compare_sets(*sets.authentic, *sets.synthetic, top_pairs=STRONGEST, accelerator=accelerator),
     }
+    if sets.groups is not None:
+        comparisons[SAME_GROUP] = comparisons[LINK].among(sets.renamed, sets.groups)
     return Settings(
         comparisons,
         {name: comparison.metrics() for name, comparison in comparisons.items()},
@@ -107,8 +125,11 @@ class Evidence:
     ----------
     by_pair, by_identity
         Intervals of each setting's metrics, every score or every identity counting alike.
-    auc, rank_1, neighbours
+    link, rank_1, neighbours
         The same-label link's AUC, rank-1 identification among templates and share of nearest images, with their nulls.
+        Where groups are known, names are exchanged within groups, and who is alone in one is left out.
+    renamed
+        How many identities those three are of: all that both sets have, but for who is alone in a group.
     label_free
         The label-free link, or None without unseen persons.
     open_set
@@ -128,9 +149,10 @@ class Evidence:
 
     by_pair: dict[str, dict[str, Estimate]]
     by_identity: dict[str, dict[str, Estimate]]
-    auc: ShuffleTest
-    rank_1: identification.Hits
-    neighbours: identification.Hits
+    link: Tested
+    rank_1: Tested
+    neighbours: Tested
+    renamed: int
     label_free: LabelFreeLink | None
     open_set: identification.OpenSet | None
     images: MembershipOfImages | None
@@ -161,12 +183,19 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
         persons = membership(drawn, galleries[0], owners[0], galleries[1], owners[1], shuffles, resamples, seed)
     if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
         opened = identification.open_set(*sets.synthetic, *sets.authentic, sets.control[0])
+    probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
+    auc, renamed = intervals[0][LINK]["auc"], link
+    if len(sets.renamed) < len(sets.classes):
+        renamed = link.among(sets.renamed)
+        auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
+    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
     return Evidence(
         by_pair=intervals[0],
         by_identity=intervals[1],
-        auc=shuffle_test(auc_table(link.blocks), shuffles, seed),
-        rank_1=identification.rank_1(*sets.synthetic, *sets.authentic, shuffles, resamples, seed),
-        neighbours=identification.nearest_label(*sets.synthetic, *sets.authentic, shuffles, resamples, seed),
+        link=Tested(Estimate(test.observed, auc.draws), test),
+        rank_1=identification.rank_1(*probes, groups=sets.groups),
+        neighbours=identification.nearest_label(*probes, groups=sets.groups),
+        renamed=len(sets.renamed),
         label_free=label_free,
         open_set=opened,
         images=images,
@@ -213,27 +242,79 @@ def link_of_part(sets: Embedded, positions: np.ndarray) -> dict[str, float | Non
     return {"link_auc": metrics.auc, "link_eer": metrics.eer, "rank1": rank_1}
 
 
-def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) -> list[Claim]:
-    """The claims of a verdict: what is at chance where nothing is given away, with this judge's evidence.
+@dataclasses.dataclass(frozen=True)
+class Statistic:
+    """What a claim is about: something that is at chance where nothing is given away.
 
-    `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share; the
-    shares of identified probes, whose chance is near 0, have none.
+    Attributes
+    ----------
+    name
+        The claim's.
+    tested
+        The statistic with its null, and how many identities are behind it; None where the sets do not give it.
+    has_margin
+        Whether it may be equivalent to chance: not the share of identified probes, whose chance is near 0.
+    by_label
+        Whether it rests on equal labels, so that demographics alone make it where groups are not known.
+    needs
+        The sets, "control" or "held_out", that it cannot do without.
+    exploratory
+        Whether it was chosen after a set had been seen, and no other generator has confirmed it yet.
     """
 
-    def claim(name: str, estimate: Estimate, test: ShuffleTest, margin: float) -> Claim:
-        span, chance, sd = estimate.interval(EQUIVALENCE_LEVEL), float(test.null.mean()), float(test.null.std())
-        return Claim(name, judge, estimate.value, chance, span, test.p_two_sided, competent, margin, sd)
+    name: str
+    tested: Callable[[Evidence], tuple[Tested, int] | None]
+    has_margin: bool = True
+    by_label: bool = False
+    needs: str | None = None
+    exploratory: bool = False
 
-    link = Estimate(evidence.auc.observed, evidence.by_pair[LINK]["auc"].draws)
-    found = [
-        claim("same-label link, AUC", link, evidence.auc, margin),
-        claim("rank-1 identification", evidence.rank_1.estimate, evidence.rank_1.test, 0.0),
-        claim("label of the nearest image", evidence.neighbours.estimate, evidence.neighbours.test, 0.0),
+
+def _label_free(evidence: Evidence) -> tuple[Tested, int] | None:
+    free = evidence.label_free
+    return free and (Tested(free.estimate, free.test), len(free.training))
+
+
+def _images(evidence: Evidence) -> tuple[Tested, int] | None:
+    images = evidence.images
+    return images and (Tested(images.auc, images.test), images.identities)
+
+
+def _persons(evidence: Evidence) -> tuple[Tested, int] | None:
+    persons = evidence.persons
+    return persons and (Tested(persons.auc, persons.test), persons.identities)
+
+
+STATISTICS = (
+    Statistic("same-label link, AUC", lambda e: (e.link, e.renamed), by_label=True),
+    Statistic("rank-1 identification", lambda e: (e.rank_1, e.renamed), has_margin=False, by_label=True),
+    Statistic("label of the nearest image", lambda e: (e.neighbours, e.renamed), has_margin=False, by_label=True),
+    Statistic("label-free link, share of classes", _label_free, needs="control"),
+    Statistic(MEMBERSHIP_OF_IMAGES, _images, needs="held_out", exploratory=True),
+    Statistic("membership of persons, AUC", _persons, needs="control"),
+)
+
+
+def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) -> list[Claim]:
+    """The claims of a verdict: each statistic is at chance, with this judge's evidence.
+
+    `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share.
+    """
+    made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS)
+    return [
+        Claim(
+            name=statistic.name,
+            judge=judge,
+            value=found[0].estimate.value,
+            chance=float(found[0].test.null.mean()),
+            interval=found[0].estimate.interval(EQUIVALENCE_LEVEL),
+            p_value=found[0].test.p_two_sided,
+            p_floor=2 * found[0].test.floor,
+            competent=competent,
+            margin=margin if statistic.has_margin else 0.0,
+            null_sd=float(found[0].test.null.std()),
+            identities=found[1],
+        )
+        for statistic, found in made
+        if found is not None
     ]
-    if (free := evidence.label_free) is not None:
-        found.append(claim("label-free link, share of classes", free.estimate, free.test, margin))
-    if (images := evidence.images) is not None:
-        found.append(claim(MEMBERSHIP_OF_IMAGES, images.auc, images.test, margin))
-    if (persons := evidence.persons) is not None:
-        found.append(claim("membership of persons, AUC", persons.auc, persons.test, margin))
-    return found

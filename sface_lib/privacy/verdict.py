@@ -1,11 +1,12 @@
 """Claims about a link and what the evidence supports, in words that are chosen by rule.
 
-Every claim is tested on both sides against chance, with Holm's correction over all claims of a table ("A Simple
-Sequentially Rejective Multiple Test Procedure", 1979). Equivalence needs the 90 % interval within a margin of chance,
-which is two one-sided tests at 5 % (Schuirmann, 1987).
+Every claim is tested against chance, with Holm's correction over all claims of a family ("A Simple Sequentially
+Rejective Multiple Test Procedure", 1979). Equivalence needs the 90 % interval within a margin of chance, which is two
+one-sided tests at 5 % (Schuirmann, 1987).
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
@@ -14,7 +15,9 @@ import numpy as np
 from sface_lib.biometrics import Interval
 
 ALPHA, POWER, EQUIVALENCE_LEVEL = 0.05, 0.8, 0.9
+MOST_P = 0.01  # The smallest corrected p that a family's shuffles must be able to give.
 ABOVE, BELOW, EQUIVALENT = "above chance", "below chance", "equivalent to chance"
+_NORMAL = NormalDist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,37 +33,82 @@ class Claim:
     value, chance
         The statistic and what it is without a link.
     interval
-        90 % interval of the value.
-    p_two_sided
-        Of chance.
+        90 % interval of the value; None where equivalence is not asked for.
+    p_value, p_floor
+        Of chance, and the smallest that the shuffles could give.
     competent
         Whether the verifier tells authentic identities apart.
     margin
         Largest distance to chance that counts as equivalent; 0 lets nothing be equivalent.
     null_sd
         Standard deviation of the value where there is no link.
+    identities
+        How many are behind it.
     """
 
     name: str
     judge: str
     value: float
     chance: float
-    interval: Interval
-    p_two_sided: float
+    interval: Interval | None
+    p_value: float
+    p_floor: float
     competent: bool
     margin: float
     null_sd: float
+    identities: int
+
+    @property
+    def error(self) -> float:
+        """The larger of two standard errors: the interval's, and the null's own."""
+        if self.interval is None:
+            return self.null_sd
+        half = (self.interval.high - self.interval.low) / 2
+        return max(half / _NORMAL.inv_cdf((1 + self.interval.level) / 2), self.null_sd)
 
     @property
     def detectable(self) -> float:
-        """The distance to chance that a set of this size shows in four of five cases.
+        """The distance to chance that a set of this size shows in four of five cases."""
+        return (_NORMAL.inv_cdf(1 - ALPHA / 2) + _NORMAL.inv_cdf(POWER)) * self.error
 
-        By the larger of two standard errors: the interval's, and the null's own.
+    @property
+    def identities_for_equivalence(self) -> int | None:
+        """How many identities show equivalence in four of five cases where there is no link; None without a margin.
+
+        As standard errors fall with the root of their number: both one-sided tests pass with a chance of 80 % where
+        the margin is z(0.95) + z(0.9) standard errors.
         """
-        normal = NormalDist()
-        half = (self.interval.high - self.interval.low) / 2
-        error = max(half / normal.inv_cdf((1 + self.interval.level) / 2), self.null_sd)
-        return (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error
+        if not self.margin or self.interval is None:
+            return None
+        needed = (_NORMAL.inv_cdf(1 - ALPHA) + _NORMAL.inv_cdf((1 + POWER) / 2)) * self.error / self.margin
+        return math.ceil(self.identities * needed**2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the evidence on a claim supports.
+
+    Attributes
+    ----------
+    p_corrected
+        By Holm; None where the verifier is not competent.
+    at_floor
+        Whether the p may be smaller still, as no shuffle came as far.
+    words
+        What is supported.
+    alone
+        Whether other competent verifiers tested the same claim and put it not above chance, as this one does.
+    """
+
+    p_corrected: float | None
+    at_floor: bool
+    words: str
+    alone: bool = False
+
+
+def shuffles_for(family: int) -> int:
+    """How many shuffles let a two-sided claim of a family reach a corrected p of 1 %, however large the family is."""
+    return math.ceil(2 * family / MOST_P) - 1
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -73,28 +121,29 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def verdicts(claims: Sequence[Claim]) -> list[tuple[float | None, str]]:
-    """Each claim's adjusted p-value and verdict; those of incompetent verifiers get no p-value and aren't counted."""
+def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
+    """The verdict on each claim of a family; those of incompetent verifiers get no p-value and aren't counted."""
     judged = [claim for claim in claims if claim.competent]
-    adjusted = dict(zip(map(id, judged), holm([claim.p_two_sided for claim in judged]).tolist(), strict=True))
-    return [(p := adjusted.get(id(claim)), _verdict(claim, p)) for claim in claims]
+    adjusted = dict(zip(map(id, judged), holm([claim.p_value for claim in judged]).tolist(), strict=True))
+    words = {id(claim): _words(claim, adjusted.get(id(claim))) for claim in claims}
+    found = []
+    for claim in claims:
+        others = [words[id(other)] for other in judged if other.name == claim.name and other is not claim]
+        alone = claim.competent and words[id(claim)] == ABOVE and bool(others) and ABOVE not in others
+        at_floor = claim.competent and claim.p_value <= claim.p_floor * (1 + 1e-9)
+        found.append(Verdict(adjusted.get(id(claim)), at_floor, words[id(claim)], alone))
+    return found
 
 
-def _verdict(claim: Claim, p: float | None) -> str:
+def _words(claim: Claim, p: float | None) -> str:
     if p is None:
         return "not judged: no competent judge"
     if p < ALPHA:
         return ABOVE if claim.value > claim.chance else BELOW
+    undecided = f"not decided at this size (detectable effect ±{claim.detectable:.2g}"
+    if not claim.margin or claim.interval is None:
+        return f"{undecided})"
     reach = max(claim.chance - claim.interval.low, claim.interval.high - claim.chance)
-    if claim.margin and reach <= claim.margin:
+    if reach <= claim.margin:
         return f"{EQUIVALENT} (within ±{claim.margin:g})"
-    return f"not decided at this size (detectable effect ±{claim.detectable:.2g})"
-
-
-def supported_by(claims: Sequence[Claim]) -> dict[str, list[str]]:
-    """For each claim's name the competent verifiers that put it above chance; one alone is to be marked."""
-    found: dict[str, list[str]] = {claim.name: [] for claim in claims}
-    for claim, (_, verdict) in zip(claims, verdicts(claims), strict=True):
-        if verdict == ABOVE:
-            found[claim.name].append(claim.judge)
-    return found
+    return f"{undecided}; equivalence takes about {claim.identities_for_equivalence:,} identities)"

@@ -10,10 +10,12 @@ from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, verification_metrics
 from sface_lib.chapters import handover
-from sface_lib.chapters.privacy import compute, remedies, show
-from sface_lib.chapters.privacy.compute import ALONE, EXPLORATORY, audit, examine
+from sface_lib.chapters.privacy import claims, compute, exposure, remedies, show
+from sface_lib.chapters.privacy.claims import ALONE, AS_CALLED, EXPLORATORY, NOT_EXCLUDED
+from sface_lib.chapters.privacy.compute import audit, examine
+from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
-from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults, RemedyFacts
+from sface_lib.chapters.privacy.results import ChanceFacts, PrivacyResults, RemedyFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, view_of
 from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
@@ -25,6 +27,7 @@ from sface_lib.privacy.exposure import by_group
 from sface_lib.privacy.judges import PIXELS, Judge
 from sface_lib.privacy.planted import Planted
 from sface_lib.privacy.power import Power
+from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
 
 PERSONS, SIZE_PX = 12, 8
@@ -86,7 +89,8 @@ def test_an_audit_from_python_needs_no_run_folder(known):
     assert isinstance(found, PrivacyResults) and from_plain(as_plain(found, PrivacyResults), PrivacyResults) == found
     assert found.larger == "a" and found.impartial_judge == "b"  # The first one filters.
     assert found.shuffle["a"].observed > found.shuffle["a"].high
-    assert all(claim.verdict == "above chance" for claim in found.claims if "link" in claim.claim)
+    assert all(claim.above for claim in found.claims if "link" in claim.claim)
+    assert found.chance == ChanceFacts((), False, 0, 0) and len(found.plan_sha256) == 64
     assert {claim.claim for claim in found.claims if claim.judge == "b"} == {
         "same-label link, AUC",
         "rank-1 identification",
@@ -149,30 +153,100 @@ def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known)
 
 def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
     said = verdicts(linked)
-    assert said["same-label link, AUC", "sharp"] == "above chance" + ALONE
+    assert said["same-label link, AUC", "sharp"] == "above chance"
     assert not said["same-label link, AUC", "blind"].startswith("above")
     assert said["same-label link, AUC", PIXELS] == "not judged: no competent judge"
+    notes = {claim.judge: claim.notes for claim in linked.claims if claim.claim == "same-label link, AUC"}
+    assert notes == {"sharp": (ALONE, NOT_EXCLUDED), "blind": (), PIXELS: ()}
 
 
-def test_a_claim_is_recorded_as_it_was_made(monkeypatch):
+def a_claim(name, judge, value, reach, p, competent=True):
+    span = Interval(value - reach, value + reach, 0.9, 500)
+    return Claim(name, judge, value, 0.5, span, p, 0.001, competent, 0.02, 0.01, 100)
+
+
+def test_a_claim_is_recorded_as_it_was_made():
+    images = study.MEMBERSHIP_OF_IMAGES
     made = [
-        Claim("link", "a", 0.9, 0.5, Interval(0.8, 0.95, 0.9, 500), 0.001, True, 0.02, 0.01),
-        Claim("link", "b", 0.51, 0.5, Interval(0.495, 0.515, 0.9, 500), 0.4, True, 0.02, 0.01),
-        Claim("link", "c", 0.99, 0.5, Interval(0.98, 1, 0.9, 500), 0.001, False, 0.02, 0.01),
+        a_claim("same-label link, AUC", "a", 0.9, 0.05, 0.001),
+        a_claim("same-label link, AUC", "b", 0.51, 0.005, 0.4),
+        a_claim("same-label link, AUC", "c", 0.99, 0.01, 0.001, competent=False),
+        a_claim(images, "d", 0.51, 0.005, 0.4),
+        a_claim(images, "e", 0.99, 0.01, 0.001, competent=False),
     ]
-    monkeypatch.setattr(study, "make_claims", lambda evidence, judge, competent, margin: [made["abcde".index(judge)]])
-    made.append(dataclasses.replace(made[1], name=study.MEMBERSHIP_OF_IMAGES, judge="d"))
-    made.append(dataclasses.replace(made[2], name=study.MEMBERSHIP_OF_IMAGES, judge="e"))
-    views = [SimpleNamespace(name=name, evidence=None, competent=name not in "ce") for name in "abcde"]
-    found = compute.claims(views, 0.02)
-    equivalent, images = "equivalent to chance (within ±0.02)", study.MEMBERSHIP_OF_IMAGES
-    assert found == (
-        ClaimFacts("link", "a", 0.9, 0.5, 0.8, 0.95, 0.003, "above chance" + ALONE),  # Holm: three are judged.
-        ClaimFacts("link", "b", 0.51, 0.5, 0.495, 0.515, 0.8, equivalent),
-        ClaimFacts("link", "c", 0.99, 0.5, 0.98, 1, None, "not judged: no competent judge"),
-        ClaimFacts(images, "d", 0.51, 0.5, 0.495, 0.515, 0.8, equivalent + EXPLORATORY),
-        ClaimFacts(images, "e", 0.99, 0.5, 0.98, 1, None, "not judged: no competent judge"),
+    known = SimpleNamespace(groups=pd.Series(["x", "x"]), demographics=SimpleNamespace(called=True))
+    for sets, note in ((SimpleNamespace(groups=None), NOT_EXCLUDED), (known, AS_CALLED)):
+        found = claims.judge_claims(made, sets)
+        assert [(claim.value, claim.chance) for claim in found] == [(each.value, 0.5) for each in made]
+        assert (found[0].low, found[0].high) == (pytest.approx(0.85), pytest.approx(0.95))
+        assert [claim.p_corrected for claim in found] == [0.003, 0.8, None, 0.8, None]  # Holm: three are judged.
+        assert [claim.p_at_floor for claim in found] == [True, False, False, False, False]
+        equivalent, none = "equivalent to chance (within ±0.02)", "not judged: no competent judge"
+        assert [claim.verdict for claim in found] == ["above chance", equivalent, none, equivalent, none]
+        assert [claim.notes for claim in found] == [(ALONE, note), (), (), (EXPLORATORY,), ()]
+    table = show.claims(found).set_index("judge")
+    assert table.loc["a", "p, corrected"] == "≤ 0.003" and table.loc["c", "p, corrected"] == ""
+    assert table.loc["a", "verdict"] == f"above chance ({ALONE}; {AS_CALLED})"
+
+
+TRAITS = pd.DataFrame({"gender": ["men", "women"] * 6, "ancestry": ["x"] * 10 + ["y", "z"]})
+
+
+def test_known_groups_belong_to_chance_and_to_the_plan(known):
+    """Six of each gender; of ancestry x five of each, and two persons who are alone in theirs."""
+    judges = [reader("a"), reader("b", noise=0.7)]
+    found = audit(known.authentic, known.control, known.likenesses, judges, SETTINGS, traits=TRAITS)
+    assert found.chance == ChanceFacts(("gender", "ancestry"), False, groups=2, left_out=2)
+    same_label = [claim for claim in found.claims if claim.claim == "same-label link, AUC" and claim.judge != PIXELS]
+    assert [claim.notes for claim in same_label] == [(), ()] and all(claim.above for claim in same_label)
+    assert "authentic-synthetic, same group" in found.judges["a"].metrics
+    assert exposure.by_trait("gender") in {claim.claim for claim in found.claims}
+    assert exposure.by_trait("ancestry") not in {claim.claim for claim in found.claims}  # One group has five persons.
+    said = show.chance_in_words(found.chance)
+    assert "within the 2 groups of equal gender and ancestry:" in said and "2 identities are alone" in said
+    assert "not excluded" in show.chance_in_words(ChanceFacts((), False, 0, 0))
+    assert "calls them" in show.chance_in_words(ChanceFacts(("gender",), True, 2, 0))
+
+
+def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
+    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control, demographics=Demographics(TRAITS))
+    judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]
+    plan = claims.plan_claims(sets, judges, SETTINGS)
+    assert plan.judges == {"a": "0" * 64} and plan.groups == ("gender", "ancestry")
+    statistics = [s.name for s in study.STATISTICS if s.needs != "held_out"]
+    assert list(plan.claims) == [*statistics, exposure.by_trait("gender")]
+    assert plan.shuffles == 1199 == 200 * len(plan.claims) - 1  # More than the 1,000 that were asked for.
+    found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
+    assert found.plan == plan and {len(view.evidence.link.test.null) for view in found.views} == {1199}
+    assert claims.deviations(plan, found.claims) == []
+    assert min(claim.p_corrected for claim in found.claims if claim.p_corrected) <= 0.01
+    other = claims.plan_claims(dataclasses.replace(sets, demographics=None), judges, SETTINGS)
+    assert other.sha256 != plan.sha256 and claims.plan_claims(sets, judges, SETTINGS).sha256 == plan.sha256
+    fewer = [claim for claim in found.claims if claim.claim != "rank-1 identification"]
+    assert claims.deviations(plan, fewer) == ["planned and not made: rank-1 identification, by the a"]
+    assert claims.deviations(dataclasses.replace(plan, claims=plan.claims[1:]), found.claims) == [
+        "made and not planned: same-label link, AUC, by the a"
+    ]
+    assert "Not as planned**: planned and not made" in show.claims_in_words(found, claims.deviations(plan, fewer))
+    assert "the only competent judge" in show.claims_in_words(found, []) and "align" in show.claims_in_words(found, [])
+
+
+def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
+    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    first, second = (
+        claims.plan_claims(sets, [reader("a")], SETTINGS.model_copy(update={"seed": seed, "shuffles": shuffles}))
+        for seed, shuffles in ((0, 1000), (1, 5000))
     )
+    assert claims.changes(claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)) == []
+    assert (
+        claims.changes(claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)) == []
+    )  # Run again as it was.
+    plans = claims.record_plan(Stage("03_privacy", None, tmp_path, None), second)
+    assert [plan["sha256"] for plan in plans] == [first.sha256, second.sha256]
+    assert claims.changes(plans) == ["shuffles", "seed"]
+    said = show.plan_in_words(second, plans, claims.changes(plans))
+    assert second.sha256 in said and f"The first was `{first.sha256}`; since then shuffles, seed changed" in said
+    assert "plan 2" not in show.plan_in_words(first, plans[:1], [])
 
 
 def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known):
@@ -223,17 +297,26 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 
 
 def exposed(index, values):
-    return SimpleNamespace(evidence=SimpleNamespace(exposure=pd.Series(values, index=index)))
+    evidence = SimpleNamespace(exposure=pd.Series(values, index=index))
+    return SimpleNamespace(evidence=evidence, name="a", competent=True)
 
 
 def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     """Identities 1 and 3 are not compared, so that what is 0 to 9 in the compared sets is ten even labels."""
     labels = np.arange(0, 20, 2)
     images = np.repeat(np.arange(20), 1 + np.arange(20))
-    sets = SimpleNamespace(identities=labels, whole_authentic=SimpleNamespace(labels=images))
     traits = pd.DataFrame({"half": ["low"] * 10 + ["high"] * 10, "all": ["same"] * 20}, index=np.arange(20))
+    whole = SimpleNamespace(labels=images)
+    sets = SimpleNamespace(identities=labels, whole_authentic=whole, demographics=Demographics(traits))
     values = np.linspace(0.5, 0.95, 10)
-    found = compute.exposure(exposed(np.arange(10), values), sets, traits, SETTINGS)
+    view = exposed(np.arange(10), values)
+    found = exposure.exposure(view, sets, SETTINGS)
+    assert exposure.planned_exposure(sets) == (exposure.by_trait("half"), exposure.BY_IMAGES)
+    half, trend = exposure.exposure_claims(found, view)
+    assert half.name == exposure.by_trait("half") and half.value == pytest.approx(0.125)  # Means 0.6, 0.85.
+    assert half.p_value == found.groups["half"].test.p_value < 0.05 and half.interval is None
+    assert trend.name == exposure.BY_IMAGES and trend.value == pytest.approx(1) and trend.identities == 10
+    assert found.by_identity.index.tolist() == labels.tolist()
     expected = by_group(values, ["low"] * 5 + ["high"] * 5, SETTINGS.shuffles, SETTINGS.bootstrap_resamples, 0)
     pd.testing.assert_frame_equal(found.groups["half"].groups, expected.groups)
     assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
@@ -242,12 +325,15 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     shown = show.exposure(found)
     assert shown.columns[0] == "attribute" and set(shown["attribute"]) == {"half"} and len(shown) == 2
     said = show.exposure_in_words(found)
-    assert said.startswith("By all: not estimable") and "training images: 1.00 (p = 0.00" in said
+    assert said.startswith("By all: not estimable") and "training images: 1.00." in said
 
 
 def test_exposure_of_nobody_in_particular():
-    sets = SimpleNamespace(identities=np.arange(6), whole_authentic=SimpleNamespace(labels=np.repeat(np.arange(6), 4)))
-    found = compute.exposure(exposed(np.arange(6), np.linspace(0.5, 0.9, 6)), sets, None, SETTINGS)
+    whole = SimpleNamespace(labels=np.repeat(np.arange(6), 4))
+    sets = SimpleNamespace(identities=np.arange(6), whole_authentic=whole, demographics=None)
+    view = exposed(np.arange(6), np.linspace(0.5, 0.9, 6))
+    found = exposure.exposure(view, sets, SETTINGS)
+    assert exposure.planned_exposure(sets) == () and exposure.exposure_claims(found, view) == []
     assert found.groups == {} and found.by_images is None and show.exposure(found) is None
     assert show.exposure_in_words(found).count("not estimable") == 2
 

@@ -90,8 +90,11 @@ def test_groups_of_own_faces_come_from_a_table_by_name(tmp_path, rendered_zip):
     names = faces.identities
     table.write_text(f"identity,group\n{names[2]},b\n{names[0]},a\nnobody,a\n")
     assert stage.study().groups == {0: "a", 2: "b"}
+    handover.write_selection(stage, np.array([0, 2, 3, 5]), np.array([0, 1, 1, 2]))
+    traits = stage.study().traits["group"]  # Of training identities, in their numbering.
+    assert traits.isna().tolist() == [False, True, False] and traits.dropna().tolist() == ["a", "b"]
     table.write_text("identity,group\nnobody,a\n")
-    with pytest.raises(InputError, match="names none of the evaluated identities"):
+    with pytest.raises(InputError, match="names none of the training or evaluated identities"):
         _ = stage.study().groups
     table.write_text("name,group\nnobody,a\n")
     with pytest.raises(InputError, match="has the columns .'name', 'group'.; give identity and group"):

@@ -1,11 +1,15 @@
 """Chance is what a renaming of the classes gives."""
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
 from sface_lib.privacy import auc_table, compare_sets, compare_within, hit_table, shuffle_test
+from sface_lib.privacy.groups import exchangeable, group_codes
 
 
 def embedded(n_classes: int, images: int, strength: float = 0.0, seed: int = 0, d: int = 16):
@@ -75,6 +79,52 @@ def test_unrelated_sets_are_called_linked_as_rarely_as_promised():
         small.append(link(a, la, b, lb, 99, seed).p_value <= 0.05)
     # 120 draws at 5 %: 99.9 % of binomial counts lie at or below 15.
     assert sum(small) <= 15
+
+
+GROUPS = pd.Series(["men", "men", "women", "men", "women", "none such", None])
+
+
+def test_names_are_exchanged_within_groups_and_nowhere_else():
+    """Hits of classes 0, 1, 3 among one another and of 2, 4: 3! x 2! namings, each as likely."""
+    random = np.random.default_rng(0)
+    probes, found = np.repeat(np.arange(5), 20), random.integers(0, 5, 100)
+    test = shuffle_test(hit_table(probes, found, np.arange(5)), 5000, 0, GROUPS)
+    namings = [
+        np.array([men[0], men[1], women[0], men[2], women[1]])
+        for men in itertools.permutations([0, 1, 3])
+        for women in itertools.permutations([2, 4])
+    ]
+    values = [np.mean(naming[probes] == found) for naming in namings]
+    expected = {round(value, 9): values.count(value) / len(values) for value in values}
+    drawn, counts = np.unique(test.null.round(9), return_counts=True)
+    assert set(drawn) == set(expected)
+    np.testing.assert_allclose(counts / 5000, [expected[value] for value in drawn], atol=0.03)
+
+
+def test_who_shares_a_group_with_nobody_cannot_be_renamed():
+    assert exchangeable(np.arange(7), GROUPS).tolist() == [0, 1, 2, 3, 4]
+    assert exchangeable(np.arange(7), None).tolist() == list(range(7))
+    assert exchangeable(np.array([0, 2, 5]), GROUPS).size == 0  # Of these, each is alone.
+    codes = group_codes(np.array([6, 5, 0, 3, 9]), GROUPS)
+    assert codes[2] == codes[3] and len(set(codes)) == 4  # Not known is a group to oneself.
+
+
+def test_a_set_that_shows_only_groups_is_linked_to_no_person():
+    """Classes of a group share its centre, and nothing else, with their person: renaming all calls it a link."""
+    random, groups = np.random.default_rng(3), pd.Series(np.repeat(["a", "b", "c", "d"], 10))
+    centres = random.standard_normal((4, 16))
+
+    def faces():
+        labels = np.repeat(np.arange(40), 5)
+        own = 0.7 * random.standard_normal((40, 16))
+        rows = centres[labels // 10] + own[labels] + 0.7 * random.standard_normal((200, 16))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
+
+    table = auc_table(compare_sets(*faces(), *faces()).blocks)
+    blind, seeing = shuffle_test(table, 199, 0), shuffle_test(table, 199, 0, groups)
+    assert blind.p_value == blind.floor == 1 / 200 and blind.null.mean() == pytest.approx(0.5, abs=0.01)
+    low, high = seeing.band(0.99)
+    assert low <= seeing.observed <= high and seeing.null.mean() > 0.7
 
 
 def test_a_shuffle_needs_two_shared_classes_and_two_sets():

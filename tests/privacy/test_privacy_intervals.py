@@ -1,6 +1,7 @@
 """Intervals of a comparison are those of its scores, drawn identity by identity."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sface_lib.biometrics import bootstrap_metrics, identity_weights
@@ -38,6 +39,27 @@ def test_the_blocks_give_the_intervals_of_the_listed_scores(within):
         assert found[name].interval().low == pytest.approx(interval.low, abs=0.005)
         assert found[name].interval().high == pytest.approx(interval.high, abs=0.005)
     assert found["fmr100"].value == pytest.approx(metrics.fmr100, abs=0.03)
+
+
+def test_with_groups_impostors_are_of_one_group_in_value_and_draws():
+    """Identities 0 to 5 and 6 to 10 in two groups, 11 in none: against the same scores as a list."""
+    (a, la), (b, lb) = embedded([5] * 12, 1.0, 1), embedded([4] * 12, 1.0, 2)
+    groups = pd.Series([*np.repeat(["one", "other"], [6, 5]), None])
+    kept = np.arange(11)
+    comparison = compare_sets(a, la, b, lb).among(kept, groups)
+    own, mine, others, first, second = flat(comparison, la, lb, a, b, False)
+    one_group = (first // 6 == second // 6) & (first < 11) & (second < 11)
+    listed = own[mine < 11], mine[mine < 11], others[one_group], first[one_group], second[one_group]
+    assert len(comparison.genuine) == 11 * 20 and len(comparison.impostor) == (6 * 5 + 5 * 4) * 20
+    np.testing.assert_allclose(np.sort(comparison.impostor), np.sort(listed[2]), atol=1e-6)
+    assert comparison.impostors.counts.sum() == len(listed[2])
+    assert comparison.impostors.mean == pytest.approx(listed[2].mean(), abs=1e-6)
+    found, expected = bootstrap_comparison(comparison, 300, seed=4), bootstrap_metrics(*listed, resamples=300, seed=4)
+    for name, interval in expected.items():
+        assert found[name].interval().low == pytest.approx(interval.low, abs=0.005)
+        assert found[name].interval().high == pytest.approx(interval.high, abs=0.005)
+    with pytest.raises(InputError, match="1 of the identities have no genuine or no impostor pair"):
+        compare_sets(a, la, b, lb).among(np.array([3]))
 
 
 def test_an_identity_with_many_images_weighs_no_more_where_identities_are_asked_for():

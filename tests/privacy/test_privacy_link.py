@@ -33,6 +33,19 @@ def test_copies_of_the_training_identities_are_seen_and_names_do_not_matter():
     assert renamed.estimate.interval().low == found.estimate.interval().low == 1
 
 
+def test_the_null_is_that_of_random_halves_with_ties_half():
+    """Templates of few directions, so that many identities tie for the best; against the scores of each half."""
+    axes = np.eye(3)
+    classes, training, control = axes[[0, 1, 2, 1]], axes[[0, 0, 1, 2]], axes[[0, 1, 1, 2]]
+    found = label_free_link(classes, training, control, 50, 100, 5)
+    scores, random = classes @ np.concatenate([training, control]).T, np.random.default_rng(5)
+    for value in found.test.null:
+        order = random.permutation(8)
+        first, second = scores[:, np.flatnonzero(order < 4)].max(1), scores[:, np.flatnonzero(order >= 4)].max(1)
+        assert value == ((first > second) + 0.5 * (first == second)).mean()
+    assert found.test.observed == 0.5 and set(found.test.null) == {0.375, 0.5, 0.625}
+
+
 def test_unrelated_classes_are_called_linked_as_rarely_as_promised():
     below = 0
     for seed in range(100):

@@ -3,7 +3,9 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
@@ -13,6 +15,7 @@ from sface_lib.privacy.planted import make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
     MEMBERSHIP_OF_IMAGES,
+    SAME_GROUP,
     SETTINGS,
     Embedded,
     affordable,
@@ -56,7 +59,7 @@ def study(given: Embedded):
     settings = three_settings(given, 5)
     evidence = gather_evidence(given, settings, 999, 200, 0)
     claims = make_claims(evidence, "judge", settings.competent, 0.02)
-    return settings, evidence, dict(zip((c.name for c in claims), (v for _, v in verdicts(claims)), strict=True))
+    return settings, evidence, dict(zip((c.name for c in claims), (v.words for v in verdicts(claims)), strict=True))
 
 
 def test_a_likeness_is_above_chance_and_no_membership_of_images(linked):
@@ -97,6 +100,28 @@ def test_what_unseen_images_are_needed_for_is_left_out(linked):
     assert set(verdict) == {"same-label link, AUC", "rank-1 identification", "label of the nearest image"}
 
 
+def test_where_groups_are_known_they_belong_to_chance_and_impostors_of_the_same_group_are_told(linked):
+    """Thirty-nine of forty persons in three groups; the last is alone in its own and left out."""
+    groups = pd.Series([*np.repeat(["a", "b", "c"], 13), "alone"])
+    grouped = dataclasses.replace(linked, groups=groups)
+    settings, evidence, verdict = study(grouped)
+    _, every, _ = study(linked)
+    assert verdict["same-label link, AUC"] == "above chance"
+    assert len(grouped.classes) == PERSONS and len(grouped.renamed) == evidence.renamed == PERSONS - 1
+    kept = [
+        tuple(values[labels < 39] for values in (rows, labels)) for rows, labels in (linked.synthetic, linked.authentic)
+    ]
+    part = dataclasses.replace(linked, synthetic=kept[0], authentic=kept[1])
+    assert evidence.link.test.observed == pytest.approx(three_settings(part, 1).metrics[LINK].auc, abs=1e-3)
+    assert abs(evidence.link.estimate.draws.mean() - evidence.link.estimate.value) < 0.02
+    assert every.link.test.observed == pytest.approx(settings.metrics[LINK].auc, abs=1e-3)
+    (rows, mine), (others, theirs) = kept[1], kept[0]
+    same, one_group = mine[:, None] == theirs, mine[:, None] // 13 == theirs // 13
+    expected = roc_auc_score(same[one_group], (rows @ others.T)[one_group])
+    assert settings.metrics[SAME_GROUP].auc == pytest.approx(expected, abs=1e-6)
+    assert evidence.by_pair[SAME_GROUP]["auc"].value == pytest.approx(expected, abs=2e-3)
+
+
 def test_an_incompetent_judge_gets_no_verdict(unlinked):
     random = np.random.default_rng(0)
 
@@ -104,7 +129,8 @@ def test_an_incompetent_judge_gets_no_verdict(unlinked):
         rows = random.standard_normal(given[0].shape).astype(np.float32)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True), given[1]
 
-    settings, _, verdict = study(Embedded(*(blind(getattr(unlinked, f.name)) for f in dataclasses.fields(Embedded))))
+    names = ("authentic", "synthetic", "control", "held_out")
+    settings, _, verdict = study(Embedded(*(blind(getattr(unlinked, name)) for name in names)))
     assert not settings.competent and all(said.startswith("not judged") for said in verdict.values())
 
 

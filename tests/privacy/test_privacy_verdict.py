@@ -1,19 +1,21 @@
 """Verdicts follow from the evidence by rule."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from sface_lib.biometrics import Interval
-from sface_lib.privacy import Claim, holm, supported_by, verdicts
+from sface_lib.privacy import Claim, holm, shuffles_for, verdicts
 
 
 def claim(value=0.5, low=0.45, high=0.55, p=0.5, name="link", judge="verifier", competent=True, **changes) -> Claim:
-    evidence = {"margin": 0.02, "null_sd": 0.001} | changes
-    return Claim(name, judge, value, 0.5, Interval(low, high, 0.9, 500), p, competent, **evidence)
+    evidence = {"margin": 0.02, "null_sd": 0.001, "p_floor": 0.001, "identities": 100} | changes
+    return Claim(name, judge, value, 0.5, Interval(low, high, 0.9, 500), p, competent=competent, **evidence)
 
 
 def words(*claims: Claim) -> list[str]:
-    return [verdict for _, verdict in verdicts(claims)]
+    return [verdict.words for verdict in verdicts(claims)]
 
 
 def test_holm_by_hand():
@@ -38,8 +40,43 @@ def test_a_small_p_is_not_enough_among_many_claims():
 def test_claims_of_an_incompetent_judge_do_not_weigh_on_the_others():
     others = [claim(p=0.001, name=str(i), competent=False) for i in range(50)]
     found = verdicts([claim(0.6, 0.51, 0.69, p=0.03), *others])
-    assert found[0] == (pytest.approx(0.03), "above chance")
-    assert {p for p, _ in found[1:]} == {None}
+    assert found[0].p_corrected == pytest.approx(0.03) and found[0].words == "above chance"
+    assert {verdict.p_corrected for verdict in found[1:]} == {None}
+
+
+def test_a_p_that_no_shuffle_reached_may_be_smaller_still():
+    """The floor is the claim's own, before the correction: 2 / 1000 of 999 shuffles, times two claims."""
+    least, more = verdicts([claim(0.9, 0.8, 1, p=0.002, p_floor=0.002), claim(p=0.004, p_floor=0.002, name="b")])
+    assert least.p_corrected == 0.004 and least.at_floor and not more.at_floor
+
+
+def test_shuffles_let_the_largest_family_reach_one_percent():
+    """Of 18 claims: 18 x 2 / (3599 + 1) = 0.01."""
+    assert shuffles_for(18) == 3599 and shuffles_for(1) == 199
+
+
+def test_an_undecided_claim_tells_how_many_identities_equivalence_takes():
+    """An error of 0.0304 at 100 identities; z(0.95) + z(0.9) = 2.9264 of them within 0.02."""
+    undecided = claim(0.5, 0.45, 0.55)
+    assert undecided.identities_for_equivalence == pytest.approx(100 * (2.9264 * 0.0304 / 0.02) ** 2, rel=1e-3)
+    assert f"equivalence takes about {undecided.identities_for_equivalence:,} identities" in words(undecided)[0]
+    assert claim(margin=0.0).identities_for_equivalence is None
+
+
+def test_as_many_identities_as_told_show_equivalence_in_four_of_five_cases():
+    """The mean of unit normals, none of them off chance, with a margin of 0.1: 857 of them."""
+    needed = Claim("m", "j", 0, 0, Interval(-1.645, 1.645, 0.9, 500), 0.5, 0.001, True, 0.1, 1.0, 1)
+    count = needed.identities_for_equivalence
+    means = np.random.default_rng(0).standard_normal(20_000) / np.sqrt(count)
+    passed = np.abs(means) + 1.645 / np.sqrt(count) <= 0.1
+    assert count == 857 and passed.mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_without_an_interval_a_claim_is_above_chance_or_undecided():
+    found = dataclasses.replace(claim(0.1, p=0.001), chance=0.05, interval=None)
+    assert words(found) == ["above chance"]
+    silent = dataclasses.replace(found, p_value=0.6, null_sd=0.01)
+    assert words(silent) == ["not decided at this size (detectable effect ±0.028)"]
 
 
 def test_the_detectable_effect_is_that_of_a_test_with_80_percent_power():
@@ -53,15 +90,17 @@ def test_without_a_margin_nothing_is_equivalent():
     assert words(claim(0.5, 0.5, 0.5, margin=0.0)) == ["not decided at this size (detectable effect ±0.0028)"]
 
 
-def test_a_claim_that_one_judge_alone_supports_can_be_told():
+def test_one_judge_alone_is_said_where_competent_judges_disagree():
     strong = {"value": 0.8, "low": 0.75, "high": 0.85, "p": 0.001}
     claims = [
         claim(**strong),
         claim(judge="other"),
-        claim(**strong, name="b"),
-        claim(**strong, name="b", judge="other"),
+        claim(**strong, name="both"),
+        claim(**strong, name="both", judge="other"),
+        claim(**strong, name="one competent"),
+        claim(name="one competent", judge="other", competent=False),
     ]
-    assert supported_by(claims) == {"link": ["verifier"], "b": ["verifier", "other"]}
+    assert [verdict.alone for verdict in verdicts(claims)] == [True, False, False, False, False, False]
 
 
 def test_no_verdict_says_private_or_safe():

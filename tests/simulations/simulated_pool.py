@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from sface_lib.attributes import open_classifier
+from sface_lib.chapters.privacy.demographics import called
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import atomic_path
@@ -28,15 +31,49 @@ IMAGES, SIZE_PX = 10, 64
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Persons of one distribution by one judge: unit embeddings float32 `[P, I, d]`."""
+    """Persons of one distribution by one judge.
+
+    Attributes
+    ----------
+    rows
+        Unit embeddings float32 `[P, I, d]`.
+    groups
+        Gender and ancestry of each, str `[P]`.
+    called
+        The same as the attribute classifier calls them.
+    """
 
     rows: np.ndarray
+    groups: np.ndarray
+    called: np.ndarray
 
     def draw(self, random: np.random.Generator, persons: int) -> np.ndarray:
         """Rows `[persons, I, d]` of persons at random, each one's images in random order."""
-        chosen = random.choice(len(self.rows), persons, replace=False)
-        order = random.permuted(np.tile(np.arange(self.rows.shape[1]), (persons, 1)), axis=1)
-        return self.rows[chosen[:, None], order]
+        return self.of(random.choice(len(self.rows), persons, replace=False), random)
+
+    def of(self, persons: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Rows `[N, I, d]` of these persons, each one's images in random order."""
+        order = random.permuted(np.tile(np.arange(self.rows.shape[1]), (len(persons), 1)), axis=1)
+        return self.rows[persons[:, None], order]
+
+    def like(self, persons: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """For each of these persons another one of the same group, none of them, and none twice."""
+        others = np.empty_like(persons)
+        for group in np.unique(self.groups[persons]):
+            mine = self.groups[persons] == group
+            free = np.setdiff1d(np.flatnonzero(self.groups == group), persons)
+            others[mine] = random.choice(free, np.count_nonzero(mine), replace=False)
+        return others
+
+
+def flat(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows `[K * I, d]` and labels `[K * I]` of rows `[K, I, d]`."""
+    return rows.reshape(-1, rows.shape[2]), np.repeat(np.arange(len(rows)), rows.shape[1])
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows of length 1, `[..., d]`."""
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
 def judges() -> dict[str, Path]:
@@ -48,25 +85,43 @@ def make_pool(folder: Path = FOLDER) -> None:
     """Render and embed what is missing."""
     for split, persons in PERSONS.items():
         missing = [judge for judge in judges() if not _rows_file(folder, split, judge).exists()]
-        if missing:
+        if missing or not _groups_file(folder, split).exists():
             command = ["population", "render", "--out", str(folder / split), "--split", split, "--size", str(SIZE_PX)]
             command += ["--identities", str(persons), "--images", str(IMAGES)]
             subprocess.run([sys.executable, "-m", "sface_lib.cli", *command], check=True)
+        embedder = Embedder(make_accelerator("float32"))
         for judge in missing:
-            rows = open_judge(judge, judges()[judge], Embedder(make_accelerator("float32"))).embed(
-                open_faces(folder / split)
-            )
+            rows = open_judge(judge, judges()[judge], embedder).embed(open_faces(folder / split))
             with atomic_path(_rows_file(folder, split, judge)) as temporary, temporary.open("wb") as file:
                 np.save(file, rows.reshape(persons, IMAGES, -1))
+        if not _groups_file(folder, split).exists():
+            by_classifier = called(open_classifier(), open_faces(folder / split), embedder)
+            table = {"known": known_groups(pd.read_parquet(folder / split / "labels.parquet"))}
+            table["called"] = by_classifier.groups(np.arange(persons)).to_numpy()
+            with atomic_path(_groups_file(folder, split)) as temporary:
+                pd.DataFrame(table).to_csv(temporary, index=False)
+
+
+def known_groups(truth: pd.DataFrame) -> np.ndarray:
+    """Gender and ancestry of each person, str `[P]`, of a table with a row an image."""
+    first = truth.groupby("identity").first()
+    return (np.where(first["Male"] == 1, "men, ", "women, ") + first["ancestry"]).to_numpy(str)
 
 
 def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     """The embedded persons; run this file first."""
-    return Pool(np.load(_rows_file(folder, split, judge)))
+    groups = pd.read_csv(_groups_file(folder, split))
+    return Pool(
+        np.load(_rows_file(folder, split, judge)), *(groups[name].to_numpy(str) for name in ("known", "called"))
+    )
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:
     return folder / f"{split}-{judge}.npy"
+
+
+def _groups_file(folder: Path, split: str) -> Path:
+    return folder / f"{split}-groups.csv"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Parameters of notebook 06: the attribute classifier, and the sets that are compared."""
 
 from sface_lib.chapters.shared import (
-    AUTO,
-    NONE,
+    Classifier,
     Pairs,
     Pictures,
     Precision,
@@ -15,15 +14,9 @@ from sface_lib.chapters.shared import (
 from sface_lib.run.parameters import path_setting, setting
 
 
-class AttributesParameters(Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Verifier, Pairs):
+class AttributesParameters(Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Classifier, Verifier, Pairs):
     """What notebook 06 reads."""
 
-    attribute_classifier: str = path_setting(
-        AUTO,
-        "Weights of the attribute classifier, from `sface attributes train`; 'auto' is the shipped one for the "
-        "embedded set and none for faces of your own, 'none' leaves notebook 06 out.",
-        (AUTO, NONE),
-    )
     attribute_sets: str = path_setting(
         "",
         "Further sets of faces to compare, labelled or not: paths separated by commas; each is annotated, and named by "

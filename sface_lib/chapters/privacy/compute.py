@@ -9,40 +9,28 @@ from dataclasses import dataclass
 import pandas as pd
 from accelerate import Accelerator
 
+from sface_lib.chapters.privacy.claims import ClaimsPlan, judge_claims, make_claims, plan_claims
+from sface_lib.chapters.privacy.demographics import Demographics
+from sface_lib.chapters.privacy.exposure import Exposure, exposure
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.remedies import Remedies, filter_at_rates
-from sface_lib.chapters.privacy.results import ClaimFacts, JudgeFacts, LinkAtChance, PlantedFacts, PrivacyResults
+from sface_lib.chapters.privacy.results import (
+    ChanceFacts,
+    ClaimFacts,
+    JudgeFacts,
+    LinkAtChance,
+    PlantedFacts,
+    PrivacyResults,
+)
 from sface_lib.chapters.privacy.sets import AuditedSets, View, shown_view, view_of
 from sface_lib.data import FaceSet
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.privacy import ShuffleTest, study, supported_by, verdicts
-from sface_lib.privacy.exposure import GroupDifference, by_group, by_images
+from sface_lib.privacy import ShuffleTest
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.planted import Planted, make_pictures, plant_copies
-
-ALONE, EXPLORATORY = " (one judge alone)", " (exploratory)"
-
-
-@dataclass(frozen=True, eq=False)
-class Exposure:
-    """Whose link is strong, by one judge.
-
-    Attributes
-    ----------
-    by_identity
-        AUC of the link of each identity, by its label.
-    groups
-        Trait, such as "ancestry" -> how its groups differ, or why that is not estimable.
-    by_images
-        Rank correlation with the number of training images; None where either is the same for all.
-    """
-
-    by_identity: pd.Series
-    groups: Mapping[str, GroupDifference | str]
-    by_images: ShuffleTest | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +41,12 @@ class Audit:
     ----------
     views
         What each judge sees, in the order of the judges.
+    plan
+        What was to be claimed, fixed before any score.
     shown
         The view whose pictures are shown: of the competent judge that sees the larger link, else the first.
+    exposures
+        Judge, of those that are models -> whose link is strong.
     planted
         Judge -> whether planted copies would be noticed; empty where there are too few unseen persons.
     """
@@ -62,7 +54,8 @@ class Audit:
     sets: AuditedSets
     views: tuple[View, ...]
     shown: View
-    exposure: Exposure
+    plan: ClaimsPlan
+    exposures: Mapping[str, Exposure]
     planted: Mapping[str, Planted]
     claims: tuple[ClaimFacts, ...]
     remedies: Remedies
@@ -75,7 +68,7 @@ class Audit:
     @property
     def above_chance(self) -> tuple[ClaimFacts, ...]:
         """The claims that something is at chance and that the evidence refutes."""
-        return tuple(claim for claim in self.claims if claim.verdict.startswith("above"))
+        return tuple(claim for claim in self.claims if claim.above)
 
 
 def audit(
@@ -86,6 +79,7 @@ def audit(
     settings: AuditSettings | None = None,
     *,
     held_out: FaceSet | None = None,
+    traits: pd.DataFrame | None = None,
     accelerator: Accelerator | None = None,
 ) -> PrivacyResults:
     """Audit a synthetic set whose class k stands for the authentic identity k.
@@ -104,6 +98,9 @@ def audit(
         By default those of notebook 03.
     held_out
         Images of the authentic persons that trained nothing; without them membership of images is not tested.
+    traits
+        Such as gender and ancestry: a row for each authentic identity, by its label, and a column for each trait.
+        Chance is then taken within groups of equal traits; without them demographics are not excluded.
     accelerator
         By default one process, in the arithmetic that the machine does best.
 
@@ -113,53 +110,29 @@ def audit(
         A set has no labels, or there is no judge.
     """
     accelerator = accelerator or make_accelerator("auto")
-    sets = AuditedSets.choose(authentic, synthetic, control, held_out)
+    demographics = None if traits is None else Demographics(traits)
+    sets = AuditedSets.choose(authentic, synthetic, control, held_out, demographics)
     return results(examine(sets, judges, settings or AuditSettings(), accelerator))
 
 
-def examine(
-    sets: AuditedSets,
-    judges: Sequence[Judge],
-    settings: AuditSettings,
-    accelerator: Accelerator,
-    traits: pd.DataFrame | None = None,
-) -> Audit:
-    """The audit with all that figures need.
-
-    Parameters
-    ----------
-    traits
-        A row for each authentic identity, by its label, and a column for each trait that groups them; None where
-        nothing is known.
-    """
+def examine(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings, accelerator: Accelerator) -> Audit:
+    """The audit with all that figures need; its claims are those of `plan_claims`, made before any score."""
     if not judges:
         raise InputError("there is no judge; give at least one recognition model")
+    plan = plan_claims(sets, judges, settings)
+    settings = settings.model_copy(update={"shuffles": plan.shuffles})
     views = tuple(view_of(judge, sets, settings, accelerator) for judge in judges)
-    shown = shown_view(views)
+    exposures = {view.name: exposure(view, sets, settings) for view in views if view.judge.model is not None}
     return Audit(
         sets=sets,
         views=views,
-        shown=shown,
-        exposure=exposure(shown, sets, traits, settings),
+        shown=shown_view(views),
+        plan=plan,
+        exposures=exposures,
         planted=plant(sets, views, settings),
-        claims=claims(views, settings.equivalence_margin),
+        claims=judge_claims(make_claims(views, exposures, settings.equivalence_margin), sets),
         remedies=filter_at_rates(sets, views, settings),
     )
-
-
-def exposure(view: View, sets: AuditedSets, traits: pd.DataFrame | None, settings: AuditSettings) -> Exposure:
-    """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
-    found, shuffles, seed = view.evidence.exposure, settings.shuffles, settings.seed
-    labels = sets.identities[found.index]
-    counts = pd.Series(sets.whole_authentic.labels).value_counts().loc[labels]
-    groups: dict[str, GroupDifference | str] = {}
-    for trait in [] if traits is None else traits.columns:
-        try:
-            of_each = traits.loc[labels, trait]
-            groups[trait] = by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
-        except InputError as error:
-            groups[trait] = str(error)
-    return Exposure(found, groups, by_images(found.to_numpy(), counts.to_numpy(), shuffles, seed))
 
 
 def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> dict[str, Planted]:
@@ -177,27 +150,6 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
     }
 
 
-def claims(views: Sequence[View], margin: float) -> tuple[ClaimFacts, ...]:
-    """What the evidence of all judges supports, marked where it is exploratory or one judge alone finds a link."""
-    found = [claim for view in views for claim in study.make_claims(view.evidence, view.name, view.competent, margin)]
-    alone = {name for name, judges in supported_by(found).items() if len(judges) == 1}
-    return tuple(
-        ClaimFacts(
-            claim=claim.name,
-            judge=claim.judge,
-            value=claim.value,
-            chance=claim.chance,
-            low=claim.interval.low,
-            high=claim.interval.high,
-            p_corrected=p_corrected,
-            verdict=verdict
-            + (ALONE if claim.name in alone and verdict.startswith("above") else "")
-            + (EXPLORATORY if claim.name in study.EXPLORATORY and p_corrected is not None else ""),
-        )
-        for claim, (p_corrected, verdict) in zip(found, verdicts(found), strict=True)
-    )
-
-
 def results(found: Audit) -> PrivacyResults:
     """What later chapters find."""
     competent = [view for view in found.views if view.competent]
@@ -207,7 +159,9 @@ def results(found: Audit) -> PrivacyResults:
         judges={view.name: _judge_facts(view) for view in found.views},
         larger=found.larger.name if found.larger else None,
         rank1_chance=1 / len(sets.authentic.identities),
-        shuffle={view.name: _link_at_chance(view.evidence.auc) for view in found.views},
+        chance=chance_facts(found),
+        plan_sha256=found.plan.sha256,
+        shuffle={view.name: _link_at_chance(view.evidence.link.test) for view in found.views},
         claims=found.claims,
         planted={
             name: PlantedFacts(each.detectable, each.power[0].rate, each.share_above)
@@ -231,5 +185,16 @@ def _judge_facts(view: View) -> JudgeFacts:
     )
 
 
+def chance_facts(found: Audit) -> ChanceFacts:
+    """Within what groups classes were renamed."""
+    sets, view = found.sets, found.views[0]
+    return ChanceFacts(
+        within=found.plan.groups,
+        called=sets.groups is not None and sets.demographics.called,
+        groups=0 if sets.groups is None else int(sets.groups.loc[view.sets.renamed].nunique()),
+        left_out=len(view.sets.classes) - len(view.sets.renamed),
+    )
+
+
 def _link_at_chance(test: ShuffleTest) -> LinkAtChance:
-    return LinkAtChance(test.observed, *test.band(), test.p_value)
+    return LinkAtChance(test.observed, *test.band(), test.p_value, test.p_value <= test.floor)

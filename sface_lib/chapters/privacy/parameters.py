@@ -1,6 +1,18 @@
 """Parameters of notebook 03: the identity link, and the remedy."""
 
-from sface_lib.chapters.shared import AUTO, NONE, Pairs, Pictures, Precision, Resamples, Seed, Shuffles, Verifier
+from sface_lib.chapters.shared import (
+    AUTO,
+    NONE,
+    Classifier,
+    Groups,
+    Pairs,
+    Pictures,
+    Precision,
+    Resamples,
+    Seed,
+    Shuffles,
+    Verifier,
+)
 from sface_lib.run.parameters import path_setting, setting
 
 
@@ -22,7 +34,7 @@ class AuditSettings(Resamples, Shuffles, Seed):
     )
 
 
-class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Verifier, Pairs):
+class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Pairs):
     """What notebook 03 reads."""
 
     second_verifier: str = path_setting(

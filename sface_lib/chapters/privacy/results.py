@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
+from sface_lib.privacy.verdict import ABOVE
 from sface_lib.run import Facts, Results
 
 
@@ -36,29 +37,71 @@ class JudgeFacts(Facts):
 
 @dataclass(frozen=True)
 class LinkAtChance(Facts):
-    """AUC of the same-label link beside the 2.5 % and 97.5 % points that renamed classes give."""
+    """AUC of the same-label link beside the 2.5 % and 97.5 % points that renamed classes give.
+
+    Where groups are known, it is of the classes that share theirs with another, and renamed within it. The p may be
+    smaller still where it is `p_at_floor`.
+    """
 
     observed: float
     low: float
     high: float
     p: float
+    p_at_floor: bool
+
+
+@dataclass(frozen=True)
+class ChanceFacts(Facts):
+    """Within what chance was taken.
+
+    Attributes
+    ----------
+    within
+        Traits whose groups classes were renamed within; none where they are not known, so that demographics may make a
+        link by labels.
+    called
+        Whether the attribute classifier called them.
+    groups, left_out
+        Groups of two identities at least, and identities that are alone in theirs and left out.
+    """
+
+    within: tuple[str, ...]
+    called: bool
+    groups: int
+    left_out: int
 
 
 @dataclass(frozen=True)
 class ClaimFacts(Facts):
-    """A claim that something is at chance: its value, 90 % interval, p corrected by Holm, and what is supported.
+    """A claim that something is at chance, and what is supported.
 
-    There is no p where the judge is not competent.
+    Attributes
+    ----------
+    low, high
+        90 % interval of the value; None where equivalence to chance is not asked for.
+    p_corrected
+        By Holm; None where the judge is not competent.
+    p_at_floor
+        Whether it may be smaller still, as no shuffle came as far.
+    notes
+        What restricts the verdict, such as "one judge alone".
     """
 
     claim: str
     judge: str
     value: float
     chance: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_corrected: float | None
+    p_at_floor: bool
     verdict: str
+    notes: tuple[str, ...]
+
+    @property
+    def above(self) -> bool:
+        """Whether it is refuted, as the value is above chance."""
+        return self.verdict == ABOVE
 
 
 @dataclass(frozen=True)
@@ -103,6 +146,10 @@ class PrivacyResults(Results):
         The competent judge that sees the larger link; None without one.
     impartial_judge
         The one that sees the larger link among those that did not filter.
+    chance
+        Within what groups classes were renamed.
+    plan_sha256
+        Of what was to be claimed, fixed before any score.
     shuffle
         Judge -> the same-label link against its null.
     verifier_shipped
@@ -111,9 +158,13 @@ class PrivacyResults(Results):
         Side of the compared images, "authentic" and "synthetic".
     """
 
+    VERSION = 2
+
     judges: dict[str, JudgeFacts]
     larger: str | None
     rank1_chance: float
+    chance: ChanceFacts
+    plan_sha256: str
     shuffle: dict[str, LinkAtChance]
     claims: tuple[ClaimFacts, ...]
     planted: dict[str, PlantedFacts]

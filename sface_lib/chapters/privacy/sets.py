@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from accelerate import Accelerator
 
 from sface_lib.biometrics import VerificationMetrics
+from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.data import FaceSet
 from sface_lib.privacy import Comparison, study
@@ -31,6 +33,8 @@ class AuditedSets:
         Persons who trained nothing, or None.
     held_out
         Images of the authentic persons that trained nothing, or None.
+    demographics
+        What is known or called of the training identities, or None.
     """
 
     whole_authentic: FaceSet
@@ -41,6 +45,7 @@ class AuditedSets:
     identities: np.ndarray
     control: FaceSet | None = None
     held_out: FaceSet | None = None
+    demographics: Demographics | None = None
 
     @classmethod
     def choose(
@@ -49,6 +54,7 @@ class AuditedSets:
         synthetic: FaceSet,
         control: FaceSet | None = None,
         held_out: FaceSet | None = None,
+        demographics: Demographics | None = None,
     ) -> "AuditedSets":
         """The sets, of which as many images are compared as intervals and shuffles can be computed for.
 
@@ -61,7 +67,7 @@ class AuditedSets:
         chosen = study.affordable(*labels)
         compared = (faces.subset(rows) for faces, rows in zip((authentic, synthetic), chosen, strict=True))
         identities = np.unique(labels[0][chosen[0]])
-        return cls(authentic, synthetic, *compared, chosen[1], identities, control, held_out)
+        return cls(authentic, synthetic, *compared, chosen[1], identities, control, held_out, demographics)
 
     @property
     def compared(self) -> dict[str, FaceSet]:
@@ -73,6 +79,14 @@ class AuditedSets:
             "held_out": self.held_out,
         }
         return {name: faces for name, faces in every.items() if faces is not None}
+
+    @property
+    def groups(self) -> pd.Series | None:
+        """Group of each compared identity, by its label in the compared sets; None where no two share one."""
+        if self.demographics is None:
+            return None
+        groups = self.demographics.groups(self.identities)
+        return groups if groups.value_counts().max() > 1 else None
 
     @property
     def left_out(self) -> bool:
@@ -113,7 +127,8 @@ class View:
 
 def view_of(judge: Judge, sets: AuditedSets, settings: AuditSettings, accelerator: Accelerator) -> View:
     """Embed the sets by one judge, score them and run the sceptic's tests."""
-    embedded = study.Embedded(**{name: (judge.embed(faces), faces.labels) for name, faces in sets.compared.items()})
+    rows = {name: (judge.embed(faces), faces.labels) for name, faces in sets.compared.items()}
+    embedded = study.Embedded(**rows, groups=sets.groups)
     scored = study.three_settings(embedded, settings.max_rank, accelerator)
     tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed)
     return View(judge, embedded, scored, study.gather_evidence(embedded, scored, *tested))

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 
 from sface_lib.biometrics import Estimate, VerificationMetrics
 from sface_lib.chapters import plots
-from sface_lib.chapters.privacy.compute import Audit, Exposure
+from sface_lib.chapters.privacy.claims import ClaimsPlan
+from sface_lib.chapters.privacy.compute import Audit
+from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.remedies import Remedies
-from sface_lib.chapters.privacy.results import ClaimFacts
+from sface_lib.chapters.privacy.results import ChanceFacts, ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.privacy import study
 from sface_lib.privacy.exposure import GroupDifference
@@ -31,6 +33,21 @@ def what_is_compared(sets: AuditedSets) -> str:
     return (
         f"Compared are the first {len(sets.authentic):,} of {len(sets.whole_authentic):,} authentic images and "
         f"{len(sets.synthetic):,} of {len(sets.whole_synthetic):,} synthetic ones."
+    )
+
+
+def plan_in_words(plan: ClaimsPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
+    """What will be claimed, its hash, and what of it was changed since the first plan in the run folder."""
+    said = (
+        f"Before any score: {len(plan.claims)} claims by each of {len(plan.judges)} models, one family "
+        f"({plan.correction}; alpha {plan.alpha:g}), {plan.shuffles:,} shuffles. The plan is "
+        f"`data/claims_plan.json`, SHA-256 `{plan.sha256}`."
+    )
+    if not changed:
+        return said
+    return (
+        f"{said}\n\n**This is plan {len(plans)} of this run folder.** The first was `{plans[0]['sha256']}`; since then "
+        f"{', '.join(changed)} changed, perhaps with the scores in view."
     )
 
 
@@ -105,8 +122,7 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
     texts = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in some.iloc[:, -3:].to_numpy()]
     columns = some["measure"] + " by " + some["weighted by"]
     wide = some.assign(text=texts, column=columns).pivot(index=["judge", "setting"], columns="column", values="text")
-    rows = [(judge, setting) for judge in some["judge"].unique() for setting in study.SETTINGS]
-    return wide.loc[rows].reset_index()
+    return wide.loc[list(dict.fromkeys(zip(some["judge"], some["setting"], strict=True)))].reset_index()
 
 
 def scores(view: View) -> Figure:
@@ -156,9 +172,29 @@ def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.D
     return figure, table
 
 
+def chance_in_words(found: ChanceFacts) -> str:
+    """Within what groups chance is taken, who is left out, and what is not excluded without groups."""
+    if not found.within:
+        return (
+            "The groups of the training identities are not known, so that chance exchanges the names of all: that a "
+            "class shows its person's gender or ancestry alone is **not excluded**. Give `groups`, a CSV with the "
+            "columns identity and group, or an `attribute_classifier` that calls them."
+        )
+    called = ", as the attribute classifier calls them, with its errors" if found.called else ""
+    left_out = (
+        f" {found.left_out} identities are alone in theirs and left out of what rests on equal labels."
+        if found.left_out
+        else ""
+    )
+    return (
+        f"Names are exchanged within the {found.groups} groups of equal {' and '.join(found.within)}{called}: what a "
+        f"group shares belongs to chance.{left_out}"
+    )
+
+
 def chance(view: View) -> tuple[Figure, pd.DataFrame]:
     """The same-label and the label-free link beside their nulls, and the nulls."""
-    same, free = view.evidence.auc, view.evidence.label_free
+    same, free = view.evidence.link.test, view.evidence.label_free
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.2)
     plots.plot_null(left, same.null, same.observed)
     nulls = {"null of the same-label AUC": pd.Series(same.null)}
@@ -232,9 +268,7 @@ def _estimate_row(estimate: Estimate) -> dict[str, float]:
 def exposure(found: Exposure) -> pd.DataFrame | None:
     """Link of the identities of each group; None where no trait's groups can be compared."""
     tables = [
-        each.groups.assign(attribute=trait, p=each.test.p_value)
-        for trait, each in found.groups.items()
-        if isinstance(each, GroupDifference)
+        each.groups.assign(attribute=trait) for trait, each in found.groups.items() if isinstance(each, GroupDifference)
     ]
     if not tables:
         return None
@@ -246,14 +280,13 @@ def exposure_in_words(found: Exposure) -> str:
     """What could not be estimated, and whether more training images mean more exposure."""
     said = [f"By {trait}: not estimable ({why})." for trait, why in found.groups.items() if isinstance(why, str)]
     if not found.groups:
-        said.append("By group: not estimable, the faces come without attributes.")
+        said.append("By group: not estimable, as the groups of the training identities are not known.")
     trend = found.by_images
     if trend is None:
         said.append("By number of training images: not estimable, as the number or the exposure is the same for all.")
     else:
-        correlation = f"{trend.observed:.2f} (p = {trend.p_two_sided:.3f})"
-        said.append(f"Rank correlation with the number of training images: {correlation}.")
-    return " ".join(said)
+        said.append(f"Rank correlation with the number of training images: {trend.observed:.2f}.")
+    return " ".join([*said, "Whether groups differ beyond chance stands among the claims."])
 
 
 def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame]:
@@ -296,9 +329,39 @@ def _percent(share: float) -> str:
 
 def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
     """What the evidence supports, claim by claim."""
-    titles = {"low": "90 % low", "high": "90 % high", "p_corrected": "p, corrected"}
-    table = pd.DataFrame(map(dataclasses.asdict, found)).rename(columns=titles)
-    return table.sort_values("claim", kind="stable")
+    rows = [
+        {
+            "claim": claim.claim,
+            "judge": claim.judge,
+            "value": claim.value,
+            "chance": claim.chance,
+            "90 % low": claim.low,
+            "90 % high": claim.high,
+            "p, corrected": p_in_words(claim.p_corrected, claim.p_at_floor),
+            "verdict": claim.verdict + (f" ({'; '.join(claim.notes)})" if claim.notes else ""),
+        }
+        for claim in found
+    ]
+    return pd.DataFrame(rows).sort_values("claim", kind="stable")
+
+
+def p_in_words(p: float | None, at_floor: bool) -> str:
+    """A p-value; one that is as small as the shuffles allow may be smaller."""
+    if p is None:
+        return ""
+    return ("≤ " if at_floor else "") + (f"{p:.3f}" if p >= 0.0995 else f"{p:.2g}")
+
+
+def claims_in_words(found: Audit, differing: Sequence[str]) -> str:
+    """Whether the claims are those that were planned, and what a single competent judge means."""
+    said = ["The claims are those of the plan." if not differing else f"**Not as planned**: {'; '.join(differing)}."]
+    competent = [view.name for view in found.views if view.competent]
+    if len(competent) == 1:
+        said.append(
+            f"The {competent[0]} is the only competent judge, so that no other confirms it; a second one comes with "
+            "the extra `align`, or as `second_verifier=PATH`."
+        )
+    return " ".join(said)
 
 
 def remedy(found: Remedies) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
@@ -337,7 +400,7 @@ def what_was_found(found: Audit) -> str:
     if view is None:
         return "No judge tells the authentic identities apart well enough: **nothing can be said about the link**."
     metrics, rank_1 = view.link_metrics, view.evidence.rank_1
-    low, high = view.evidence.auc.band()
+    low, high = view.evidence.link.test.band()
     judged = sum(claim.p_corrected is not None for claim in found.claims)
     return (
         f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where renamed "

@@ -1,0 +1,153 @@
+"""The claims of notebook 03: planned before any score is computed, and judged by rule afterwards."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sface_lib.chapters.privacy.exposure import Exposure, exposure_claims, planned_exposure
+from sface_lib.chapters.privacy.parameters import AuditSettings
+from sface_lib.chapters.privacy.results import ClaimFacts
+from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.files import read_json, sha256_of_json, write_json
+from sface_lib.privacy import Claim, Verdict, shuffles_for, study, verdicts
+from sface_lib.privacy.judges import Judge
+from sface_lib.privacy.verdict import ABOVE, ALPHA
+
+PLAN = "data/claims_plan.json"
+ALONE, EXPLORATORY = "one judge alone", "exploratory"
+NOT_EXCLUDED, AS_CALLED = "demographics not excluded", "groups as a classifier calls them"
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimsPlan:
+    """What will be claimed of a synthetic set, by whom, and how it will be judged: fixed before any score.
+
+    All claims by all competent judges are one family.
+
+    Attributes
+    ----------
+    claims
+        Names.
+    judges
+        Name -> SHA-256 of the weights.
+    sets
+        Name -> fingerprint of the compared images.
+    groups
+        Traits within whose groups chance is taken; none where no two identities share one.
+    shuffles
+        As many as were asked for, or as the family needs: see `sface_lib.privacy.shuffles_for`.
+    """
+
+    claims: tuple[str, ...]
+    judges: dict[str, str | None]
+    sets: dict[str, str]
+    groups: tuple[str, ...]
+    shuffles: int
+    resamples: int
+    margin: float
+    seed: int
+    competent_eer: float = study.COMPETENT_EER
+    alpha: float = ALPHA
+    correction: str = "Holm, over all claims by all competent judges"
+
+    @property
+    def sha256(self) -> str:
+        """Of all of it."""
+        return sha256_of_json(self.as_plain())
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings) -> ClaimsPlan:
+    """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
+    statistics = [s.name for s in study.STATISTICS if s.needs is None or s.needs in sets.compared]
+    names = (*statistics, *planned_exposure(sets))
+    models = {judge.name: judge.sha256 for judge in judges if judge.model is not None}
+    return ClaimsPlan(
+        claims=names,
+        judges=models,
+        sets={name: faces.fingerprint for name, faces in sets.compared.items()},
+        groups=() if sets.groups is None else tuple(sets.demographics.traits.columns),
+        shuffles=max(settings.shuffles, shuffles_for(len(names) * max(1, len(models)))),
+        resamples=settings.bootstrap_resamples,
+        margin=settings.equivalence_margin,
+        seed=settings.seed,
+    )
+
+
+def record_plan(stage: Any, plan: ClaimsPlan) -> list[dict[str, Any]]:
+    """Write a plan behind those that the run folder holds, unless it is the last one, and give all, the first in front.
+
+    A notebook that is run again with other parameters thus shows that it was.
+    """
+    path = stage.run_dir / PLAN
+    plans = read_json(path)["plans"] if path.exists() else []
+    if not plans or plans[-1]["sha256"] != plan.sha256:
+        plans.append({"sha256": plan.sha256} | plan.as_plain())
+    write_json(stage.output(PLAN), {"plans": plans})
+    return plans
+
+
+def changes(plans: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of what differs between the first of some plans and the last."""
+    first, last = plans[0], plans[-1]
+    return [name for name in last if name != "sha256" and first.get(name) != last[name]]
+
+
+def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin: float) -> list[Claim]:
+    """The claims of one synthetic set: what each model sees, and of whom."""
+    return [
+        claim
+        for view in views
+        for claim in (
+            *study.make_claims(view.evidence, view.name, view.competent, margin),
+            *(exposure_claims(exposures[view.name], view) if view.name in exposures else ()),
+        )
+    ]
+
+
+def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts, ...]:
+    """What the evidence of all judges supports, and what is to be said beside it."""
+    return tuple(
+        ClaimFacts(
+            claim=claim.name,
+            judge=claim.judge,
+            value=claim.value,
+            chance=claim.chance,
+            low=claim.interval.low if claim.interval else None,
+            high=claim.interval.high if claim.interval else None,
+            p_corrected=verdict.p_corrected,
+            p_at_floor=verdict.at_floor,
+            verdict=verdict.words,
+            notes=_notes(claim, verdict, sets),
+        )
+        for claim, verdict in zip(claims, verdicts(claims), strict=True)
+    )
+
+
+def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]:
+    if not claim.competent:
+        return ()
+    statistic = next((s for s in study.STATISTICS if s.name == claim.name), None)
+    exploratory, by_label = (statistic.exploratory, statistic.by_label) if statistic else (False, False)
+    linked = by_label and verdict.words == ABOVE
+    noted = {
+        ALONE: verdict.alone,
+        EXPLORATORY: exploratory,
+        NOT_EXCLUDED: linked and sets.groups is None,
+        AS_CALLED: linked and sets.groups is not None and sets.demographics.called,
+    }
+    return tuple(note for note, holds in noted.items() if holds)
+
+
+def deviations(plan: ClaimsPlan, found: Sequence[ClaimFacts]) -> list[str]:
+    """How what was claimed differs from the plan, in words; nothing where it does not."""
+    planned = {(name, judge) for name in plan.claims for judge in plan.judges}
+    made = {(claim.claim, claim.judge) for claim in found if claim.judge in plan.judges}
+    return [
+        *(f"planned and not made: {name}, by the {judge}" for name, judge in sorted(planned - made)),
+        *(f"made and not planned: {name}, by the {judge}" for name, judge in sorted(made - planned)),
+    ]

@@ -1,0 +1,98 @@
+"""Whose link is strong: by group, and by the number of training images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.chapters.privacy.parameters import AuditSettings
+from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.errors import InputError
+from sface_lib.privacy import Claim, ShuffleTest
+from sface_lib.privacy.exposure import GroupDifference, by_group, by_images, comparable_groups
+
+BY_IMAGES = "exposure by number of training images, rank correlation"
+
+
+def by_trait(trait: str) -> str:
+    """Name of the claim that exposure does not differ between the groups of a trait."""
+    return f"exposure by {trait}, SD of group means"
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """Whose link is strong, by one judge.
+
+    Attributes
+    ----------
+    by_identity
+        AUC of the link of each identity, by its label in the whole set.
+    groups
+        Trait, such as "ancestry" -> how its groups differ, or why that is not estimable.
+    by_images
+        Rank correlation with the number of training images; None where either is the same for all.
+    """
+
+    by_identity: pd.Series
+    groups: Mapping[str, GroupDifference | str]
+    by_images: ShuffleTest | None
+
+
+def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure:
+    """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
+    found, shuffles, seed = view.evidence.exposure, settings.shuffles, settings.seed
+    labels = sets.identities[found.index]
+    groups: dict[str, GroupDifference | str] = {}
+    for trait, of_each in _traits(sets, labels).items():
+        try:
+            groups[trait] = by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
+        except InputError as error:
+            groups[trait] = str(error)
+    trend = by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
+    return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
+
+
+def planned_exposure(sets: AuditedSets) -> tuple[str, ...]:
+    """Names of the claims on exposure that sets allow, whatever their scores."""
+    traits = _traits(sets, sets.identities)
+    names = tuple(by_trait(name) for name, of_each in traits.items() if len(comparable_groups(of_each)) > 1)
+    return (*names, BY_IMAGES) if len(np.unique(_images(sets, sets.identities))) > 1 else names
+
+
+def exposure_claims(found: Exposure, view: View) -> list[Claim]:
+    """The claims that exposure is the same in all groups, and whatever the number of images."""
+    about = {"judge": view.name, "interval": None, "competent": view.competent, "margin": 0.0}
+    about["identities"] = len(found.by_identity)
+    made = []
+    for trait, each in found.groups.items():
+        if isinstance(each, GroupDifference):
+            null = np.sqrt(each.test.null)  # A variance, of which more is all that can be asked.
+            made.append(
+                Claim(
+                    name=by_trait(trait),
+                    value=float(np.sqrt(each.test.observed)),
+                    chance=float(null.mean()),
+                    p_value=each.test.p_value,
+                    p_floor=each.test.floor,
+                    null_sd=float(null.std()),
+                    **about,
+                )
+            )
+    if (trend := found.by_images) is not None:
+        p = {"p_value": trend.p_two_sided, "p_floor": 2 * trend.floor}
+        made.append(Claim(BY_IMAGES, value=trend.observed, chance=0.0, null_sd=float(trend.null.std()), **p, **about))
+    return made
+
+
+def _traits(sets: AuditedSets, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Each trait of these identities, those that are not known being a group of their own."""
+    if sets.demographics is None:
+        return {}
+    rows = sets.demographics.traits.reindex(labels).astype(object).fillna("not known")
+    return {name: rows[name].to_numpy(str) for name in rows.columns}
+
+
+def _images(sets: AuditedSets, labels: np.ndarray) -> np.ndarray:
+    """How many training images each of these identities has in the whole set."""
+    return pd.Series(sets.whole_authentic.labels).value_counts().loc[labels].to_numpy()

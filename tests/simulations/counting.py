@@ -1,0 +1,64 @@
+"""Rates of errors and of findings, against their bars, as rows of a table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scipy.stats import binom, binomtest
+
+DRAWS, ALPHA, SHUFFLES = 400, 0.05, 199
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How often a test rejected.
+
+    Attributes
+    ----------
+    case
+        What the sets are, in words.
+    at_most, at_least
+        The bar: of errors see `most_errors`, of power a share of the draws; both None where the rate is only reported.
+    """
+
+    case: str
+    draws: int
+    count: int
+    at_most: int | None = None
+    at_least: int | None = None
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is met."""
+        low, high = self.at_least or 0, self.draws if self.at_most is None else self.at_most
+        return low <= self.count <= high
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table."""
+        span = binomtest(self.count, self.draws).proportion_ci(method="wilson")
+        bars = [f"at least {self.at_least}"] if self.at_least is not None else []
+        bars += [f"at most {self.at_most}"] if self.at_most is not None else []
+        share = f"{self.count / self.draws:.3f} [{span.low:.3f}, {span.high:.3f}]"
+        met = ("yes" if self.met else "**no**") if bars else ""
+        return self.case, f"{self.count} of {self.draws}", share, ", ".join(bars) or "none", met
+
+
+def errors(case: str, draws: int, count: int, cases: int = 1) -> Counted:
+    """Rejections where there was nothing to see, in one of so many cases of a table."""
+    return Counted(case, draws, count, at_most=most_errors(draws, cases))
+
+
+def power(case: str, draws: int, count: int, floor: float) -> Counted:
+    """Rejections where there was something to see: in a share `floor` of the draws at least."""
+    return Counted(case, draws, count, at_least=round(floor * draws))
+
+
+def most_errors(draws: int, cases: int = 1) -> int:
+    """The most rejections that a test of 5 % shows in 97.5 % of tables with so many independent cases."""
+    return int(binom.ppf(0.975 ** (1 / cases), draws, ALPHA))
+
+
+def as_table(name: str, doc: str, rows: Iterable[Counted]) -> str:
+    """A section of `docs/simulations.md`."""
+    head = ["case", "rejected", "share, 95 % (Wilson)", "bar", "met"]
+    lines = [head, ["---"] * len(head), *(row.cells() for row in rows)]
+    return "\n".join([f"## {name}", "", doc.strip(), "", *(f"| {' | '.join(line)} |" for line in lines), ""])
