@@ -1,32 +1,71 @@
 """Small forms of the simulations, on shipped persons by the shipped verifier."""
 
+import numpy as np
 import pytest
-import simulate
-from simulated_pool import Pool
+import simulate_copies
+import simulate_demographics
+import simulate_membership
+from counting import Counted, as_table, errors, most_errors, power
+from simulated_pool import Pool, known_groups
 
 from sface_lib.engine import make_accelerator
-from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.recognition import embed_faces, open_model
+from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
+from sface_lib.privacy.alterations import exact, mirrored
+from sface_lib.privacy.judges import open_judge
+from sface_lib.recognition import Embedder
+
+PERSONS, IMAGES, COPIED = 200, 10, 100
 
 
 @pytest.fixture(scope="module")
 def pool():
-    """A hundred persons, ten images each."""
-    faces = shipped_faces("balanced")
-    faces = faces.subset(first_images(faces, 100, 10))
-    rows = embed_faces(open_model(VERIFIER_PATH), faces, make_accelerator("float32"))
-    return Pool(rows.reshape(100, 10, -1))
+    """Two hundred persons, ten images each; the classifier's calls are taken to be right."""
+    faces, truth = shipped_faces("balanced"), shipped_truth("balanced")
+    chosen = first_images(faces, PERSONS, IMAGES)
+    judge = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator("float32")))
+    rows = judge.embed(faces.subset(chosen)).reshape(PERSONS, IMAGES, -1)
+    originals = faces.load(chosen[: COPIED * IMAGES : IMAGES]).numpy()
+    made = {"exact copy": exact(originals, None), "mirror": mirrored(originals, None)}
+    groups = known_groups(truth.iloc[chosen])
+    return Pool(rows, groups, groups, {name: judge.embed_images(images) for name, images in made.items()})
 
 
 def test_membership_of_images_is_seen_where_images_were_copied_and_nowhere_else(pool):
-    nothing, copied = simulate.membership(pool, "verifier", draws=60, persons=(50,))
-    assert nothing.is_error and nothing.met and copied.met and not copied.is_error
+    nothing, copied = simulate_membership.membership(pool, "verifier", draws=60, persons=(50,))
+    assert nothing.at_most and nothing.met and copied.at_least and copied.met
+
+
+def test_a_set_that_shares_demographics_alone_is_not_linked_where_groups_are_known(pool):
+    found = simulate_demographics.demographics(pool, "verifier", draws=40, persons=(50,))
+    assert all(row.met for row in found)
+    unknown = next(row for row in found if row.case.endswith("same-label AUC, groups not known"))
+    assert unknown.count > 20  # What renaming all classes would have called a link to the person.
+
+
+def test_the_alarm_is_silent_without_copies_and_sounds_for_one(pool, monkeypatch):
+    """Of 200 persons 80 train and 80 are the null; they are too few for the null of other images of theirs."""
+    monkeypatch.setattr(simulate_copies, "STRANGERS", {"training": 80, "null": 80})
+    monkeypatch.setattr(simulate_copies, "against_same_persons", lambda *given: [])
+    found = simulate_copies.copies(pool, "verifier", draws=60, sizes=(50, 400))
+    assert [row.case for row in found if not row.met] == []
+    assert {row.case.rsplit(", ", 1)[1] for row in found if row.at_least} >= {"exact copy", "mirror"}
 
 
 def test_a_rate_of_errors_may_be_what_a_test_of_five_percent_shows():
-    """Of 400 draws at most 29, of 60 at most 7; a floor is a share of the draws."""
-    assert simulate.Counted("", 400, 29, True).met and not simulate.Counted("", 400, 30, True).met
-    assert simulate.Counted("", 60, 7, True).most == 7
-    assert simulate.Counted("", 400, 320, False, 0.8).met and not simulate.Counted("", 400, 319, False, 0.8).met
-    row = simulate.Counted("verifier, 50 persons", 400, 20, True).cells()
+    """Of 400 draws at most 29, of 60 at most 7, and 34 in each of sixteen cases; a floor is a share of the draws."""
+    assert (most_errors(400), most_errors(60), most_errors(400, 16)) == (29, 7, 34)
+    assert errors("", 400, 29).met and not errors("", 400, 30).met and errors("", 400, 34, cases=16).met
+    assert power("", 400, 320, 0.8).met and not power("", 400, 319, 0.8).met
+    assert Counted("", 400, 400).met and not Counted("", 400, 7, at_most=29, at_least=8).met
+    row = errors("verifier, 50 persons", 400, 20).cells()
     assert row == ("verifier, 50 persons", "20 of 400", "0.050 [0.033, 0.076]", "at most 29", "yes")
+    table = as_table("membership", "What.\n", [errors("a", 400, 30), Counted("b", 10, 1)])
+    assert "## membership\n\nWhat.\n" in table and "| at most 29 | **no** |" in table and "| none |  |" in table
+
+
+def test_another_person_of_the_same_group_is_nobody_who_trains(pool):
+    random = np.random.default_rng(0)
+    persons = random.choice(PERSONS, 50, replace=False)
+    others = pool.like(persons, random)
+    assert (pool.groups[persons] == pool.groups[others]).all() and len(set(others)) == 50
+    assert not set(persons) & set(others)

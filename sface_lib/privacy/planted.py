@@ -15,52 +15,76 @@ from sface_lib.privacy.power import (
     detectable_share,
     neighbour_ratio,
     power_table,
+    silence,
 )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Planted:
-    """Power of the alarm, and what it says of the synthetic set itself.
+class Alarm:
+    """An alarm that one null calibrates, and what it says of the synthetic set.
 
     Attributes
     ----------
-    power
-        Sets without copies, and with, see `power_table`.
+    null_images
+        Images of the null.
+    silent
+        How often sets of the null raise it.
     threshold
-        The ratio of angles that the alarm sounds at, from all unseen persons.
-    largest
-        The synthetic set's largest ratio.
+        The ratio of angles that it sounds at; None where the set is too large for the null, and nothing is said.
     share_above
-        Share of its images at or above the threshold.
-    unseen_above
-        The same of unseen images of the training persons, degraded alike; None without them: what is above may be a
-        likeness and no copy.
-    detectable
-        Smallest planted share found in 80 % of sets whatever the alteration short of the blend; None where none is.
+        Share of the synthetic images at or above it.
+    power
+        How often planted copies raise it; empty without a threshold.
     """
 
+    null_images: int
+    silent: Power
+    threshold: float | None
+    share_above: float | None
     power: list[Power]
-    threshold: float
-    largest: float
-    share_above: float
-    unseen_above: float | None
-    detectable: float | None
+
+    @property
+    def detectable(self) -> float | None:
+        """Smallest planted share found in 80 % of sets whatever the alteration short of the blend; None: none is."""
+        return detectable_share(self.power)
 
     def table(self) -> pd.DataFrame:
-        """One row for each case."""
-        return pd.DataFrame([dataclasses.asdict(row) | {"rate": row.rate} for row in self.power])
+        """One row for each case, that without copies first."""
+        return pd.DataFrame(map(dataclasses.asdict, [self.silent, *self.power]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Planted:
+    """The alarm by one judge.
+
+    Attributes
+    ----------
+    strangers
+        Calibrated on persons who trained nothing: a likeness of a training person may raise it as a copy does.
+    same_persons
+        Calibrated on other images of the training persons, so that a copy alone raises it; None without enough.
+    largest
+        The synthetic set's largest ratio.
+    unseen_above
+        Share of other images of the training persons at or above the threshold of `strangers`; None without them.
+    """
+
+    strangers: Alarm
+    same_persons: Alarm | None
+    largest: float
+    unseen_above: float | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
-    """What every judge embeds: uint8 `[N, 3, S, S]` of the synthetic side's size.
+    """What every judge embeds: uint8 `[N, 3, S, S]` of the synthetic side's size, blurred to its sharpness.
 
     Attributes
     ----------
     control, control_identity
-        Unseen persons, blurred to the synthetic sharpness.
-    held_out
-        Unseen images of the training persons, blurred alike, or None.
+        Unseen persons.
+    held_out, held_out_identity
+        Unseen images of the training persons, or None.
     copies
         Training images by what was done to them.
     """
@@ -68,6 +92,7 @@ class Pictures:
     control: np.ndarray
     control_identity: np.ndarray
     held_out: np.ndarray | None
+    held_out_identity: np.ndarray | None
     copies: dict[str, np.ndarray]
 
 
@@ -91,9 +116,9 @@ def make_pictures(
         return degrade(loaded(faces, np.arange(len(faces))), target)
 
     originals = loaded(training, random.permutation(len(training))[:images])
-    copies = {name: alter(originals, random) for name, alter in ALTERATIONS.items()}
-    unseen = None if held_out is None else blurred(held_out)
-    return Pictures(blurred(control), control.require_labels(), unseen, copies)
+    copies = {name: degrade(alter(originals, random), target) for name, alter in ALTERATIONS.items()}
+    unseen = (None, None) if held_out is None else (blurred(held_out), held_out.require_labels())
+    return Pictures(blurred(control), control.require_labels(), *unseen, copies)
 
 
 def plant_copies(
@@ -101,10 +126,9 @@ def plant_copies(
     pictures: Pictures,
     training: np.ndarray,
     synthetic: np.ndarray,
-    draws: int,
     seed: int,
 ) -> Planted:
-    """Measure the alarm of `sface_lib.privacy.power` by one judge.
+    """Calibrate and measure the alarm of `sface_lib.privacy.power` by one judge.
 
     Parameters
     ----------
@@ -112,22 +136,27 @@ def plant_copies(
         Images uint8 `[N, 3, S, S]` to unit embeddings.
     training, synthetic
         Embeddings of both sets, `[N, d]`.
-    draws
-        Sets of each case.
+    seed
+        Of the draws without copies.
     """
 
     def ratio(images: np.ndarray) -> np.ndarray:
         return neighbour_ratio(embed(images), training)
 
-    null, own = ratio(pictures.control), neighbour_ratio(synthetic, training)
-    copies = {name: ratio(images) for name, images in pictures.copies.items()}
-    table = power_table(null, pictures.control_identity, copies, len(synthetic), draws, seed)
-    threshold = alarm_threshold(null, pictures.control_identity, len(synthetic))
-    return Planted(
-        power=table,
-        threshold=float(np.exp(threshold)),
-        largest=float(np.exp(own.max())),
-        share_above=float(np.mean(own >= threshold)),
-        unseen_above=None if pictures.held_out is None else float(np.mean(ratio(pictures.held_out) >= threshold)),
-        detectable=detectable_share(table),
-    )
+    own, copies = neighbour_ratio(synthetic, training), {name: ratio(made) for name, made in pictures.copies.items()}
+
+    def alarm(null: np.ndarray, identity: np.ndarray) -> Alarm:
+        about, threshold = (len(null), silence(null, identity, seed)), alarm_threshold(null, identity, len(own))
+        if threshold is None:
+            return Alarm(*about, None, None, [])
+        above = float(np.mean(own >= threshold))
+        return Alarm(*about, float(np.exp(threshold)), above, power_table(threshold, copies, len(own)))
+
+    strangers, same_persons, unseen_above = alarm(ratio(pictures.control), pictures.control_identity), None, None
+    if pictures.held_out is not None:
+        unseen = ratio(pictures.held_out)
+        if strangers.threshold is not None:
+            unseen_above = float(np.mean(np.exp(unseen) >= strangers.threshold))
+        if can_show_tail(pictures.held_out_identity):
+            same_persons = alarm(unseen, pictures.held_out_identity)
+    return Planted(strangers, same_persons, float(np.exp(own.max())), unseen_above)

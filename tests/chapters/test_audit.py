@@ -25,13 +25,13 @@ from sface_lib.population import VERIFIER_PATH
 from sface_lib.privacy import Claim, filter_synthetic, study
 from sface_lib.privacy.exposure import by_group
 from sface_lib.privacy.judges import PIXELS, Judge
-from sface_lib.privacy.planted import Planted
+from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.privacy.power import Power
 from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
 
 PERSONS, SIZE_PX = 12, 8
-SETTINGS = AuditSettings(filter_fmrs="0.5, 0.1, 0.001", power_images=20, power_draws=100)
+SETTINGS = AuditSettings(filter_fmrs="0.5, 0.1, 0.001", power_images=20)
 CENTRES = np.random.default_rng(0).standard_normal((256, 24))
 
 
@@ -338,18 +338,37 @@ def test_exposure_of_nobody_in_particular():
     assert show.exposure_in_words(found).count("not estimable") == 2
 
 
-def planted(detectable, unseen_above=None):
-    silent = Power("none", 0.0, set_size=1000, draws=400, alarms=8, low=0.01, high=0.04)
-    return Planted([silent], 1.5, 1.75, 0.0125, unseen_above, detectable)
+def alarm(threshold=1.5, above=0.0125, rates=(0.9,)):
+    silent = Power("none", 0.0, set_size=50, rate=0.045, low=0.03, high=0.07)
+    power = [Power("mirror", share, 2000, rate, 0, 1) for share, rate in zip((0.005, 0.01), rates, strict=False)]
+    return Alarm(1000, silent, threshold, None if threshold is None else above, power if threshold else [])
 
 
-def test_copies_are_told_by_share_and_number_of_images():
-    said = show.planted_in_words({"a": planted(0.005, 0.02), "b": planted(None)}, 2000)
-    first, second = said.split("\n\n")
-    assert "8 alarms in 400 sets of 1,000" in first and "a share of 0.5 % on (10 of 2,000 images)" in first
-    assert "ratio is 1.75, the alarm's 1.50: 1.25 % of its images are above, of unseen images" in first
-    assert "2.00 %" in first and "unseen" not in second and second.startswith("By the **b**: 8 alarms")
-    assert "No planted share up to 1 % is found in 80 % of sets" in second
+def test_copies_are_told_by_question_share_and_number_of_images():
+    found = {
+        "a": Planted(alarm(), alarm(2.0, 0.0), 1.75, 0.02),
+        "b": Planted(alarm(rates=(0.5, 0.7)), None, 1.75, None),
+        "c": Planted(alarm(None), alarm(None), 1.75, None),
+    }
+    first, second, third = show.planted_in_words(found, 2000).split("\n\n")
+    assert first.startswith("By the **a** the largest ratio of the synthetic set is 1.75.")
+    assert "a copy or a likeness** (against strangers) the alarm sounds from 1.50 on: 1.25 % of the images" in first
+    assert (
+        "from a share of 0.5 % on (10 of 2,000 images)" in first
+        and "sets of 50 without copies raise it in 4.50 %" in first
+    )
+    assert "Of unseen images of the training persons 2.00 %" in first
+    assert "a copy** (against other images of the same persons) the alarm sounds from 2.00 on: 0.00 %" in first
+    assert "no planted share up to 1 % is found in 80 % of sets" in second and "same persons" not in second
+    assert third.count("not calibrated at this size, as 1,000 images do not tell") == 2 and "sounds" not in third
+    figure, table = show.power(found)
+    assert [ax.get_visible() for ax in figure.axes] == [True, True, False, True, False, False]
+    assert table.groupby(["judge", "null"]).size().to_dict() == {
+        ("a", "strangers"): 2,
+        ("a", "the same persons"): 2,
+        ("b", "strangers"): 3,
+    }
+    assert show.power({"c": found["c"]}) is None
     assert show.planted_in_words({}, 2000).startswith("Not measured")
 
 

@@ -232,7 +232,7 @@ def test_the_first_images_of_each_class_are_measured_and_the_last_set_is_the_syn
     assert [len(sample.labels) for sample in quality.samples.values()] == [5 * CLASSES] * 3
     assert quality.synthetic is quality.samples["steered"]
     table = quality.table.set_index("measure")
-    assert table.loc["EER within the set", "synthetic"] == table.loc["EER within the set", "authentic"]
+    assert table.loc["EER within equal samples", "synthetic"] == table.loc["EER within equal samples", "authentic"]
     assert np.nanmean(quality.spread, 0) == pytest.approx(np.ones(7))  # The set itself varies as much as itself.
     caption = show.quality_caption(p, quality, 9)
     assert caption.endswith("psi = 1, seed 0, unfiltered, first 5 images of each of 3 classes (of 9).")
@@ -281,7 +281,7 @@ def test_a_set_of_training_images_is_memorised(accelerator):
 
 TABLE = pd.DataFrame(
     {
-        "measure": ["Fréchet distance", "recall", "EER within the set"],
+        "measure": ["Fréchet distance", "recall", "EER within equal samples"],
         "authentic": [math.nan, 0.9, 0.05],
         "synthetic": [math.nan, 0.5, 0.125],
     }
@@ -298,7 +298,10 @@ def test_results_are_those_of_the_synthetic_set(tmp_path, authentic, accelerator
     found = compute.results(findings(authentic, training, copied), accelerator)
     assert (found.kimg, found.kimg_before, found.images_per_second) == (14, 12, 10)
     assert (found.synthetic_images, found.classes, found.resolution_px) == (18, CLASSES, PX)
-    assert found.quality == {"recall": 0.5, "EER within the set": 0.125}  # What could not be measured is left out.
+    assert found.quality == {
+        "recall": 0.5,
+        "EER within equal samples": 0.125,
+    }  # What could not be measured is left out.
     assert found.memorisation_auc == 0.7 and "images were memorised" in found.shortcomings[0]
     assert found.generator_parameters == sum(weights.numel() for weights in Generator(SPEC).parameters())
 

@@ -12,6 +12,7 @@ from sface_lib.privacy.power import (
     detectable_share,
     neighbour_ratio,
     power_table,
+    silence,
 )
 
 
@@ -60,21 +61,39 @@ def test_a_tail_that_few_persons_show_is_not_trusted_too_far():
     assert 8 <= passed <= 34  # 5 % of 400, 99.9 %.
 
 
-def test_sets_without_copies_raise_no_more_alarms_than_promised_and_copies_do():
+def test_a_set_too_large_for_its_null_has_no_threshold():
+    values = np.random.default_rng(0).exponential(size=400)
+    assert alarm_threshold(values, np.arange(400), 1600) > alarm_threshold(values, np.arange(400), 400)
+    assert alarm_threshold(values, np.arange(400), 1601) is None
+    with pytest.raises(InputError, match="399 images without copies do not show the tail .* at least 400"):
+        alarm_threshold(values[1:], np.arange(399), 10)
+
+
+def test_sets_without_copies_raise_alarms_as_often_as_promised():
     best, identity = null()
-    copies = {"exact copy": np.full(50, 0.99), "mirror": np.full(50, 0.9), "blend 70/30": np.full(50, 0.3)}
-    table = power_table(best, identity, copies, set_size=2000, draws=400, seed=0, shares=(0.0005, 0.001))
+    found = silence(best, identity, 0)
+    assert found.set_size == 30  # 5 % of half of 1,200 images.
+    assert 0.02 <= found.rate <= 0.085 and found.low < found.rate < found.high
+    # A null whose persons differ more than its images within: the other half's persons are not those of the first.
+    assert (found.alteration, found.share) == ("none", 0.0)
+
+
+def test_copies_raise_the_alarm_as_often_as_one_of_them_does():
+    """Copies of which half pass: of 3 planted ones one at least in 7 of 8 sets, of 1 in half of them."""
+    copies = {"exact copy": np.full(50, 0.99), "mirror": np.repeat([0.0, 0.99], 25), "blend 70/30": np.full(50, 0.3)}
+    table = power_table(0.9, copies, set_size=2000, shares=(0.0005, 0.0015))
     rates = {(row.alteration, row.share): row.rate for row in table}
-    assert rates["none", 0.0] <= 0.05
-    assert rates["exact copy", 0.0005] == rates["mirror", 0.001] == 1 and rates["blend 70/30", 0.001] <= 0.05
-    assert detectable_share(table) == 0.0005
-    assert table[0].set_size == 600 and table[1].set_size == 2000  # Half of 60 persons have 600 images.
+    assert rates["exact copy", 0.0005] == 1 and rates["blend 70/30", 0.0015] == 0
+    assert rates["mirror", 0.0005] == 0.5 and rates["mirror", 0.0015] == 0.875
+    half = next(row for row in table if row.alteration == "mirror" and row.share == 0.0015)
+    low, high = (1 - (1 - q) ** 3 for q in (0.3664, 0.6336))  # Wilson's interval of 25 of 50.
+    assert half.low == pytest.approx(low, abs=1e-4) and half.high == pytest.approx(high, abs=1e-4)
+    assert detectable_share(table) == 0.0015
 
 
 def test_the_share_that_is_told_is_the_one_that_was_planted():
-    best, identity = null()
-    table = power_table(best, identity, {"mirror": np.full(5, 0.99)}, 144, 100, 0, shares=(0.0005, 0.001, 0.01))
-    assert [row.share for row in table] == [0, 1 / 144] and detectable_share(table) == 1 / 144
+    table = power_table(0.9, {"mirror": np.full(5, 0.99)}, 144, shares=(0.0005, 0.001, 0.01))
+    assert [row.share for row in table] == [1 / 144] and detectable_share(table) == 1 / 144
 
 
 def test_half_of_the_unseen_persons_must_show_the_tail():
@@ -82,26 +101,13 @@ def test_half_of_the_unseen_persons_must_show_the_tail():
 
 
 def test_power_is_that_of_the_worst_alteration():
-    def row(name, share, alarms):
-        return Power(name, share, 1000, alarms, 100, 0, 1)
+    def row(name, share, rate):
+        return Power(name, share, 1000, rate, 0, 1)
 
-    table = [row("none", 0, 3), row("mirror", 0.001, 99), row("JPEG 60", 0.001, 70), row("blend 70/30", 0.001, 0)]
+    table = [row("mirror", 0.001, 0.99), row("JPEG 60", 0.001, 0.7), row("blend 70/30", 0.001, 0)]
     assert detectable_share(table) is None
-    table += [row("mirror", 0.002, 99), row("JPEG 60", 0.002, 80), row("blend 70/30", 0.002, 5)]
+    table += [row("mirror", 0.002, 0.99), row("JPEG 60", 0.002, 0.8), row("blend 70/30", 0.002, 0.05)]
     assert detectable_share(table) == 0.002
-
-
-def test_a_copy_that_is_found_half_the_time_gives_the_binomial_share():
-    """Copies of which half pass: three planted ones alarm in 7 of 8 sets; Wilson's interval holds it."""
-    best, identity = null()
-    copies = {"mirror": np.array([0.0, 0.99])}
-    row = power_table(best, identity, copies, 2000, 2000, 1, shares=(0.0015,))[1]
-    assert row.low <= 0.875 <= row.high and row.high - row.low < 0.04
-
-
-def test_too_few_unseen_images_are_refused():
-    with pytest.raises(InputError, match="100 images without copies do not show the tail .* at least 400"):
-        alarm_threshold(np.zeros(100), np.arange(100), 10)
 
 
 def images(n: int = 6, side: int = 64) -> np.ndarray:

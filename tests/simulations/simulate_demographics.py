@@ -18,7 +18,7 @@ PERSONS = (50, 200)
 STATISTICS = ("same-label AUC", "rank 1", "nearest image", "any of them after Holm")
 CASES = len(STATISTICS) * len(PERSONS) * 2  # By two judges.
 # Persons -> how far images are moved toward the training person's, and what share of draws must show it.
-MOVES = {50: (0.2, 0.8), 200: (0.1, 0.8)}
+MOVES = {50: (0.2, 0.8), 200: (0.15, 0.8)}
 
 
 def demographics(pool: Pool, judge: str, draws: int = DRAWS, persons: tuple[int, ...] = PERSONS) -> list[Counted]:

@@ -8,6 +8,7 @@ dlib's model where it is installed. What was stopped goes on. FOLDER is by defau
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import atomic_path
 from sface_lib.population import VERIFIER_PATH
+from sface_lib.privacy.alterations import ALTERATIONS
 from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder
 from sface_lib.recognition.dlib_model import dlib_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "runs" / "simulations"
 PERSONS = {"balanced": 2400, "global": 400}
-IMAGES, SIZE_PX = 10, 64
+IMAGES, SIZE_PX, COPIED = 10, 64, 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +43,14 @@ class Pool:
         Gender and ancestry of each, str `[P]`.
     called
         The same as the attribute classifier calls them.
+    copies
+        By alteration, the first image of the first persons after it: unit embeddings float32 `[C, d]`.
     """
 
     rows: np.ndarray
     groups: np.ndarray
     called: np.ndarray
+    copies: Mapping[str, np.ndarray]
 
     def draw(self, random: np.random.Generator, persons: int) -> np.ndarray:
         """Rows `[persons, I, d]` of persons at random, each one's images in random order."""
@@ -91,9 +96,13 @@ def make_pool(folder: Path = FOLDER) -> None:
             subprocess.run([sys.executable, "-m", "sface_lib.cli", *command], check=True)
         embedder = Embedder(make_accelerator("float32"))
         for judge in missing:
-            rows = open_judge(judge, judges()[judge], embedder).embed(open_faces(folder / split))
+            opened, faces = open_judge(judge, judges()[judge], embedder), open_faces(folder / split)
+            rows = {"rows": opened.embed(faces).reshape(persons, IMAGES, -1)}
+            originals = faces.load(np.arange(0, COPIED * IMAGES, IMAGES)).numpy()
+            for name, alter in ALTERATIONS.items():
+                rows[name] = opened.embed_images(alter(originals, np.random.default_rng(0)))
             with atomic_path(_rows_file(folder, split, judge)) as temporary, temporary.open("wb") as file:
-                np.save(file, rows.reshape(persons, IMAGES, -1))
+                np.savez(file, **rows)
         if not _groups_file(folder, split).exists():
             by_classifier = called(open_classifier(), open_faces(folder / split), embedder)
             table = {"known": known_groups(pd.read_parquet(folder / split / "labels.parquet"))}
@@ -110,14 +119,13 @@ def known_groups(truth: pd.DataFrame) -> np.ndarray:
 
 def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     """The embedded persons; run this file first."""
-    groups = pd.read_csv(_groups_file(folder, split))
-    return Pool(
-        np.load(_rows_file(folder, split, judge)), *(groups[name].to_numpy(str) for name in ("known", "called"))
-    )
+    table, rows = pd.read_csv(_groups_file(folder, split)), dict(np.load(_rows_file(folder, split, judge)))
+    groups = (table[name].to_numpy(str) for name in ("known", "called"))
+    return Pool(rows.pop("rows"), *groups, rows)
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:
-    return folder / f"{split}-{judge}.npy"
+    return folder / f"{split}-{judge}.npz"
 
 
 def _groups_file(folder: Path, split: str) -> Path:

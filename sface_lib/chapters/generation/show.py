@@ -18,6 +18,7 @@ from sface_lib.chapters.generation.compute import (
 )
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.generator import SHIPPED_PATH
+from sface_lib.generator.assessment import EER_OF_SAMPLES
 from sface_lib.generator.quality import Memorisation
 
 LEAST_SIDE_PX = 64  # Of a shown face: smaller ones are enlarged by a whole number.
@@ -133,11 +134,12 @@ def between(faces: np.ndarray) -> np.ndarray:
 def what_was_drawn(found: Findings) -> str:
     """How long the generator was trained, what it drew, and how well identities are told apart in it."""
     training, n_classes = found.training, len(found.synthetic.identities)
-    eer = found.quality.table.set_index("measure").loc["EER within the set"]
+    eer = found.quality.table.set_index("measure").loc[EER_OF_SAMPLES]
     earlier = f", {training.kimg_before:.1f} of them before this run" if training.kimg_before else ""
     return (
         f"The generator has seen {training.kimg:.1f} thousand images at {training.resolution_px} px{earlier}. "
         f"{len(found.synthetic):,} faces were drawn, {len(found.synthetic) // n_classes} for each of {n_classes:,} "
         f"classes. Within the synthetic set identities are told apart with an EER of {100 * eer['synthetic']:.1f} %, "
-        f"within the authentic one with {100 * eer['authentic']:.1f} %. " + " ".join(found.shortcomings)
+        f"within as many authentic images of each class with {100 * eer['authentic']:.1f} %. "
+        + " ".join(found.shortcomings)
     )

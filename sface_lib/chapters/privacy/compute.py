@@ -15,6 +15,7 @@ from sface_lib.chapters.privacy.exposure import Exposure, exposure
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.remedies import Remedies, filter_at_rates
 from sface_lib.chapters.privacy.results import (
+    AlarmFacts,
     ChanceFacts,
     ClaimFacts,
     JudgeFacts,
@@ -30,7 +31,7 @@ from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.privacy import ShuffleTest
 from sface_lib.privacy.judges import Judge
-from sface_lib.privacy.planted import Planted, make_pictures, plant_copies
+from sface_lib.privacy.planted import Alarm, Planted, make_pictures, plant_copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
         return {}
     return {
         view.name: plant_copies(
-            view.judge.embed_images, pictures, view.sets.authentic[0], view.sets.synthetic[0], p.power_draws, p.seed
+            view.judge.embed_images, pictures, view.sets.authentic[0], view.sets.synthetic[0], p.seed
         )
         for view in views
         if view.judge.model is not None
@@ -164,7 +165,7 @@ def results(found: Audit) -> PrivacyResults:
         shuffle={view.name: _link_at_chance(view.evidence.link.test) for view in found.views},
         claims=found.claims,
         planted={
-            name: PlantedFacts(each.detectable, each.power[0].rate, each.share_above)
+            name: PlantedFacts(_alarm_facts(each.strangers), each.same_persons and _alarm_facts(each.same_persons))
             for name, each in found.planted.items()
         },
         remedy=tuple(facts for remedy in found.remedies.found for facts in remedy.left),
@@ -183,6 +184,10 @@ def _judge_facts(view: View) -> JudgeFacts:
         metrics=view.settings.metrics,
         rank1=float(view.settings.found[0]),
     )
+
+
+def _alarm_facts(alarm: Alarm) -> AlarmFacts:
+    return AlarmFacts(alarm.threshold, alarm.detectable, alarm.silent.rate, alarm.share_above)
 
 
 def chance_facts(found: Audit) -> ChanceFacts:

@@ -26,7 +26,6 @@ class AuditSettings(Resamples, Shuffles, Seed):
         0.02, "Largest distance of an AUC from chance that counts as equivalent to it.", gt=0, lt=0.5
     )
     power_images: int = setting(300, "Training images whose altered copies are planted to measure power.", ge=20)
-    power_draws: int = setting(400, "Sets that are put together for each share of planted copies.", ge=100)
     filter_fmrs: str = setting(
         "0.5, 0.2, 0.05",
         "Shares of control images, each above 0 and below 1, that the filter's thresholds let pass as too near.",

@@ -18,7 +18,7 @@ from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.privacy import study
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import by_score
-from sface_lib.privacy.planted import Planted
+from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.recognition import PIXELS_PX
 
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
@@ -289,37 +289,65 @@ def exposure_in_words(found: Exposure) -> str:
     return " ".join([*said, "Whether groups differ beyond chance stands among the claims."])
 
 
-def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame]:
-    """Share of sets with an alarm by the planted share, a panel for each judge, and the numbers behind."""
-    figure, axes = plots.new_figure(columns=len(planted), width=5.2, height=3.6)
-    tables = {name: found.table() for name, found in planted.items()}
-    for ax, (name, found) in zip(np.atleast_1d(axes), planted.items(), strict=True):
-        plots.plot_power(ax, tables[name], f"{name}: alarm from a ratio of {found.threshold:.2f} on")
-    return figure, pd.concat(table.assign(judge=name) for name, table in tables.items())
+def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
+    """Share of sets with an alarm by the planted share, a column for each judge and a row for each null, and numbers.
+
+    None where no alarm is calibrated.
+    """
+    nulls = {
+        "strangers": {name: found.strangers for name, found in planted.items()},
+        "the same persons": {name: found.same_persons for name, found in planted.items()},
+    }
+    drawn = {null: alarms for null, alarms in nulls.items() if any(a and a.power for a in alarms.values())}
+    if not drawn:
+        return None
+    figure, axes = plots.new_figure(rows=len(drawn), columns=len(planted), width=5.2, height=3.4)
+    tables = []
+    for row, (null, alarms) in zip(np.reshape(axes, (len(drawn), -1)), drawn.items(), strict=True):
+        for ax, (name, alarm) in zip(row, alarms.items(), strict=True):
+            if alarm is None or not alarm.power:
+                ax.set_visible(False)
+                continue
+            tables.append(alarm.table().assign(judge=name, null=null))
+            plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
+    return figure, pd.concat(tables)
 
 
 def planted_in_words(planted: Mapping[str, Planted], images: int) -> str:
     """What each judge notices of planted copies, and what it says of the synthetic set of so many images."""
-    said = (_alarm_in_words(name, found, images) for name, found in planted.items())
+    said = (_alarms_in_words(name, found, images) for name, found in planted.items())
     return "\n\n".join(said) or "Not measured: it needs more images of persons who trained nothing."
 
 
-def _alarm_in_words(name: str, found: Planted, images: int) -> str:
-    silent, share = found.power[0], found.detectable
-    unseen = (
-        "" if found.unseen_above is None else f", of unseen images of the same persons {_percent(found.unseen_above)}"
-    )
+def _alarms_in_words(name: str, found: Planted, images: int) -> str:
+    said = [f"By the **{name}** the largest ratio of the synthetic set is {found.largest:.2f}."]
+    said.append(_alarm_in_words("**a copy or a likeness** (against strangers)", found.strangers, images))
+    if found.unseen_above is not None:
+        said.append(f"Of unseen images of the training persons {_percent(found.unseen_above)} raise it, too.")
+    if found.same_persons:
+        said.append(
+            _alarm_in_words("**a copy** (against other images of the same persons)", found.same_persons, images)
+        )
+    return " ".join(said)
+
+
+def _alarm_in_words(what: str, alarm: Alarm, images: int) -> str:
+    if alarm.threshold is None:
+        return (
+            f"For {what}: not calibrated at this size, as {alarm.null_images:,} images do not tell what the largest "
+            f"ratio of {images:,} is."
+        )
+    share, silent = alarm.detectable, alarm.silent
     noticed = (
-        f"From a share of {100 * share:.3g} % on ({round(share * images)} of {images:,} images) copies are found in "
-        "80 % of sets, whatever the alteration short of the blend."
+        f"copies are found in 80 % of sets from a share of {100 * share:.3g} % on ({round(share * images)} of "
+        f"{images:,} images), whatever the alteration short of the blend"
         if share
-        else "No planted share up to 1 % is found in 80 % of sets for every alteration."
+        else "no planted share up to 1 % is found in 80 % of sets for every alteration"
     )
     return (
-        f"By the **{name}**: {silent.alarms} alarms in {silent.draws} sets of {silent.set_size:,} without copies; for "
-        f"sets of {images:,} the threshold is extrapolated. {noticed} The synthetic set's largest ratio is "
-        f"{found.largest:.2f}, the alarm's {found.threshold:.2f}: {_percent(found.share_above)} of its images are "
-        f"above{unseen}."
+        f"For {what} the alarm sounds from {alarm.threshold:.2f} on: {_percent(alarm.share_above)} of the images are "
+        f"above; {noticed}; sets of {silent.set_size:,} without copies raise it in {_percent(silent.rate)} of draws, "
+        "where 5 % are nominal."
     )
 
 
