@@ -229,13 +229,14 @@ def bootstrap_totals(
         of = [weights[:, np.searchsorted(labels, tally.units)] for tally in (a, b)]
     else:
         of = [identity_weights(len(tally.units), resamples, seed + i) for i, tally in enumerate((a, b))]
+    units = min(len(a.units), len(b.units))
     total = functools.partial(_divergences, starts=a.starts)
     own = total(a.shares(pseudo_count=pseudo_count), b.shares(pseudo_count=pseudo_count))
     drawn = total(*(tally.shares(w, pseudo_count) for tally, w in zip((a, b), of, strict=True)))
-    forward = Estimate(float(own.forward.sum()), drawn.forward.sum(1))
-    backward = Estimate(float(own.backward.sum()), drawn.backward.sum(1))
+    forward = Estimate(float(own.forward.sum()), drawn.forward.sum(1), units, is_rate=False)
+    backward = Estimate(float(own.backward.sum()), drawn.backward.sum(1), units, is_rate=False)
     difference = forward.value - backward.value
-    asymmetry = Estimate(difference, 2 * difference - (forward.draws - backward.draws))
+    asymmetry = Estimate(difference, 2 * difference - (forward.draws - backward.draws), units, is_rate=False)
     return {"forward": forward, "backward": backward, "asymmetry": asymmetry}
 
 

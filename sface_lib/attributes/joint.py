@@ -88,8 +88,8 @@ def joint_divergence(
     odds = _calibrated(odds, y, fold)
     ratio = odds - np.log(len(a) / len(b))
     return JointDivergence(
-        forward=unit_mean(ratio[y == 1], codes[y == 1], resamples, seed),
-        backward=unit_mean(-ratio[y == 0], codes[y == 0], resamples, seed),
+        forward=unit_mean(ratio[y == 1], codes[y == 1], resamples, seed, is_rate=False),
+        backward=unit_mean(-ratio[y == 0], codes[y == 0], resamples, seed, is_rate=False),
         auc=float(roc_auc_score(y, odds)),
         calibration=calibration_error(1 / (1 + np.exp(-odds)), y == 1),
     )

@@ -18,7 +18,6 @@ from sface_lib.attributes.tally import (
     tally_variables,
 )
 from sface_lib.biometrics import Interval
-from sface_lib.biometrics.intervals import percentile_interval
 from sface_lib.privacy.verdict import holm
 
 ALPHA = 0.05
@@ -235,6 +234,7 @@ def direction(
 ) -> Direction:
     """Test the direction between two sets; `comparison` is theirs over `tally_variables`, first against second."""
     totals = bootstrap_totals(first.tally(True), second.tally(True), resamples, seed)
-    interval = percentile_interval(totals["asymmetry"].draws, 0.95)
+    draws = totals["asymmetry"].draws
+    interval = Interval(*map(float, np.quantile(draws, [0.025, 0.975])), 0.95, len(draws))
     forward, backward = totals["forward"].value, totals["backward"].value
     return Direction(first.name, second.name, forward, backward, interval, comparison.p_asymmetry())

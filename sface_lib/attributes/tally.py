@@ -169,12 +169,12 @@ def share_intervals(tally: Tally, drawn: np.ndarray, level: float = 0.95) -> tup
     return np.where(units > 0, low, 0.0), np.where(units > 0, high, 1.0)
 
 
-def unit_mean(values: np.ndarray, units: np.ndarray, resamples: int, seed: int) -> Estimate:
+def unit_mean(values: np.ndarray, units: np.ndarray, resamples: int, seed: int, is_rate: bool = True) -> Estimate:
     """Mean of values `[N]` over images, and its draws: units are redrawn with all their images."""
     codes = np.unique(units, return_inverse=True)[1]
     sums, counts = np.bincount(codes, values), np.bincount(codes)
     weights = identity_weights(len(counts), resamples, seed)
-    return Estimate(float(np.mean(values)), (weights @ sums) / (weights @ counts))
+    return Estimate(float(np.mean(values)), (weights @ sums) / (weights @ counts), len(counts), is_rate)
 
 
 def require_units(tally: Tally) -> None:

@@ -12,10 +12,11 @@ from sface_lib.biometrics.identification import cmc, templates
 from sface_lib.biometrics.intervals import (
     Estimate,
     Interval,
+    SeedVariance,
     accuracy_estimate,
-    accuracy_interval,
     bootstrap_mean,
     identity_weights,
+    seed_variances,
 )
 from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
 
@@ -23,11 +24,11 @@ __all__ = [
     "BinnedImpostors",
     "Estimate",
     "Interval",
+    "SeedVariance",
     "KfoldAccuracy",
     "RocCurve",
     "VerificationMetrics",
     "accuracy_estimate",
-    "accuracy_interval",
     "binned_metrics",
     "binned_roc",
     "bootstrap_mean",
@@ -36,6 +37,7 @@ __all__ = [
     "cmc",
     "fnmr_at_fmr",
     "identity_weights",
+    "seed_variances",
     "kfold_accuracy",
     "roc",
     "templates",

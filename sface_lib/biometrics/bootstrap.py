@@ -1,20 +1,18 @@
-"""Identity-bootstrap intervals of verification figures, fast enough for millions of scores.
+"""Identity bootstrap of verification figures, fast enough for millions of scores.
 
 Scores are binned once for each identity (genuine) or pair of identities (impostor); a resample is then a
 weighted sum of those histograms, and all resamples together are matrix products.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from sface_lib.biometrics import checks
 from sface_lib.biometrics.intervals import (
     Estimate,
-    Interval,
     identity_indices,
     identity_weights,
-    percentile_interval,
 )
 from sface_lib.biometrics.metrics import fnmr_at_fmr, verification_metrics
 from sface_lib.errors import InputError
@@ -22,6 +20,7 @@ from sface_lib.errors import InputError
 BLOCK_NUMBERS = 4_000_000  # numbers held at a time in a block of histograms or of weights, 32 MB each
 MOST_PRODUCTS = 10**12  # resamples * identity pairs * bins, about a minute on two cores
 FEWEST_BINS, MOST_BINS = 200, 10_000
+MEAN_SCORES = ("genuine_mean", "impostor_mean")
 # Rates of members found at a rate of others, and from how many others on.
 RATES = {"tpr": ("fmr100", 0.01, 100), "tpr_1000": ("fmr1000", 0.001, 30_000)}
 
@@ -33,11 +32,10 @@ def bootstrap_metrics(
     impostor_identity_a: np.ndarray,
     impostor_identity_b: np.ndarray,
     resamples: int = 1000,
-    level: float = 0.95,
     seed: int = 0,
     bins: int = 1000,
-) -> dict[str, Interval]:
-    """Return identity-bootstrap intervals of "eer", "auc", "genuine_mean" and "impostor_mean".
+) -> dict[str, Estimate]:
+    """Return "eer", "auc", "genuine_mean" and "impostor_mean" with their draws of identities.
 
     Parameters
     ----------
@@ -75,8 +73,7 @@ def bootstrap_metrics(
         ]
     )
     _refuse_self_pairs(first, second)
-    level = checks.share("level", level, one_allowed=False)
-    weights = identity_weights(n_identities, resamples, seed)
+    weights = with_all(identity_weights(n_identities, resamples, seed))
     bins = affordable_bins(bins, len(weights), min(impostor.size, n_identities * (n_identities - 1) // 2))
 
     low, high = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
@@ -90,7 +87,20 @@ def bootstrap_metrics(
     impostor_blocks = _sorted_blocks(pair, impostor_bin, bins, pair_weights)
     means = (_bin_means(part, place, bins) for part, place in ((genuine, genuine_bin), (impostor, impostor_bin)))
     values = resampled_metrics(genuine_blocks, impostor_blocks, *means)
-    return {name: percentile_interval(values[name], level) for name in ("eer", "auc", "genuine_mean", "impostor_mean")}
+    return as_estimates({name: values[name] for name in ("eer", "auc", *MEAN_SCORES)}, n_identities)
+
+
+def with_all(weights: np.ndarray) -> np.ndarray:
+    """Weights of resamples behind those of the set as it is, float64 [1 + R, K]."""
+    return np.vstack([np.ones(weights.shape[1]), weights])
+
+
+def as_estimates(values: Mapping[str, np.ndarray], identities: int) -> dict[str, Estimate]:
+    """Figures [1 + R] with that of the set as it is in front; all are rates but the mean scores."""
+    return {
+        name: Estimate(float(found[0]), found[1:], identities, is_rate=name not in MEAN_SCORES)
+        for name, found in values.items()
+    }
 
 
 def bootstrap_samples(
@@ -135,7 +145,7 @@ def bootstrap_samples(
     for name, (metric, rate, fewest) in RATES.items():
         if others.size >= fewest:
             found[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
-    return {name: Estimate(float(value), draws) for name, (value, draws) in found.items()}
+    return {name: Estimate(float(value), draws, count) for name, (value, draws) in found.items()}
 
 
 def resampled_metrics(

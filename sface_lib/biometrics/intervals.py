@@ -1,12 +1,19 @@
 """Identity bootstrap: persons are drawn with replacement, and their pairs weigh as often as they were drawn.
 
 Identity i gets the weight w_i, the number of times it was drawn. A genuine pair of i weighs w_i, an impostor
-pair of i and j weighs w_i w_j. Two copies of one person never meet as impostors. Intervals are percentiles.
+pair of i and j weighs w_i w_j. Two copies of one person never meet as impostors.
+
+The draws give the standard error. The interval of a rate is that of Korn and Graubard ("Confidence Intervals for
+Proportions with Small Expected Number of Positive Counts Estimated from Survey Data", 1998): Clopper and Pearson's for
+as many independent trials as would have that error. It is never empty, is skewed as rates near 0 or 1 are, and covers
+where percentiles of the draws do not (`tests/simulations`). Other figures get Student's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
@@ -14,9 +21,12 @@ from sface_lib.errors import InputError
 BLOCK_WEIGHTS = 4_000_000  # pair weights held at a time, 32 MB
 
 
+FEWEST_SEEDS = 5  # From here on a model's own seeds tell their variance.
+
+
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval [low, high] of `level`, from as many `resamples` as could be judged."""
+    """An interval [low, high] of `level`, from as many `resamples` as could be judged."""
 
     low: float
     high: float
@@ -24,16 +34,107 @@ class Interval:
     resamples: int
 
 
+@dataclass(frozen=True)
+class SeedVariance:
+    """What training with other seeds adds to the variance of a mean over seeds, and its degrees of freedom."""
+
+    variance: float
+    degrees: int
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A figure, and what it was in each draw of a bootstrap, float64 [R]; NaN where a draw gives none."""
+    """A figure, and what it was in each draw of a bootstrap.
+
+    Attributes
+    ----------
+    value
+        The figure.
+    draws
+        float64 [R]; NaN where a draw gives none.
+    identities
+        How many were drawn from.
+    is_rate
+        Whether it lies between 0 and 1, such as an EER or an AUC; a difference or a mean score doesn't.
+    seeds
+        What seeds add to its variance; None where that is not known, or nothing was trained.
+    """
 
     value: float
     draws: np.ndarray
+    identities: int
+    is_rate: bool = True
+    seeds: SeedVariance | None = None
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The central `level` of the draws."""
-        return percentile_interval(self.draws, level)
+        """The interval of a level.
+
+        Raises
+        ------
+        InputError
+            Fewer than half of the draws give a figure, or there are fewer than two identities.
+        """
+        level = checks.share("level", level, one_allowed=False)
+        usable = judged(self.draws)
+        if self.identities < 2:
+            raise InputError(f"an interval needs two identities at least, and there are {self.identities}")
+        # The bootstrap divides by n, an unbiased variance by n - 1.
+        own = float(np.var(usable)) * self.identities / (self.identities - 1)
+        variance, degrees = own, self.identities - 1.0
+        if self.seeds is not None and own + self.seeds.variance > 0:
+            variance = own + self.seeds.variance
+            # Satterthwaite's degrees of freedom of a sum of two estimated variances.
+            parts = own**2 / degrees + self.seeds.variance**2 / self.seeds.degrees
+            degrees = variance**2 / parts
+        quantile = float(stats.t.ppf((1 + level) / 2, degrees))
+        if self.is_rate:
+            low, high = _rate_interval(self.value, variance, self.identities, level, quantile)
+        else:
+            reach = quantile * variance**0.5
+            low, high = self.value - reach, self.value + reach
+        return Interval(low, high, level, usable.size)
+
+
+def _rate_interval(value: float, variance: float, identities: int, level: float, quantile: float):
+    """Clopper and Pearson's ends for the trials that have this variance, or for the identities where there is none."""
+    value, tail = min(max(value, 0.0), 1.0), (1 - level) / 2
+    spread = value * (1 - value)
+    trials = spread / variance if spread > 0 and variance > 0 else identities
+    trials *= (stats.norm.ppf((1 + level) / 2) / quantile) ** 2
+    hits, misses = value * trials, (1 - value) * trials
+    low = float(stats.beta.ppf(tail, hits, misses + 1)) if hits > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, misses)) if misses > 0 else 1.0
+    return low, high
+
+
+def seed_variances(by_model: Sequence[Sequence[float]]) -> list[SeedVariance | None]:
+    """For each of some models, with a figure for each of its seeds, what seeds add to the variance of its mean.
+
+    A model with fewer than five seeds gets the variance that all models with several have in common, with the degrees
+    of freedom of all; None with one seed, where it is not known.
+    """
+    several = [np.asarray(values, np.float64) for values in by_model if len(values) > 1]
+    degrees = sum(len(values) - 1 for values in several)
+    common = sum(float(((values - values.mean()) ** 2).sum()) for values in several) / max(1, degrees)
+    found: list[SeedVariance | None] = []
+    for values in by_model:
+        count = len(values)
+        if count >= FEWEST_SEEDS:
+            found.append(SeedVariance(float(np.var(values, ddof=1)) / count, count - 1))
+        else:
+            found.append(SeedVariance(common / count, degrees) if count > 1 else None)
+    return found
+
+
+def judged(draws: np.ndarray) -> np.ndarray:
+    """The draws that give a figure; raises `InputError` where those are fewer than half."""
+    usable = draws[~np.isnan(draws)]
+    if usable.size * 2 < draws.size:
+        raise InputError(
+            f"only {usable.size} of {draws.size} resamples held both genuine and impostor pairs; "
+            "give scores of more identities."
+        )
+    return usable
 
 
 def identity_weights(n_identities: int, resamples: int, seed: int) -> np.ndarray:
@@ -51,24 +152,10 @@ def identity_weights(n_identities: int, resamples: int, seed: int) -> np.ndarray
     return generator.multinomial(n_identities, shares, size=resamples).astype(np.float64)
 
 
-def bootstrap_mean(values: np.ndarray, resamples: int, seed: int) -> Estimate:
-    """The mean of one value an identity, float [K], and its draws."""
-    return Estimate(float(values.mean()), identity_weights(len(values), resamples, seed) @ values / len(values))
-
-
-def accuracy_interval(
-    correct: np.ndarray,
-    same: np.ndarray,
-    left_identity: np.ndarray,
-    right_identity: np.ndarray,
-    fold: np.ndarray | None = None,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return the identity-bootstrap interval of an accuracy; see `accuracy_estimate`."""
-    level = checks.share("level", level, one_allowed=False)
-    return accuracy_estimate(correct, same, left_identity, right_identity, fold, resamples, seed).interval(level)
+def bootstrap_mean(values: np.ndarray, resamples: int, seed: int, is_rate: bool = True) -> Estimate:
+    """The mean of one value an identity, float [K], and its draws; values of a rate lie between 0 and 1."""
+    draws = identity_weights(len(values), resamples, seed) @ values / len(values)
+    return Estimate(float(values.mean()), draws, len(values), is_rate)
 
 
 def accuracy_estimate(
@@ -113,10 +200,10 @@ def accuracy_estimate(
         parts = _drawn_pairs(same, resamples, seed)
     else:
         parts = _drawn_identities(same, left_identity, right_identity, resamples, seed)
-    draws = np.zeros(checks.integer("resamples", resamples, 1))
+    draws, units = np.zeros(checks.integer("resamples", resamples, 1)), min(part[1].shape[1] for part in parts)
     for part, weights, first, second in parts:
         draws += importance[part].sum() * _weighted_share(weights, first, second, correct[part], importance[part])
-    return Estimate(float(importance @ correct), draws)
+    return Estimate(float(importance @ correct), draws, units)
 
 
 def _drawn_identities(same: np.ndarray, left_identity, right_identity, resamples: int, seed: int) -> list[tuple]:
@@ -151,18 +238,6 @@ def identity_indices(labels: list[np.ndarray]) -> tuple:
     """Return each array of labels as indices into their sorted union, and then the size of the union."""
     identities = np.unique(np.concatenate([np.unique(part) for part in labels]))
     return *(np.searchsorted(identities, part) for part in labels), identities.size
-
-
-def percentile_interval(values: np.ndarray, level: float) -> Interval:
-    """Return the central `level` of values [R]; NaN marks a draw without genuine or without impostor pairs."""
-    usable = values[~np.isnan(values)]
-    if usable.size * 2 < values.size:
-        raise InputError(
-            f"only {usable.size} of {values.size} resamples held both genuine and impostor pairs; "
-            "give scores of more identities."
-        )
-    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level, usable.size)
 
 
 def _importance(fold: np.ndarray | None, n_pairs: int) -> np.ndarray:

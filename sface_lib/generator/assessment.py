@@ -7,11 +7,10 @@ import pandas as pd
 
 from sface_lib.biometrics import (
     Interval,
+    bootstrap_mean,
     bootstrap_metrics,
-    identity_weights,
     verification_metrics,
 )
-from sface_lib.biometrics.intervals import percentile_interval
 from sface_lib.data import FaceSet, place_in_class
 from sface_lib.generator import quality
 from sface_lib.population import first_images
@@ -109,18 +108,17 @@ def quality_table(authentic: Sample, synthetic: Sample, resamples: int, seed: in
          f"{size:,} embeddings of each; needs more than {a.shape[1]}"),
         ("precision", floor_precision, precision, None, None, f"{quality.NEIGHBOURS} neighbours"),
         ("recall", floor_recall, recall, None, None, f"{quality.NEIGHBOURS} neighbours"),
-        (EER_OF_SAMPLES, own.eer, within.eer, *_ends(bounds["eer"]),
+        (EER_OF_SAMPLES, own.eer, within.eer, *_ends(bounds["eer"].interval()),
          f"all pairs of {len(a):,} and {n:,} images, {classes} classes; notebook 03 takes all training images"),
-        ("genuine score", own.genuine_mean, within.genuine_mean, *_ends(bounds["genuine_mean"]),
+        ("genuine score", own.genuine_mean, within.genuine_mean, *_ends(bounds["genuine_mean"].interval()),
          f"{within.n_genuine:,} pairs"),
-        ("impostor score", own.impostor_mean, within.impostor_mean, *_ends(bounds["impostor_mean"]),
+        ("impostor score", own.impostor_mean, within.impostor_mean, *_ends(bounds["impostor_mean"].interval()),
          f"{within.n_impostor:,} pairs"),
     ]  # fmt: skip
     spread = diversity(authentic, synthetic)
     for i, name in enumerate((*NUISANCES, "pixels")):
         values = spread[~np.isnan(spread[:, i]), i]
-        means = identity_weights(len(values), resamples, seed) @ values / len(values)
-        ends = _ends(percentile_interval(means, 0.95))
+        ends = _ends(bootstrap_mean(values, resamples, seed, is_rate=False).interval())
         protocol = f"spread within a class over the authentic mean, {len(values)} classes"
         rows.append((f"diversity, {name.replace('_', ' ')}", 1.0, float(values.mean()), *ends, protocol))
     columns = ["measure", "authentic", "synthetic", "95 % low", "95 % high", "protocol"]

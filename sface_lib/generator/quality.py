@@ -11,8 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from sface_lib.biometrics import Interval, identity_weights, verification_metrics
-from sface_lib.biometrics.intervals import percentile_interval
+from sface_lib.biometrics import Estimate, Interval, identity_weights, verification_metrics
 from sface_lib.errors import InputError
 
 NEIGHBOURS = 3
@@ -66,7 +65,8 @@ def class_kernel_distance(
     blocks = within[0] + within[1] - 2 * _kernel_blocks(*first, *second, labels)
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(blocks, np.ones_like(blocks), weights)
-    return float(blocks.mean()), percentile_interval(drawn, level)
+    found = Estimate(float(blocks.mean()), drawn, len(labels), is_rate=False)
+    return found.value, found.interval(level)
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -239,7 +239,7 @@ def memorisation(
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(wins, np.outer(counts, counts), weights)
     auc = verification_metrics(best, other).auc
-    return Memorisation(auc, percentile_interval(drawn, 0.95), best, other)
+    return Memorisation(auc, Estimate(auc, drawn, len(labels)).interval(), best, other)
 
 
 def _best(of: np.ndarray, over: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sface_lib.biometrics import Estimate, identity_weights
-from sface_lib.biometrics.bootstrap import affordable_bins, bin_of, resampled_metrics
+from sface_lib.biometrics.bootstrap import affordable_bins, as_estimates, bin_of, resampled_metrics, with_all
 from sface_lib.biometrics.metrics import TARGETS
 from sface_lib.errors import InputError
 from sface_lib.privacy.compare import Comparison, ScoreBlocks
@@ -49,7 +49,7 @@ def bootstrap_comparison(
     identities = np.union1d(blocks.a_labels, blocks.b_labels)
     drawn = identity_weights(len(identities), resamples, seed)
     bins = affordable_bins(BINS, len(drawn), len(identities) ** 2)
-    weights = np.vstack([np.ones(len(identities)), drawn])  # The first row is the set as it is.
+    weights = with_all(drawn)
     both = comparison.genuine, comparison.impostor
     low, high = float(min(part.min() for part in both)), float(max(part.max() for part in both))
     own = np.searchsorted(identities, comparison.genuine_identity) * bins + bin_of(comparison.genuine, low, high, bins)
@@ -62,7 +62,7 @@ def bootstrap_comparison(
         middles,
     )
     shown = [name for name in values if comparison.impostor.size * TARGETS.get(name, 1) >= 1]
-    return {name: Estimate(float(values[name][0]), values[name][1:]) for name in shown}
+    return as_estimates({name: values[name] for name in shown}, len(identities))
 
 
 def _impostor_blocks(

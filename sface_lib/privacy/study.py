@@ -192,7 +192,7 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
     return Evidence(
         by_pair=intervals[0],
         by_identity=intervals[1],
-        link=Tested(Estimate(test.observed, auc.draws), test),
+        link=Tested(dataclasses.replace(auc, value=test.observed), test),
         rank_1=identification.rank_1(*probes, groups=sets.groups),
         neighbours=identification.nearest_label(*probes, groups=sets.groups),
         renamed=len(sets.renamed),

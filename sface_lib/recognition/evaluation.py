@@ -158,16 +158,18 @@ def verify(
 def pooled(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of several estimates, draw by draw: of models from several seeds, or of several benchmarks.
 
-    Their draws must be of the same identities: from `evaluate` with the same resamples and seed.
+    Their draws must be of the same identities: from `evaluate` with the same resamples and seed. What seeds add to the
+    variance is not in the draws; see `sface_lib.biometrics.seed_variances`.
     """
-    return Estimate(
-        float(np.mean([found.value for found in estimates])), np.mean([found.draws for found in estimates], axis=0)
-    )
+    draws = np.mean([found.draws for found in estimates], axis=0)
+    identities = min(found.identities for found in estimates)
+    return Estimate(float(np.mean([found.value for found in estimates])), draws, identities, estimates[0].is_rate)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
     """Accuracy of one model minus another's on the same pairs, by the paired bootstrap; draws as for `pooled`."""
-    return Estimate(first.value - second.value, first.draws - second.draws)
+    identities = min(first.identities, second.identities)
+    return Estimate(first.value - second.value, first.draws - second.draws, identities, is_rate=False)
 
 
 def learnt(model: Estimate, floors: Sequence[Estimate]) -> bool:

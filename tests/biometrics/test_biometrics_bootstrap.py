@@ -1,15 +1,20 @@
 """Identity-bootstrap intervals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from sface_lib.biometrics import (
-    Interval,
-    accuracy_interval,
+    Estimate,
+    SeedVariance,
+    accuracy_estimate,
     bootstrap,
     bootstrap_metrics,
     identity_weights,
     intervals,
+    seed_variances,
     verification_metrics,
 )
 from sface_lib.errors import InputError
@@ -65,6 +70,59 @@ def test_bad_counts_are_refused(bad):
         identity_weights(*bad)
 
 
+# Intervals
+
+
+def estimate(value, error, identities=30, **given):
+    return Estimate(value, value + np.repeat([-error, error], 200), identities, **given)
+
+
+def test_the_interval_of_a_rate_is_clopper_and_pearsons_for_trials_of_that_error():
+    """Of 30 identities 27 have it: the error is that of 29 independent trials, as 30 / 29 inflates it."""
+    error = (0.9 * 0.1 / 30) ** 0.5
+    found = estimate(0.9, error).interval(0.9)
+    trials = 29 * (stats.norm.ppf(0.95) / stats.t.ppf(0.95, 29)) ** 2
+    low, high = stats.beta.ppf([0.05, 0.95], [0.9 * trials, 0.9 * trials + 1], [0.1 * trials + 1, 0.1 * trials])
+    assert (found.low, found.high) == pytest.approx((low, high))
+    mirrored = estimate(0.1, error).interval(0.9)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - high, 1 - low))
+
+
+def test_a_rate_of_none_or_all_has_the_interval_of_its_identities():
+    """The rule of three: of n identities none, the upper end of a 95 % interval is near 3.7 / n."""
+    none, every = estimate(0.0, 0.0, 300).interval(), estimate(1.0, 0.0, 300).interval()
+    assert none.low == 0 and none.high == pytest.approx(3.69 / 300, rel=0.02)
+    assert (every.low, every.high) == (pytest.approx(1 - none.high), 1)
+
+
+def test_what_is_no_rate_gets_students_interval():
+    found = estimate(-3.0, 0.5, 10, is_rate=False).interval()
+    reach = stats.t.ppf(0.975, 9) * 0.5 * (10 / 9) ** 0.5
+    assert (found.low, found.high) == pytest.approx((-3 - reach, -3 + reach))
+
+
+def test_seeds_widen_an_interval_by_their_variance_and_few_degrees():
+    """Equal variances of 1, on many degrees and on two: a variance of 2 on (1 + 1)^2 / (1 / 2) = 8 degrees."""
+    found = estimate(0.0, 1.0, 10**7, is_rate=False, seeds=SeedVariance(1.0, 2)).interval()
+    assert found.high == pytest.approx(stats.t.ppf(0.975, 8) * 2**0.5, rel=1e-5)
+
+
+def test_seed_variances_by_hand():
+    """Deviations of 1 and 0 on two degrees in common: 0.5 * 2 / 2; five own seeds stand alone; one tells nothing."""
+    five = [0.0, 0.0, 0.0, 0.0, 5.0]
+    found = seed_variances([[1.0, 3.0], [2.0, 2.0], [7.0]])
+    assert found == [SeedVariance(0.5, 2), SeedVariance(0.5, 2), None]
+    assert seed_variances([five, [2.0, 2.0]])[0] == SeedVariance(1.0, 4)
+    assert seed_variances([[1.0], [2.0]]) == [None, None]
+
+
+def test_intervals_that_cannot_be_are_refused():
+    with pytest.raises(InputError, match="^level is 1; give a number above 0 and below 1"):
+        estimate(0.5, 0.1).interval(1)
+    with pytest.raises(InputError, match="two identities at least, and there are 1"):
+        estimate(0.5, 0.1, 1).interval()
+
+
 # Accuracy
 
 
@@ -76,23 +134,24 @@ def judged_pairs(n_identities=40, n_pairs=400, chance=0.8, seed=0):
     return generator.random(n_pairs) < chance, same, left, right
 
 
-def test_faultless_accuracy_has_no_width():
+def test_faultless_accuracy_is_known_as_well_as_its_identities_allow():
+    """No draw is below 1: forty identities without an error leave Clopper and Pearson's 0.025^(1 / n)."""
     correct, same, left, right = judged_pairs(chance=1.1)
-    interval = accuracy_interval(correct, same, left, right)
-    # Equal sums are divided by each other; only the two shares add, with rounding.
-    assert interval.low == pytest.approx(1, abs=1e-12) and interval.high == pytest.approx(1, abs=1e-12)
-    assert (interval.level, interval.resamples) == (0.95, 1000)
+    found = accuracy_estimate(correct, same, left, right)
+    assert found.draws == pytest.approx(1) and found.identities == 40
+    exact = dataclasses.replace(found, value=1.0, draws=np.ones(1000)).interval()
+    trials = 40 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
+    assert exact.low == pytest.approx(0.025 ** (1 / trials)) and exact.high == 1
+    assert (exact.level, exact.resamples) == (0.95, 1000)
 
 
 def test_mix_of_genuine_and_impostor_pairs_does_not_wander():
     # All genuines right, all impostors wrong: each class keeps its share in every draw.
     _, same, left, right = judged_pairs()
-    interval = accuracy_interval(same, same, left, right)
-    assert interval.low == pytest.approx(0.25, abs=1e-12)  # one pair in four; rounding only
-    assert interval.high == pytest.approx(0.25, abs=1e-12)
+    assert accuracy_estimate(same, same, left, right).draws == pytest.approx(0.25, abs=1e-12)  # One pair in four.
 
 
-def test_accuracy_interval_agrees_with_one_weighted_sum_a_resample(monkeypatch):
+def test_accuracies_agree_with_one_weighted_sum_a_resample(monkeypatch):
     monkeypatch.setattr(intervals, "BLOCK_WEIGHTS", 1000)  # several blocks
     correct, same, left, right = judged_pairs(seed=2)
     fold = np.where(np.arange(400) < 100, 3, 8)  # unequal folds: 100 and 300 pairs, each fold counts half
@@ -103,10 +162,10 @@ def test_accuracy_interval_agrees_with_one_weighted_sum_a_resample(monkeypatch):
         pair = importance * np.where(same, drawn[left], drawn[left] * drawn[right])
         parts = [(importance[part].sum(), np.average(correct[part], weights=pair[part])) for part in (same, ~same)]
         values.append(sum(share * accuracy for share, accuracy in parts))
-    interval = accuracy_interval(correct, same, left, right, fold, resamples=50, level=0.8, seed=7)
-    # The same sums in another order: rounding only.
-    assert (interval.low, interval.high) == pytest.approx(np.quantile(values, [0.1, 0.9]), abs=1e-12)
-    assert (interval.level, interval.resamples) == (0.8, 50)
+    found = accuracy_estimate(correct, same, left, right, fold, resamples=50, seed=7)
+    np.testing.assert_allclose(found.draws, values, atol=1e-12)  # The same sums in another order: rounding only.
+    interval = found.interval(0.8)
+    assert (interval.level, interval.resamples) == (0.8, 50) and interval.low < found.value < interval.high
 
 
 def test_accuracy_interval_covers_the_truth_about_as_often_as_it_says():
@@ -119,9 +178,9 @@ def test_accuracy_interval_covers_the_truth_about_as_often_as_it_says():
         same = np.tile([True, False], 300)
         right = np.where(same, left, (left + generator.integers(1, 60, 600)) % 60)
         correct = generator.random(600) < np.where(same, chance[left], 0.8)
-        interval = accuracy_interval(correct, same, left, right, resamples=200, level=0.9, seed=seed)
+        interval = accuracy_estimate(correct, same, left, right, resamples=200, seed=seed).interval(0.9)
         covered += interval.low <= 0.8 <= interval.high
-    # 90 expected, binomial sd 3; weights w_i w_j make it slightly wide, percentiles slightly narrow.
+    # 90 expected, binomial sd 3; weights w_i w_j make it slightly wide.
     assert 80 <= covered <= 99
 
 
@@ -136,8 +195,6 @@ def test_accuracy_interval_covers_the_truth_about_as_often_as_it_says():
         ({"same": [True] * 4, "right_identity": [1, 2, 3, 4]}, "^same holds genuine pairs only"),
         ({"right_identity": [1, 2, 3, 5]}, "^same disagrees with .* 1 pair.*index 2"),
         ({"fold": [1, 2]}, "^fold has 2 entries"),
-        ({"level": 1}, "^level is 1; give a number above 0 and below 1"),
-        ({"level": "x"}, "^level is 'x'"),
         ({"resamples": 0}, "^resamples is 0"),
         ({"seed": 0.5}, "^seed is 0.5"),
     ],
@@ -150,19 +207,19 @@ def test_bad_judged_pairs_are_refused_by_name(change, message):
         "right_identity": [1, 2, 4, 5],
     }
     with pytest.raises(InputError, match=message):
-        accuracy_interval(**(good | change))
+        accuracy_estimate(**(good | change))
 
 
 def test_too_few_identities_to_resample_are_refused():
     # The genuine pair is of 2 and the impostor pair of 0 and 1, so each must be drawn once: 3! / 3^3 = 22 %.
     with pytest.raises(InputError, match="give scores of more identities"):
-        accuracy_interval([1, 1], [1, 0], [2, 0], [2, 1], resamples=200)
+        accuracy_estimate([1, 1], [1, 0], [2, 0], [2, 1], resamples=200).interval()
 
 
 def test_draws_without_an_impostor_pair_are_left_out_and_counted():
     # Of three identities, the impostor pairs 0-1, 0-2, 1-2 all vanish when one person is drawn thrice: 3 of 27.
     left, right = [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]
-    interval = accuracy_interval([1] * 6, [1, 1, 1, 0, 0, 0], left, right, resamples=2000)
+    interval = accuracy_estimate([1] * 6, [1, 1, 1, 0, 0, 0], left, right, resamples=2000).interval()
     assert interval.resamples == pytest.approx(2000 * 24 / 27, abs=56)  # four binomial sd of 14
     assert np.isfinite([interval.low, interval.high]).all()
 
@@ -175,15 +232,15 @@ def test_histograms_agree_with_explicitly_weighted_scores(monkeypatch):
     genuine, own, impostor, first, second = scored_identities()
     weights = identity_weights(12, 60, seed=5)
     explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
-    result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=60, level=0.8, seed=5, bins=2000)
+    result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=60, seed=5, bins=2000)
     # Scores span about 1.6 and bins 0.0008; 96 genuines move FNMR in steps of 1 %, and a heavily drawn
     # one by more, between which EER is interpolated here and rounded to a score there.
     tolerance = {"eer": 0.01, "auc": 0.0005, "genuine_mean": 0.0008, "impostor_mean": 0.0008}
     assert set(result) == set(tolerance)
-    for name, interval in result.items():
-        expected = np.quantile([figures[name] for figures in explicit], [0.1, 0.9])
-        assert (interval.low, interval.high) == pytest.approx(expected, abs=tolerance[name]), name
-        assert (interval.level, interval.resamples) == (0.8, 60)
+    for name, found in result.items():
+        expected = np.sort([figures[name] for figures in explicit])
+        np.testing.assert_allclose(np.sort(found.draws)[6:-6], expected[6:-6], atol=tolerance[name], err_msg=name)
+        assert found.identities == 12 and found.is_rate == (name in ("eer", "auc"))
 
 
 def test_scores_on_bin_edges_give_the_explicit_figures_but_for_rounding():
@@ -195,8 +252,7 @@ def test_scores_on_bin_edges_give_the_explicit_figures_but_for_rounding():
     explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
     result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=40, seed=1, bins=201)
     for name in ("auc", "genuine_mean", "impostor_mean"):
-        expected = np.quantile([figures[name] for figures in explicit], [0.025, 0.975])
-        assert (result[name].low, result[name].high) == pytest.approx(expected, rel=1e-10), name
+        np.testing.assert_allclose(result[name].draws, [figures[name] for figures in explicit], rtol=1e-10)
 
 
 def test_names_of_identities_and_order_of_scores_do_not_matter():
@@ -206,47 +262,51 @@ def test_names_of_identities_and_order_of_scores_do_not_matter():
     renamed = bootstrap_metrics(
         genuine, own * 7 - 50, impostor[order], second[order] * 7 - 50, first[order] * 7 - 50, resamples=30
     )
-    for name, interval in plain.items():  # sums in another order: rounding only
-        assert (renamed[name].low, renamed[name].high) == pytest.approx((interval.low, interval.high), abs=1e-12)
+    for name, found in plain.items():  # Sums in another order: rounding only.
+        np.testing.assert_allclose(renamed[name].draws, found.draws, atol=1e-6)
 
 
-def test_identical_scores_give_intervals_of_no_width():
+def test_identical_scores_are_the_same_in_all_draws():
     _, own, impostor, first, second = scored_identities()
     result = bootstrap_metrics(np.full(own.size, 0.3), own, np.full(impostor.size, 0.3), first, second)
     for name, expected in {"eer": 0.5, "auc": 0.5, "genuine_mean": 0.3, "impostor_mean": 0.3}.items():
         # A mean of equal numbers may round.
-        assert (result[name].low, result[name].high) == pytest.approx((expected, expected), abs=1e-12), name
+        np.testing.assert_allclose([result[name].value, *result[name].draws], expected, atol=1e-12, err_msg=name)
 
 
 def test_separated_scores_have_no_error_in_any_resample():
     _, own, impostor, first, second = scored_identities()
     result = bootstrap_metrics(np.full(own.size, 1.0), own, np.full(impostor.size, 0.1), first, second)
     # Shares of a resample sum to 1 but for rounding.
-    assert (result["eer"].low, result["eer"].high) == pytest.approx((0, 0), abs=1e-12)
-    assert (result["auc"].low, result["auc"].high) == pytest.approx((1, 1), abs=1e-12)
-    assert result["eer"].low >= 0
+    np.testing.assert_allclose(result["eer"].draws, 0, atol=1e-12)
+    np.testing.assert_allclose(result["auc"].draws, 1, atol=1e-12)
+    # Twelve identities without an error do not make it zero.
+    eer = result["eer"].interval()
+    assert eer.low == 0 and 0.2 < eer.high < 0.35
 
 
 def test_intervals_hold_the_figures_of_the_whole_set():
     genuine, own, impostor, first, second = scored_identities(n_identities=40, seed=9)
     metrics = verification_metrics(genuine, impostor).as_dict()
-    for name, interval in bootstrap_metrics(genuine, own, impostor, first, second, resamples=400).items():
-        assert interval.low < metrics[name] < interval.high, name
+    for name, found in bootstrap_metrics(genuine, own, impostor, first, second, resamples=400).items():
+        assert found.interval().low < metrics[name] < found.interval().high, name
+        assert found.value == pytest.approx(metrics[name], abs=0.01)
 
 
 def test_interval_of_the_mean_has_the_width_of_the_identities_not_of_the_scores():
     # 60 identities that differ by sd .1, with 50 nearly equal scores each: the mean's sd is .1 / sqrt(60).
     genuine, own, impostor, first, second = scored_identities(60, n_genuine=50, n_impostor=1, spread=0.1)
-    interval = bootstrap_metrics(genuine, own, impostor, first, second, seed=2)["genuine_mean"]
-    expected = 2 * 1.96 * np.array([genuine[own == i].mean() for i in range(60)]).std() / 60**0.5
-    # Percentiles of 1,000 resamples: about 4 % each side; 15 % is some three standard errors.
-    assert interval.high - interval.low == pytest.approx(expected, rel=0.15)
+    interval = bootstrap_metrics(genuine, own, impostor, first, second, seed=2)["genuine_mean"].interval()
+    deviation = np.array([genuine[own == i].mean() for i in range(60)]).std(ddof=1)
+    expected = 2 * stats.t.ppf(0.975, 59) * deviation / 60**0.5
+    # The standard error of 1,000 resamples is known within 2 %; 8 % is some three standard errors.
+    assert interval.high - interval.low == pytest.approx(expected, rel=0.08)
 
 
 def test_bins_give_way_to_many_pairs_and_then_refuse(monkeypatch):
     scores = scored_identities()
     monkeypatch.setattr(bootstrap, "MOST_PRODUCTS", 66 * 30 * 250)  # 66 pairs, 30 resamples: 250 bins
-    assert isinstance(bootstrap_metrics(*scores, resamples=30)["auc"], Interval)
+    assert isinstance(bootstrap_metrics(*scores, resamples=30)["auc"], Estimate)
     with pytest.raises(InputError, match="giving the scores of fewer identities"):
         bootstrap_metrics(*scores, resamples=60)
 
@@ -260,7 +320,6 @@ def test_bins_give_way_to_many_pairs_and_then_refuse(monkeypatch):
         ({"impostor_identity_a": [0.0, 1.0]}, "^impostor_identity_a holds values of type float64"),
         ({"impostor_identity_b": [2, 1]}, "equal for 1 score.*index 1"),
         ({"bins": 100}, "^bins is 100; give an integer between 200 and 10000"),
-        ({"level": 0}, "^level is 0"),
         ({"seed": -1}, "^seed is -1"),
     ],
 )

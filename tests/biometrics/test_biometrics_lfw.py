@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sface_lib.biometrics import (
-    accuracy_interval,
+    accuracy_estimate,
     bootstrap_metrics,
     kfold_accuracy,
     roc,
@@ -52,9 +52,9 @@ def test_lfw_ten_fold_accuracy_is_the_published_one(lfw):
 def test_lfw_intervals_hold_the_figures(lfw):
     scores, same, left, right = (lfw[name] for name in ("scores", "same", "left", "right"))
     result = kfold_accuracy(scores, same, lfw["fold"])
-    interval = accuracy_interval(result.correct, same, left, right, lfw["fold"], resamples=200)
+    interval = accuracy_estimate(result.correct, same, left, right, lfw["fold"], resamples=200).interval()
     assert interval.low < result.mean < interval.high
     metrics = verification_metrics(scores[same], scores[~same]).as_dict()
-    intervals = bootstrap_metrics(scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200)
-    for name, interval in intervals.items():
-        assert interval.low < metrics[name] < interval.high, name
+    found = bootstrap_metrics(scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200)
+    for name, estimate in found.items():
+        assert estimate.interval().low < metrics[name] < estimate.interval().high, name

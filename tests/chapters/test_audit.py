@@ -374,14 +374,17 @@ def test_copies_are_told_by_question_share_and_number_of_images():
 
 def test_rates_of_what_is_found_stand_judge_by_judge():
     told = SimpleNamespace(
-        auc=Estimate(0.6, np.repeat([0.5, 0.7], 50)), tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50)), tpr_1000=None
+        auc=Estimate(0.6, np.repeat([0.5, 0.7], 50), 20),
+        tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50), 20),
+        tpr_1000=None,
     )
     found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images_pooled=told, persons=None)
     nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None)
     views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show.fixed_rates(views)
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
-    assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, 0.05, 0.2]
+    span = told.tpr.interval()
+    assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
 
 def test_a_rate_that_few_impostors_carry_has_a_question_mark():

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from sface_lib.biometrics import Estimate, verification_metrics
+from sface_lib.biometrics import Estimate, SeedVariance, verification_metrics
 from sface_lib.chapters.evaluation import breakdown, compute, show
 from sface_lib.chapters.evaluation.compute import BaselineTraining
 from sface_lib.chapters.evaluation.models import (
@@ -23,12 +24,12 @@ from sface_lib.chapters.evaluation.models import (
     weights_to_evaluate,
 )
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
-from sface_lib.chapters.privacy.results import JudgeFacts, PrivacyResults, RemedyFacts
+from sface_lib.chapters.privacy.results import ChanceFacts, JudgeFacts, PrivacyResults, RemedyFacts
 from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.recognition import ProtocolPairs, evaluate, open_model
+from sface_lib.recognition import ProtocolPairs, difference, evaluate, open_model
 from sface_lib.run.parameters import check
 
 # Two persons of two images each in both folds: genuine 0-1, 2-3, 4-5, 6-7 and impostor 0-2, 1-3, 4-6, 5-7.
@@ -53,15 +54,23 @@ def judged(rows=KNOWS_ALL, pairs=PAIRS):
     return evaluate(rows, pairs, 100, 0)
 
 
-def known(value, low, high):
-    """An estimate whose 95 % interval runs from low to high."""
-    return Estimate(value, np.repeat([low, high], 50).astype(float))
+MANY = 10**6  # Identities, so that Student's interval is the normal one.
 
 
-def stands(value, low=None, high=None, said="learnt", seeds=1):
+def known(value, low, seeds=None):
+    """An estimate whose 95 % interval begins at low, and ends as far above the value."""
+    error = (value - low) / 1.959964
+    return Estimate(value, value + np.repeat([-error, error], 50), MANY, is_rate=False, seeds=seeds)
+
+
+def by_seeds(*values):
+    """The evaluations of a model with these accuracies by its seeds."""
+    return tuple(replace(judged(), estimate=known(value, value - 0.05)) for value in values)
+
+
+def stands(value, low=None, said="learnt", seeds=1):
     """A model of this accuracy on a benchmark, by default with an interval of +- 5 points."""
-    low, high = value - 0.05 if low is None else low, value + 0.05 if high is None else high
-    return ModelOnBenchmark((judged(),) * seeds, known(value, low, high), said)
+    return ModelOnBenchmark(by_seeds(*[value] * seeds), known(value, value - 0.05 if low is None else low), said)
 
 
 FLOOR = {"raw pixels": stands(0.55, said="floor"), "untrained": stands(0.6, said="floor")}
@@ -74,11 +83,11 @@ def evaluated(found=None, pairs=PAIRS):
     return Evaluated(dict.fromkeys(found, pairs), found)
 
 
-FLOORS = {"raw pixels": known(0.55, 0.5, 0.6), "untrained": known(0.6, 0.55, 0.65)}
+FLOORS = {"raw pixels": known(0.55, 0.5), "untrained": known(0.6, 0.55)}
 
 
 def of(low):
-    return verdict("CLS", FLOORS | {"CLS": known(0.7, low, 0.75)})
+    return verdict("CLS", FLOORS | {"CLS": known(0.7, low)})
 
 
 def test_a_model_learnt_where_its_lower_bound_is_above_both_floors():
@@ -94,7 +103,7 @@ def test_a_model_whose_lower_bound_is_below_or_at_a_floor_did_not_learn():
 
 
 def test_a_floor_is_a_floor_however_accurate_it_is():
-    assert [verdict(name, FLOORS | {name: known(0.99, 0.98, 1.0)}) for name in FLOORS] == ["floor", "floor"]
+    assert [verdict(name, FLOORS | {name: known(0.99, 0.98)}) for name in FLOORS] == ["floor", "floor"]
 
 
 def test_embeddings_that_know_everybody_judge_every_pair_rightly():
@@ -116,11 +125,51 @@ def test_seeds_are_averaged_and_their_spread_is_told():
 
 def test_the_interval_of_pooled_seeds_is_that_of_their_mean_in_each_draw():
     """Where one seed is up the other is down: their mean stays, though each alone varies."""
-    up = replace(judged(), estimate=Estimate(0.7, np.repeat([0.6, 0.8], 50)))
-    down = replace(judged(), estimate=Estimate(0.7, np.repeat([0.8, 0.6], 50)))
+    error = 0.1 / 1.959964
+    up, down = (
+        replace(judged(), estimate=Estimate(0.7, 0.7 + way * np.repeat([-error, error], 50), MANY, is_rate=False))
+        for way in (1, -1)
+    )
     found = pool_seeds({"raw pixels": [up], "untrained": [up], "CLS": [up, down]})
     assert (found["CLS"].accuracy.low, found["CLS"].accuracy.high) == pytest.approx((0.7, 0.7))
     assert (found["untrained"].accuracy.low, found["untrained"].accuracy.high) == pytest.approx((0.6, 0.8))
+
+
+def test_intervals_hold_what_seeds_add_in_common_to_all_models():
+    """CLS by its seeds 0.6 and 0.8, KT 0.7 and 0.7: a common variance of 0.01 on two degrees, half of it in a mean."""
+    floors = {"raw pixels": by_seeds(0.55), "untrained": by_seeds(0.6)}
+    found = pool_seeds(floors | {"CLS": by_seeds(0.6, 0.8), "KT": by_seeds(0.7, 0.7)})
+    assert found["CLS"].estimate.seeds == found["KT"].estimate.seeds == SeedVariance(pytest.approx(0.005), 2)
+    assert found["untrained"].estimate.seeds is None
+    own, seeds = (0.05 / 1.959964) ** 2, 0.005
+    degrees = (own + seeds) ** 2 / (own**2 / MANY + seeds**2 / 2)
+    reach = stats.t.ppf(0.975, degrees) * (own + seeds) ** 0.5
+    assert found["KT"].accuracy.low == pytest.approx(0.7 - reach, abs=1e-6) and found["KT"].verdict == "did not learn"
+
+
+def test_the_gap_is_taken_within_a_seed():
+    """Both lose ten points by the second seed, and CLS two less: the gaps are 0.10 and 0.08."""
+    four = FOUR | {
+        "baseline": replace(FOUR["baseline"], evaluations=by_seeds(0.95, 0.85)),
+        "CLS": replace(FOUR["CLS"], evaluations=by_seeds(0.85, 0.77)),
+        "KT": replace(FOUR["KT"], evaluations=by_seeds(0.9, 0.8)),
+        "CL": replace(FOUR["CL"], evaluations=by_seeds(0.75, 0.65)),
+    }
+    (row,) = compute.gaps(evaluated({"first": FLOOR | four}))
+    # Of six differences only those of CLS vary: 2 * 0.01^2 on three degrees, of which a mean of two has half.
+    own = difference(four["baseline"].estimate, four["CLS"].estimate)
+    expected = replace(own, seeds=SeedVariance(2 * 0.01**2 / 3 / 2, 3)).interval()
+    found = row.gaps["CLS"].interval
+    assert found.low == pytest.approx(expected.low) and found.high == pytest.approx(expected.high)
+    assert found.high - found.low > 0.03 and own.interval().high - own.interval().low < 1e-6
+
+
+def test_the_page_says_over_what_intervals_are_taken():
+    one, two = (
+        show.benchmarks_caption(evaluated({"first": FLOOR | {"baseline": stands(0.9, seeds=seeds)}}), 64)
+        for seeds in (1, 2)
+    )
+    assert "is not known from one" in one and "from 2 seeds, over other trainings" in two
 
 
 def test_the_mean_of_a_model_is_over_all_benchmarks():
@@ -131,9 +180,9 @@ def test_the_mean_of_a_model_is_over_all_benchmarks():
 def with_gap_of(*points):
     """A benchmark on which CLS loses so many points to the baseline in the halves of the draws."""
     draws = np.repeat([0.9, 0.8], 50)
-    found = FLOOR | FOUR | {"baseline": replace(FOUR["baseline"], estimate=Estimate(0.85, draws))}
+    found = FLOOR | FOUR | {"baseline": replace(FOUR["baseline"], estimate=Estimate(0.85, draws, MANY))}
     lost = np.repeat(points, 50) / 100
-    cls = Estimate(0.85 - float(lost.mean()), draws - lost)
+    cls = Estimate(0.85 - float(lost.mean()), draws - lost, MANY)
     return found | {"CLS": replace(FOUR["CLS"], estimate=cls)}
 
 
@@ -150,8 +199,16 @@ def test_the_mean_gap_pairs_benchmarks_of_the_same_identities():
     rows = compute.gaps(evaluated({"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}))
     assert [row.benchmark for row in rows] == ["first", "second", "mean"]
     first, _, mean = (row.gaps["CLS"] for row in rows)
-    assert (first.interval.low, first.interval.high) == pytest.approx((0.02, 0.08))
+    reach = 1.959964 * 0.03
+    assert (first.interval.low, first.interval.high) == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-6)
     assert (mean.value, mean.interval.low, mean.interval.high) == pytest.approx((0.05, 0.05, 0.05))
+
+
+def test_the_mean_gap_of_benchmarks_without_identities_has_no_interval():
+    """Pairs without labels, such as those of `.bin` files, do not show one set of identities."""
+    unknown = replace(PAIRS, left_identity=np.full(8, -1), right_identity=np.full(8, -1))
+    found = Evaluated({"first": unknown, "second": unknown}, {"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)})
+    assert compute.gaps(found)[-1].gaps["CLS"].interval is None
 
 
 def test_the_mean_gap_of_benchmarks_with_other_identities_has_no_interval():
@@ -161,7 +218,7 @@ def test_the_mean_gap_of_benchmarks_with_other_identities_has_no_interval():
     assert [row.gaps["CLS"].interval is None for row in rows] == [False, False, True]
     assert rows[-1].gaps["CLS"].value == pytest.approx(0.05)
     table = show.gaps(rows, show.published())
-    assert table["CLS gap"].tolist() == ["5.0 [2.0, 8.0]", "5.0 [2.0, 8.0]", "5.0"]
+    assert table["CLS gap"].tolist() == ["5.0 [-0.9, 10.9]", "5.0 [-0.9, 10.9]", "5.0"]
 
 
 def test_published_accuracies_stand_beside_the_counterpart_of_a_benchmark_alone():
@@ -264,7 +321,8 @@ def privacy(impartial="b"):
         RemedyFacts(0.1, 0.1, 20, "b", 0.55, 0.45, 0.1),
         RemedyFacts(0.5, 0.5, 30, "a", 0.5, 0.5, 0.1),
     )
-    return PrivacyResults(judges, "a", 0.1, {}, (), {}, remedy, impartial, True, {})
+    chance = ChanceFacts((), False, 0, 0)
+    return PrivacyResults(judges, "a", 0.1, chance, "", {}, (), {}, remedy, impartial, True, {})
 
 
 FILTERED = {"CLS filtered 0.5": stands(0.78), "CLS filtered 0.2": stands(0.65)}
@@ -381,7 +439,7 @@ def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches()
 
 
 def test_the_table_shows_seeds_where_there_are_several_and_greys_what_did_not_learn():
-    two = ModelOnBenchmark((judged(), judged(MISSES)), known(0.8, 0.75, 0.85), "learnt")
+    two = ModelOnBenchmark((judged(), judged(MISSES)), known(0.8, 0.75), "learnt")
     found = evaluated({"first": FLOOR | FOUR | {"CLS": two, "CL": stands(0.6, said="did not learn")} | SWEPT})
     table, grey = show.benchmarks(found, dict.fromkeys(found.names, 32))
     cells = table.set_index("model")["first"]

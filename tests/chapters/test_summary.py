@@ -9,7 +9,7 @@ from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierF
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
 from sface_lib.chapters.generation.results import GenerationResults
-from sface_lib.chapters.privacy.results import JudgeFacts, LinkAtChance, PrivacyResults
+from sface_lib.chapters.privacy.results import ChanceFacts, JudgeFacts, LinkAtChance, PrivacyResults
 from sface_lib.chapters.summary import show
 from sface_lib.chapters.summary.compute import choose_judge, summarise
 from sface_lib.chapters.training.results import TrainingResults
@@ -71,9 +71,11 @@ def evaluation(benchmarks=("first", "second")):
 
 def privacy(judges, low=0.45, high=0.55):
     shuffle = {
-        name: LinkAtChance(facts.metrics["authentic-synthetic"].auc, low, high, 0.01) for name, facts in judges.items()
+        name: LinkAtChance(facts.metrics["authentic-synthetic"].auc, low, high, 0.01, False)
+        for name, facts in judges.items()
     }
-    return PrivacyResults(judges, None, 0.1, shuffle, (), {}, (), None, True, {})
+    chance = ChanceFacts((), False, 0, 0)
+    return PrivacyResults(judges, None, 0.1, chance, "", shuffle, (), {}, (), None, True, {})
 
 
 def test_each_model_stands_beside_the_link_of_its_own_training_images():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sface_lib.biometrics import identity_weights
+from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.data import open_faces, write_faces
 from sface_lib.errors import InputError
 from sface_lib.generator import quality
@@ -100,8 +100,9 @@ def test_by_class_every_pair_of_classes_counts_as_it_was_drawn():
 
     value, interval = class_kernel_distance(a, a_labels, b, b_labels, resamples=7, level=0.5, seed=3)
     assert value == pytest.approx(distance(np.ones(4)), abs=EXACT)
-    drawn = [distance(weights) for weights in identity_weights(4, 7, 3)]
-    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(drawn, [0.25, 0.75])), abs=EXACT)
+    drawn = np.array([distance(weights) for weights in identity_weights(4, 7, 3)])
+    expected = Estimate(value, drawn, 4, is_rate=False).interval(0.5)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=EXACT)
 
 
 def test_by_class_another_sample_of_the_same_persons_is_at_no_distance():
@@ -292,14 +293,14 @@ def test_memorisation_counts_the_pairs_that_a_training_image_wins():
             np.equal.outer(labels, labels), weights[labels][:, None], np.outer(weights, weights)[labels][:, labels]
         )
         shares.append((won * pair).sum() / pair.sum())
-    expected = tuple(np.quantile(shares, [0.025, 0.975]))
-    assert (found.interval.low, found.interval.high) == pytest.approx(expected, abs=EXACT)
+    expected = Estimate(found.auc, np.array(shares), 5).interval()
+    assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high), abs=EXACT)
 
 
 def test_a_copied_training_set_is_told_and_an_independent_one_is_not():
     (members, labels), (held_out, _), (independent, _) = (of_identities(30, 5, seed=s) for s in (0, 1, 2))
     copied = memorisation(unit(members + 0.01 * independent), members, labels, held_out, labels)
-    assert copied.auc > 0.99 and copied.interval.low > 0.99
+    assert copied.auc > 0.99 and copied.interval.low > 0.85  # No more can be said of 30 identities without a miss.
     fair = memorisation(independent, members, labels, held_out, labels)
     assert fair.interval.low < 0.5 < fair.interval.high and fair.interval.low < fair.auc < fair.interval.high
 

@@ -2,8 +2,8 @@
 
 Against strangers' images, the alarm must be silent on strangers; other images of the training persons raise it (told,
 without a bar), as they are likenesses. Against other images of the training persons it must be silent on those. A copy
-is a training image, altered as the report alters it, planted once in a set of the size that is named; exact and
-mirrored ones must be found, and of the others it is told how often they are.
+is a training image, altered as the report alters it, planted once in a set of the size that is named; an exact one must
+be found, and of the others it is told how often they are.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ SIZES = (50, 400, 4000)
 AT_LIMIT = 8000  # Four images for each of the null.
 FEWEST_ALARMS = 8  # In 400 sets of 400: fewer would not be a test of 5 %.
 CASES = 2 * 7
-SURELY_FOUND, FLOOR = ("exact copy", "mirror"), 0.95  # What other alterations leave of a copy is told.
+SURELY_FOUND, FLOOR = "exact copy", 0.95  # What other alterations leave of a copy is told.
 
 
 def copies(pool: Pool, judge: str, draws: int = DRAWS, sizes: tuple[int, ...] = (*SIZES, AT_LIMIT)) -> list[Counted]:

@@ -1,11 +1,12 @@
 """The gap between authentic and synthetic training, whether it counts, and what later chapters find."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sface_lib.biometrics import Interval
+from sface_lib.biometrics import Interval, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults
 from sface_lib.chapters.shared import BASELINE
@@ -82,7 +83,12 @@ def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
 
 def _gaps(benchmark: str, parts: Sequence[Mapping[str, ModelOnBenchmark]], paired: bool) -> BenchmarkGaps:
     baseline, *others = (pooled([models[name].estimate for models in parts]) for name in COMPARED)
-    differences = {name: difference(baseline, other) for name, other in zip(COMPARED[1:], others, strict=True)}
+    first, *rest = (_by_seed(name, parts) for name in COMPARED)
+    seeds = seed_variances([first - other for other in rest])
+    differences = {
+        name: dataclasses.replace(difference(baseline, other), seeds=of_seeds)
+        for name, other, of_seeds in zip(COMPARED[1:], others, seeds, strict=True)
+    }
     return BenchmarkGaps(
         benchmark,
         baseline.value,
@@ -90,8 +96,16 @@ def _gaps(benchmark: str, parts: Sequence[Mapping[str, ModelOnBenchmark]], paire
     )
 
 
+def _by_seed(name: str, parts: Sequence[Mapping[str, ModelOnBenchmark]]) -> np.ndarray:
+    """A model's accuracy by each of its seeds, float64 [S], in the mean of some benchmarks."""
+    return np.mean([[each.estimate.value for each in models[name].evaluations] for models in parts], axis=0)
+
+
 def share_identities(pairs: Iterable[ProtocolPairs]) -> bool:
-    """Whether the pairs of all benchmarks show the same identities."""
+    """Whether the pairs of all benchmarks show the same identities, and these are known."""
+    pairs = list(pairs)
+    if not all((own.left_identity >= 0).all() for own in pairs):
+        return False
     return len({np.unique(np.stack([own.left_identity, own.right_identity])).tobytes() for own in pairs}) == 1
 
 

@@ -1,5 +1,6 @@
 """The models: their embeddings of the evaluated images, and what each reaches on each benchmark."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from accelerate import Accelerator
 
-from sface_lib.biometrics import Estimate
+from sface_lib.biometrics import Estimate, seed_variances
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
@@ -56,8 +57,8 @@ class Embedded:
 class ModelOnBenchmark:
     """What a model reaches on a benchmark: its evaluations, one for each seed, the mean of them, and the verdict.
 
-    The draws of `estimate` are means over the seeds, so its interval tells how the accuracy varies with the identities,
-    not with the seed.
+    The draws of `estimate` are means over the seeds, and beside them it knows what seeds add to the variance: its
+    interval tells how the accuracy varies with the identities and, where there are several seeds, with the seed.
     """
 
     evaluations: tuple[Evaluation, ...]
@@ -166,7 +167,11 @@ def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], resampl
 
 def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
     """The models of one benchmark, both floors among them, each from the evaluations of its seeds."""
-    estimates = {name: pooled([each.estimate for each in found]) for name, found in evaluations.items()}
+    by_seed = [[each.estimate.value for each in found] for found in evaluations.values()]
+    estimates = {
+        name: dataclasses.replace(pooled([each.estimate for each in found]), seeds=seeds)
+        for (name, found), seeds in zip(evaluations.items(), seed_variances(by_seed), strict=True)
+    }
     return {
         name: ModelOnBenchmark(tuple(found), estimates[name], verdict(name, estimates))
         for name, found in evaluations.items()

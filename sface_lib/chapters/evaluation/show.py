@@ -12,6 +12,7 @@ from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs,
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.data import FaceSet
 from sface_lib.files import ASSETS, check_shipped
@@ -63,8 +64,19 @@ def benchmarks_caption(evaluated: Evaluated, image_px: int | None) -> str:
     counts = sorted({len(own.same) for own in evaluated.pairs.values()})
     return (
         f"Accuracy in % with 95 % intervals, on {' or '.join(f'{n:,}' for n in counts)} pairs of each benchmark. The "
-        f"images have {image_px} px and are resized to what each model sees."
+        f"images have {image_px} px and are resized to what each model sees. {_over_what(evaluated)}"
     )
+
+
+def _over_what(evaluated: Evaluated) -> str:
+    """What the intervals are taken over."""
+    seeds = len(evaluated.found[evaluated.first_benchmark][BASELINE].evaluations)
+    if seeds == 1:
+        return (
+            "Intervals are over other identities alone: how much another training, with another seed, would change is "
+            "not known from one."
+        )
+    return f"Intervals are over other identities and, from {seeds} seeds, over other trainings."
 
 
 def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
