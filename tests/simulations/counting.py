@@ -1,9 +1,11 @@
 """Rates of errors and of findings, against their bars, as rows of a table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy.stats import binom, binomtest
+
+from sface_lib.biometrics import Estimate
 
 DRAWS, ALPHA, SHUFFLES = 400, 0.05, 199
 
@@ -17,7 +19,9 @@ class Counted:
     case
         What the sets are, in words.
     at_most, at_least
-        The bar: of errors see `most_errors`, of power a share of the draws; both None where the rate is only reported.
+        The bar: of errors see `most_errors`, of power a share of the draws.
+    band
+        The bar of a coverage: shares that its Wilson interval must meet. Without any bar the rate is only reported.
     """
 
     case: str
@@ -25,18 +29,27 @@ class Counted:
     count: int
     at_most: int | None = None
     at_least: int | None = None
+    band: tuple[float, float] | None = None
 
     @property
     def met(self) -> bool:
         """Whether the bar is met."""
+        if self.band is not None:
+            span = self.interval()
+            return span.low <= self.band[1] and span.high >= self.band[0]
         low, high = self.at_least or 0, self.draws if self.at_most is None else self.at_most
         return low <= self.count <= high
 
+    def interval(self):
+        """Wilson's 95 % interval of the share."""
+        return binomtest(self.count, self.draws).proportion_ci(method="wilson")
+
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
-        span = binomtest(self.count, self.draws).proportion_ci(method="wilson")
+        span = self.interval()
         bars = [f"at least {self.at_least}"] if self.at_least is not None else []
         bars += [f"at most {self.at_most}"] if self.at_most is not None else []
+        bars += [f"{self.band[0]:.0%} to {self.band[1]:.0%}"] if self.band else []
         share = f"{self.count / self.draws:.3f} [{span.low:.3f}, {span.high:.3f}]"
         met = ("yes" if self.met else "**no**") if bars else ""
         return self.case, f"{self.count} of {self.draws}", share, ", ".join(bars) or "none", met
@@ -52,6 +65,12 @@ def power(case: str, draws: int, count: int, floor: float) -> Counted:
     return Counted(case, draws, count, at_least=round(floor * draws))
 
 
+def coverage(case: str, estimates: Sequence[Estimate], truth: float, band: tuple[float, float] | None) -> Counted:
+    """How many 95 % intervals hold the truth."""
+    spans = [each.interval() for each in estimates]
+    return Counted(case, len(spans), sum(span.low <= truth <= span.high for span in spans), band=band)
+
+
 def most_errors(draws: int, cases: int = 1) -> int:
     """The most rejections that a test of 5 % shows in 97.5 % of tables with so many independent cases."""
     return int(binom.ppf(0.975 ** (1 / cases), draws, ALPHA))
@@ -59,6 +78,6 @@ def most_errors(draws: int, cases: int = 1) -> int:
 
 def as_table(name: str, doc: str, rows: Iterable[Counted]) -> str:
     """A section of `docs/simulations.md`."""
-    head = ["case", "rejected", "share, 95 % (Wilson)", "bar", "met"]
+    head = ["case", "count", "share, 95 % (Wilson)", "bar", "met"]
     lines = [head, ["---"] * len(head), *(row.cells() for row in rows)]
     return "\n".join([f"## {name}", "", doc.strip(), "", *(f"| {' | '.join(line)} |" for line in lines), ""])

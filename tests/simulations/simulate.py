@@ -13,7 +13,7 @@ from counting import Counted, as_table
 from simulated_pool import judges, make_pool, open_pool
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "simulations"
-NAMES = ("membership", "demographics", "copies")
+NAMES = ("membership", "demographics", "copies", "intervals")
 
 
 def run(name: str) -> list[Counted]:
