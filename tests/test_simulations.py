@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import simulate_copies
 import simulate_demographics
+import simulate_intervals
 import simulate_membership
-from counting import Counted, as_table, errors, most_errors, power
+from counting import Counted, as_table, coverage, errors, most_errors, power
 from simulated_pool import Pool, known_groups
 
+from sface_lib.biometrics import Estimate
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import exact, mirrored
@@ -49,6 +51,21 @@ def test_the_alarm_is_silent_without_copies_and_sounds_for_one(pool, monkeypatch
     found = simulate_copies.copies(pool, "verifier", draws=60, sizes=(50, 400))
     assert [row.case for row in found if not row.met] == []
     assert {row.case.rsplit(", ", 1)[1] for row in found if row.at_least} >= {"exact copy", "mirror"}
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say(pool):
+    found = simulate_intervals.intervals(pool, "verifier", draws=80, persons=(20,))
+    assert [row.case for row in found if not row.met] == []
+    assert sum(row.band is None for row in found) == 1 and len(found) == 9
+
+
+def test_a_band_is_met_where_wilsons_interval_meets_it():
+    """Of 1,000: 0.916 to 0.944 around 931, and 0.895 to 0.929 around 913."""
+    assert Counted("", 1000, 931, band=(0.93, 0.97)).met and not Counted("", 1000, 912, band=(0.93, 0.97)).met
+    assert not Counted("", 1000, 990, band=(0.93, 0.97)).met
+    assert Counted("", 1000, 931, band=(0.93, 0.97)).cells()[3:] == ("93% to 97%", "yes")
+    estimates = [Estimate(value, value + np.repeat([-0.1, 0.1], 50), 50) for value in (0.5, 0.6, 0.9)]
+    assert coverage("", estimates, 0.5, None).count == 2
 
 
 def test_a_rate_of_errors_may_be_what_a_test_of_five_percent_shows():

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from sface_lib.biometrics import bootstrap_mean
+from sface_lib.biometrics import bootstrap_mean, templates
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import ShuffleTest, against_null
 from sface_lib.privacy.compare import ScoreBlocks
@@ -35,6 +36,40 @@ def exposures(blocks: ScoreBlocks) -> pd.Series:
             below = sum(np.searchsorted(impostor, genuine, side).mean() for side in ("left", "right")) / 2
             found[int(label)] = float(below / len(impostor))
     return pd.Series(found, name="exposure")
+
+
+def exposed_persons(
+    synthetic: tuple[np.ndarray, np.ndarray],
+    authentic: tuple[np.ndarray, np.ndarray],
+    control: tuple[np.ndarray, np.ndarray] | None,
+) -> pd.DataFrame:
+    """Whom a set resembles, person by person, whatever its labels: against persons who trained nothing.
+
+    Parameters
+    ----------
+    synthetic, authentic, control
+        Unit embeddings `[N, d]` and labels `[N]` of each; control is None where there is none.
+
+    Returns
+    -------
+    One row for each authentic identity, by its label: `score`, that of its template with the nearest class template;
+    `nearest_class`; and against control, `p`, the share of control persons that come as near (each with as many images
+    in its template, and the person counted in), and `p_corrected`, its false discovery rate over all persons (Benjamini
+    and Hochberg, 1995), which holds as every p is of the same control persons (Bates et al., "Testing for Outliers with
+    Conformal p-values", 2023).
+    """
+    both = [authentic] if control is None else [authentic, control]
+    most = min(int(np.unique(labels, return_counts=True)[1].min()) for _, labels in both)
+    classes, drawn = templates(*synthetic)
+    (identities, persons), *others = (templates(*part, most) for part in both)
+    scores = persons @ drawn.T
+    best = scores.max(1)
+    table = pd.DataFrame({"score": best, "nearest_class": classes[scores.argmax(1)]}, index=identities)
+    for _, unseen in others:
+        null = np.sort((unseen @ drawn.T).max(1))
+        table["p"] = (1 + len(null) - np.searchsorted(null, best, "left")) / (1 + len(null))
+        table["p_corrected"] = stats.false_discovery_control(table["p"])
+    return table
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

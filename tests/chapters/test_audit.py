@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from stage_folder import StageFolder
 from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, verification_metrics
@@ -247,6 +248,9 @@ def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
     said = show.plan_in_words(second, plans, claims.changes(plans))
     assert second.sha256 in said and f"The first was `{first.sha256}`; since then shuffles, seed changed" in said
     assert "plan 2" not in show.plan_in_words(first, plans[:1], [])
+    (tmp_path / claims.PLAN).write_text("[]")
+    with pytest.raises(InputError, match="holds no plans of claims; remove it"):
+        claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)
 
 
 def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known):
@@ -326,6 +330,16 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     assert shown.columns[0] == "attribute" and set(shown["attribute"]) == {"half"} and len(shown) == 2
     said = show.exposure_in_words(found)
     assert said.startswith("By all: not estimable") and "training images: 1.00." in said
+
+
+def test_the_owner_reads_whom_the_set_resembles_by_name(linked, tmp_path):
+    stage = StageFolder(tmp_path)
+    view = next(view for view in linked.views if view.name == "sharp")
+    exposure.write_persons(stage, linked.exposures["sharp"], view, linked.sets)
+    table = pd.read_csv(tmp_path / "private/exposure-sharp.csv", dtype={"identity": str, "nearest_class": str})
+    assert table["identity"].tolist() == list(linked.sets.whole_authentic.identities)
+    assert (table["nearest_class"] == table["identity"]).mean() > 0.9 and (table["p"] == 1 / (PERSONS + 1)).mean() > 0.9
+    assert table["training_images"].tolist() == [8] * PERSONS and table["link_auc"].between(0.5, 1).all()
 
 
 def test_exposure_of_nobody_in_particular():

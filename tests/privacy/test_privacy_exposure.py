@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
 from sface_lib.privacy import compare_sets
-from sface_lib.privacy.exposure import by_group, by_images, exposures
+from sface_lib.privacy.exposure import by_group, by_images, exposed_persons, exposures
 
 
 def test_an_exposure_is_the_auc_of_one_identity():
@@ -41,3 +41,30 @@ def test_exposure_by_the_number_of_images_needs_numbers_that_vary():
     assert by_images(images / 100, np.full(60, 20), 99, 0) is None and by_images(np.ones(60), images, 99, 0) is None
     assert by_images(images + random.standard_normal(60), images, 199, 0).p_value == 1 / 200
     assert by_images(random.standard_normal(60), images, 199, 0).p_two_sided > 0.05
+
+
+def test_a_person_stands_beside_persons_who_trained_nothing():
+    """Classes along two axes, templates of one image: control persons score 0.6 and 0.8, the others 1 and 0.7."""
+    classes = np.eye(2), np.array([4, 9])
+    at = np.array([[0.0, 1.0], [0.7, -(0.51**0.5)]]), np.array([2, 3])
+    control = np.array([[0.6, -0.8], [-0.6, 0.8]]), np.array([0, 1])
+    found = exposed_persons(classes, at, control)
+    assert found.index.tolist() == [2, 3] and found["nearest_class"].tolist() == [9, 4]
+    np.testing.assert_allclose(found["score"], [1, 0.7])
+    np.testing.assert_allclose(found["p"], [1 / 3, 2 / 3])
+    np.testing.assert_allclose(found["p_corrected"], [2 / 3, 2 / 3])
+    assert exposed_persons(classes, at, None).columns.tolist() == ["score", "nearest_class"]
+
+
+def test_few_strangers_are_called_exposed_and_most_likenesses_are():
+    random = np.random.default_rng(5)
+
+    def faces(centres, images, noise):
+        rows = np.repeat(centres, images, axis=0) + noise * random.standard_normal((len(centres) * images, 32))
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True), np.repeat(np.arange(len(centres)), images)
+
+    training, control, others = (random.standard_normal((100, 32)) for _ in range(3))
+    sets = faces(training, 6, 0.7), faces(control, 4, 0.7)
+    near, far = exposed_persons(faces(training, 5, 1.0), *sets), exposed_persons(faces(others, 5, 1.0), *sets)
+    assert (near["p_corrected"] <= 0.05).mean() > 0.9 and (far["p_corrected"] <= 0.05).mean() < 0.02
+    assert (near["nearest_class"] == near.index).mean() > 0.9

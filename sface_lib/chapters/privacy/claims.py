@@ -9,12 +9,13 @@ from sface_lib.chapters.privacy.exposure import Exposure, exposure_claims, plann
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.errors import InputError
 from sface_lib.files import read_json, sha256_of_json, write_json
 from sface_lib.privacy import Claim, Verdict, shuffles_for, study, verdicts
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.verdict import ABOVE, ALPHA
 
-PLAN = "data/claims_plan.json"
+PLAN = "plans/claims.json"
 ALONE, EXPLORATORY = "one judge alone", "exploratory"
 NOT_EXCLUDED, AS_CALLED = "demographics not excluded", "groups as a classifier calls them"
 
@@ -82,9 +83,17 @@ def record_plan(stage: Any, plan: ClaimsPlan) -> list[dict[str, Any]]:
     """Write a plan behind those that the run folder holds, unless it is the last one, and give all, the first in front.
 
     A notebook that is run again with other parameters thus shows that it was.
+
+    Raises
+    ------
+    InputError
+        The file of the run folder holds no plans.
     """
     path = stage.run_dir / PLAN
-    plans = read_json(path)["plans"] if path.exists() else []
+    try:
+        plans = read_json(path)["plans"] if path.exists() else []
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path} holds no plans of claims; remove it, which also forgets earlier plans") from None
     if not plans or plans[-1]["sha256"] != plan.sha256:
         plans.append({"sha256": plan.sha256} | plan.as_plain())
     write_json(stage.output(PLAN), {"plans": plans})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import pandas as pd
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.errors import InputError
+from sface_lib.files import atomic_path
 from sface_lib.privacy import Claim, ShuffleTest
-from sface_lib.privacy.exposure import GroupDifference, by_group, by_images, comparable_groups
+from sface_lib.privacy.exposure import GroupDifference, by_group, by_images, comparable_groups, exposed_persons
 
 BY_IMAGES = "exposure by number of training images, rank correlation"
 
@@ -51,6 +53,22 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
             groups[trait] = str(error)
     trend = by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
     return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
+
+
+def write_persons(stage: Any, found: Exposure, view: View, sets: AuditedSets) -> None:
+    """Write whom the set resembles, by one judge, for the owner of the faces alone: `private/`, by name.
+
+    Columns: `identity`; `training_images`; `link_auc`, that of its own class; and those of `exposed_persons`, where the
+    nearest class goes by the name of its identity.
+    """
+    names, labels = sets.whole_authentic.identities, sets.identities
+    table = exposed_persons(view.sets.synthetic, view.sets.authentic, view.sets.control)
+    table["nearest_class"] = [names[labels[label]] for label in table["nearest_class"]]
+    table.insert(0, "identity", [names[labels[label]] for label in table.index])
+    table.insert(1, "training_images", _images(sets, labels))
+    table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
+    with atomic_path(stage.output(f"private/exposure-{view.name.replace(' ', '-')}.csv")) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def planned_exposure(sets: AuditedSets) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def plan_in_words(plan: ClaimsPlan, plans: Sequence[Mapping[str, object]], chang
     said = (
         f"Before any score: {len(plan.claims)} claims by each of {len(plan.judges)} models, one family "
         f"({plan.correction}; alpha {plan.alpha:g}), {plan.shuffles:,} shuffles. The plan is "
-        f"`data/claims_plan.json`, SHA-256 `{plan.sha256}`."
+        f"`plans/claims.json`, SHA-256 `{plan.sha256}`."
     )
     if not changed:
         return said
