@@ -209,6 +209,16 @@ def test_known_groups_belong_to_chance_and_to_the_plan(known):
     assert "calls them" in show.chance_in_words(ChanceFacts(("gender",), True, 2, 0))
 
 
+def test_groups_that_hardly_anyone_shares_exclude_nothing(known):
+    alone = pd.DataFrame({"group": ["a"] * 4 + list("bcdefghi")})
+    few, enough = (
+        AuditedSets.choose(known.authentic, known.likenesses, demographics=Demographics(traits))
+        for traits in (alone, alone.replace("b", "a"))
+    )
+    assert few.groups is None and enough.groups.tolist() == ["a"] * 5 + list("cdefghi")
+    assert claims.plan_claims(few, [reader("a")], SETTINGS).groups == ()
+
+
 def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     sets = AuditedSets.choose(known.authentic, known.likenesses, known.control, demographics=Demographics(TRAITS))
     judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]

@@ -35,7 +35,7 @@ class ClaimsPlan:
     sets
         Name -> fingerprint of the compared images.
     groups
-        Traits within whose groups chance is taken; none where no two identities share one.
+        Traits within whose groups chance is taken; none where fewer than five identities share theirs.
     shuffles
         As many as were asked for, or as the family needs: see `sface_lib.privacy.shuffles_for`.
     """

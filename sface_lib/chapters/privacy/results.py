@@ -57,8 +57,8 @@ class ChanceFacts(Facts):
     Attributes
     ----------
     within
-        Traits whose groups classes were renamed within; none where they are not known, so that demographics may make a
-        link by labels.
+        Traits whose groups classes were renamed within; none where they are not known, or fewer than five identities
+        share theirs, so that demographics may make a link by labels.
     called
         Whether the attribute classifier called them.
     groups, left_out

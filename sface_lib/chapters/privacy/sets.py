@@ -12,6 +12,8 @@ from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.data import FaceSet
 from sface_lib.privacy import Comparison, study
+from sface_lib.privacy.exposure import FEWEST
+from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.judges import Judge
 
 
@@ -82,11 +84,11 @@ class AuditedSets:
 
     @property
     def groups(self) -> pd.Series | None:
-        """Group of each compared identity, by its label in the compared sets; None where no two share one."""
+        """Group of each compared identity, by its label among them; None where fewer than five share theirs."""
         if self.demographics is None:
             return None
         groups = self.demographics.groups(self.identities)
-        return groups if groups.value_counts().max() > 1 else None
+        return groups if len(exchangeable(groups.index.to_numpy(), groups)) >= FEWEST else None
 
     @property
     def left_out(self) -> bool:

@@ -176,9 +176,10 @@ def chance_in_words(found: ChanceFacts) -> str:
     """Within what groups chance is taken, who is left out, and what is not excluded without groups."""
     if not found.within:
         return (
-            "The groups of the training identities are not known, so that chance exchanges the names of all: that a "
-            "class shows its person's gender or ancestry alone is **not excluded**. Give `groups`, a CSV with the "
-            "columns identity and group, or an `attribute_classifier` that calls them."
+            "The groups of the training identities are not known, or fewer than five share theirs with another. So "
+            "chance exchanges the names of all: that a class shows its person's gender or ancestry alone is **not "
+            "excluded**. Give `groups`, a CSV with the columns identity and group, or an `attribute_classifier` that "
+            "calls them."
         )
     called = ", as the attribute classifier calls them, with its errors" if found.called else ""
     left_out = (
