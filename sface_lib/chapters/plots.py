@@ -120,7 +120,7 @@ def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str = "AUC o
 
 
 def plot_power(axes: Axes, table, title: str) -> None:
-    """Share of sets with an alarm by the share of planted copies, with intervals.
+    """Share of sets with an alarm by the share of planted copies, with intervals; `legend_beside` names the lines.
 
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
     """
@@ -135,7 +135,6 @@ def plot_power(axes: Axes, table, title: str) -> None:
     axes.set_xticks(shares, [f"{share:.2g}" for share in shares])
     axes.minorticks_off()
     axes.set_title(title)
-    axes.legend(fontsize="small")
 
 
 def plot_frontier(axes: Axes, table, link: str, benchmark: str, grey: Sequence[str] = ()) -> None:

@@ -48,6 +48,11 @@ class Alarm:
         """Smallest planted share found in 80 % of sets whatever the alteration short of the blend; None: none is."""
         return detectable_share(self.power)
 
+    @property
+    def detectable_exact(self) -> float | None:
+        """The same of exact copies."""
+        return detectable_share([row for row in self.power if row.alteration == "exact copy"])
+
     def table(self) -> pd.DataFrame:
         """One row for each case, that without copies first."""
         return pd.DataFrame(map(dataclasses.asdict, [self.silent, *self.power]))

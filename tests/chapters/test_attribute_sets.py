@@ -273,10 +273,12 @@ def test_reliability_is_a_balanced_accuracy_from_chance_to_one(wrong):
         assert check(AttributesParameters, {"attribute_reliability": right}).attribute_reliability == right
 
 
-def test_only_notebook_06_reads_them():
+def test_only_notebook_06_reads_them_and_03_the_classifier():
+    """Which calls groups where none are given."""
     names = {"attribute_classifier", "attribute_sets", "attribute_reliability"}
+    read = {"06_attributes": names, "03_privacy": {"attribute_classifier"}}
     for chapter in CHAPTERS:
-        assert names & chapter.parameters.model_fields.keys() == (names if chapter.name == "06_attributes" else set())
+        assert names & chapter.parameters.model_fields.keys() == read.get(chapter.name, set())
 
 
 def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):

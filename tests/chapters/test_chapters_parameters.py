@@ -98,7 +98,7 @@ def test_a_stage_is_given_only_what_it_reads_and_a_path_only_where_it_is_read(tm
     plan = plan_report("smoke", {"groups": str(groups)})
     given = plan.parameters["02_generation"]
     assert "total_kimg" in given and "training_steps" not in given and "teacher" not in given
-    assert {stage for stage, paths in plan.inputs.items() if paths} == {"05_evaluation"}
+    assert {stage for stage, paths in plan.inputs.items() if paths} == {"03_privacy", "05_evaluation"}
 
 
 def test_a_part_of_a_report_takes_what_it_reads_from_a_profile():

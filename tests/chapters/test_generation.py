@@ -274,8 +274,8 @@ def test_a_set_of_training_images_is_memorised(accelerator):
     found = compute.find_memorised(parameters(), study, copies, verifier=verifier, embedder=Embedder(accelerator))
     assert found.auc == 1 and len(found.member_best) == len(found.held_out_best) == 5 * CLASSES
     assert show.memorised(found, 1500) == (
-        "Training images against held-out ones: AUC **1.000** [1.000, 1.000] over 15 and 15 images and 1,500 synthetic "
-        "ones; 0.5 is nothing memorised."
+        f"Training images against held-out ones: AUC **1.000** [{found.interval.low:.3f}, 1.000] over 15 and 15 images "
+        "and 1,500 synthetic ones; 0.5 is nothing memorised."
     )
 
 
@@ -315,8 +315,8 @@ def test_results_tell_what_was_not_trained_and_not_measured(tmp_path, authentic,
 def test_the_last_sentence_tells_what_was_drawn(tmp_path, authentic):
     assert show.what_was_drawn(findings(authentic, of_log(tmp_path, [13.0], before=12.0))) == (
         "The generator has seen 13.0 thousand images at 16 px, 12.0 of them before this run. 18 faces were drawn, 6 "
-        "for each of 3 classes. Within the synthetic set identities are told apart with an EER of 12.5 %, within the "
-        "authentic one with 5.0 %. "
+        "for each of 3 classes. Within the synthetic set identities are told apart with an EER of 12.5 %, within as "
+        "many authentic images of each class with 5.0 %. "
     )
     from_noise = show.what_was_drawn(findings(authentic, of_log(tmp_path, [13.0])))
     assert from_noise.startswith("The generator has seen 13.0 thousand images at 16 px. 18 faces")

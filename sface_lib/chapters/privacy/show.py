@@ -311,6 +311,7 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
                 continue
             tables.append(alarm.table().assign(judge=name, null=null))
             plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
+    plots.legend_beside([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
     return figure, pd.concat(tables)
 
 
@@ -338,18 +339,21 @@ def _alarm_in_words(what: str, alarm: Alarm, images: int) -> str:
             f"For {what}: not calibrated at this size, as {alarm.null_images:,} images do not tell what the largest "
             f"ratio of {images:,} is."
         )
-    share, silent = alarm.detectable, alarm.silent
-    noticed = (
-        f"copies are found in 80 % of sets from a share of {100 * share:.3g} % on ({round(share * images)} of "
-        f"{images:,} images), whatever the alteration short of the blend"
-        if share
-        else "no planted share up to 1 % is found in 80 % of sets for every alteration"
-    )
+    silent = alarm.silent
+    exact = _from_share(alarm.detectable_exact, images)
     return (
         f"For {what} the alarm sounds from {alarm.threshold:.2f} on: {_percent(alarm.share_above)} of the images are "
-        f"above; {noticed}; sets of {silent.set_size:,} without copies raise it in {_percent(silent.rate)} of draws, "
-        "where 5 % are nominal."
+        f"above. It sounds in 80 % of sets with exact copies {exact}, and whatever the alteration short of the blend "
+        f"{_from_share(alarm.detectable, images)}; sets of {silent.set_size:,} without copies raise it in "
+        f"{_percent(silent.rate)} of draws, where 5 % are nominal."
     )
+
+
+def _from_share(share: float | None, images: int) -> str:
+    """From what planted share on, in words."""
+    if share is None:
+        return "at no share up to 1 %"
+    return f"from {100 * share:.3g} % on ({round(share * images)} of {images:,} images)"
 
 
 def _percent(share: float) -> str:
