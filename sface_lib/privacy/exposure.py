@@ -10,6 +10,7 @@ from sface_lib.biometrics import bootstrap_mean, templates
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import ShuffleTest, against_null
 from sface_lib.privacy.compare import ScoreBlocks
+from sface_lib.privacy.link import equal_templates
 from sface_lib.privacy.stream import label_range
 
 FEWEST = 5
@@ -58,10 +59,8 @@ def exposed_persons(
     and Hochberg, 1995), which holds as every p is of the same control persons (Bates et al., "Testing for Outliers with
     Conformal p-values", 2023).
     """
-    both = [authentic] if control is None else [authentic, control]
-    most = min(int(np.unique(labels, return_counts=True)[1].min()) for _, labels in both)
     classes, drawn = templates(*synthetic)
-    (identities, persons), *others = (templates(*part, most) for part in both)
+    (identities, persons), *others = equal_templates(*(part for part in (authentic, control) if part is not None))
     scores = persons @ drawn.T
     best = scores.max(1)
     table = pd.DataFrame({"score": best, "nearest_class": classes[scores.argmax(1)]}, index=identities)

@@ -4,12 +4,21 @@ import dataclasses
 
 import numpy as np
 
-from sface_lib.biometrics import Estimate, bootstrap_mean, checks
+from sface_lib.biometrics import Estimate, bootstrap_mean, checks, templates
 from sface_lib.biometrics.identification import BLOCK_SCORES, TIE
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import ShuffleTest, against_null
 
 TEMPLATE_SIZES = (1, 2, 5, 10)
+
+
+def equal_templates(*sets: tuple[np.ndarray, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Identities and templates of each set of embeddings `[N, d]` and labels `[N]`, all of as many images.
+
+    That is as many as the identity with the fewest has: a mean of more images scores higher with anything.
+    """
+    most = min(int(np.unique(labels, return_counts=True)[1].min()) for _, labels in sets)
+    return [templates(*part, most) for part in sets]
 
 
 def best_label(probes: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> np.ndarray:

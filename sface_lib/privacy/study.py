@@ -19,7 +19,7 @@ from sface_lib.privacy.compare import MOST_EXACT, Comparison, checked_set, compa
 from sface_lib.privacy.exposure import exposures
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.intervals import bootstrap_comparison
-from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, label_free_link
+from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
 
@@ -55,11 +55,12 @@ class Embedded:
 
     @property
     def classes(self) -> np.ndarray:
-        """Labels of both sets, of which `renamed` is the part whose names can be exchanged within their group."""
+        """Labels that both sets have."""
         return np.intersect1d(self.authentic[1], self.synthetic[1])
 
     @property
     def renamed(self) -> np.ndarray:
+        """Those whose names can be exchanged within their group."""
         return exchangeable(self.classes, self.groups)
 
 
@@ -216,9 +217,8 @@ def _galleries(sets: Embedded, seed: int) -> tuple[np.ndarray, np.ndarray] | Non
     """
     if sets.control is None:
         return None
-    both, random = (sets.authentic, sets.control), np.random.default_rng(seed)
-    most = min(int(np.unique(labels, return_counts=True)[1].min()) for _, labels in both)
-    found = [templates(*part, most)[1] for part in both]
+    random = np.random.default_rng(seed)
+    found = [rows for _, rows in equal_templates(sets.authentic, sets.control)]
     count = min(map(len, found))
     return tuple(rows[np.sort(random.permutation(len(rows))[:count])] for rows in found) if count > 1 else None
 

@@ -77,7 +77,7 @@ def most_errors(draws: int, cases: int = 1) -> int:
 
 
 def as_table(name: str, doc: str, rows: Iterable[Counted]) -> str:
-    """A section of `docs/simulations.md`."""
+    """A file of `docs/simulations`."""
     head = ["case", "count", "share, 95 % (Wilson)", "bar", "met"]
     lines = [head, ["---"] * len(head), *(row.cells() for row in rows)]
     return "\n".join([f"## {name}", "", doc.strip(), "", *(f"| {' | '.join(line)} |" for line in lines), ""])

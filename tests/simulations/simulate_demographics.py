@@ -11,6 +11,7 @@ from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Pool, flat, unit
 
 from sface_lib.privacy import auc_table, compare_sets, holm, shuffle_test
+from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.identification import nearest_label, rank_1
 
 IMAGES = 5  # Of each person and of each class.
@@ -55,7 +56,7 @@ def demographics(pool: Pool, judge: str, draws: int = DRAWS, persons: tuple[int,
 def link_rejected(training: np.ndarray, synthetic: np.ndarray, groups: pd.Series | None, seed: int) -> np.ndarray:
     """Whether each of `STATISTICS` is above chance on two-sided tests of 5 %, bool `[4]`."""
     sets = *flat(synthetic), *flat(training)
-    kept = np.arange(len(training)) if groups is None else _renamed(groups)
+    kept = exchangeable(np.arange(len(training)), groups)
     table = auc_table(compare_sets(*flat(training), *flat(synthetic)).among(kept).blocks)
     tests = [
         shuffle_test(table, SHUFFLES, seed, groups),
@@ -63,7 +64,3 @@ def link_rejected(training: np.ndarray, synthetic: np.ndarray, groups: pd.Series
     ]
     p, above = np.array([t.p_two_sided for t in tests]), np.array([t.observed > t.null.mean() for t in tests])
     return np.append(above & (p <= ALPHA), (above & (holm(p) <= ALPHA)).any())
-
-
-def _renamed(groups: pd.Series) -> np.ndarray:
-    return groups.index[groups.groupby(groups).transform("size") > 1].to_numpy()

@@ -1,5 +1,6 @@
 """The sets that are audited, and what one judge sees of them."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ class AuditedSets:
         }
         return {name: faces for name, faces in every.items() if faces is not None}
 
-    @property
+    @functools.cached_property
     def groups(self) -> pd.Series | None:
         """Group of each compared identity, by its label among them; None where fewer than five share theirs."""
         if self.demographics is None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sface_lib.biometrics import Estimate, VerificationMetrics
 from sface_lib.chapters import plots
-from sface_lib.chapters.privacy.claims import ClaimsPlan
+from sface_lib.chapters.privacy.claims import PLAN, ClaimsPlan
 from sface_lib.chapters.privacy.compute import Audit
 from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.remedies import Remedies
@@ -41,7 +41,7 @@ def plan_in_words(plan: ClaimsPlan, plans: Sequence[Mapping[str, object]], chang
     said = (
         f"Before any score: {len(plan.claims)} claims by each of {len(plan.judges)} models, one family "
         f"({plan.correction}; alpha {plan.alpha:g}), {plan.shuffles:,} shuffles. The plan is "
-        f"`plans/claims.json`, SHA-256 `{plan.sha256}`."
+        f"`{PLAN}`, SHA-256 `{plan.sha256}`."
     )
     if not changed:
         return said
