@@ -122,13 +122,13 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     model, protocol = open_model(arguments.model), read_protocol(arguments.protocol)
     faces = _evaluated_faces(arguments)
-    found, pairs = verify(model, protocol, faces, make_accelerator(), arguments.resamples, arguments.seed)
+    found, pairs = verify(model, protocol, faces, make_accelerator())
     accuracy, metrics, interval = found.accuracy, found.metrics, found.interval
-    drawn = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
+    units = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
     print(f"Model: {arguments.model}, {model.spec.size_px} px, trained on: {model.description['trained_on']}")
     print(f"Pairs: {metrics.n_genuine:,} genuine, {metrics.n_impostor:,} impostor, {len(accuracy.folds)} folds")
     print(f"Accuracy: {100 * accuracy.mean:.2f} % (sd over folds {100 * accuracy.sd:.2f})")
-    print(f"95 % interval, over {drawn}: {100 * interval.low:.2f} to {100 * interval.high:.2f} %")
+    print(f"95 % interval over {units}: {100 * interval.low:.2f} to {100 * interval.high:.2f} %")
     print(f"EER: {100 * metrics.eer:.2f} %")
     for target, name in (("1 %", "fmr100"), ("0.1 %", "fmr1000")):
         share = found.tar(name)
@@ -381,8 +381,6 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         "--protocol", required=True, metavar="FILE", help="pairs: an InsightFace .bin, LFW's pairs.txt, or a CSV"
     )
     verify.add_argument("--images", metavar="SET", help="the faces that the pairs name; a .bin holds them itself")
-    verify.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap; default: 1000")
-    verify.add_argument("--seed", type=int, default=0, help="of the bootstrap; default: 0")
     verify.set_defaults(command=_verify)
 
     actions = commands.add_parser("recognition", help="train a recognition model").add_subparsers(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.attributes.tally import PSEUDO_COUNT, Tally, require_units, smoothed
-from sface_lib.biometrics import Estimate, identity_weights
+from sface_lib.biometrics import identity_weights
 from sface_lib.errors import InputError
 
 SUM_TOLERANCE = 1e-6
@@ -214,8 +214,8 @@ def _divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Divergence
 
 def bootstrap_totals(
     a: Tally, b: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT
-) -> dict[str, Estimate]:
-    """The totals' identity bootstrap: "forward" KL(a || b), "backward" KL(b || a), "asymmetry" forward - backward.
+) -> tuple[float, float, np.ndarray]:
+    """The totals KL(a || b) and KL(b || a), and the identity bootstrap's draws of their difference `[R]`.
 
     Identities that both sets share have one weight in both. Resampling adds to a divergence what sampling added to it
     already, and unevenly to the two directions where the sets differ: the asymmetry's draws are those of the basic
@@ -229,15 +229,11 @@ def bootstrap_totals(
         of = [weights[:, np.searchsorted(labels, tally.units)] for tally in (a, b)]
     else:
         of = [identity_weights(len(tally.units), resamples, seed + i) for i, tally in enumerate((a, b))]
-    units = min(len(a.units), len(b.units))
     total = functools.partial(_divergences, starts=a.starts)
     own = total(a.shares(pseudo_count=pseudo_count), b.shares(pseudo_count=pseudo_count))
     drawn = total(*(tally.shares(w, pseudo_count) for tally, w in zip((a, b), of, strict=True)))
-    forward = Estimate(float(own.forward.sum()), drawn.forward.sum(1), units, is_rate=False)
-    backward = Estimate(float(own.backward.sum()), drawn.backward.sum(1), units, is_rate=False)
-    difference = forward.value - backward.value
-    asymmetry = Estimate(difference, 2 * difference - (forward.draws - backward.draws), units, is_rate=False)
-    return {"forward": forward, "backward": backward, "asymmetry": asymmetry}
+    forward, backward = float(own.forward.sum()), float(own.backward.sum())
+    return forward, backward, 2 * (forward - backward) - (drawn.forward.sum(1) - drawn.backward.sum(1))
 
 
 def by_pseudo_count(a: Tally, b: Tally, pseudo_counts: tuple[float, ...] = (0.1, 0.5, 1.0)) -> pd.DataFrame:

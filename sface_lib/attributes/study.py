@@ -233,8 +233,6 @@ def direction(
     first: AnnotatedSet, second: AnnotatedSet, comparison: Comparison, resamples: int, seed: int
 ) -> Direction:
     """Test the direction between two sets; `comparison` is theirs over `tally_variables`, first against second."""
-    totals = bootstrap_totals(first.tally(True), second.tally(True), resamples, seed)
-    draws = totals["asymmetry"].draws
-    interval = Interval(*map(float, np.quantile(draws, [0.025, 0.975])), 0.95, len(draws))
-    forward, backward = totals["forward"].value, totals["backward"].value
+    forward, backward, draws = bootstrap_totals(first.tally(True), second.tally(True), resamples, seed)
+    interval = Interval(*map(float, np.quantile(draws, [0.025, 0.975])), 0.95)
     return Direction(first.name, second.name, forward, backward, interval, comparison.p_asymmetry())

@@ -174,7 +174,8 @@ def unit_mean(values: np.ndarray, units: np.ndarray, resamples: int, seed: int, 
     codes = np.unique(units, return_inverse=True)[1]
     sums, counts = np.bincount(codes, values), np.bincount(codes)
     weights = identity_weights(len(counts), resamples, seed)
-    return Estimate(float(np.mean(values)), (weights @ sums) / (weights @ counts), len(counts), is_rate)
+    draws = (weights @ sums) / (weights @ counts)
+    return Estimate.of_draws(float(np.mean(values)), draws, len(counts), is_rate)
 
 
 def require_units(tally: Tally) -> None:

@@ -4,6 +4,7 @@ Arrays in, numbers out: no files, no plots. A score is a similarity, higher is m
 accepted when ``score >= threshold``. Everything is computed in float64.
 """
 
+from sface_lib.biometrics.accuracy import PairMean, accuracy_over_pairs, average, seed_variances
 from sface_lib.biometrics.binned import BinnedImpostors, binned_metrics, binned_roc
 from sface_lib.biometrics.bootstrap import bootstrap_metrics, bootstrap_samples
 from sface_lib.biometrics.curves import RocCurve, roc
@@ -13,10 +14,8 @@ from sface_lib.biometrics.intervals import (
     Estimate,
     Interval,
     SeedVariance,
-    accuracy_estimate,
     bootstrap_mean,
     identity_weights,
-    seed_variances,
 )
 from sface_lib.biometrics.metrics import VerificationMetrics, fnmr_at_fmr, verification_metrics
 
@@ -26,9 +25,11 @@ __all__ = [
     "Interval",
     "SeedVariance",
     "KfoldAccuracy",
+    "PairMean",
     "RocCurve",
     "VerificationMetrics",
-    "accuracy_estimate",
+    "accuracy_over_pairs",
+    "average",
     "binned_metrics",
     "binned_roc",
     "bootstrap_mean",

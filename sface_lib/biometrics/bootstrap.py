@@ -98,7 +98,7 @@ def with_all(weights: np.ndarray) -> np.ndarray:
 def as_estimates(values: Mapping[str, np.ndarray], identities: int) -> dict[str, Estimate]:
     """Figures [1 + R] with that of the set as it is in front; all are rates but the mean scores."""
     return {
-        name: Estimate(float(found[0]), found[1:], identities, is_rate=name not in MEAN_SCORES)
+        name: Estimate.of_draws(float(found[0]), found[1:], identities, is_rate=name not in MEAN_SCORES)
         for name, found in values.items()
     }
 
@@ -145,7 +145,7 @@ def bootstrap_samples(
     for name, (metric, rate, fewest) in RATES.items():
         if others.size >= fewest:
             found[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
-    return {name: Estimate(float(value), draws, count) for name, (value, draws) in found.items()}
+    return {name: Estimate.of_draws(float(value), draws, count) for name, (value, draws) in found.items()}
 
 
 def resampled_metrics(

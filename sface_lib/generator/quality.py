@@ -65,7 +65,7 @@ def class_kernel_distance(
     blocks = within[0] + within[1] - 2 * _kernel_blocks(*first, *second, labels)
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(blocks, np.ones_like(blocks), weights)
-    found = Estimate(float(blocks.mean()), drawn, len(labels), is_rate=False)
+    found = Estimate.of_draws(float(blocks.mean()), drawn, len(labels), is_rate=False)
     return found.value, found.interval(level)
 
 
@@ -239,7 +239,7 @@ def memorisation(
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(wins, np.outer(counts, counts), weights)
     auc = verification_metrics(best, other).auc
-    return Memorisation(auc, Estimate(auc, drawn, len(labels)).interval(), best, other)
+    return Memorisation(auc, Estimate.of_draws(auc, drawn, len(labels)).interval(), best, other)
 
 
 def _best(of: np.ndarray, over: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ class LabelTable:
         """The share under the true names, and in draws of classes with replacement; not for sums of ranks."""
         weights = identity_weights(len(self.classes), resamples, seed)
         drawn = (weights @ self.values.diagonal()) / (weights @ self.counts.diagonal())
-        return Estimate(float(self.statistic(np.arange(len(self.classes)))), drawn, len(self.classes))
+        return Estimate.of_draws(float(self.statistic(np.arange(len(self.classes)))), drawn, len(self.classes))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -74,7 +74,7 @@ def membership_of_images(
     pairs = members * (np.bincount(persons) - members)
     wins = np.bincount(persons[member], ranks[member]) - members * (members + 1) / 2
     weights = identity_weights(len(shared), resamples, seed)
-    auc = Estimate(float(wins.sum() / pairs.sum()), (weights @ wins) / (weights @ pairs), len(shared))
+    auc = Estimate.of_draws(float(wins.sum() / pairs.sum()), (weights @ wins) / (weights @ pairs), len(shared))
     sums = _rank_sums(ranks, persons, members, shuffles, seed)
     null = (sums - (members * (members + 1) / 2).sum()) / pairs.sum()
     return MembershipOfImages(auc, against_null(auc.value, null), len(shared))

@@ -11,9 +11,10 @@ from sface_lib.biometrics import (
     Estimate,
     Interval,
     KfoldAccuracy,
+    PairMean,
     RocCurve,
     VerificationMetrics,
-    accuracy_estimate,
+    accuracy_over_pairs,
     kfold_accuracy,
     roc,
     verification_metrics,
@@ -77,8 +78,8 @@ class Evaluation:
     ----------
     accuracy
         K-fold accuracy.
-    estimate
-        The mean accuracy and its bootstrap draws: of identities, or of pairs where those are not known.
+    mean
+        The mean accuracy over pairs of persons, or over independent pairs where those are not known.
     curve
         ROC over all pairs.
     metrics
@@ -86,14 +87,14 @@ class Evaluation:
     """
 
     accuracy: KfoldAccuracy
-    estimate: Estimate
+    mean: PairMean
     curve: RocCurve
     metrics: VerificationMetrics
 
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the mean accuracy."""
-        return self.estimate.interval()
+        return self.mean.estimate().interval()
 
     def tar(self, target: str) -> float | None:
         """Share of genuine pairs accepted at a FMR of 1 % ("fmr100") or 0.1 % ("fmr1000"); None from too few pairs."""
@@ -125,7 +126,7 @@ def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
     return ProtocolPairs(*(column[kept] for column in columns))
 
 
-def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed: int) -> Evaluation:
+def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs) -> Evaluation:
     """Judge unit embeddings `[N, d]` on pairs: k-fold accuracy, its interval, the ROC.
 
     Raises
@@ -135,9 +136,9 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs, resamples: int, seed:
     """
     scores = pairs.scores(embeddings)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
-    estimate = accuracy_estimate(accuracy.correct, pairs.same, *pairs.identities, pairs.fold, resamples, seed)
+    mean = accuracy_over_pairs(accuracy.correct, pairs.same, *pairs.identities, pairs.fold)
     sides = scores[pairs.same], scores[~pairs.same]
-    return Evaluation(accuracy, estimate, roc(*sides), verification_metrics(*sides))
+    return Evaluation(accuracy, mean, roc(*sides), verification_metrics(*sides))
 
 
 def used_images(faces: FaceSet, pairs: ProtocolPairs) -> tuple[FaceSet, ProtocolPairs]:
@@ -148,28 +149,11 @@ def used_images(faces: FaceSet, pairs: ProtocolPairs) -> tuple[FaceSet, Protocol
 
 
 def verify(
-    model: RecognitionModel, protocol: Protocol, faces: FaceSet, accelerator: Accelerator, resamples: int, seed: int
+    model: RecognitionModel, protocol: Protocol, faces: FaceSet, accelerator: Accelerator
 ) -> tuple[Evaluation, ProtocolPairs]:
     """Judge a model on a protocol from the images on; the pairs are positions in the images that they name."""
     faces, pairs = used_images(faces, resolve_pairs(protocol, faces))
-    return evaluate(embed_faces(model, faces, accelerator), pairs, resamples, seed), pairs
-
-
-def pooled(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of several estimates, draw by draw: of models from several seeds, or of several benchmarks.
-
-    Their draws must be of the same identities: from `evaluate` with the same resamples and seed. What seeds add to the
-    variance is not in the draws; see `sface_lib.biometrics.seed_variances`.
-    """
-    draws = np.mean([found.draws for found in estimates], axis=0)
-    identities = min(found.identities for found in estimates)
-    return Estimate(float(np.mean([found.value for found in estimates])), draws, identities, estimates[0].is_rate)
-
-
-def difference(first: Estimate, second: Estimate) -> Estimate:
-    """Accuracy of one model minus another's on the same pairs, by the paired bootstrap; draws as for `pooled`."""
-    identities = min(first.identities, second.identities)
-    return Estimate(first.value - second.value, first.draws - second.draws, identities, is_rate=False)
+    return evaluate(embed_faces(model, faces, accelerator), pairs), pairs
 
 
 def learnt(model: Estimate, floors: Sequence[Estimate]) -> bool:
@@ -186,9 +170,7 @@ def late_spread(steps: Sequence[int], accuracies: Sequence[float]) -> float | No
     return None if len(late) < 2 else max(late) - min(late)
 
 
-def by_group(
-    evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, str], resamples: int, seed: int
-) -> pd.DataFrame:
+def by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, str]) -> pd.DataFrame:
     """Accuracy in each demographic group, over the pairs whose both persons belong to it.
 
     Thresholds are those of the whole benchmark's folds: one threshold for all, as in use. Genuine and impostor pairs
@@ -202,7 +184,7 @@ def by_group(
     Returns
     -------
     One row a group of at least `FEWEST_PAIRS` pairs of each kind: group, genuine and impostor (numbers of pairs),
-    accuracy, low, high (95 %, identity bootstrap), fmr and fnmr at those thresholds.
+    accuracy, low, high (95 %), fmr and fnmr at those thresholds.
     """
     left, right = (
         np.array([group.get(int(i), "") for i in side]) for side in (pairs.left_identity, pairs.right_identity)
@@ -215,7 +197,7 @@ def by_group(
             continue
         identities = (pairs.left_identity[inside], pairs.right_identity[inside])
         # The kind of a pair stands for its fold, so that both kinds weigh the same.
-        found = accuracy_estimate(right_ones, same, *identities, same.astype(int), resamples, seed)
+        found = accuracy_over_pairs(right_ones, same, *identities, same.astype(int)).estimate()
         rows.append(
             {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": found.value}
             | {"low": found.interval().low, "high": found.interval().high}

@@ -284,5 +284,5 @@ def test_a_mere_shift_explains_neither_way():
     ],
 )
 def test_a_verdict_needs_a_small_p_and_an_interval_on_one_side_of_nought(forward, backward, low, high, p, verdict):
-    found = Direction("first", "second", forward, backward, Interval(low, high, 0.95, 500), p)
+    found = Direction("first", "second", forward, backward, Interval(low, high, 0.95), p)
     assert found.verdict == verdict

@@ -1,7 +1,5 @@
 """Identity-bootstrap intervals."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,12 +7,9 @@ from scipy import stats
 from sface_lib.biometrics import (
     Estimate,
     SeedVariance,
-    accuracy_estimate,
     bootstrap,
     bootstrap_metrics,
     identity_weights,
-    intervals,
-    seed_variances,
     verification_metrics,
 )
 from sface_lib.errors import InputError
@@ -74,7 +69,8 @@ def test_bad_counts_are_refused(bad):
 
 
 def estimate(value, error, identities=30, **given):
-    return Estimate(value, value + np.repeat([-error, error], 200), identities, **given)
+    """Draws of this standard deviation, which an unbiased variance raises by n / (n - 1)."""
+    return Estimate(value, error**2 * identities / max(1, identities - 1), identities, **given)
 
 
 def test_the_interval_of_a_rate_is_clopper_and_pearsons_for_trials_of_that_error():
@@ -103,17 +99,8 @@ def test_what_is_no_rate_gets_students_interval():
 
 def test_seeds_widen_an_interval_by_their_variance_and_few_degrees():
     """Equal variances of 1, on many degrees and on two: a variance of 2 on (1 + 1)^2 / (1 / 2) = 8 degrees."""
-    found = estimate(0.0, 1.0, 10**7, is_rate=False, seeds=SeedVariance(1.0, 2)).interval()
+    found = estimate(0.0, 1.0, 10**7, is_rate=False, seeds=SeedVariance(1.0, 1.0, 2)).interval()
     assert found.high == pytest.approx(stats.t.ppf(0.975, 8) * 2**0.5, rel=1e-5)
-
-
-def test_seed_variances_by_hand():
-    """Deviations of 1 and 0 on two degrees in common: 0.5 * 2 / 2; five own seeds stand alone; one tells nothing."""
-    five = [0.0, 0.0, 0.0, 0.0, 5.0]
-    found = seed_variances([[1.0, 3.0], [2.0, 2.0], [7.0]])
-    assert found == [SeedVariance(0.5, 2), SeedVariance(0.5, 2), None]
-    assert seed_variances([five, [2.0, 2.0]])[0] == SeedVariance(1.0, 4)
-    assert seed_variances([[1.0], [2.0]]) == [None, None]
 
 
 def test_intervals_that_cannot_be_are_refused():
@@ -121,107 +108,13 @@ def test_intervals_that_cannot_be_are_refused():
         estimate(0.5, 0.1).interval(1)
     with pytest.raises(InputError, match="two identities at least, and there are 1"):
         estimate(0.5, 0.1, 1).interval()
+    with pytest.raises(InputError, match="^fewer than half of the resamples held both"):
+        Estimate.of_draws(0.5, np.array([0.5, np.nan, np.nan]), 30).interval()
 
 
-# Accuracy
-
-
-def judged_pairs(n_identities=40, n_pairs=400, chance=0.8, seed=0):
-    generator = np.random.default_rng(seed)
-    left = generator.integers(0, n_identities, n_pairs)
-    same = np.arange(n_pairs) % 4 == 0
-    right = np.where(same, left, (left + generator.integers(1, n_identities, n_pairs)) % n_identities)
-    return generator.random(n_pairs) < chance, same, left, right
-
-
-def test_faultless_accuracy_is_known_as_well_as_its_identities_allow():
-    """No draw is below 1: forty identities without an error leave Clopper and Pearson's 0.025^(1 / n)."""
-    correct, same, left, right = judged_pairs(chance=1.1)
-    found = accuracy_estimate(correct, same, left, right)
-    assert found.draws == pytest.approx(1) and found.identities == 40
-    exact = dataclasses.replace(found, value=1.0, draws=np.ones(1000)).interval()
-    trials = 40 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 39)) ** 2
-    assert exact.low == pytest.approx(0.025 ** (1 / trials)) and exact.high == 1
-    assert (exact.level, exact.resamples) == (0.95, 1000)
-
-
-def test_mix_of_genuine_and_impostor_pairs_does_not_wander():
-    # All genuines right, all impostors wrong: each class keeps its share in every draw.
-    _, same, left, right = judged_pairs()
-    assert accuracy_estimate(same, same, left, right).draws == pytest.approx(0.25, abs=1e-12)  # One pair in four.
-
-
-def test_accuracies_agree_with_one_weighted_sum_a_resample(monkeypatch):
-    monkeypatch.setattr(intervals, "BLOCK_WEIGHTS", 1000)  # several blocks
-    correct, same, left, right = judged_pairs(seed=2)
-    fold = np.where(np.arange(400) < 100, 3, 8)  # unequal folds: 100 and 300 pairs, each fold counts half
-    importance = np.where(fold == 3, 1 / 200, 1 / 600)
-    weights = identity_weights(40, 50, seed=7)
-    values = []
-    for drawn in weights:
-        pair = importance * np.where(same, drawn[left], drawn[left] * drawn[right])
-        parts = [(importance[part].sum(), np.average(correct[part], weights=pair[part])) for part in (same, ~same)]
-        values.append(sum(share * accuracy for share, accuracy in parts))
-    found = accuracy_estimate(correct, same, left, right, fold, resamples=50, seed=7)
-    np.testing.assert_allclose(found.draws, values, atol=1e-12)  # The same sums in another order: rounding only.
-    interval = found.interval(0.8)
-    assert (interval.level, interval.resamples) == (0.8, 50) and interval.low < found.value < interval.high
-
-
-def test_accuracy_interval_covers_the_truth_about_as_often_as_it_says():
-    # Whole identities are easy or hard: 0.8 on average, so pairs of one identity are not independent.
-    covered = 0
-    for seed in range(100):
-        generator = np.random.default_rng(seed)
-        chance = generator.choice([0.6, 1.0], 60)
-        left = np.repeat(np.arange(60), 10)
-        same = np.tile([True, False], 300)
-        right = np.where(same, left, (left + generator.integers(1, 60, 600)) % 60)
-        correct = generator.random(600) < np.where(same, chance[left], 0.8)
-        interval = accuracy_estimate(correct, same, left, right, resamples=200, seed=seed).interval(0.9)
-        covered += interval.low <= 0.8 <= interval.high
-    # 90 expected, binomial sd 3; weights w_i w_j make it slightly wide.
-    assert 80 <= covered <= 99
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"same": []}, r"^same has shape \(0,\)"),
-        ({"correct": [True]}, "^correct has 1 entries; give 4"),
-        ({"correct": [0.5] * 4}, "^correct holds values of type float64"),
-        ({"left_identity": [1, 2, 3]}, "^left_identity has 3 entries"),
-        ({"right_identity": [[1, 2, 3, 4]]}, "^right_identity has shape"),
-        ({"same": [True] * 4, "right_identity": [1, 2, 3, 4]}, "^same holds genuine pairs only"),
-        ({"right_identity": [1, 2, 3, 5]}, "^same disagrees with .* 1 pair.*index 2"),
-        ({"fold": [1, 2]}, "^fold has 2 entries"),
-        ({"resamples": 0}, "^resamples is 0"),
-        ({"seed": 0.5}, "^seed is 0.5"),
-    ],
-)
-def test_bad_judged_pairs_are_refused_by_name(change, message):
-    good = {
-        "correct": [True, True, False, True],
-        "same": [True, True, False, False],
-        "left_identity": [1, 2, 3, 4],
-        "right_identity": [1, 2, 4, 5],
-    }
-    with pytest.raises(InputError, match=message):
-        accuracy_estimate(**(good | change))
-
-
-def test_too_few_identities_to_resample_are_refused():
-    # The genuine pair is of 2 and the impostor pair of 0 and 1, so each must be drawn once: 3! / 3^3 = 22 %.
-    with pytest.raises(InputError, match="give scores of more identities"):
-        accuracy_estimate([1, 1], [1, 0], [2, 0], [2, 1], resamples=200).interval()
-
-
-def test_draws_without_an_impostor_pair_are_left_out_and_counted():
-    # Of three identities, the impostor pairs 0-1, 0-2, 1-2 all vanish when one person is drawn thrice: 3 of 27.
-    left, right = [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]
-    interval = accuracy_estimate([1] * 6, [1, 1, 1, 0, 0, 0], left, right, resamples=2000).interval()
-    assert interval.resamples == pytest.approx(2000 * 24 / 27, abs=56)  # four binomial sd of 14
-    assert np.isfinite([interval.low, interval.high]).all()
+def test_the_variance_of_draws_is_unbiased_and_passes_over_those_without_a_figure():
+    found = Estimate.of_draws(0.4, np.array([0.3, np.nan, 0.5]), 5)
+    assert found.variance == pytest.approx(0.01 * 5 / 4)
 
 
 # Figures from scores

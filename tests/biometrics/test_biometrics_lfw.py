@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from sface_lib.biometrics import (
-    accuracy_estimate,
+    accuracy_over_pairs,
     bootstrap_metrics,
     kfold_accuracy,
     roc,
@@ -52,7 +52,7 @@ def test_lfw_ten_fold_accuracy_is_the_published_one(lfw):
 def test_lfw_intervals_hold_the_figures(lfw):
     scores, same, left, right = (lfw[name] for name in ("scores", "same", "left", "right"))
     result = kfold_accuracy(scores, same, lfw["fold"])
-    interval = accuracy_estimate(result.correct, same, left, right, lfw["fold"], resamples=200).interval()
+    interval = accuracy_over_pairs(result.correct, same, left, right, lfw["fold"]).estimate().interval()
     assert interval.low < result.mean < interval.high
     metrics = verification_metrics(scores[same], scores[~same]).as_dict()
     found = bootstrap_metrics(scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200)

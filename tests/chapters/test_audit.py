@@ -162,7 +162,7 @@ def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
 
 
 def a_claim(name, judge, value, reach, p, competent=True):
-    span = Interval(value - reach, value + reach, 0.9, 500)
+    span = Interval(value - reach, value + reach, 0.9)
     return Claim(name, judge, value, 0.5, span, p, 0.001, competent, 0.02, 0.01, 100)
 
 
@@ -397,8 +397,8 @@ def test_copies_are_told_by_question_share_and_number_of_images():
 
 def test_rates_of_what_is_found_stand_judge_by_judge():
     told = SimpleNamespace(
-        auc=Estimate(0.6, np.repeat([0.5, 0.7], 50), 20),
-        tpr=Estimate(0.1, np.repeat([0.05, 0.2], 50), 20),
+        auc=Estimate(0.6, 0.01, 20),
+        tpr=Estimate(0.1, 0.0056, 20),
         tpr_1000=None,
     )
     found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images_pooled=told, persons=None)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sface_lib.biometrics import Estimate, SeedVariance, verification_metrics
+from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_metrics
 from sface_lib.chapters.evaluation import breakdown, compute, show
 from sface_lib.chapters.evaluation.compute import BaselineTraining
 from sface_lib.chapters.evaluation.models import (
@@ -29,7 +29,7 @@ from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.recognition import ProtocolPairs, difference, evaluate, open_model
+from sface_lib.recognition import ProtocolPairs, evaluate, open_model
 from sface_lib.run.parameters import check
 
 # Two persons of two images each in both folds: genuine 0-1, 2-3, 4-5, 6-7 and impostor 0-2, 1-3, 4-6, 5-7.
@@ -51,7 +51,7 @@ MISSES = at_angles(0, 5, 90, 250, 0, 5, 90, 95)
 
 
 def judged(rows=KNOWS_ALL, pairs=PAIRS):
-    return evaluate(rows, pairs, 100, 0)
+    return evaluate(rows, pairs)
 
 
 MANY = 10**6  # Identities, so that Student's interval is the normal one.
@@ -59,13 +59,18 @@ MANY = 10**6  # Identities, so that Student's interval is the normal one.
 
 def known(value, low, seeds=None):
     """An estimate whose 95 % interval begins at low, and ends as far above the value."""
-    error = (value - low) / 1.959964
-    return Estimate(value, value + np.repeat([-error, error], 50), MANY, is_rate=False, seeds=seeds)
+    return Estimate(value, ((value - low) / 1.959964) ** 2, MANY, is_rate=False, seeds=seeds)
+
+
+def over_persons(value, *parts):
+    """A mean over genuine pairs of some persons, each of whom adds so much to its error."""
+    persons = np.arange(len(parts))
+    return PairMean(value, persons, persons, np.array(parts), MANY, is_rate=False)
 
 
 def by_seeds(*values):
-    """The evaluations of a model with these accuracies by its seeds."""
-    return tuple(replace(judged(), estimate=known(value, value - 0.05)) for value in values)
+    """The evaluations of a model with these accuracies by its seeds, each with an interval of +- 5 points."""
+    return tuple(replace(judged(), mean=over_persons(value, 0.05 / 1.959964)) for value in values)
 
 
 def stands(value, low=None, said="learnt", seeds=1):
@@ -123,23 +128,15 @@ def test_seeds_are_averaged_and_their_spread_is_told():
     assert found.share_correct.tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
 
 
-def test_the_interval_of_pooled_seeds_is_that_of_their_mean_in_each_draw():
-    """Where one seed is up the other is down: their mean stays, though each alone varies."""
-    error = 0.1 / 1.959964
-    up, down = (
-        replace(judged(), estimate=Estimate(0.7, 0.7 + way * np.repeat([-error, error], 50), MANY, is_rate=False))
-        for way in (1, -1)
-    )
-    found = pool_seeds({"raw pixels": [up], "untrained": [up], "CLS": [up, down]})
-    assert (found["CLS"].accuracy.low, found["CLS"].accuracy.high) == pytest.approx((0.7, 0.7))
-    assert (found["untrained"].accuracy.low, found["untrained"].accuracy.high) == pytest.approx((0.6, 0.8))
-
-
 def test_intervals_hold_what_seeds_add_in_common_to_all_models():
     """CLS by its seeds 0.6 and 0.8, KT 0.7 and 0.7: a common variance of 0.01 on two degrees, half of it in a mean."""
     floors = {"raw pixels": by_seeds(0.55), "untrained": by_seeds(0.6)}
     found = pool_seeds(floors | {"CLS": by_seeds(0.6, 0.8), "KT": by_seeds(0.7, 0.7)})
-    assert found["CLS"].estimate.seeds == found["KT"].estimate.seeds == SeedVariance(pytest.approx(0.005), 2)
+    assert (
+        found["CLS"].estimate.seeds
+        == found["KT"].estimate.seeds
+        == SeedVariance(pytest.approx(0.005), pytest.approx(0.005), 2)
+    )
     assert found["untrained"].estimate.seeds is None
     own, seeds = (0.05 / 1.959964) ** 2, 0.005
     degrees = (own + seeds) ** 2 / (own**2 / MANY + seeds**2 / 2)
@@ -157,8 +154,8 @@ def test_the_gap_is_taken_within_a_seed():
     }
     (row,) = compute.gaps(evaluated({"first": FLOOR | four}))
     # Of six differences only those of CLS vary: 2 * 0.01^2 on three degrees, of which a mean of two has half.
-    own = difference(four["baseline"].estimate, four["CLS"].estimate)
-    expected = replace(own, seeds=SeedVariance(2 * 0.01**2 / 3 / 2, 3)).interval()
+    own = (four["baseline"].mean - four["CLS"].mean).estimate()
+    expected = replace(own, seeds=SeedVariance(0.01**2 / 3, 0.01**2 / 3, 3)).interval()
     found = row.gaps["CLS"].interval
     assert found.low == pytest.approx(expected.low) and found.high == pytest.approx(expected.high)
     assert found.high - found.low > 0.03 and own.interval().high - own.interval().low < 1e-6
@@ -178,15 +175,18 @@ def test_the_mean_of_a_model_is_over_all_benchmarks():
 
 
 def with_gap_of(*points):
-    """A benchmark on which CLS loses so many points to the baseline in the halves of the draws."""
-    draws = np.repeat([0.9, 0.8], 50)
-    found = FLOOR | FOUR | {"baseline": replace(FOUR["baseline"], estimate=Estimate(0.85, draws, MANY))}
-    lost = np.repeat(points, 50) / 100
-    cls = Estimate(0.85 - float(lost.mean()), draws - lost, MANY)
-    return found | {"CLS": replace(FOUR["CLS"], estimate=cls)}
+    """A benchmark of two persons, on whom CLS loses so many points to the baseline, which is better on the first."""
+    baseline, lost = np.array([0.05, -0.05]) / 2**0.5, np.array(points) / 100
+    parts = {"baseline": (0.85, baseline)}
+    parts["CLS"] = 0.85 - float(lost.mean()), baseline - (lost - lost.mean()) / 2**0.5
+    models = {
+        name: replace(FOUR[name], evaluations=(replace(judged(), mean=over_persons(value, *part)),))
+        for name, (value, part) in parts.items()
+    }
+    return FLOOR | FOUR | models
 
 
-def test_a_gap_is_of_the_same_draws():
+def test_a_gap_is_of_the_same_persons():
     """The baseline varies by ten points, and CLS with it: the gap does not."""
     (row,) = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
     gap = row.gaps["CLS"]
@@ -195,7 +195,7 @@ def test_a_gap_is_of_the_same_draws():
 
 
 def test_the_mean_gap_pairs_benchmarks_of_the_same_identities():
-    """Where the gap is small on one it is large on the other, in every draw: the mean is sure."""
+    """Where a person's gap is small on one it is large on the other: the mean is sure."""
     rows = compute.gaps(evaluated({"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}))
     assert [row.benchmark for row in rows] == ["first", "second", "mean"]
     first, _, mean = (row.gaps["CLS"] for row in rows)
@@ -419,13 +419,13 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     models = {name: replace(model, evaluations=(right,)) for name, model in (FLOOR | FOUR).items()}
     found = evaluated({"first": models}, pairs)
     halves = {person: "ab"[person >= 40] for person in range(80)}
-    table = breakdown.groups(found, halves, 100, 0)
+    table = breakdown.groups(found, halves)
     assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in COMPARED for g in "ab"]
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
     assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
-    assert breakdown.groups(found, dict.fromkeys(range(80), "a"), 100, 0) is None
-    assert breakdown.groups(found, {}, 100, 0) is None
+    assert breakdown.groups(found, dict.fromkeys(range(80), "a")) is None
+    assert breakdown.groups(found, {}) is None
 
 
 def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches():
@@ -520,10 +520,10 @@ def everything():
         "KT": MISSES,
         "CL": MISSES,
     }
-    rows = {name: {0: seen} for name, seen in names.items()}
+    rows = {name: {0: seen} | ({1: seen} if name in FOUR else {}) for name, seen in names.items()}
     rows["CLS"][1] = MISSES
     embedded = Embedded(rows, dict.fromkeys(names, 32))
-    return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS}, 100, 0)
+    return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS})
 
 
 def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
@@ -546,7 +546,7 @@ def test_results_hold_what_was_found():
     gaps = compute.gaps(found)
     kept = compute.results(Faces(), embedded, found, gaps, BaselineTraining(None, 1.0))
     assert (kept.pairs, kept.folds, kept.image_px) == ({"first": 8, "second": 8}, (1, 2), 64)
-    assert (kept.seeds, kept.model_px["KT"]) == (1, 32)
+    assert (kept.seeds, kept.model_px["KT"]) == (2, 32)
     assert kept.accuracy["second"]["baseline"].mean == 1 and kept.mean_accuracy["baseline"] == 1
     assert list(kept.gap) == ["first", "second", "mean"]
     assert kept.gap["mean"] == pytest.approx({"CLS": 1 / 16, "KT": 1 / 8, "CL": 1 / 8})

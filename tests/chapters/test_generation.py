@@ -294,7 +294,7 @@ def findings(synthetic, training, memorised=None) -> Findings:
 
 def test_results_are_those_of_the_synthetic_set(tmp_path, authentic, accelerator):
     training = of_log(tmp_path, [13.0, 14.0], before=12.0)
-    copied = Memorisation(0.7, Interval(0.6, 0.8, 0.95, 500), np.ones(2), np.zeros(2))
+    copied = Memorisation(0.7, Interval(0.6, 0.8, 0.95), np.ones(2), np.zeros(2))
     found = compute.results(findings(authentic, training, copied), accelerator)
     assert (found.kimg, found.kimg_before, found.images_per_second) == (14, 12, 10)
     assert (found.synthetic_images, found.classes, found.resolution_px) == (18, CLASSES, PX)

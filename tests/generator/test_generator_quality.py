@@ -101,7 +101,7 @@ def test_by_class_every_pair_of_classes_counts_as_it_was_drawn():
     value, interval = class_kernel_distance(a, a_labels, b, b_labels, resamples=7, level=0.5, seed=3)
     assert value == pytest.approx(distance(np.ones(4)), abs=EXACT)
     drawn = np.array([distance(weights) for weights in identity_weights(4, 7, 3)])
-    expected = Estimate(value, drawn, 4, is_rate=False).interval(0.5)
+    expected = Estimate.of_draws(value, drawn, 4, is_rate=False).interval(0.5)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=EXACT)
 
 
@@ -127,7 +127,7 @@ def test_a_classs_label_does_not_matter():
 def test_the_interval_covers_the_point_value(shift):
     (a, labels), (b, _) = of_identities(30, 6, seed=0), of_identities(30, 6, seed=1)
     value, interval = class_kernel_distance(a, labels, unit(b + shift * np.eye(16)[0]), labels)
-    assert interval.low < value < interval.high and interval.resamples == 1000
+    assert interval.low < value < interval.high
 
 
 def test_the_distance_of_a_set_with_itself_is_that_with_its_copy():
@@ -293,7 +293,7 @@ def test_memorisation_counts_the_pairs_that_a_training_image_wins():
             np.equal.outer(labels, labels), weights[labels][:, None], np.outer(weights, weights)[labels][:, labels]
         )
         shares.append((won * pair).sum() / pair.sum())
-    expected = Estimate(found.auc, np.array(shares), 5).interval()
+    expected = Estimate.of_draws(found.auc, np.array(shares), 5).interval()
     assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high), abs=EXACT)
 
 

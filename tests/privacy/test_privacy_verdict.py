@@ -11,7 +11,7 @@ from sface_lib.privacy import Claim, holm, shuffles_for, verdicts
 
 def claim(value=0.5, low=0.45, high=0.55, p=0.5, name="link", judge="verifier", competent=True, **changes) -> Claim:
     evidence = {"margin": 0.02, "null_sd": 0.001, "p_floor": 0.001, "identities": 100} | changes
-    return Claim(name, judge, value, 0.5, Interval(low, high, 0.9, 500), p, competent=competent, **evidence)
+    return Claim(name, judge, value, 0.5, Interval(low, high, 0.9), p, competent=competent, **evidence)
 
 
 def words(*claims: Claim) -> list[str]:
@@ -65,7 +65,7 @@ def test_an_undecided_claim_tells_how_many_identities_equivalence_takes():
 
 def test_as_many_identities_as_told_show_equivalence_in_four_of_five_cases():
     """The mean of unit normals, none of them off chance, with a margin of 0.1: 857 of them."""
-    needed = Claim("m", "j", 0, 0, Interval(-1.645, 1.645, 0.9, 500), 0.5, 0.001, True, 0.1, 1.0, 1)
+    needed = Claim("m", "j", 0, 0, Interval(-1.645, 1.645, 0.9), 0.5, 0.001, True, 0.1, 1.0, 1)
     count = needed.identities_for_equivalence
     means = np.random.default_rng(0).standard_normal(20_000) / np.sqrt(count)
     passed = np.abs(means) + 1.645 / np.sqrt(count) <= 0.1

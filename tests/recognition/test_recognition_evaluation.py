@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sface_lib.biometrics import Estimate
 from sface_lib.cli import main
 from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
@@ -15,11 +14,9 @@ from sface_lib.recognition import (
     ProtocolPairs,
     RecognitionRecipe,
     by_group,
-    difference,
     evaluate,
     late_spread,
     learnt,
-    pooled,
     resolve_pairs,
     trade_off,
     untrained_model,
@@ -47,16 +44,16 @@ def noisy(identities: int, noise: float, images: int = 4, seed: int = 0) -> np.n
 
 def test_perfect_embeddings_score_one_and_pairs_outside_the_set_are_refused():
     rows, pairs = np.eye(8, dtype=np.float32)[np.repeat(np.arange(8), 4)], pairs_of(8)
-    result = evaluate(rows, pairs, resamples=100, seed=0)
+    result = evaluate(rows, pairs)
     assert result.accuracy.mean == 1 and result.metrics.eer == 0 and result.interval.high == 1
     assert 0.4 < result.interval.low < 0.6  # Eight identities without an error leave much open.
     with pytest.raises(InputError, match="position 31 of 10"):
-        evaluate(rows[:10], pairs, resamples=100, seed=0)
+        evaluate(rows[:10], pairs)
 
 
 def test_tar_is_one_minus_fnmr_and_none_where_impostors_are_too_few():
     rows, pairs = noisy(60, 0.8), pairs_of(60)  # 180 impostors: enough for 1 %, not for 0.1 %.
-    found = evaluate(rows, pairs, 100, 0)
+    found = evaluate(rows, pairs)
     scores = pairs.scores(rows)
     second = np.sort(scores[~pairs.same])[-2]  # One of 180 may pass at 1 %.
     assert found.tar("fmr100") == pytest.approx((scores[pairs.same] > second).mean())
@@ -65,37 +62,35 @@ def test_tar_is_one_minus_fnmr_and_none_where_impostors_are_too_few():
 
 def test_a_model_is_no_better_than_itself_and_the_difference_is_narrower_than_both_intervals():
     pairs = pairs_of(60)
-    good, poor = (evaluate(noisy(60, noise), pairs, 400, 3).estimate for noise in (0.5, 0.9))
-    own = difference(good, good)
-    assert own.value == 0 and (own.draws == 0).all()
-    gap = difference(good, poor)
+    good, poor = (evaluate(noisy(60, noise), pairs).mean for noise in (0.5, 0.9))
+    own = (good - good).estimate()
+    assert own.value == 0 and own.variance < 1e-30
+    gap = (good - poor).estimate()
     assert gap.value == pytest.approx(good.value - poor.value)
-    low, high = gap.interval().low, gap.interval().high
-    assert low < gap.value < high
-    # Both see the same draw: an easy identity is easy for both, so the widths do not add.
-    independent = np.hypot(good.draws.std(), poor.draws.std())
-    assert gap.draws.std() < independent
+    assert gap.interval().low < gap.value < gap.interval().high
+    # An identity that is easy for one is easy for the other, so the variances do not add.
+    assert gap.variance < good.estimate().variance + poor.estimate().variance
 
 
-def test_without_identities_pairs_are_drawn():
+def test_without_identities_pairs_count_as_independent():
     pairs = pairs_of(60)
     unknown = dataclasses.replace(pairs, left_identity=np.full(360, -1), right_identity=np.full(360, -1))
     rows = noisy(60, 0.9)
-    known, drawn = evaluate(rows, pairs, 2000, 0), evaluate(rows, unknown, 2000, 0)
-    assert unknown.identities == (None, None) and known.accuracy.mean == drawn.accuracy.mean
+    known, alone = evaluate(rows, pairs), evaluate(rows, unknown)
+    assert unknown.identities == (None, None) and known.accuracy.mean == alone.accuracy.mean
     # Binomial, each kind on its own: the standard error of the mean of 360 judgements.
-    correct = drawn.accuracy.correct
+    correct = alone.accuracy.correct
     shares = [correct[pairs.same].mean(), correct[~pairs.same].mean()]
-    expected = np.sqrt(sum(0.25 * p * (1 - p) / 180 for p in shares))
-    assert drawn.estimate.draws.std() == pytest.approx(expected, rel=0.1)
+    expected = sum(0.25 * p * (1 - p) / 180 for p in shares)
+    assert alone.mean.estimate().variance == pytest.approx(expected * 180 / 179)
 
 
 def test_a_groups_accuracy_counts_the_pairs_within_it_at_the_thresholds_of_all():
     pairs = pairs_of(80, images=5)
     rows = noisy(80, 0.6, images=5)
     group = {k: ("a" if k < 40 else "b") for k in range(80)}
-    found = evaluate(rows, pairs, 100, 0)
-    table = by_group(found, pairs, group, 200, 0).set_index("group")
+    found = evaluate(rows, pairs)
+    table = by_group(found, pairs, group).set_index("group")
     inside = pairs.left_identity < 40
     right = found.accuracy.correct
     sides = [right[inside & pairs.same].mean(), right[inside & ~pairs.same].mean()]
@@ -107,11 +102,11 @@ def test_a_groups_accuracy_counts_the_pairs_within_it_at_the_thresholds_of_all()
 
 def test_pairs_across_groups_and_persons_of_no_group_are_left_out_and_small_groups_too():
     pairs = pairs_of(80, images=5)
-    found = evaluate(noisy(80, 0.6, images=5), pairs, 100, 0)
+    found = evaluate(noisy(80, 0.6, images=5), pairs)
     across = {k: "ab"[k % 2] for k in range(80)}  # All impostor pairs join two groups.
-    assert by_group(found, pairs, across, 200, 0).empty
+    assert by_group(found, pairs, across).empty
     few = dict.fromkeys(range(6), "few") | dict.fromkeys(range(40, 80), "many")
-    assert by_group(found, pairs, few, 200, 0)["group"].tolist() == ["many"]
+    assert by_group(found, pairs, few)["group"].tolist() == ["many"]
 
 
 def test_the_trade_off_is_mean_minus_standard_deviation():
@@ -134,11 +129,11 @@ def photographs(tmp_path, rendered_zip):
 def test_verify_prints_what_the_library_finds(tmp_path, capsys, photographs):
     path, protocol, weights = photographs
     command = ["verify", "--model", str(weights), "--protocol", str(tmp_path / "pairs.csv"), "--images", str(path)]
-    assert main([*command, "--resamples", "200"]) == 0
+    assert main(command) == 0
     said = capsys.readouterr().out
     from sface_lib.recognition import open_model
 
-    found, _ = verify(open_model(weights), protocol, open_faces(path), make_accelerator(), 200, 0)
+    found, _ = verify(open_model(weights), protocol, open_faces(path), make_accelerator())
     assert f"Accuracy: {100 * found.accuracy.mean:.2f} % (sd over folds {100 * found.accuracy.sd:.2f})" in said
     assert "24 genuine, 24 impostor, 4 folds" in said and "over identities" in said and "trained on: nothing" in said
 
@@ -151,7 +146,7 @@ def test_verify_without_images_says_what_is_missing(tmp_path, capsys, photograph
 
 def test_a_model_has_learnt_only_above_every_floor():
     rows = {name: noisy(60, noise) for name, noise in (("good", 0.3), ("middle", 1.0), ("poor", 4.0))}
-    good, middle, poor = (evaluate(rows[name], pairs_of(60), 200, 0).estimate for name in ("good", "middle", "poor"))
+    good, middle, poor = (evaluate(rows[name], pairs_of(60)).mean.estimate() for name in ("good", "middle", "poor"))
     assert learnt(good, [middle, poor]) and not learnt(middle, [middle, poor]) and not learnt(poor, [middle])
 
 
@@ -161,12 +156,6 @@ def test_pairs_of_an_unlabelled_set_have_no_identities(tmp_path, photographs):
     write_faces(tmp_path / "plain.zip", faces.load(), names=list(faces.names))
     pairs = resolve_pairs(protocol, open_faces(tmp_path / "plain.zip"))
     assert pairs.identities == (None, None) and len(pairs.same) == len(protocol)
-
-
-def test_seeds_are_pooled_draw_by_draw():
-    a, b = Estimate(0.8, np.array([0.7, 0.9]), 9), Estimate(0.6, np.array([0.5, 0.5]), 7)
-    both = pooled([a, b])
-    assert both.value == pytest.approx(0.7) and both.draws.tolist() == pytest.approx([0.6, 0.7])
 
 
 def test_the_late_spread_looks_at_the_last_third():

@@ -102,7 +102,7 @@ def tar_over_pool(embedded: Embedded, labels: np.ndarray | None, models: Sequenc
     return [TarAtFar(f"all of {len(labels):,} images", POOL_FMR, tar)]
 
 
-def groups(evaluated: Evaluated, group: Mapping[int, str], resamples: int, seed: int) -> pd.DataFrame | None:
+def groups(evaluated: Evaluated, group: Mapping[int, str]) -> pd.DataFrame | None:
     """Accuracy of the compared models' first seeds within groups, on each benchmark that has pairs enough in two.
 
     Parameters
@@ -117,7 +117,7 @@ def groups(evaluated: Evaluated, group: Mapping[int, str], resamples: int, seed:
     tables = []
     for benchmark, models in evaluated.found.items() if group else ():
         for name in COMPARED:
-            table = by_group(models[name].first, evaluated.pairs[benchmark], group, resamples, seed)
+            table = by_group(models[name].first, evaluated.pairs[benchmark], group)
             if len(table) >= FEWEST_GROUPS:
                 tables.append(table.assign(benchmark=benchmark, model=name, trade_off=trade_off(table)))
     return pd.concat(tables) if tables else None

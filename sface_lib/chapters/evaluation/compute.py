@@ -1,19 +1,18 @@
 """The gap between authentic and synthetic training, whether it counts, and what later chapters find."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from sface_lib.biometrics import Interval, seed_variances
+from sface_lib.biometrics import Interval, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.data import FaceSet
-from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, difference, late_spread, pooled
+from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, late_spread
 
 MEAN = "mean"  # Stands for all benchmarks where one is named.
 LOWEST_MEAN_ACCURACY = 0.85  # Of a baseline that is trained out.
@@ -72,8 +71,7 @@ class BaselineTraining:
 def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
     """The gaps on each benchmark, and last in the mean where there are several benchmarks.
 
-    Models are compared on the same draws of identities. Those of several benchmarks belong together, and give the mean
-    an interval, only where all show the same identities.
+    The mean of the benchmarks has an interval only where all show the same identities.
     """
     single = [_gaps(benchmark, [models], True) for benchmark, models in evaluated.found.items()]
     if len(single) == 1:
@@ -82,23 +80,23 @@ def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
 
 
 def _gaps(benchmark: str, parts: Sequence[Mapping[str, ModelOnBenchmark]], paired: bool) -> BenchmarkGaps:
-    baseline, *others = (pooled([models[name].estimate for models in parts]) for name in COMPARED)
-    first, *rest = (_by_seed(name, parts) for name in COMPARED)
-    seeds = seed_variances([first - other for other in rest])
+    baseline, *others = (_by_seed(name, parts) for name in COMPARED)
+    by_seed = [[one - other for one, other in zip(baseline, each, strict=True)] for each in others]
     differences = {
-        name: dataclasses.replace(difference(baseline, other), seeds=of_seeds)
-        for name, other, of_seeds in zip(COMPARED[1:], others, seeds, strict=True)
+        name: average(own).estimate(seeds)
+        for name, own, seeds in zip(COMPARED[1:], by_seed, seed_variances(by_seed), strict=True)
     }
     return BenchmarkGaps(
         benchmark,
-        baseline.value,
+        average(baseline).value,
         {name: Gap(each.value, each.interval() if paired else None) for name, each in differences.items()},
     )
 
 
-def _by_seed(name: str, parts: Sequence[Mapping[str, ModelOnBenchmark]]) -> np.ndarray:
-    """A model's accuracy by each of its seeds, float64 [S], in the mean of some benchmarks."""
-    return np.mean([[each.estimate.value for each in models[name].evaluations] for models in parts], axis=0)
+def _by_seed(name: str, parts: Sequence[Mapping[str, ModelOnBenchmark]]) -> list[PairMean]:
+    """A model's accuracy by each of its seeds, in the mean of some benchmarks."""
+    evaluations = zip(*(models[name].evaluations for models in parts), strict=True)
+    return [average([each.mean for each in of_one_seed]) for of_one_seed in evaluations]
 
 
 def share_identities(pairs: Iterable[ProtocolPairs]) -> bool:

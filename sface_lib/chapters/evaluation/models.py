@@ -1,6 +1,5 @@
 """The models: their embeddings of the evaluated images, and what each reaches on each benchmark."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from accelerate import Accelerator
 
-from sface_lib.biometrics import Estimate, seed_variances
+from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
@@ -25,7 +24,6 @@ from sface_lib.recognition import (
     learnt,
     open_model,
     pixel_embeddings,
-    pooled,
 )
 
 FLOORS = ("raw pixels", "untrained")
@@ -57,13 +55,18 @@ class Embedded:
 class ModelOnBenchmark:
     """What a model reaches on a benchmark: its evaluations, one for each seed, the mean of them, and the verdict.
 
-    The draws of `estimate` are means over the seeds, and beside them it knows what seeds add to the variance: its
-    interval tells how the accuracy varies with the identities and, where there are several seeds, with the seed.
+    The interval of `estimate` tells how the accuracy varies with the identities and, where there are several seeds,
+    with the seed.
     """
 
     evaluations: tuple[Evaluation, ...]
     estimate: Estimate
     verdict: Verdict
+
+    @property
+    def mean(self) -> PairMean:
+        """The accuracy over pairs, in the mean of the seeds."""
+        return average([each.mean for each in self.evaluations])
 
     @property
     def first(self) -> Evaluation:
@@ -147,8 +150,8 @@ def embed_all(
     return Embedded(embeddings, model_px)
 
 
-def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], resamples: int, seed: int) -> Evaluated:
-    """Judge every model on the pairs of every benchmark; all share the bootstrap's draws of identities.
+def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs]) -> Evaluated:
+    """Judge every model on the pairs of every benchmark.
 
     Raises
     ------
@@ -158,8 +161,7 @@ def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], resampl
     found = {}
     for benchmark, own in pairs.items():
         evaluations = {
-            name: [evaluate(rows, own, resamples, seed) for rows in by_seed.values()]
-            for name, by_seed in embedded.embeddings.items()
+            name: [evaluate(rows, own) for rows in by_seed.values()] for name, by_seed in embedded.embeddings.items()
         }
         found[benchmark] = pool_seeds(evaluations)
     return Evaluated(pairs, found)
@@ -167,10 +169,10 @@ def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], resampl
 
 def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
     """The models of one benchmark, both floors among them, each from the evaluations of its seeds."""
-    by_seed = [[each.estimate.value for each in found] for found in evaluations.values()]
+    by_seed = [[each.mean for each in found] for found in evaluations.values()]
     estimates = {
-        name: dataclasses.replace(pooled([each.estimate for each in found]), seeds=seeds)
-        for (name, found), seeds in zip(evaluations.items(), seed_variances(by_seed), strict=True)
+        name: average(means).estimate(seeds)
+        for name, means, seeds in zip(evaluations, by_seed, seed_variances(by_seed), strict=True)
     }
     return {
         name: ModelOnBenchmark(tuple(found), estimates[name], verdict(name, estimates))

@@ -1,7 +1,7 @@
 """Parameters of notebook 05: what the models are evaluated on."""
 
-from sface_lib.chapters.shared import Groups, Pairs, Pictures, Precision, Resamples, Seed, Teacher
+from sface_lib.chapters.shared import Groups, Pairs, Pictures, Precision, Seed, Teacher
 
 
-class EvaluationParameters(Resamples, Precision, Teacher, Seed, Pictures, Groups, Pairs):
+class EvaluationParameters(Precision, Teacher, Seed, Pictures, Groups, Pairs):
     """What notebook 05 reads."""
