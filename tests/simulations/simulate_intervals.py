@@ -2,10 +2,10 @@
 
 *Link*: AUC and EER of five against five other images of the same persons; the truth is the pool's. *Hits*: rank-1
 identification and the nearest image, of other images of the same persons (near 1) and of strangers (near 0); the truth
-is the mean over all draws. Near 0 and 1 their intervals may be too wide, for few rates are possible there. *Accuracy* of
-four models on pairs of persons, each trained three times: a seed scales every number of an embedding by chance, anew in
-every draw; the truth is the mean over all draws. What its interval would hold without what seeds add is told, without a
-bar.
+is the mean over all draws. Near 0 and 1 their intervals may be too wide, for few rates are possible there. *Accuracy*
+of four models on pairs of persons, each trained three times: a seed scales every number of an embedding by chance, anew
+in every draw; the truth is the mean over all draws. What its interval would hold without what seeds add is told,
+without a bar.
 """
 
 import numpy as np
