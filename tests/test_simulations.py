@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import simulate_attributes
 import simulate_copies
 import simulate_demographics
 import simulate_intervals
 import simulate_membership
 import simulate_persons
 from counting import Counted, as_table, coverage, errors, most_errors, power
-from simulated_pool import Pool, known_groups
+from simulated_pool import Annotated, Pool, known_groups
 
+from sface_lib.attributes import annotate_faces, open_classifier
 from sface_lib.biometrics import Estimate
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
@@ -63,6 +65,20 @@ def test_intervals_hold_the_truth_as_often_as_they_say(pool):
     found = simulate_intervals.intervals(pool, "verifier", draws=80, persons=(20,))
     assert [row.case for row in found if not row.met] == []
     assert sum(row.band is None for row in found) == 1 and len(found) == 10
+
+
+def test_a_direction_is_found_where_there_is_one_and_nowhere_else():
+    classifier, embedder = open_classifier(), Embedder(make_accelerator("float32"))
+    reliable, pools = classifier.reliable(), []
+    for number, (split, persons) in enumerate({"balanced": 200, "global": 100}.items()):
+        faces = shipped_faces(split)
+        chosen = faces.subset(first_images(faces, persons, 4))
+        labels = annotate_faces(classifier, chosen, embedder, passes=1).label[:, reliable].reshape(persons, 4, -1)
+        names = tuple(np.array(classifier.names)[reliable].tolist())
+        pools.append(Annotated(names, labels, np.arange(persons) + 1000 * number))
+    found = simulate_attributes.attributes(*pools, draws=40, sizes=((50, 50),))
+    assert [row.case for row in found if not row.met] == []
+    assert sum(row.at_least is not None for row in found) == 2 and len(found) == 6
 
 
 def test_a_band_is_met_where_wilsons_interval_meets_it():

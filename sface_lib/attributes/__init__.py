@@ -1,6 +1,7 @@
 """The massive attribute classifier, annotation, and how two sets' attributes diverge."""
 
 from sface_lib.attributes.annotate import annotate_faces, annotate_images, annotate_set
+from sface_lib.attributes.asymmetry import asymmetry
 from sface_lib.attributes.classifier import (
     RELIABLE,
     SHIPPED_PATH,
@@ -11,7 +12,6 @@ from sface_lib.attributes.classifier import (
 from sface_lib.attributes.divergence import (
     Comparison,
     bernoulli,
-    bootstrap_totals,
     by_pseudo_count,
     compare_tallies,
     js_divergence,
@@ -49,8 +49,8 @@ __all__ = [
     "annotate_faces",
     "annotate_images",
     "annotate_set",
+    "asymmetry",
     "bernoulli",
-    "bootstrap_totals",
     "by_pseudo_count",
     "compare_tallies",
     "correlate",

@@ -111,20 +111,25 @@ def calibration_error(p: np.ndarray, present: np.ndarray, bins: int = BINS) -> f
     return float(np.abs(sums).sum() / len(p))
 
 
-def reliability(p: np.ndarray, labels: np.ndarray, values: np.ndarray, names: tuple[str, ...]) -> pd.DataFrame:
+def reliability(
+    p: np.ndarray, labels: np.ndarray, values: np.ndarray, names: tuple[str, ...], units: np.ndarray
+) -> pd.DataFrame:
     """How well each attribute is told, on identities that neither taught nor calibrated.
 
     Parameters
     ----------
     p, labels, values
         Probabilities, labels and annotations `[N, A]`; where the annotation is 0 an image does not count.
+    units
+        Identity of each image, int64 `[N]`, or a number of its own.
 
     Returns
     -------
     pandas.DataFrame
         A row for each attribute: `attribute`, `images` (annotated), `present` (their share), `tpr` and `fpr` (share of
-        the present and of the absent called present), `balanced_accuracy`, `auc`, `ece`. What cannot be known, as an
-        attribute is never present or never absent, is NaN.
+        the present and of the absent called present), `tpr_trials` and `fpr_trials` (independent images that would tell
+        those as well), `balanced_accuracy`, `auc`, `ece`. What cannot be known, as an attribute is never present or
+        never absent, is NaN.
     """
     rows = []
     for i, name in enumerate(names):
@@ -132,6 +137,7 @@ def reliability(p: np.ndarray, labels: np.ndarray, values: np.ndarray, names: tu
         present, called = values[known, i] == 1, labels[known, i] == 1
         row = {"attribute": name, "images": int(known.sum()), "present": _mean(present)}
         row |= {"tpr": _mean(called[present]), "fpr": _mean(called[~present])}
+        row |= {f"{k}_trials": _trials(called[x], units[known][x]) for k, x in (("tpr", present), ("fpr", ~present))}
         row["balanced_accuracy"] = (row["tpr"] + 1 - row["fpr"]) / 2
         both = 0 < present.sum() < len(present)
         row["auc"] = float(roc_auc_score(present, p[known, i])) if both else np.nan
@@ -142,3 +148,14 @@ def reliability(p: np.ndarray, labels: np.ndarray, values: np.ndarray, names: tu
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
+
+
+def _trials(called: np.ndarray, units: np.ndarray) -> float:
+    """Independent images whose share would vary as this one does between units; as many as units where none errs."""
+    if not len(called):
+        return np.nan
+    codes = np.unique(units, return_inverse=True)[1]
+    apart, count = np.bincount(codes, called - called.mean()), codes.max() + 1
+    variance = (apart**2).sum() / len(called) ** 2 * count / max(1, count - 1)
+    spread = called.mean() * (1 - called.mean())
+    return float(min(len(called), spread / variance)) if variance > 0 else float(count)

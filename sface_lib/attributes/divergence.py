@@ -5,13 +5,11 @@ splits of both sets' identities show what no difference looks like.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import pandas as pd
 
 from sface_lib.attributes.tally import PSEUDO_COUNT, Tally, require_units, smoothed
-from sface_lib.biometrics import identity_weights
 from sface_lib.errors import InputError
 
 SUM_TOLERANCE = 1e-6
@@ -122,12 +120,6 @@ class Comparison:
         """The same of the sum over all variables."""
         return max(float(_p_value(self.observed.js.sum(), null.js.sum(1))) for null in self.nulls)
 
-    def p_asymmetry(self) -> float:
-        """Two-sided: how often the totals of a random split differ as much between the directions."""
-        own = abs(self.observed.forward.sum() - self.observed.backward.sum())
-        drawn = (np.abs(null.forward.sum(1) - null.backward.sum(1)) for null in self.nulls)
-        return max(float(_p_value(own, each)) for each in drawn)
-
     def reach(self, direction: str, level: float = 0.95) -> np.ndarray:
         """What `level` of the random splits stay below, `[V]`, of "forward", "backward" or "js"."""
         return np.max([np.quantile(getattr(null, direction), level, axis=0) for null in self.nulls], 0)
@@ -169,10 +161,12 @@ def compare_tallies(
     splits = [_halved(a, b, draws, random)]
     if a.by_identity and b.by_identity and not len(np.intersect1d(a.units, b.units)):
         splits.append(_dealt(a, b, draws, random))
-    nulls = (_divergences(*(smoothed(side, a.sizes, pseudo_count) for side in sides), a.starts) for sides in splits)
+    nulls = (
+        directed_divergences(*(smoothed(side, a.sizes, pseudo_count) for side in sides), a.starts) for sides in splits
+    )
     observed = [tally.shares(pseudo_count=pseudo_count) for tally in (a, b)]
     difference = (observed[0] - observed[1])[a.starts]
-    return Comparison(a.variables, _divergences(*observed, a.starts), tuple(nulls), difference)
+    return Comparison(a.variables, directed_divergences(*observed, a.starts), tuple(nulls), difference)
 
 
 def _dealt(a: Tally, b: Tally, draws: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +198,9 @@ def _half_shares(tally: Tally, half: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return tuple(smoothed(side, tally.sizes, TINY) for side in sides)
 
 
-def _divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Divergences:
+def directed_divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Divergences:
+    """Of shares `[..., sum(sizes)]` whose variables begin at `starts`, each `[..., V]`."""
+
     def kl(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.maximum(np.add.reduceat(_kl_terms(x, y), starts, axis=-1), 0)
 
@@ -212,34 +208,10 @@ def _divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Divergence
     return Divergences(kl(p, q), kl(q, p), (kl(p, middle) + kl(q, middle)) / 2)
 
 
-def bootstrap_totals(
-    a: Tally, b: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT
-) -> tuple[float, float, np.ndarray]:
-    """The totals KL(a || b) and KL(b || a), and the identity bootstrap's draws of their difference `[R]`.
-
-    Identities that both sets share have one weight in both. Resampling adds to a divergence what sampling added to it
-    already, and unevenly to the two directions where the sets differ: the asymmetry's draws are those of the basic
-    bootstrap, mirrored about the estimate, whose interval covers.
-    """
-    require_units(a)
-    require_units(b)
-    labels = np.union1d(a.units, b.units) if a.by_identity and b.by_identity else None
-    if labels is not None:
-        weights = identity_weights(len(labels), resamples, seed)
-        of = [weights[:, np.searchsorted(labels, tally.units)] for tally in (a, b)]
-    else:
-        of = [identity_weights(len(tally.units), resamples, seed + i) for i, tally in enumerate((a, b))]
-    total = functools.partial(_divergences, starts=a.starts)
-    own = total(a.shares(pseudo_count=pseudo_count), b.shares(pseudo_count=pseudo_count))
-    drawn = total(*(tally.shares(w, pseudo_count) for tally, w in zip((a, b), of, strict=True)))
-    forward, backward = float(own.forward.sum()), float(own.backward.sum())
-    return forward, backward, 2 * (forward - backward) - (drawn.forward.sum(1) - drawn.backward.sum(1))
-
-
 def by_pseudo_count(a: Tally, b: Tally, pseudo_counts: tuple[float, ...] = (0.1, 0.5, 1.0)) -> pd.DataFrame:
     """Totals in both directions at several pseudo-counts: rare attributes drive the asymmetry, and these rule them."""
     rows = []
     for c in pseudo_counts:
-        found = _divergences(a.shares(pseudo_count=c), b.shares(pseudo_count=c), a.starts)
+        found = directed_divergences(a.shares(pseudo_count=c), b.shares(pseudo_count=c), a.starts)
         rows.append({"pseudo-count": c, "forward": found.forward.sum(), "backward": found.backward.sum()})
     return pd.DataFrame(rows).assign(asymmetry=lambda table: table["forward"] - table["backward"])

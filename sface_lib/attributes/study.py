@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sface_lib.attributes.divergence import Comparison, bootstrap_totals, compare_tallies
+from sface_lib.attributes.asymmetry import Asymmetry, asymmetry
+from sface_lib.attributes.divergence import Comparison, compare_tallies
 from sface_lib.attributes.names import kind_of
 from sface_lib.attributes.tally import (
     Tally,
-    adjusted_prevalence,
+    adjusted_interval,
     attribute_draws,
+    drawn_together,
     phi_matrix,
     share_intervals,
     tally_attributes,
     tally_variables,
 )
-from sface_lib.biometrics import Interval
+from sface_lib.biometrics import Estimate
 from sface_lib.privacy.verdict import holm
 
 ALPHA = 0.05
@@ -82,31 +84,50 @@ def prevalences(sets: Sequence[AnnotatedSet], reliability: pd.DataFrame, resampl
     -------
     pandas.DataFrame
         `set`, `kind`, `attribute`, `prevalence` (share that the classifier calls present) with its 95 % interval `low`,
-        `high`; `adjusted`, freed of the classifier's errors, with `adjusted_low`, `adjusted_high`; `truth`, the share
-        in the ground truth, NaN where that is not known.
+        `high`; `adjusted`, freed of the classifier's errors, with `adjusted_low`, `adjusted_high`, which hold how well
+        its error rates are known; NaN where that is not known.
     """
     tables = []
     for each in sets:
         tally = each.tally()
         drawn = attribute_draws(tally, resamples, seed)
-        rates = reliability.loc[list(each.names)]
-        share, tpr, fpr = tally.shares()[::2], rates["tpr"].to_numpy(), rates["fpr"].to_numpy()
-        adjusted = adjusted_prevalence(drawn, tpr, fpr)
-        truth = np.full(len(each.names), np.nan)
-        if each.truth is not None:
-            known = (each.truth != 0).sum(0)
-            truth = np.where(known > 0, (each.truth == 1).sum(0) / np.maximum(known, 1), np.nan)
+        rates, share = reliability.reindex(list(each.names)), tally.shares()[::2]
         table = pd.DataFrame({"set": each.name, "kind": [kind_of(n) for n in each.names], "attribute": each.names})
         table["prevalence"] = share
         table["low"], table["high"] = share_intervals(tally, drawn)
-        table["adjusted"] = adjusted_prevalence(share, tpr, fpr)
-        table["adjusted_low"], table["adjusted_high"] = np.quantile(adjusted, [0.025, 0.975], axis=0)
-        tables.append(table.assign(truth=truth))
+        adjusted, ends = adjusted_interval(share, drawn, rates, seed)
+        table["adjusted"], (table["adjusted_low"], table["adjusted_high"]) = adjusted, ends
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
+def against_truth(sets: Sequence[AnnotatedSet], reliability: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+    """The same shares in the images in which an attribute is defined, beside the ground truth of those images.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `prevalences`, `images` (in which the attribute is defined; none without) and `truth`, for the
+        sets whose truth is known.
+    """
+    tables = []
+    for each in sets:
+        if each.truth is not None:
+            defined = dataclasses.replace(each, labels=np.where(each.truth != 0, each.labels, 0).astype(np.int8))
+            table = prevalences([defined], reliability, resamples, seed)
+            table["images"] = (each.truth != 0).sum(0)
+            table["truth"] = (each.truth == 1).sum(0) / np.maximum(table["images"], 1)
+            tables.append(table[table["images"] > 0])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
 def separability(
-    authentic: AnnotatedSet, synthetic: AnnotatedSet, positions: np.ndarray, degraded: Mapping[str, np.ndarray]
+    authentic: AnnotatedSet,
+    synthetic: AnnotatedSet,
+    positions: np.ndarray,
+    degraded: Mapping[str, np.ndarray],
+    resamples: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Whether an attribute's drift is more than what the classifier makes of poorer pictures of the same faces.
 
@@ -121,16 +142,35 @@ def separability(
     -------
     pandas.DataFrame
         `attribute`, `drift` (share called present in the synthetic set minus that in the authentic one); for each
-        degradation its `residual` (the same of the degraded images minus themselves as they were), and whether the
-        attribute is `separable`: the drift is larger.
+        degradation its `residual` (the same of the degraded images minus themselves as they were), by how much the
+        drift is larger in size with a 95 % interval, `excess`, `low` and `high`, and whether the attribute is
+        `separable`: the interval lies above 0.
     """
-    share = {each.name: each.tally().shares()[::2] for each in (authentic, synthetic)}
-    table = pd.DataFrame({"attribute": authentic.names, "drift": share[synthetic.name] - share[authentic.name]})
-    before = (authentic.labels[positions] == 1).mean(0)
+    first, second = authentic.tally(), synthetic.tally()
+    weights = [np.vstack([np.ones(w.shape[1]), w]) for w in drawn_together(first, second, resamples, seed)]
+    own, other = (_shares(tally, w) for tally, w in zip((first, second), weights, strict=True))
+    drift = other - own
+    table = pd.DataFrame({"attribute": authentic.names, "drift": drift[0]})
+    taken = dataclasses.replace(authentic, labels=authentic.labels[positions], units=authentic.units[positions])
+    among = np.isin(first.units, taken.tally().units)
+    before = _shares(taken.tally(), weights[0][:, among])
     for name, labels in degraded.items():
-        table[f"residual, {name}"] = (labels == 1).mean(0) - before
-        table[f"separable, {name}"] = table["drift"].abs() > table[f"residual, {name}"].abs()
+        residual = _shares(dataclasses.replace(taken, labels=labels).tally(), weights[0][:, among]) - before
+        excess = np.sign(drift[0]) * drift - np.sign(residual[0]) * residual
+        spans = [
+            Estimate.of_draws(value, draws, int(among.sum()), is_rate=False).interval()
+            for value, draws in zip(excess[0], excess[1:].T, strict=True)
+        ]
+        table[f"residual, {name}"], table[f"excess, {name}"] = residual[0], excess[0]
+        table[f"low, {name}"], table[f"high, {name}"] = [s.low for s in spans], [s.high for s in spans]
+        table[f"separable, {name}"] = table[f"low, {name}"] > 0
     return table
+
+
+def _shares(tally: Tally, weights: np.ndarray) -> np.ndarray:
+    """Share of images called present in each draw, `[R, A]`, as it is."""
+    totals = weights @ tally.counts
+    return totals[:, ::2] / np.maximum(totals[:, ::2] + totals[:, 1::2], 1e-9)
 
 
 def conditional_prevalences(sets: Sequence[AnnotatedSet], given: Sequence[str], fewest: int = 50) -> pd.DataFrame:
@@ -198,33 +238,37 @@ def phi_difference(a: AnnotatedSet, b: AnnotatedSet) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Direction:
-    """Which of two sets explains the other better.
+    """Which of two sets explains the other better, by the sum over variables as if they were independent.
 
     Attributes
     ----------
     first, second
         The sets.
-    forward, backward
-        KL(first || second) and KL(second || first), totals in nats.
-    interval
-        95 % identity-bootstrap interval of forward - backward; above 0 the first explains the second better.
+    found
+        Their two divergences: forward is KL(first || second), and above 0 the first explains the second better.
     p_value
-        Of the difference, by random splits.
+        That they differ at all, by random splits: without that no direction is judged.
     """
 
     first: str
     second: str
-    forward: float
-    backward: float
-    interval: Interval
+    found: Asymmetry
     p_value: float
+
+    @property
+    def ratio(self) -> float:
+        """The larger divergence over the smaller one."""
+        smaller, larger = sorted((self.found.forward, self.found.backward))
+        return larger / smaller if smaller > 0 else np.inf
 
     @property
     def verdict(self) -> str:
         """Who explains whom: P explains Q where KL(Q || P) is the smaller one."""
-        if self.p_value >= ALPHA or self.interval.low <= 0 <= self.interval.high:
+        if self.p_value >= ALPHA:
+            return "the sets do not differ beyond chance"
+        if self.found.interval.low <= 0 <= self.found.interval.high:
             return "no direction is decided at this size"
-        if self.forward > self.backward:
+        if self.found.difference > 0:
             return f"{self.first} explains {self.second} better than the reverse"
         return f"{self.second} explains {self.first} better than the reverse"
 
@@ -233,6 +277,5 @@ def direction(
     first: AnnotatedSet, second: AnnotatedSet, comparison: Comparison, resamples: int, seed: int
 ) -> Direction:
     """Test the direction between two sets; `comparison` is theirs over `tally_variables`, first against second."""
-    forward, backward, draws = bootstrap_totals(first.tally(True), second.tally(True), resamples, seed)
-    interval = Interval(*map(float, np.quantile(draws, [0.025, 0.975])), 0.95)
-    return Direction(first.name, second.name, forward, backward, interval, comparison.p_asymmetry())
+    found = asymmetry(first.tally(True), second.tally(True), resamples, seed)
+    return Direction(first.name, second.name, found, comparison.p_total)

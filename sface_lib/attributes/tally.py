@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sface_lib.attributes.names import EXCLUSIVE, exclusive_groups
 from sface_lib.biometrics import Estimate, identity_weights
@@ -153,6 +154,15 @@ def attribute_draws(tally: Tally, resamples: int, seed: int, pseudo_count: float
     return tally.shares(identity_weights(len(tally.units), resamples, seed), pseudo_count)[:, ::2]
 
 
+def drawn_together(a: Tally, b: Tally, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each unit of two sets is drawn, `[R, U]` each; an identity that both share is drawn for both."""
+    if a.by_identity and b.by_identity:
+        labels = np.union1d(a.units, b.units)
+        weights = identity_weights(len(labels), resamples, seed)
+        return weights[:, np.searchsorted(labels, a.units)], weights[:, np.searchsorted(labels, b.units)]
+    return identity_weights(len(a.units), resamples, seed), identity_weights(len(b.units), resamples, seed + 1)
+
+
 def share_intervals(tally: Tally, drawn: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Ends `[A]` of the percentile intervals of `attribute_draws`.
 
@@ -195,6 +205,35 @@ def adjusted_prevalence(share: np.ndarray, tpr: np.ndarray, fpr: np.ndarray) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.clip((share - fpr) / (tpr - fpr), 0, 1)
     return np.where(tpr > fpr, found, np.nan)
+
+
+def adjusted_interval(
+    share: np.ndarray, drawn: np.ndarray, rates: pd.DataFrame, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted prevalence `[A]`, and the ends `[2, A]` of its 95 % interval.
+
+    Parameters
+    ----------
+    share, drawn
+        Share called present `[A]`, and in bootstrap draws `[R, A]`.
+    rates
+        `tpr`, `fpr`, `tpr_trials`, `fpr_trials` of each attribute: see `calibration.reliability`. Every draw takes
+        error rates of its own, from the beta distributions that so many independent images leave (Jeffreys' prior).
+        Without the trials all is NaN.
+    """
+    known = rates.reindex(columns=["tpr", "fpr", "tpr_trials", "fpr_trials"])
+    random = np.random.default_rng(seed)
+
+    def rate_draws(name: str) -> np.ndarray:
+        hits, misses = known[name] * known[f"{name}_trials"], (1 - known[name]) * known[f"{name}_trials"]
+        return stats.beta.ppf(random.random(drawn.shape), hits.to_numpy() + 0.5, misses.to_numpy() + 0.5)
+
+    adjusted = adjusted_prevalence(share, known["tpr"].to_numpy(), known["fpr"].to_numpy())
+    adjusted = np.where(known.isna().any(axis=1), np.nan, adjusted)
+    draws = adjusted_prevalence(drawn, rate_draws("tpr"), rate_draws("fpr"))
+    # A draw in which the classifier tells nothing allows any share.
+    ends = [np.quantile(np.nan_to_num(draws, nan=end), tail, axis=0) for end, tail in ((0.0, 0.025), (1.0, 0.975))]
+    return adjusted, np.where(np.isnan(adjusted), np.nan, ends)
 
 
 def phi_matrix(values: np.ndarray) -> np.ndarray:

@@ -149,14 +149,20 @@ def train_classifier(
     judged_on = "images, of persons who may have taught" if faces.labels is None else "identities"
     about = {"trained_on": trained_on, "judged_on": judged_on, "reliability": []}
     classifier = AttributeClassifier(model, head.cpu().requires_grad_(False), embedder is None, about)
-    _settle(classifier, *((rows[part], values[part]) for part in (calibrated, judged)))
+    _settle(classifier, *((rows[part], values[part]) for part in (calibrated, judged)), identities[judged])
     return classifier
 
 
 def _settle(
-    classifier: AttributeClassifier, calibrated: tuple[np.ndarray, np.ndarray], judged: tuple[np.ndarray, np.ndarray]
+    classifier: AttributeClassifier,
+    calibrated: tuple[np.ndarray, np.ndarray],
+    judged: tuple[np.ndarray, np.ndarray],
+    units: np.ndarray,
 ) -> None:
-    """Fit calibration and thresholds on the first (embeddings, values), and note the reliability on the second."""
+    """Fit calibration and thresholds on the first (embeddings, values), and note the reliability on the second.
+
+    `units` are the identities of the second's images.
+    """
     names = classifier.names
     scale, bias = fit_calibration(classifier.logits(calibrated[0]), calibrated[1], names)
     classifier.scale.copy_(torch.from_numpy(scale))
@@ -169,7 +175,7 @@ def _settle(
     thresholds = fit_thresholds(told(calibrated[0]), calibrated[1])
     classifier.thresholds.copy_(torch.from_numpy(thresholds))
     p = told(judged[0])
-    table = reliability(p, labels_of(p, thresholds, names), judged[1], names)
+    table = reliability(p, labels_of(p, thresholds, names), judged[1], names, units)
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     classifier.description["reliability"] = rows
 

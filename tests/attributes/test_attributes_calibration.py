@@ -242,14 +242,15 @@ def test_probabilities_that_hold_have_hardly_an_error_and_overconfident_ones_hav
 
 VALUES = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 0], [-1, 1, 0], [-1, 0, 0], [0, 0, 0]], np.int8)
 LABELS = np.array([[1, 1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1], [-1, 1, 1], [1, 1, 1]], np.int8)
+UNITS = np.array([0, 1, 1, 2, 3, 3])
 P = np.array([[0.9, 0.6], [0.8, 0.2], [0.3, 0.6], [0.6, 0.6], [0.1, 0.6], [0.99, 0.9]])
 
 
 def test_reliability_by_hand():
     """Male: five known; two of three present ones and one of two absent ones are called present."""
-    table = reliability(np.hstack([P, P[:, :1]]), LABELS, VALUES, ("Male", "Smiling", "Bald"))
+    table = reliability(np.hstack([P, P[:, :1]]), LABELS, VALUES, ("Male", "Smiling", "Bald"), UNITS)
     assert table.columns.tolist() == [
-        *("attribute", "images", "present", "tpr", "fpr", "balanced_accuracy", "auc", "ece")
+        *("attribute", "images", "present", "tpr", "fpr", "tpr_trials", "fpr_trials", "balanced_accuracy", "auc", "ece")
     ]
     male, smiling, bald = (row for _, row in table.iterrows())
     assert (male["attribute"], male["images"], male["present"]) == ("Male", 5, 0.6)
@@ -260,8 +261,23 @@ def test_reliability_by_hand():
     assert male["ece"] == pytest.approx(1.7 / 5)
 
 
+def test_a_rate_is_known_as_well_as_its_persons_allow():
+    """Called right in all four images of two persons and in none of two others: four persons, not sixteen images."""
+    called, units = np.repeat([1, 1, -1, -1], 4), np.repeat([0, 1, 2, 3], 4)
+
+    def trials(labels, persons):
+        found = reliability(np.full((16, 1), 0.5), labels[:, None], np.ones((16, 1), np.int8), ("Male",), persons)
+        return found.loc[0, "tpr_trials"]
+
+    # A variance of 4 * (4 * 0.5)^2 / 16^2 * 4 / 3 = 1 / 12, which three trials of a half have.
+    assert trials(called, units) == pytest.approx(3)
+    assert trials(called, np.arange(16)) == pytest.approx(15)
+    mixed = np.tile([1, -1], 8)  # The same in every person, which varies between none.
+    assert trials(np.ones(16, int), units) == trials(mixed, units) == 4
+
+
 def test_what_cannot_be_known_of_an_attribute_of_one_class_is_nan():
-    table = reliability(np.hstack([P, P[:, :1]]), LABELS, VALUES, ("Male", "Smiling", "Bald"))
+    table = reliability(np.hstack([P, P[:, :1]]), LABELS, VALUES, ("Male", "Smiling", "Bald"), UNITS)
     always, unknown = table.loc[1], table.loc[2]
     assert always["images"] == 4 and always["present"] == 1 and always["tpr"] == 0.75
     assert np.isnan(always[["fpr", "balanced_accuracy", "auc"]].astype(float)).all()
@@ -269,5 +285,5 @@ def test_what_cannot_be_known_of_an_attribute_of_one_class_is_nan():
     assert always["ece"] == pytest.approx((0.8 + 1.2) / 4)
     assert unknown["images"] == 0
     assert np.isnan(unknown[["present", "tpr", "fpr", "balanced_accuracy", "auc", "ece"]].astype(float)).all()
-    never = reliability(P[:, :1], LABELS[:, :1], -np.ones((6, 1), np.int8), ("Male",)).iloc[0]
+    never = reliability(P[:, :1], LABELS[:, :1], -np.ones((6, 1), np.int8), ("Male",), UNITS).iloc[0]
     assert never["fpr"] == pytest.approx(4 / 6) and np.isnan(never["tpr"]) and np.isnan(never["balanced_accuracy"])

@@ -23,7 +23,9 @@ def measured():
     chosen = first_images(faces, 150, 2)
     found = annotate_faces(classifier, faces.subset(chosen), Embedder(make_accelerator("float32")), passes=10)
     truth = shipped_truth("global").iloc[chosen][list(classifier.names)].to_numpy(np.int8)
-    table = reliability(found.probability, found.label, truth, classifier.names).set_index("attribute")
+    table = reliability(found.probability, found.label, truth, classifier.names, faces.labels[chosen]).set_index(
+        "attribute"
+    )
     return classifier, found, truth, table
 
 

@@ -137,9 +137,9 @@ def test_annotations_stay_with_their_images(tmp_path, seen, quick, monkeypatch, 
     told = {}
     settle = training._settle
 
-    def record(classifier, *both):
-        told["rows"], told["values"] = (np.concatenate(columns) for columns in zip(*both, strict=True))
-        settle(classifier, *both)
+    def record(classifier, calibrated, judged, units):
+        told["rows"], told["values"] = (np.concatenate(columns) for columns in zip(calibrated, judged, strict=True))
+        settle(classifier, calibrated, judged, units)
 
     monkeypatch.setattr(training, "_settle", record)
     options = {"embedder": tiny_embedder()} if by == "embeddings" else {"size_px": 16, "steps": 1}

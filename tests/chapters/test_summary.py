@@ -141,8 +141,10 @@ def test_an_only_judge_that_taught_is_told():
 
 
 def test_drift_is_told_of_the_compared_pair():
-    other = DirectionFacts("authentic", "second", 9.0, 9.0, 0.0, 1.0, 0.5, "another")
-    asked = DirectionFacts("authentic", "synthetic", 1.25, 0.5, 0.1, 0.9, 0.01, "the first explains the second")
+    other = DirectionFacts("authentic", "second", 9.0, 9.0, 1.0, 0.0, 0.0, 1.0, 0.5, "another")
+    asked = DirectionFacts(
+        "authentic", "synthetic", 1.25, 0.5, 2.5, 0.7, 0.1, 0.9, 0.01, "the first explains the second"
+    )
     classifier = ClassifierFacts("s", "t", ("Male", "Young"), 2)
     drift = {"same sharpness": 1, "half the resolution": 0}
     found = AttributeFindings(

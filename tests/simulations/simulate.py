@@ -10,16 +10,19 @@ import sys
 from pathlib import Path
 
 from counting import Counted, as_table
-from simulated_pool import judges, make_pool, open_pool
+from simulated_pool import PERSONS, judges, make_pool, open_annotated, open_pool
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "simulations"
-NAMES = ("membership", "demographics", "persons", "copies", "intervals")
+NAMES = ("membership", "demographics", "persons", "copies", "intervals", "attributes")
 
 
 def run(name: str) -> list[Counted]:
-    """Run a simulation by all judges, and write its table."""
+    """Run a simulation by all judges, or by the attribute classifier, and write its table."""
     module = importlib.import_module(f"simulate_{name}")
-    rows = [row for judge in judges() for row in getattr(module, name)(open_pool("balanced", judge), judge)]
+    if name == "attributes":
+        rows = module.attributes(*(open_annotated(split) for split in PERSONS))
+    else:
+        rows = [row for judge in judges() for row in getattr(module, name)(open_pool("balanced", judge), judge)]
     text = as_table(name, module.__doc__ or "", rows)
     (TABLES / f"{name}.md").write_text(text, encoding="utf-8")
     print(text, flush=True)

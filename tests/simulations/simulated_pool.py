@@ -2,8 +2,9 @@
 
     python tests/simulations/simulated_pool.py [FOLDER]
 
-renders 2,400 persons of `balanced` and 400 of `global`, ten images each, and embeds them by the shipped verifier and by
-dlib's model where it is installed. What was stopped goes on. FOLDER is by default `runs/simulations`.
+renders 2,400 persons of `balanced` and 400 of `global`, ten images each, embeds them by the shipped verifier and by
+dlib's model where it is installed, and annotates them. What was stopped goes on. FOLDER is by default
+`runs/simulations`.
 """
 
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sface_lib.attributes import open_classifier
+from sface_lib.attributes import annotate_faces, open_classifier
 from sface_lib.chapters.privacy.demographics import called
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
@@ -71,6 +72,25 @@ class Pool:
         return others
 
 
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """Persons of one distribution by the attribute classifier.
+
+    Attributes
+    ----------
+    names
+        Its reliable attributes.
+    labels
+        Of each image, int8 `[P, I, A]`.
+    persons
+        Their numbers, int64 `[P]`; no two distributions share one.
+    """
+
+    names: tuple[str, ...]
+    labels: np.ndarray
+    persons: np.ndarray
+
+
 def flat(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows `[K * I, d]` and labels `[K * I]` of rows `[K, I, d]`."""
     return rows.reshape(-1, rows.shape[2]), np.repeat(np.arange(len(rows)), rows.shape[1])
@@ -90,7 +110,8 @@ def make_pool(folder: Path = FOLDER) -> None:
     """Render and embed what is missing."""
     for split, persons in PERSONS.items():
         missing = [judge for judge in judges() if not _rows_file(folder, split, judge).exists()]
-        if missing or not _groups_file(folder, split).exists():
+        others = _groups_file(folder, split), _labels_file(folder, split)
+        if missing or not all(file.exists() for file in others):
             command = ["population", "render", "--out", str(folder / split), "--split", split, "--size", str(SIZE_PX)]
             command += ["--identities", str(persons), "--images", str(IMAGES)]
             subprocess.run([sys.executable, "-m", "sface_lib.cli", *command], check=True)
@@ -103,6 +124,13 @@ def make_pool(folder: Path = FOLDER) -> None:
                 rows[name] = opened.embed_images(alter(originals, np.random.default_rng(0)))
             with atomic_path(_rows_file(folder, split, judge)) as temporary, temporary.open("wb") as file:
                 np.savez(file, **rows)
+        if not _labels_file(folder, split).exists():
+            classifier = open_classifier()
+            reliable = classifier.reliable()
+            labels = annotate_faces(classifier, open_faces(folder / split), embedder, passes=1).label[:, reliable]
+            found = {"names": np.array(classifier.names)[reliable], "labels": labels.reshape(persons, IMAGES, -1)}
+            with atomic_path(_labels_file(folder, split)) as temporary, temporary.open("wb") as file:
+                np.savez(file, **found)
         if not _groups_file(folder, split).exists():
             by_classifier = called(open_classifier(), open_faces(folder / split), embedder)
             table = {"known": known_groups(pd.read_parquet(folder / split / "labels.parquet"))}
@@ -122,6 +150,17 @@ def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     table, rows = pd.read_csv(_groups_file(folder, split)), dict(np.load(_rows_file(folder, split, judge)))
     groups = (table[name].to_numpy(str) for name in ("known", "called"))
     return Pool(rows.pop("rows"), *groups, rows)
+
+
+def open_annotated(split: str, folder: Path = FOLDER) -> Annotated:
+    """The annotated persons; run this file first."""
+    found = np.load(_labels_file(folder, split))
+    persons = np.arange(len(found["labels"])) + 10**6 * list(PERSONS).index(split)
+    return Annotated(tuple(found["names"].tolist()), found["labels"], persons)
+
+
+def _labels_file(folder: Path, split: str) -> Path:
+    return folder / f"{split}-attributes.npz"
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:

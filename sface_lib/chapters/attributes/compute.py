@@ -57,7 +57,10 @@ class Comparison:
     confidence
         Set -> mean confidence of its labels.
     prevalences
-        Of every attribute, the unreliable ones too: see `attributes.study.prevalences`.
+        Of every attribute, the unreliable ones too: see `attributes.study.prevalences`; adjusted shares only where they
+        come nearer to the truth than the called ones.
+    truth
+        Shares beside the ground truth, where it is known: see `attributes.study.against_truth`.
     degradations, separability
         What was done to images of the first set, and whether an attribute's drift is more than it explains.
     drift
@@ -82,6 +85,7 @@ class Comparison:
     sets: Mapping[str, AnnotatedSet]
     confidence: Mapping[str, float]
     prevalences: pd.DataFrame
+    truth: pd.DataFrame
     degradations: tuple[str, ...]
     separability: pd.DataFrame
     drift: pd.DataFrame
@@ -112,9 +116,10 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
     reliable = classifier.reliable(p.attribute_reliability)
     sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
     first, second = compared_pair(list(sets.values()))
-    whole = analysis.prevalences(
-        [whole for whole, _ in told.values()], classifier.reliability, p.bootstrap_resamples, p.seed
-    )
+    given_draws = classifier.reliability, p.bootstrap_resamples, p.seed
+    truth = analysis.against_truth(list(sets.values()), *given_draws)
+    shares = analysis.prevalences([whole for whole, _ in told.values()], *given_draws)
+    shares = tables.without_poor_adjustment(shares, tables.errors_of_shares(truth, sets[first].names))
     whose = {each.name: each for each in given}
     positions, poorer = gathering.degraded(whose[first], whose[second], classifier, accelerator, p.seed)
     poorer = {name: labels[:, reliable] for name, labels in poorer.items()}
@@ -130,9 +135,12 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
         given=tuple(given),
         sets=sets,
         confidence={name: float(found.confidence[:, reliable].mean()) for name, (_, found) in told.items()},
-        prevalences=whole,
+        prevalences=shares,
+        truth=truth,
         degradations=tuple(poorer),
-        separability=tables.separability_table(sets[first], sets[second], positions, poorer, whole),
+        separability=tables.separability_table(
+            sets[first], sets[second], positions, poorer, shares, p.bootstrap_resamples, p.seed
+        ),
         drift=drift,
         directed=totals.merge(tables.joint_table(sets, p.bootstrap_resamples, p.seed), on=["p", "q"]),
         directions={
@@ -218,5 +226,14 @@ def results(comparison: Comparison | None, classifier: AttributeClassifier | Non
 
 def _facts(d: Direction) -> DirectionFacts:
     return DirectionFacts(
-        d.first, d.second, d.forward, d.backward, d.interval.low, d.interval.high, d.p_value, d.verdict
+        first=d.first,
+        second=d.second,
+        forward=d.found.forward,
+        backward=d.found.backward,
+        ratio=d.ratio,
+        difference=d.found.difference,
+        low=d.found.interval.low,
+        high=d.found.interval.high,
+        p=d.p_value,
+        verdict=d.verdict,
     )

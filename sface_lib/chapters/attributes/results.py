@@ -52,12 +52,26 @@ class DirectedFacts(Facts):
 
 @dataclass(frozen=True)
 class DirectionFacts(Facts):
-    """KL(first || second), KL(second || first), the 95 % interval of their difference, its test, and the verdict."""
+    """Which of two sets explains the other, by the sum over variables.
+
+    Attributes
+    ----------
+    forward, backward
+        KL(first || second) and KL(second || first), in nats.
+    ratio
+        The larger of them over the smaller one.
+    difference, low, high
+        Forward minus backward without what the small number of identities adds, and its 95 % interval.
+    p
+        That the sets differ at all.
+    """
 
     first: str
     second: str
     forward: float
     backward: float
+    ratio: float
+    difference: float
     low: float
     high: float
     p: float
@@ -106,5 +120,7 @@ class AttributeFindings(Facts):
 @dataclass(frozen=True)
 class AttributesResults(Results):
     """What was found; None without a classifier."""
+
+    VERSION = 2
 
     found: AttributeFindings | None

@@ -9,6 +9,7 @@ from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
 from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.chapters.words import p_in_words
 from sface_lib.run import Stage
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
@@ -97,25 +98,44 @@ class Page:
 
     def separability(self) -> None:
         """Whether the drift is of the faces or of the pictures' quality."""
-        columns = [f"separable, {name}" for name in self._found.degradations]
         table = self._found.separability.copy()
-        table[columns] = table[columns].replace({True: "yes", False: "no"})
+        for name in self._found.degradations:
+            low, high = (table.pop(f"{end}, {name}") for end in ("low", "high"))
+            spans = zip(table[f"excess, {name}"], low, high, strict=True)
+            table[f"excess, {name}"] = [f"{value:.3f} [{start:.3f}, {end:.3f}]" for value, start, end in spans]
+            table[f"separable, {name}"] = table[f"separable, {name}"].replace({True: "yes", False: "no"})
         self._stage.table(
             table,
             "separability",
             f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
-            f"residual: the same images of {self._first} made poorer.",
+            f"residual: images of {self._first} made poorer, minus themselves as they were; excess: by how much the "
+            "drift is the larger one, with its 95 % interval.",
             floats="%.3f",
         )
 
-    def errors_of_shares(self) -> None:
-        """How far the shares are off where the truth is known."""
-        off = tables.errors_of_shares(self._found.prevalences, self._found.attributes)
-        if off:
+    def truth(self) -> None:
+        """How far the shares are off where the truth is known, and so whether adjusting them helps."""
+        table, off = self._found.truth, tables.errors_of_shares(self._found.truth, self._found.attributes)
+        if off is None:
             self._stage.say(
-                "Against the ground truth, where it is known, the share called present is off by "
-                f"{100 * off['prevalence']:.1f} points in the mean, the adjusted one by {100 * off['adjusted']:.1f}."
+                "Adjusted shares are not shown: no set's truth is known here, or the classifier does not say how well "
+                "its error rates are known, so that nobody can tell whether they come nearer to the truth."
             )
+            return
+        columns = {"set": "set", "attribute": "attribute", "images": "images", "truth": "truth", "prevalence": "called"}
+        columns |= {"adjusted": "adjusted", "adjusted_low": "95 % low", "adjusted_high": "95 % high"}
+        self._stage.table(
+            table[list(columns)].rename(columns=columns),
+            "truth",
+            "Shares in the images in which an attribute is defined, and the ground truth of these images.",
+            floats="%.3f",
+        )
+        nearer = off["adjusted"] < off["prevalence"]
+        self._stage.say(
+            f"Over these images the share called present is off by {100 * off['prevalence']:.1f} points in the mean, "
+            f"the adjusted one by {100 * off['adjusted']:.1f}."
+            + ("" if nearer else " It comes no nearer, and is not shown anywhere else.")
+        )
 
     def divergence(self) -> None:
         """The attributes that differ most, in both directions."""
@@ -220,18 +240,26 @@ class Page:
             {
                 "first": d.first,
                 "second": d.second,
-                "KL(first || second)": d.forward,
-                "KL(second || first)": d.backward,
-                "difference": d.forward - d.backward,
-                "95 % low": d.interval.low,
-                "95 % high": d.interval.high,
-                "p": d.p_value,
+                "KL(first || second)": d.found.forward,
+                "KL(second || first)": d.found.backward,
+                "ratio": d.ratio,
+                "difference": d.found.difference,
+                "95 % low": d.found.interval.low,
+                "95 % high": d.found.interval.high,
+                "p that they differ": self._p(d.p_value),
                 "verdict": d.verdict,
             }
             for d in self._found.directions.values()
         ]
-        caption = "Which of two sets explains the other; above 0 the first does."
+        caption = (
+            "Which of two sets explains the other, by the sum over variables; the difference is without what the small "
+            "number of identities adds; above 0 the first explains the second better."
+        )
         self._stage.table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
+
+    def _p(self, p: float) -> str:
+        """A p-value from random splits or shuffles."""
+        return p_in_words(p, p * (1 + self._stage.parameters.shuffles) < 1.5)
 
     def asymmetry(self) -> None:
         """What rare values add to the divergence, and which attributes carry the asymmetry."""
@@ -272,8 +300,8 @@ class Page:
         for name, each in found.items():
             self._stage.say(
                 f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
-                f"attributes, p = {each.p_value:.2f}; where each kind of attributes speaks for or against it at "
-                f"random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
+                f"attributes, p {self._equals(each.p_value)}; where each kind of attributes speaks for or against it "
+                f"at random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
             )
         if not found:
             self._stage.say("Not estimable: fewer than five attributes are carried by enough pairs.")
@@ -282,21 +310,30 @@ class Page:
         """The second paper's claim, on these sets."""
         first, second = self._first, self._second
         way, directed = self._found.directions[first, second], self._found.directed.set_index(["p", "q"])
-        joint = directed["joint KL(p || q)"]
+        joint, span = directed["joint KL(p || q)"], way.found.interval
         self._stage.say(
             "The second paper found that authentic samples explain the synthetic ones and not the reverse: "
             "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
-            f"{len(self._found.attributes)} attributes, the former is {way.backward:.3f} nats and the latter "
-            f"{way.forward:.3f}; their difference is {way.forward - way.backward:.3f} [{way.interval.low:.3f}, "
-            f"{way.interval.high:.3f}] (p = {way.p_value:.3f}): **{way.verdict}**. All attributes together: "
-            f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats. {self._yardstick()}{self._limits()}"
+            f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
+            f"{way.found.forward:.3f}, one {way.ratio:.1f} times the other. That the sets differ has p "
+            f"{self._equals(way.p_value)}; the latter minus the former, without what the small number of identities "
+            f"adds, is {way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. This rests on "
+            "the sum over variables, as if they were independent. All attributes together: "
+            f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "
+            f"their intervals hold the classifier as it is. {self._yardstick()}{self._limits()}"
         )
+
+    def _equals(self, p: float) -> str:
+        """A p-value after its letter."""
+        said = self._p(p)
+        return said if said.startswith("≤") else f"= {said}"
 
     def _yardstick(self) -> str:
         """The same between authentic sets."""
         roles = {name: each.role for name, each in self._found.sets.items()}
         return "".join(
-            f"Between the authentic sets {d.first} and {d.second} the two are {d.forward:.3f} and {d.backward:.3f} "
+            f"Between the authentic sets {d.first} and {d.second} the two are {d.found.forward:.3f} and "
+            f"{d.found.backward:.3f} "
             f"nats ({d.verdict}). "
             for (a, b), d in self._found.directions.items()
             if roles[a] == roles[b] == "authentic"

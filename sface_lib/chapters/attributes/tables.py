@@ -20,34 +20,45 @@ def separability_table(
     positions: np.ndarray,
     poorer: Mapping[str, np.ndarray],
     prevalences: pd.DataFrame,
+    resamples: int,
+    seed: int,
 ) -> pd.DataFrame:
-    """Each attribute's shares in two sets, called, adjusted and true; its drift; and whether degradations explain it.
+    """Each attribute's shares in two sets, called and adjusted; its drift; and whether degradations explain it.
 
     Parameters
     ----------
     positions, poorer
         Images of the first set, and for each degradation their labels: see `attributes.study.separability`.
     prevalences
-        See `attributes.study.prevalences`.
+        See `attributes.study.prevalences`; adjusted shares are left out where it has none.
     """
-    apart = study.separability(first, second, positions, poorer)
+    apart = study.separability(first, second, positions, poorer, resamples, seed)
     known = prevalences[prevalences["attribute"].isin(first.names)].pivot(index="attribute", columns="set")
     table = apart.set_index("attribute")
-    for i, each in enumerate((first, second)):
-        table.insert(2 * i, f"{each.name}, called", known["prevalence", each.name])
-        table.insert(2 * i + 1, f"{each.name}, adjusted", known["adjusted", each.name])
-    if first.truth is not None:
-        table.insert(4, f"{first.name}, truth", known["truth", first.name])
+    shown = [what for what in ("prevalence", "adjusted") if what in prevalences]
+    columns = [(each.name, what) for each in (first, second) for what in shown]
+    for place, (name, what) in enumerate(columns):
+        table.insert(place, f"{name}, {'called' if what == 'prevalence' else what}", known[what, name])
     table.insert(0, "kind", [kind_of(name) for name in table.index])
     return table.reset_index()
 
 
-def errors_of_shares(prevalences: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float] | None:
-    """Mean distance, as a share, of "prevalence" and "adjusted" from the ground truth; None where none is known."""
-    known = prevalences[prevalences["attribute"].isin(attributes)].dropna(subset="truth")
+def errors_of_shares(truth: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float] | None:
+    """Mean distance, as a share, of "prevalence" and "adjusted" from the ground truth; None where none is known.
+
+    Of the attributes whose error rates are known; see `attributes.study.against_truth`.
+    """
+    known = truth[truth["attribute"].isin(attributes)].dropna(subset="adjusted") if len(truth) else truth
     if known.empty:
         return None
     return {what: float((known[what] - known["truth"]).abs().mean()) for what in ("prevalence", "adjusted")}
+
+
+def without_poor_adjustment(prevalences: pd.DataFrame, errors: dict[str, float] | None) -> pd.DataFrame:
+    """Prevalences with the adjusted shares only where those come nearer to the truth than the called ones do."""
+    if errors is not None and errors["adjusted"] < errors["prevalence"]:
+        return prevalences
+    return prevalences.drop(columns=["adjusted", "adjusted_low", "adjusted_high"])
 
 
 def drifted(drift: pd.DataFrame) -> pd.DataFrame:

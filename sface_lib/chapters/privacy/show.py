@@ -15,6 +15,7 @@ from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.remedies import Remedies
 from sface_lib.chapters.privacy.results import ChanceFacts, ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.chapters.words import p_in_words
 from sface_lib.privacy import study
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import by_score
@@ -376,13 +377,6 @@ def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
         for claim in found
     ]
     return pd.DataFrame(rows).sort_values("claim", kind="stable")
-
-
-def p_in_words(p: float | None, at_floor: bool) -> str:
-    """A p-value; one that is as small as the shuffles allow may be smaller."""
-    if p is None:
-        return ""
-    return ("≤ " if at_floor else "") + (f"{p:.3f}" if p >= 0.0995 else f"{p:.2g}")
 
 
 def claims_in_words(found: Audit, differing: Sequence[str]) -> str:
