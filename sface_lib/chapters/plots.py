@@ -137,11 +137,17 @@ def plot_power(axes: Axes, table, title: str) -> None:
     axes.set_title(title)
 
 
-def plot_frontier(axes: Axes, table, link: str, benchmark: str, grey: Sequence[str] = ()) -> None:
+def plot_frontier(
+    axes: Axes, table, link: str, benchmark: str, chance: tuple[float, float], grey: Sequence[str] = ()
+) -> None:
     """Accuracy of each model with its interval over the link of what it was trained on.
 
-    `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`.
+    `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`. The axis
+    begins at `chance`, the 95 % band of it.
     """
+    axes.axvspan(*chance, color="0.9", label="chance, 95 %")
+    strongest = max(1.0, float(table[link].max()))
+    axes.set_xlim(min(chance[0], float(table[link].min())), strongest + 0.03 * (strongest - chance[0]))
     for i, row in enumerate(table.to_dict("records")):
         below, above = row["accuracy"] - row["95 % low"], row["95 % high"] - row["accuracy"]
         axes.errorbar(
@@ -324,10 +330,11 @@ def plot_both_ways(axes: Axes, table, forward: str, backward: str) -> None:
     axes.legend(fontsize="small")
 
 
-def plot_named_points(axes: Axes, table, x: str, y: str, name: str) -> None:
-    """Points with their names beside them, and zero lines."""
-    axes.axvline(0, color="0.8", linewidth=1)
-    axes.axhline(0, color="0.8", linewidth=1)
+def plot_named_points(axes: Axes, table, x: str, y: str, name: str, origin: bool = True) -> None:
+    """Points with their names beside them, and zero lines where the `origin` is shown."""
+    if origin:
+        axes.axvline(0, color="0.8", linewidth=1)
+        axes.axhline(0, color="0.8", linewidth=1)
     axes.plot(table[x], table[y], MARKERS[0], color=PALETTE[0], markersize=4)
     for i, row in enumerate(table.sort_values([x, y]).to_dict("records")):
         place = {"xytext": (4, (3, -8)[i % 2]), "textcoords": "offset points"}  # Neighbours above and below.

@@ -2,15 +2,26 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sface_lib.biometrics import verification_metrics
 from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierFacts, DirectionFacts
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
+from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults, Gap
 from sface_lib.chapters.generation.results import GenerationResults
-from sface_lib.chapters.privacy.results import ChanceFacts, JudgeFacts, LinkAtChance, PrivacyResults
+from sface_lib.chapters.privacy.results import (
+    AlarmFacts,
+    ChanceFacts,
+    ClaimFacts,
+    JudgeFacts,
+    LinkAtChance,
+    PlantedFacts,
+    PrivacyResults,
+)
+from sface_lib.chapters.published import SAME_SETS, published
 from sface_lib.chapters.summary import show
+from sface_lib.chapters.summary.answer import gives_away
 from sface_lib.chapters.summary.compute import choose_judge, summarise
 from sface_lib.chapters.training.results import TrainingResults
 
@@ -66,7 +77,10 @@ GENERATION = GenerationResults(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, 
 def evaluation(benchmarks=("first", "second")):
     found = {name: FLOORS | MODELS | {"KT 20": accuracy(0.7)} for name in benchmarks}
     means = {name: each.mean for name, each in found["first"].items()}
-    return EvaluationResults({}, (1, 2), 64, {}, 1, found, means, {}, None, False)
+    gap = {name: {"CLS": Gap(0.1, None, None)} for name in benchmarks}
+    if len(benchmarks) > 1:
+        gap["mean"] = {"CLS": Gap(0.09, 0.05, 0.13)}
+    return EvaluationResults({}, (1, 2), 64, {}, 1, found, means, gap, None, ("it is small",))
 
 
 def privacy(judges, low=0.45, high=0.55):
@@ -105,25 +119,127 @@ def test_one_benchmark_has_no_mean_beside_it():
     assert "mean of benchmarks" not in table
 
 
-def test_the_frontier_is_drawn_over_one_minus_the_error_rate():
-    figure, numbers = show.frontier(summarise(privacy({"a": judge(BETWEEN)}), TRAINING, evaluation()))
+def test_the_frontier_is_drawn_over_the_links_auc_from_chance_on():
+    found = privacy({"a": judge(BETWEEN)}, low=0.45, high=0.6)
+    figure, numbers = show.frontier(summarise(found, TRAINING, evaluation()), found)
     places = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() not in ("_", "None")]
-    assert places[:4] == [1 - eer for eer in numbers["link EER"]]
+    assert places[:4] == numbers["link AUC"].tolist() == [1.0, 0.75, 0.75, 0.75]
+    assert figure.axes[0].get_xlim()[0] == 0.45
 
 
-@pytest.mark.parametrize(("link", "word"), [(AT_CHANCE, "inside"), (BETWEEN, "outside")])
-def test_a_link_is_called_outside_only_beyond_its_null(link, word):
-    found = privacy({"a": judge(link)})
-    said = show.what_was_found(summarise(found, TRAINING, evaluation()), DATA, GENERATION, found)
-    assert f"By the a the same-label link has an AUC of {link.auc:.3f}, {word} the 0.450 to 0.550" in said
-    assert "80.0 % (first; learnt), on authentic images 90.0 %" in said and "learnt for 25.0 kimg" in said
+def test_a_link_below_chance_is_drawn_too():
+    found = privacy({"a": judge(AT_CHANCE)}, low=0.55, high=0.6)
+    figure, _ = show.frontier(summarise(found, TRAINING, evaluation()), found)
+    assert figure.axes[0].get_xlim()[0] == 0.5
 
 
-def test_nothing_is_said_of_a_link_without_a_competent_judge():
-    found = privacy({"a": judge(BETWEEN, competent=False)})
-    summary = summarise(found, TRAINING, evaluation())
-    assert "nothing can be said about the link" in show.what_was_found(summary, DATA, GENERATION, found)
-    assert "of given weights" in show.what_was_found(summary, DATA, replace(GENERATION, kimg=0.0), found)
+# The answer
+
+LINK, RANK, IMAGES = "same-label link, AUC", "rank-1 identification", "membership of images within persons, AUC"
+
+
+def claim(verdict, name=LINK, by="a", notes=(), p=0.01, value=0.9):
+    return ClaimFacts(name, by, value, 0.5, 0.85, 0.95, p, False, verdict, notes)
+
+
+def asked(*claims, sounding=None):
+    """The answer to these claims; an alarm of judge "a" sounds for a share of the images."""
+    alarm = AlarmFacts(1.4, 0.001, 0.05, sounding)
+    found = replace(privacy({"a": judge(BETWEEN)}), claims=claims, planted={"a": PlantedFacts(alarm, None)})
+    return gives_away(found), found
+
+
+EQUIVALENT = "equivalent to chance (within ±0.02)"
+
+
+def test_one_claim_above_chance_by_a_competent_judge_is_a_yes():
+    found, _ = asked(claim("above chance"), claim("not decided at this size", IMAGES, p=0.4))
+    assert (found.word, len(found.judged), [c.claim for c in found.above]) == ("yes", 2, [LINK])
+
+
+@pytest.mark.parametrize("note", ["exploratory", "demographics not excluded"])
+def test_a_claim_with_a_restriction_decides_nothing_by_itself(note):
+    found, run = asked(claim("above chance", notes=(note,)))
+    assert (found.word, found.above, len(found.restricted)) == ("undecided", (), 1)
+    assert f"Above chance with a restriction: {LINK}, by the a ({note})" in show.gives_away(found, run)
+    assert asked(claim("above chance", notes=(note,)), claim("above chance", RANK))[0].word == "yes"
+
+
+def test_one_judge_alone_is_enough_and_is_said():
+    assert asked(claim("above chance", notes=("one judge alone",)))[0].word == "yes"
+
+
+def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
+    """Identification has no margin within which it would count as equivalent."""
+    equal = claim(EQUIVALENT, p=0.8), claim(EQUIVALENT, IMAGES, notes=("exploratory",), p=0.6)
+    undecided = claim("not decided at this size (detectable effect ±0.1)", RANK, p=0.7)
+    assert asked(*equal, undecided)[0].word == "no"
+    assert asked(*equal, claim("not decided at this size", p=0.7))[0].word == "undecided"
+    assert asked(*equal, claim("above chance", IMAGES, notes=("exploratory",)))[0].word == "undecided"
+    found, run = asked(*equal, sounding=0.01)
+    assert found.word == "undecided" and "An alarm for copies sounds by a." in show.gives_away(found, run)
+    found, run = asked(*equal, undecided)
+    assert "away? No.** None of 3 claims by a, after Holm" in show.gives_away(found, run)
+    assert "No alarm for copies sounds" in show.gives_away(found, run)
+
+
+def test_without_a_competent_judge_nothing_is_answered():
+    found, run = asked(claim("not judged: no competent judge", p=None))
+    assert (found.word, found.judged) == ("undecided", ())
+    assert "Undecided.** No judge tells" in show.gives_away(found, run)
+
+
+def test_who_is_exposed_more_is_no_answer():
+    assert asked(claim("above chance", "exposure by gender, SD of group means"))[0].judged == ()
+
+
+def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
+    found, run = asked(
+        claim("above chance", by="a", value=0.7),
+        claim("above chance", by="b", value=0.9),
+        claim("above chance", RANK, by="a", p=0.03),
+    )
+    assert [(c.claim, c.judge) for c in found.strongest] == [(LINK, "b"), (RANK, "a")]
+    said = show.gives_away(found, run)
+    assert "Yes.** 3 of 3 claims by a and b, after Holm's correction over all of them, are above chance" in said
+    assert f"- {LINK}: 0.900 [0.850, 0.950] where chance is 0.500 (p = 0.01, b)" in said
+    assert "Demographics are not excluded" in said
+    within = replace(run, chance=ChanceFacts(("gender",), True, 2, 0))
+    assert "within gender, as a classifier calls them" in show.gives_away(found, within)
+
+
+def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
+    summary = summarise(privacy({"a": judge(BETWEEN)}), TRAINING, evaluation())
+    said = show.teaches(summary, DATA, GENERATION, evaluation())
+    assert "80.0 % [75.0, 85.0], learnt, on authentic images 90.0 % [85.0, 95.0], learnt (first)" in said
+    assert "learnt for 25.0 kimg" in said
+    assert "The gap is 9.0 points [5.0, 13.0] in the mean of 2 benchmarks. It is **not to be relied on**" in said
+    assert "for the baseline is not trained out: it is small." in said
+    sure = replace(evaluation(("first",)), doubts=())
+    alone = summarise(privacy({"a": judge(BETWEEN)}), TRAINING, sure)
+    said = show.teaches(alone, DATA, replace(GENERATION, kimg=0.0), sure)
+    assert said.endswith("The gap is 10.0 points on first.") and "of given weights" in said
+
+
+def test_published_figures_stand_beside_those_of_this_run():
+    found = replace(privacy({"a": judge(BETWEEN)}), claims=(claim("above chance", show.NEAREST, value=0.8),))
+    table = show.beside_published(summarise(found, TRAINING, evaluation()), found, evaluation())
+    rows = {what: (here, there) for what, here, there, _ in table.itertuples(index=False)}
+    assert rows["authentic-synthetic, EER"] == (BETWEEN.eer, 0.292)
+    assert rows[show.NEAREST] == (0.8, 0.045)
+    assert rows["accuracy of baseline, mean of benchmarks"] == (0.9, pytest.approx(0.9482))
+    assert table["published"].notna().all() and table["what was published"].str.contains("SFace|CASIA").all()
+
+
+def test_published_sets_are_joined_by_name_and_those_of_one_table_alone_stay():
+    figure, table = show.published_frontier()
+    known = table.set_index("set")
+    assert known.loc["SFace", ["AUC against DigiFace-1M", "accuracy"]].tolist() == [0.793, 77.71]
+    assert known.loc["IDnet", "accuracy"] == 79.13 and np.isnan(known.loc["MorphFace", "accuracy"])
+    assert np.isnan(known.loc["Arc2Face", "AUC against DigiFace-1M"])
+    assert set(SAME_SETS.values()) <= set(published("nearest_matches")["set"])
+    assert set(SAME_SETS) <= set(published("field_accuracy")["method"]) and known.index.is_unique
+    assert len(figure.axes[0].texts) == known[["AUC against DigiFace-1M", "accuracy"]].notna().all(axis=1).sum() == 10
 
 
 def test_who_has_seen_the_persons_is_known_of_the_embedded_pair_alone():

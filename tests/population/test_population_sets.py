@@ -1,6 +1,5 @@
 """Sets: a function of their numbers, resumable, with ground truth that is true."""
 
-import csv
 import errno
 import os
 import subprocess
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sface_lib import cli
+from sface_lib.chapters.published import published
 from sface_lib.data import open_faces
 from sface_lib.errors import InputError
 from sface_lib.population.heads import head_model
@@ -123,10 +123,8 @@ def test_labels_are_those_of_maad_face_and_follow_the_construction():
         assert (table[name] == 0).all()
 
 
-def test_the_attributes_are_the_published_list(real_data):
-    with (real_data.parent / "references" / "maad_attributes.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert tuple(row["attribute"] for row in rows) == ATTRIBUTES
+def test_the_attributes_are_the_published_list():
+    assert tuple(published("maad_attributes")["attribute"]) == ATTRIBUTES
 
 
 def test_the_table_alone_needs_no_rendering():

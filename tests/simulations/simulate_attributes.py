@@ -24,7 +24,7 @@ def attributes(
     """Rows for each two sizes; `other` is `global`."""
     alone, narrow, rows = _without_groups(balanced), _narrow(balanced), []
     for first, second in sizes:
-        of, least = f"{first} against {second} persons", 0.3 if first == second == 50 else 0.8
+        of, least = f"{first} against {second} persons", 0.8 if min(first, second) > 50 else 0.3
 
         def found(one: Annotated, two: Annotated, sign: int = 1, n: int = first, m: int = second) -> list[Direction]:
             return [_judged(one, two, n, m, sign, i) for i in range(draws)]

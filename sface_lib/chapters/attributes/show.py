@@ -9,6 +9,7 @@ from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
 from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.chapters.published import published
 from sface_lib.chapters.words import p_in_words
 from sface_lib.run import Stage
 
@@ -54,12 +55,16 @@ class Page:
         classifier, least = self._classifier, self._stage.parameters.attribute_reliability
         reliable, told = classifier.reliable(least), classifier.description
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
+        checked = published("maad_attributes").set_index("attribute")["human_check_accuracy"]
+        table = classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " "))
+        table["MAAD-Face *"] = checked.reindex(table.index)
         self._stage.table(
-            classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " ")).reset_index(),
+            table.reset_index(),
             "reliability",
             f"How well each attribute is told; {int(reliable.sum())} of {len(reliable)} reach a balanced accuracy of "
             f"{least:g}, on other {told.get('judged_on', 'identities')}. Trained on: {told['trained_on']}. Not taught: "
-            f"{', '.join(untaught) or 'none'}.",
+            f"{', '.join(untaught) or 'none'}. *: published accuracy of MAAD-Face's own labels, where humans checked "
+            "them.",
             floats="%.3f",
             grey=[(row, "balanced accuracy") for row in np.flatnonzero(~reliable)],
         )

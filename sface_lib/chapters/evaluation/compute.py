@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sface_lib.biometrics import Interval, PairMean, average, seed_variances
+from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
-from sface_lib.chapters.evaluation.results import EvaluationResults
+from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
@@ -16,14 +16,6 @@ from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, late_spread
 
 MEAN = "mean"  # Stands for all benchmarks where one is named.
 LOWEST_MEAN_ACCURACY = 0.85  # Of a baseline that is trained out.
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Accuracy of the baseline minus another model's; the 95 % interval is None where it is not known."""
-
-    value: float
-    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -89,8 +81,15 @@ def _gaps(benchmark: str, parts: Sequence[Mapping[str, ModelOnBenchmark]], paire
     return BenchmarkGaps(
         benchmark,
         average(baseline).value,
-        {name: Gap(each.value, each.interval() if paired else None) for name, each in differences.items()},
+        {name: _gap(each, paired) for name, each in differences.items()},
     )
+
+
+def _gap(found: Estimate, paired: bool) -> Gap:
+    if not paired:
+        return Gap(found.value, None, None)
+    interval = found.interval()
+    return Gap(found.value, interval.low, interval.high)
 
 
 def _by_seed(name: str, parts: Sequence[Mapping[str, ModelOnBenchmark]]) -> list[PairMean]:
@@ -129,7 +128,7 @@ def results(
         seeds=len(embedded.embeddings[BASELINE]),
         accuracy={b: {name: model.accuracy for name, model in models.items()} for b, models in evaluated.found.items()},
         mean_accuracy={name: evaluated.mean(name) for name in evaluated.names},
-        gap={row.benchmark: {name: gap.value for name, gap in row.gaps.items()} for row in gap_rows},
+        gap={row.benchmark: dict(row.gaps) for row in gap_rows},
         baseline_late_spread=baseline.late_spread,
-        gap_counts=baseline.trained_out,
+        doubts=baseline.reasons,
     )

@@ -20,6 +20,15 @@ class Accuracy(Facts):
 
 
 @dataclass(frozen=True)
+class Gap(Facts):
+    """Accuracy of the baseline minus a model's, and its 95 % interval; None where that is not known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class EvaluationResults(Results):
     """Accuracy of every model, and the gap between authentic and synthetic training.
 
@@ -34,12 +43,15 @@ class EvaluationResults(Results):
     mean_accuracy
         Model -> mean over the benchmarks.
     gap
-        Benchmark, or "mean" -> strategy -> accuracy of the baseline minus its own.
+        Benchmark, or "mean" where there are several -> strategy -> its gap to the baseline.
     baseline_late_spread
         Spread of the last third of the baseline's curve; None where it was not taken.
-    gap_counts
-        Whether the baseline is trained out, so that the gap may be relied on.
+    doubts
+        Why the baseline is not trained out and the gap must not be relied on, as sentences without a full stop; none
+        where it is.
     """
+
+    VERSION = 2
 
     pairs: dict[str, int]
     folds: tuple[int, ...]
@@ -48,6 +60,6 @@ class EvaluationResults(Results):
     seeds: int
     accuracy: dict[str, dict[str, Accuracy]]
     mean_accuracy: dict[str, float]
-    gap: dict[str, dict[str, float]]
+    gap: dict[str, dict[str, Gap]]
     baseline_late_spread: float | None
-    gap_counts: bool
+    doubts: tuple[str, ...]

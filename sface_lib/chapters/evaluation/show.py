@@ -12,10 +12,11 @@ from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs,
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.privacy.results import PrivacyResults
+from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.data import FaceSet
-from sface_lib.files import ASSETS, check_shipped
 from sface_lib.population import COUNTERPARTS
 
 QUOTED = {"CASIA-WebFace": "CASIA", "SFace-10 CLS": "SFace-10", "SFace-60 CLS": "SFace-60"}
@@ -87,13 +88,9 @@ def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     return figure, table
 
 
-def published() -> pd.DataFrame:
-    """Published accuracies (%), a training set and strategy in a row."""
-    return pd.read_csv(check_shipped(ASSETS / "references/sface_accuracy.csv"))
-
-
-def gaps(rows: Sequence[BenchmarkGaps], references: pd.DataFrame) -> pd.DataFrame:
+def gaps(rows: Sequence[BenchmarkGaps]) -> pd.DataFrame:
     """The gaps on each benchmark in points, beside the published accuracies on its counterpart."""
+    references = published("sface_accuracy")
     return pd.DataFrame(
         {"benchmark": row.benchmark, "baseline": 100 * row.baseline}
         | {f"{name} gap": _points(gap) for name, gap in row.gaps.items()}
@@ -103,7 +100,7 @@ def gaps(rows: Sequence[BenchmarkGaps], references: pd.DataFrame) -> pd.DataFram
 
 
 def _points(gap: Gap) -> str:
-    known = f" [{100 * gap.interval.low:.1f}, {100 * gap.interval.high:.1f}]" if gap.interval else ""
+    known = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
     return f"{100 * gap.value:.1f}{known}"
 
 
@@ -200,8 +197,8 @@ def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.Data
     return figure, table
 
 
-def frontier(points: Sequence[FrontierPoint], benchmark: str) -> tuple[Figure, pd.DataFrame]:
-    """Accuracy over the link that is left, and the numbers behind."""
+def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: PrivacyResults) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy over the link that is left, from chance on, and the numbers behind."""
     table = pd.DataFrame(
         {
             "model": point.model,
@@ -214,8 +211,9 @@ def frontier(points: Sequence[FrontierPoint], benchmark: str) -> tuple[Figure, p
         for point in points
     )
     figure, axes = plots.new_figure(height=3.8)
-    plots.plot_frontier(axes, table, "link AUC", benchmark)
-    axes.set_xlabel("AUC of the same-label link (0.5 is chance)")
+    chance = privacy.shuffle[privacy.impartial_judge]
+    plots.plot_frontier(axes, table, "link AUC", benchmark, (chance.low, chance.high))
+    axes.set_xlabel("AUC of the same-label link")
     return figure, table
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
 from sface_lib.chapters.privacy.results import JudgeFacts, PrivacyResults
+from sface_lib.chapters.summary.answer import Answer
+from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import TrainingResults
 
 LEARNS_FROM = {"baseline": "authentic", "CLS": "synthetic", "KT": "synthetic", "CL": "synthetic"}
@@ -88,3 +90,9 @@ def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: Ev
         for learners in (LEARNS_FROM, floors)
     )
     return Summary(benchmark, len(evaluation.accuracy), judge, models, below)
+
+
+def results(found: Answer, summary: Summary) -> SummaryResults:
+    """What readers of the run folder find."""
+    by = tuple(f"{claim.claim}, {claim.judge}" for claim in found.above)
+    return SummaryResults(found.word, by, summary.judge.standing == "teacher")

@@ -6,9 +6,15 @@ from matplotlib.figure import Figure
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes.results import AttributeFindings
 from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.evaluation.results import EvaluationResults
 from sface_lib.chapters.generation.results import GenerationResults
-from sface_lib.chapters.privacy.results import LinkAtChance, PrivacyResults
+from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults
+from sface_lib.chapters.published import published, published_sets
+from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
+from sface_lib.chapters.words import p_in_words
+
+NEAREST = "label of the nearest image"
 
 
 def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
@@ -32,38 +38,125 @@ def _row(model: ModelBesideLink) -> dict[str, object]:
     return found | ({"link EER": model.link.eer, "link AUC": model.link.auc} if model.link else {})
 
 
-def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
-    """Accuracy of the four models over the strength of their link, and the numbers behind."""
+def frontier(summary: Summary, privacy: PrivacyResults) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy of the four models over the AUC of their link, from chance on, and the numbers behind."""
     numbers = pd.DataFrame([_row(model) for model in summary.models])
     figure, axes = plots.new_figure(height=3.6)
     doubted = [model.name for model in summary.models if summary.judge.doubts(model.name)]
-    drawn = numbers.assign(strength=1 - numbers["link EER"])
-    plots.plot_frontier(axes, drawn, "strength", summary.benchmark, grey=doubted)
-    axes.set_xlabel("strength of the link, 1 - EER (0.5 is chance)")
+    chance = privacy.shuffle[summary.judge.name]
+    plots.plot_frontier(axes, numbers, "link AUC", summary.benchmark, (chance.low, chance.high), grey=doubted)
+    axes.set_xlabel("AUC of the same-label link")
     return figure, numbers
 
 
-def what_was_found(summary: Summary, data: DataResults, generation: GenerationResults, privacy: PrivacyResults) -> str:
-    """What the models learnt, and whether the link is beyond chance."""
+def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
+    """Whether the set gives its sources away, by what, and how sure."""
+    head = f"**Does it give its sources away? {answer.word.capitalize()}.**"
+    if not answer.judged:
+        return f"{head} No judge tells the authentic identities apart well enough, so that nothing can be said."
+    judges = " and ".join(dict.fromkeys(claim.judge for claim in answer.judged))
+    counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all of them,"
+    said = {
+        "yes": f"{len(answer.above)} {counted} are above chance. By the judge that sees most:",
+        "no": f"None {counted} is above chance, and all that can be are equivalent to it.",
+        "undecided": f"None {counted} is above chance without a restriction, and not all are equivalent to it.",
+    }[answer.word]
+    restricted = [
+        f"Above chance with a restriction: {claim.claim}, by the {claim.judge} ({', '.join(claim.notes)})."
+        for claim in answer.restricted
+    ]
+    listed = "".join(f"\n- {_claim_in_words(claim)}" for claim in answer.strongest)
+    rest = " ".join([*restricted, _alarms(answer, privacy), _chance(privacy)])
+    return f"{head} {said}{listed}\n\n{rest}"
+
+
+def _claim_in_words(claim: ClaimFacts) -> str:
+    span = "" if claim.low is None else f" [{claim.low:.3f}, {claim.high:.3f}]"
+    p = p_in_words(claim.p_corrected, claim.p_at_floor)
+    equals = p if p.startswith("≤") else f"= {p}"
+    return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} (p {equals}, {claim.judge})"
+
+
+def _alarms(answer: Answer, privacy: PrivacyResults) -> str:
+    if not privacy.planted:
+        return "Copies were not looked for."
+    if not answer.alarms:
+        return "No alarm for copies sounds."
+    return f"An alarm for copies sounds by {', '.join(answer.alarms)}."
+
+
+def _chance(privacy: PrivacyResults) -> str:
+    if not privacy.chance.within:
+        return "Demographics are not excluded: the groups of the identities are not known."
+    source = "as a classifier calls them" if privacy.chance.called else "as given"
+    return f"Chance of what goes by labels is within {' and '.join(privacy.chance.within)}, {source}."
+
+
+def teaches(summary: Summary, data: DataResults, generation: GenerationResults, evaluation: EvaluationResults) -> str:
+    """What a network learns from the set, and whether the distance to the baseline may be relied on."""
     learnt = f"that learnt for {generation.kimg:.1f} kimg" if generation.kimg else "of given weights"
-    cls, baseline = summary["CLS"].accuracy, summary["baseline"].accuracy
+    where, gaps = list(evaluation.gap.items())[-1]
+    gap = gaps["CLS"]
+    of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
+    span = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
+    doubts = (
+        f". It is **not to be relied on**, for the baseline is not trained out: {'; '.join(evaluation.doubts)}"
+        if evaluation.doubts
+        else ""
+    )
     return (
-        f"The authentic set has {data.training_images:,} images of {data.training_identities:,} identities; a "
-        f"generator {learnt} drew {generation.synthetic_images:,} synthetic ones. Recognition trained "
-        f"on those by labels alone reaches {100 * cls.mean:.1f} % ({summary.benchmark}; {cls.verdict}), on authentic "
-        f"images {100 * baseline.mean:.1f} % ({baseline.verdict}). "
-        + _link(summary, privacy.shuffle[summary.judge.name])
+        f"**What does it teach?** The authentic set has {data.training_images:,} images of "
+        f"{data.training_identities:,} identities; a generator {learnt} drew {generation.synthetic_images:,} synthetic "
+        f"ones. Recognition trained on those by labels alone (CLS) reaches {_accuracy(summary, 'CLS')}, on authentic "
+        f"images {_accuracy(summary, 'baseline')} ({summary.benchmark}). The gap is {100 * gap.value:.1f} points{span} "
+        f"{of}{doubts}."
     )
 
 
-def _link(summary: Summary, found: LinkAtChance) -> str:
-    if summary.judge.standing == "incompetent":
-        return "No judge tells the authentic identities apart well enough: nothing can be said about the link."
-    beyond = "inside" if found.low <= found.observed <= found.high else "outside"
-    return (
-        f"By the {summary.judge.name} the same-label link has an AUC of {found.observed:.3f}, {beyond} the "
-        f"{found.low:.3f} to {found.high:.3f} of shuffled labels."
-    )
+def _accuracy(summary: Summary, model: str) -> str:
+    found = summary[model].accuracy
+    return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}], {found.verdict}"
+
+
+def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: EvaluationResults) -> pd.DataFrame:
+    """This run's figures beside the published ones of SFace: `what`, `here`, `published`, and `what was published`."""
+    seen, link = privacy.judges[summary.judge.name], published("identity_relation").set_index("setting")
+    rows = []
+    for ours, theirs in (
+        ("authentic-authentic", "CASIA vs CASIA"),
+        ("synthetic-synthetic", "SFace vs SFace"),
+        ("authentic-synthetic", "CASIA vs SFace same label"),
+    ):
+        quoted = link.loc[[theirs]].iloc[0]  # The first of several is SFace's own.
+        rows += [
+            (f"{ours}, {name.upper()}", getattr(seen.metrics[ours], name), quoted[name], theirs)
+            for name in ("eer", "auc")
+        ]
+    nearest = next((c for c in privacy.claims if (c.claim, c.judge) == (NEAREST, summary.judge.name)), None)
+    if nearest is not None:
+        leak = published("leakage").iloc[0]
+        rows.append((NEAREST, nearest.value, leak["value"], f"{leak['set']}, {leak['subset']}: {leak['measure']}"))
+    accuracies = published("sface_accuracy").set_index("training_set")
+    for model, training_set in (("baseline", "CASIA-WebFace"), ("CLS", "SFace-10"), ("CLS", "SFace-60")):
+        quoted = accuracies.loc[[training_set]].iloc[0]
+        of = f"{training_set}, {quoted['strategy']}: mean of LFW, AgeDB-30, CALFW, CFP-FP and CPLFW"
+        rows.append(
+            (f"accuracy of {model}, mean of benchmarks", evaluation.mean_accuracy[model], quoted["average"] / 100, of)
+        )
+    return pd.DataFrame(rows, columns=["what", "here", "published", "what was published"])
+
+
+def published_frontier() -> tuple[Figure, pd.DataFrame]:
+    """What published sets teach over how near they come to CASIA-WebFace, and the table of all of them."""
+    table = published_sets()
+    both = table.dropna(subset=["AUC against DigiFace-1M", "accuracy"])
+    figure, axes = plots.new_figure(width=6.4, height=3.8)
+    plots.plot_named_points(axes, both, "AUC against DigiFace-1M", "accuracy", "set", origin=False)
+    axes.axvline(0.5, color="0.6", linewidth=1, linestyle="--", label="as near as DigiFace-1M")
+    axes.margins(x=0.12)
+    axes.set(xlabel="AUC of best scores over CASIA-WebFace against DigiFace-1M", ylabel="mean accuracy (%)")
+    axes.legend(fontsize="small", loc="lower left")
+    return figure, table
 
 
 def attributes_that_drift(found: AttributeFindings | None) -> str:
