@@ -1,8 +1,10 @@
-"""Closed-set identification: at which rank a probe finds its own identity in a gallery."""
+"""Identification: at which rank a probe finds its own identity in a gallery, and above which score in an open set."""
 
 import numpy as np
+import pandas as pd
 
 from sface_lib.biometrics import checks
+from sface_lib.biometrics.rates import Scored
 from sface_lib.errors import InputError
 
 BLOCK_SCORES = 4_000_000  # scores held at a time, 32 MB
@@ -101,3 +103,49 @@ def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray) -> np.ndar
         own_score = np.take_along_axis(scores, own[rows, None], axis=1)
         rank[rows] = np.count_nonzero(scores >= own_score - TIE, axis=1)
     return rank
+
+
+def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
+    """Enrol half of the identities at random, and search for images of all.
+
+    Of an enrolled identity half of the images, at random, make the template, and the others are mated probes; all
+    images of the other identities are non-mated probes, with their best score. A mated probe has the score of its own
+    template, or minus infinity where another's is as good: `Scored.at` gives 1 - TPIR at a FPIR.
+
+    Parameters
+    ----------
+    embeddings
+        `[N, d]`; only their direction counts.
+    labels
+        Integer identities `[N]`.
+
+    Raises
+    ------
+    InputError
+        Unusable embeddings or labels, or fewer than two identities of two images.
+    """
+    embeddings = checks.embeddings("embeddings", embeddings)
+    labels = checks.labels("labels", labels, len(embeddings))
+    identities, counts = np.unique(labels, return_counts=True)
+    several = identities[counts > 1]
+    if len(several) < 2:
+        raise InputError(f"{len(several)} identities have two images; an open set needs two such at least")
+    random = np.random.default_rng(seed)
+    mated = np.isin(labels, random.permutation(several)[: len(several) // 2])
+    order = random.permutation(len(labels))
+    place = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()[np.argsort(order)]
+    known, rows = templates(embeddings[mated & (place % 2 == 0)], labels[mated & (place % 2 == 0)])
+    probes = mated & (place % 2 == 1)
+    own = np.searchsorted(known, labels[probes])
+    scores = np.einsum("pd,pd->p", _unit(embeddings[probes]), rows[own])
+    found = np.where(_ranks(embeddings[probes], rows, own) == 1, scores, -np.inf)
+    strangers = labels[~mated]
+    return Scored(found, labels[probes], _best(embeddings[~mated], rows), strangers, strangers)
+
+
+def _best(probe: np.ndarray, templates: np.ndarray) -> np.ndarray:
+    """Best score of each probe over all templates, with bounded memory."""
+    block = max(1, BLOCK_SCORES // len(templates))
+    return np.concatenate(
+        [(_unit(part) @ templates.T).max(1) for part in np.split(probe, range(block, len(probe), block))]
+    )

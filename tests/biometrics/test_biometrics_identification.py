@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sface_lib.biometrics import cmc, identification, templates
+from sface_lib.biometrics import cmc, identification, open_set, templates
 from sface_lib.errors import InputError
 
 
@@ -105,3 +105,54 @@ def test_a_template_is_the_mean_of_the_first_images_of_unit_length():
     np.testing.assert_allclose(templates(rows, np.array([7, 3, 7, 7, 3]), most=1)[1], [[0, 1], [1, 0]])
     with pytest.raises(InputError, match="embeddings of identity 5 cancel out"):
         templates(np.array([[1.0, 0], [-1, 0]]), np.array([5, 5]))
+
+
+# Open set
+
+
+def persons(count, images, spread, seed=0):
+    random = np.random.default_rng(seed)
+    rows = np.repeat(random.standard_normal((count, 16)), images, axis=0)
+    return rows + spread * random.standard_normal(rows.shape), np.repeat(np.arange(count), images)
+
+
+def test_half_of_the_persons_are_enrolled_with_half_of_their_images():
+    rows, labels = persons(10, 4, 0.1)
+    found = open_set(rows, labels, 0)
+    assert len(found.mated) == 5 * 2 and len(found.other) == 5 * 4
+    assert len(set(found.mated_identity)) == 5 and not set(found.mated_identity) & set(found.other_left)
+    assert found.mated.min() > found.other.max() and found.at(0.05).value == 0
+
+
+def test_a_score_is_that_of_the_own_template_and_of_strangers_the_best():
+    """With two images a person the one is the template and the other the probe, whichever is drawn."""
+    rows, labels = persons(20, 2, 1.0, 3)
+    found = open_set(rows, labels, 3)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scores, own = unit @ unit.T, np.arange(20) * 2
+    known = dict(enumerate(scores[own, own + 1]))
+    seen = np.isfinite(found.mated)
+    assert 0 < seen.sum() < 10
+    np.testing.assert_allclose(found.mated[seen], [known[k] for k in found.mated_identity[seen]], atol=1e-12)
+    enrolled, strangers = np.isin(labels, found.mated_identity), ~np.isin(labels, found.mated_identity)
+    assert (found.other_left == labels[strangers]).all()
+    best = scores[np.ix_(strangers, enrolled)]
+    assert (found.other <= best.max(1) + 1e-12).all()
+    assert (np.abs(found.other[:, None] - best).min(1) < 1e-12).all()
+
+
+def test_a_probe_nearer_to_another_is_not_identified_at_any_threshold():
+    """The second image of person 0 lies at person 1, whose own lie apart."""
+    rows = np.concatenate([at_angle(0, 40), at_angle(40, 41), at_angle(180, 181), at_angle(200, 201)])
+    labels = np.repeat(np.arange(4), 2)
+    misses = []
+    for seed in range(20):
+        found = open_set(rows, labels, seed)
+        if set(found.mated_identity) == {0, 1}:
+            misses.append(np.isinf(found.mated[found.mated_identity == 0]).all())
+    assert misses and all(misses)
+
+
+def test_an_open_set_needs_two_persons_of_two_images():
+    with pytest.raises(InputError, match="1 identities have two images"):
+        open_set(at_angle(0, 1, 50), [0, 0, 1], 0)
