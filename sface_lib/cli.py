@@ -130,11 +130,18 @@ def _verify(arguments: argparse.Namespace) -> int:
     print(f"Accuracy: {100 * accuracy.mean:.2f} % (sd over folds {100 * accuracy.sd:.2f})")
     print(f"95 % interval over {units}: {100 * interval.low:.2f} to {100 * interval.high:.2f} %")
     print(f"EER: {100 * metrics.eer:.2f} %")
-    for target, name in (("1 %", "fmr100"), ("0.1 %", "fmr1000")):
-        share = found.tar(name)
-        said = metrics.reasons.get(name) if share is None else f"{share:.4f}"
-        print(f"TAR at FAR {target}: {said}" + (f" ({metrics.imprecise[name]})" if name in metrics.imprecise else ""))
+    for target, name in ((0.01, "fmr100"), (0.001, "fmr1000")):
+        print(f"FNMR at FMR {target:.1%}: {_rate(found.scored, target) or metrics.reasons[name]}")
     return 0
+
+
+def _rate(scored: Any, target: float) -> str | None:
+    """FNMR at a FMR with its interval, and whether it rests on enough; None where it can't be shown."""
+    if not scored.shows(target):
+        return None
+    rate = scored.at(target)
+    said = f"{100 * rate.value:.2f} % [{100 * rate.interval.low:.2f}, {100 * rate.interval.high:.2f}]"
+    return said + (f" ({rate.imprecise})" if rate.imprecise else "")
 
 
 def _evaluated_faces(arguments: argparse.Namespace) -> Any:
@@ -374,7 +381,7 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
     verify = commands.add_parser(
         "verify",
         help="judge a recognition model on verification pairs",
-        description="K-fold accuracy with its interval, EER, and TAR at FAR, on a protocol's pairs.",
+        description="K-fold accuracy with its interval, EER, and FNMR at fixed FMR, on a protocol's pairs.",
     )
     verify.add_argument("--model", required=True, metavar="FILE", help="weights of a recognition model")
     verify.add_argument(

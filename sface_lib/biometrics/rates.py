@@ -66,6 +66,12 @@ class Counts:
         wrong = self.errors > 0
         return len(np.union1d(self.left[wrong], self.right[wrong]))
 
+    @property
+    def too_few(self) -> str | None:
+        """How this breaks the rule of 30; None where it doesn't."""
+        errors, subjects = int(self.errors.sum()), self.erring_subjects
+        return None if min(errors, subjects) >= ERRORS_FOR_PRECISION else f"{errors:,} errors of {subjects:,} subjects"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ErrorRate:
@@ -77,10 +83,13 @@ class ErrorRate:
         Its errors and comparisons.
     estimate
         The rate and its variance, which holds that of the threshold where that was found on the same sample.
+    threshold_counts
+        The errors of the other kind that set the threshold; None where it was fixed before.
     """
 
     counts: Counts
     estimate: Estimate
+    threshold_counts: Counts | None = None
 
     @property
     def value(self) -> float:
@@ -93,12 +102,17 @@ class ErrorRate:
         return self.estimate.interval()
 
     @property
+    def complement(self) -> Estimate:
+        """One minus the rate, such as TMR of FNMR, or TPIR."""
+        return dataclasses.replace(self.estimate, value=1 - self.estimate.value)
+
+    @property
     def imprecise(self) -> str | None:
-        """Why it breaks the rule of 30; None where it doesn't."""
-        errors, subjects = int(self.counts.errors.sum()), self.counts.erring_subjects
-        if min(errors, subjects) >= ERRORS_FOR_PRECISION:
-            return None
-        return f"{errors} errors of {subjects} subjects; {ERRORS_FOR_PRECISION} of each make a rate precise"
+        """Why it breaks the rule of 30, in its own errors or in those that set its threshold; None where it doesn't."""
+        other = self.threshold_counts and self.threshold_counts.too_few
+        said = [self.counts.too_few, other and f"its threshold by {other}"]
+        found = [part for part in said if part]
+        return f"{', '.join(found)}; {ERRORS_FOR_PRECISION} of each make a rate precise" if found else None
 
 
 def error_rate(counts: Counts) -> ErrorRate:
@@ -131,7 +145,7 @@ def rate_at(missed: Counts, passed: Counts, slope: float) -> ErrorRate:
     left, right = (np.concatenate([getattr(c, side) for c in (missed, passed)]) for side in ("left", "right"))
     part = np.concatenate([missed.parts, slope * passed.parts])
     mean = PairMean(missed.rate, left, right, part, min(missed.subjects, passed.subjects))
-    return ErrorRate(missed, mean.estimate())
+    return ErrorRate(missed, mean.estimate(), passed)
 
 
 class Comparisons(abc.ABC):
@@ -154,6 +168,10 @@ class Comparisons(abc.ABC):
     def lowest(self, passing: int) -> float:
         """The lowest threshold at which at most so many of the others pass."""
 
+    def shows(self, target: float) -> bool:
+        """Whether the others are enough to show a rate: one of them is no larger a share."""
+        return target * self.n_others >= 1
+
     def threshold(self, target: float) -> float:
         """The lowest threshold at which at most a share `target` of the others passes.
 
@@ -162,7 +180,7 @@ class Comparisons(abc.ABC):
         InputError
             They are too few to show such a rate.
         """
-        if target * self.n_others < 1:
+        if not self.shows(target):
             raise InputError(
                 f"target is {target:g}, but {self.n_others:,} comparisons cannot show it; {1 / target:,.0f} are needed"
             )
@@ -184,9 +202,9 @@ class Comparisons(abc.ABC):
         rates = [self.missed(self.threshold(end)).rate for end in ends]
         return max(0.0, (rates[0] - rates[1]) / (ends[1] - ends[0])) if ends[1] > ends[0] else 0.0
 
-    def curve(self, points: int = 25) -> list[tuple[float, ErrorRate]]:
-        """Rates of the others passed, those that their number resolves, and of the mated missed there, ascending."""
-        targets = np.geomspace(min(1.0, RESOLVED / self.n_others), 1, points)
+    def curve(self, points: int = 25, lowest: float = 0.0) -> list[tuple[float, ErrorRate]]:
+        """Rates of the others passed, from `lowest` or what their number resolves on, and of the mated missed there."""
+        targets = np.geomspace(min(1.0, max(lowest, RESOLVED / self.n_others)), 1, points)
         return [(float(target), self.at(float(target))) for target in targets]
 
 

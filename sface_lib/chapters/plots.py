@@ -15,7 +15,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFor
 PALETTE = sns.color_palette("colorblind").as_hex()
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LOWEST_RATE = 1e-4
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
@@ -66,16 +65,29 @@ def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: st
     legend_beside(axes)
 
 
-def plot_roc(axes: Axes, curves: Mapping[str, object], title: str = "ROC") -> None:
-    """True match rate over false match rate, the latter on a log axis; chance as a dotted grey line."""
-    grid = np.geomspace(LOWEST_RATE, 1, 100)
-    axes.plot(grid, grid, color="0.6", linestyle=":", label="chance")
+def plot_banded(
+    axes: Axes, curves: Mapping[str, object], x: str, y: str, banded: Sequence[str], chance: bool = True
+) -> None:
+    """Curves over a rate on a log axis, each a `pandas.DataFrame` with the columns x, y, low, high; chance dotted."""
+    lowest = min(float(curve[x].iloc[0]) for curve in curves.values())
+    grid = np.geomspace(lowest, 1, 100)
+    if chance:
+        axes.plot(grid, grid, color="0.6", linestyle=":", label="chance")
     for i, (name, curve) in enumerate(curves.items()):
-        drawn = curve.thin(2000)
-        axes.step(np.maximum(drawn.fmr, LOWEST_RATE), drawn.tmr, where="post", **style(i), label=name)
-    axes.set(xscale="log", xlim=(LOWEST_RATE, 1), ylim=(0, 1.01), xlabel="false match rate (FMR)", title=title)
-    axes.set_ylabel("true match rate (1 - FNMR)")
+        axes.plot(curve[x], curve[y], **style(i), label=name)
+        if name in banded:
+            axes.fill_between(curve[x], curve["low"], curve["high"], color=PALETTE[i], alpha=0.15, linewidth=0)
+    axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01))
     axes.legend(fontsize="small")
+
+
+def plot_two_histograms(axes: Axes, impostor: np.ndarray, genuine: np.ndarray, title: str, bins: int = 60) -> None:
+    """Densities of impostor and genuine scores."""
+    edges = np.linspace(min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max()), bins + 1)
+    for i, (name, found) in enumerate((("impostor", impostor), ("genuine", genuine))):
+        label = f"{name} (n = {len(found):,})"
+        axes.hist(found, edges, density=True, alpha=0.4, color=PALETTE[i], linewidth=0, label=label)
+    axes.set(xlabel="score (cosine similarity)", ylabel="density", title=title)
 
 
 # Probability to normal deviate, the scale of a DET's axes.
@@ -83,13 +95,18 @@ _deviate = np.vectorize(NormalDist().inv_cdf, otypes=[float])
 
 
 def plot_det(axes: Axes, curves: Mapping[str, object], title: str = "DET") -> None:
-    """False non-match rate over false match rate on normal deviate axes; chance is the falling diagonal."""
+    """False non-match rate over false match rate on normal deviate axes, with bands; chance is the falling diagonal.
+
+    `curves` are `pandas.DataFrame`s with the columns fmr, tmr, low, high; NaN where no band is known.
+    """
     ends = _deviate([0.0005, 0.9995])
     axes.plot(ends, ends[::-1], color="0.6", linestyle=":", label="chance")
     for i, (name, curve) in enumerate(curves.items()):
-        drawn = curve.thin(2000)
-        inside = (drawn.fmr > 0) & (drawn.fnmr > 0) & (drawn.fmr < 1) & (drawn.fnmr < 1)
-        axes.plot(_deviate(drawn.fmr[inside]), _deviate(drawn.fnmr[inside]), **style(i), label=name)
+        drawn = curve[(curve["tmr"] < 1) & (curve["tmr"] > 0) & (curve["fmr"] < 1)]
+        at = _deviate(drawn["fmr"])
+        axes.plot(at, _deviate(1 - drawn["tmr"]), **style(i), label=name)
+        ends_of = [_deviate(np.clip(1 - drawn[end], 1e-6, 1 - 1e-6)) for end in ("high", "low")]
+        axes.fill_between(at, *ends_of, color=PALETTE[i], alpha=0.15, linewidth=0)
     ticks, labels = _deviate(DET_TICKS), [f"{100 * t:g} %" for t in DET_TICKS]
     axes.set_xticks(ticks, labels, fontsize="small")
     axes.set_yticks(ticks, labels, fontsize="small")

@@ -235,10 +235,29 @@ def _open_table(path: Path, mode: str) -> TextIO:
 
 def _finish(folder: Path, faces: FaceSet, table: list[dict], on_bad_image: str) -> Aligned:
     """Write both tables in the set's order, count, and tell of photographs that can't be decoded."""
-    lacking = [row for row in table if row["problem"] == NO_FACE]
-    bad = [(row["name"], row["problem"]) for row in table if row["problem"] not in ("", NO_FACE)]
+    lacking, bad = _failed(table)
     _write_table(folder / TABLE_FILE, table)
     _write_table(folder / NOT_FOUND_FILE, lacking)
     if bad and on_bad_image == "stop":
         raise bad_image_error(faces.path, bad)
     return Aligned(folder, len(table) - len(lacking) - len(bad), len(lacking), len(bad))
+
+
+def _failed(table: list[dict]) -> tuple[list[dict], list[tuple[str, str]]]:
+    """Rows of photographs without a face, and (name, problem) of unreadable ones."""
+    lacking = [row for row in table if row["problem"] == NO_FACE]
+    return lacking, [(row["name"], row["problem"]) for row in table if row["problem"] not in ("", NO_FACE)]
+
+
+def what_was_aligned(folder: str | Path) -> Aligned | None:
+    """What became of the photographs that `align_faces` wrote a folder from; None of any other set."""
+    path = Path(folder) / TABLE_FILE
+    if not path.is_file():
+        return None
+    with _open_table(path, "r") as stream:
+        reader = csv.DictReader(stream)
+        table = list(reader)
+    if reader.fieldnames is None or not {"name", "problem"} <= set(reader.fieldnames):
+        return None
+    lacking, bad = _failed(table)
+    return Aligned(Path(folder), len(table) - len(lacking) - len(bad), len(lacking), len(bad))

@@ -5,14 +5,17 @@ from sface_lib.privacy.compare import Comparison, compare_sets, compare_within
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import LabelFreeLink, best_label, label_free_link
 from sface_lib.privacy.membership import membership, membership_of_images
+from sface_lib.privacy.pooled import PooledComparisons
 from sface_lib.privacy.remedy import Filtered, filter_synthetic
 from sface_lib.privacy.verdict import Claim, Verdict, holm, shuffles_for, verdicts
 
 __all__ = [
     "Claim",
     "Comparison",
+    "Filtered",
     "LabelFreeLink",
     "LabelTable",
+    "PooledComparisons",
     "ShuffleTest",
     "Tested",
     "Verdict",
@@ -21,7 +24,6 @@ __all__ = [
     "bootstrap_comparison",
     "compare_sets",
     "compare_within",
-    "Filtered",
     "filter_synthetic",
     "hit_table",
     "holm",

@@ -5,34 +5,31 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from sface_lib.biometrics import cmc, templates
+from sface_lib.biometrics import Scored, cmc, templates
 from sface_lib.errors import InputError
 from sface_lib.privacy.chance import Tested, hit_table, shuffle_test
 from sface_lib.privacy.compare import Pairs, compare_sets
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.link import best_label, label_free_link
-from sface_lib.privacy.stream import best_scores, threshold_at
+from sface_lib.privacy.stream import best_scores
 
-OPEN_SET_FMR = 0.01
+OPEN_SET_FPIR = 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OpenSet:
-    """Identification when the probe may be nobody that is enrolled.
+    """Synthetic probes and those of unseen persons, searched among the templates of authentic identities.
 
     Attributes
     ----------
-    threshold
-        The score that at most 1 % of probes of persons who aren't enrolled reach with any template.
-    rate
-        Share of synthetic probes whose best template carries their own label and reaches the threshold.
-    any_rate
-        Share whose best template reaches it, whosever it is.
+    own
+        Of the synthetic probes the score of their own label's template where that is the best, else minus infinity.
+    anyone
+        Their best score, whosever template it is.
     """
 
-    threshold: float
-    rate: float
-    any_rate: float
+    own: Scored
+    anyone: Scored
 
 
 def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> np.ndarray:
@@ -41,8 +38,8 @@ def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> np.nd
     return cmc(probes[mine], probe_labels[mine], gallery, gallery_labels, min(max_rank, identities))
 
 
-def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
-    """Rank-1 identification of synthetic probes above a threshold that unseen persons set.
+def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labels) -> OpenSet:
+    """Rank-1 identification of synthetic probes above a threshold that unseen persons set: TPIR at a FPIR.
 
     Parameters
     ----------
@@ -50,7 +47,7 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
         Probes, unit embeddings `[S, d]`, and their class labels.
     authentic, authentic_labels
         What is enrolled: one template for each identity.
-    unseen
+    unseen, unseen_labels
         Probes of persons who are not enrolled, `[U, d]`, at least 100.
 
     Raises
@@ -58,13 +55,13 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen) -> OpenSet:
     InputError
         Fewer than 100 unseen probes.
     """
-    if len(unseen) * OPEN_SET_FMR < 1:
-        raise InputError(f"{len(unseen)} probes of unseen persons cannot show an FMR of 1 %; at least 100 are needed")
+    if len(unseen) * OPEN_SET_FPIR < 1:
+        raise InputError(f"{len(unseen)} probes of unseen persons cannot show an FPIR of 1 %; at least 100 are needed")
     identities, gallery = templates(authentic, authentic_labels)
-    threshold = threshold_at(best_scores(unseen, gallery), OPEN_SET_FMR)
+    strangers = best_scores(unseen, gallery), unseen_labels, unseen_labels
     best = best_scores(synthetic, gallery)
-    own = best_label(synthetic, gallery, identities) == labels
-    return OpenSet(threshold, float(np.mean(own & (best >= threshold))), float(np.mean(best >= threshold)))
+    own = np.where(best_label(synthetic, gallery, identities) == labels, best, -np.inf)
+    return OpenSet(Scored(own, labels, *strangers), Scored(best, labels, *strangers))
 
 
 def nearest_label(

@@ -183,7 +183,7 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
         owners = np.arange(2 * len(galleries[0])).reshape(2, -1)
         persons = membership(drawn, galleries[0], owners[0], galleries[1], owners[1], shuffles, resamples, seed)
     if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
-        opened = identification.open_set(*sets.synthetic, *sets.authentic, sets.control[0])
+        opened = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
     probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
     auc, renamed = intervals[0][LINK]["auc"], link
     if len(sets.renamed) < len(sets.classes):

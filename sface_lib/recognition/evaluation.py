@@ -12,11 +12,10 @@ from sface_lib.biometrics import (
     Interval,
     KfoldAccuracy,
     PairMean,
-    RocCurve,
+    Scored,
     VerificationMetrics,
     accuracy_over_pairs,
     kfold_accuracy,
-    roc,
     verification_metrics,
 )
 from sface_lib.data import FaceSet, Protocol
@@ -69,6 +68,14 @@ class ProtocolPairs:
             raise InputError(f"a pair names position {last} of {len(embeddings)} embeddings")
         return np.einsum("pd,pd->p", embeddings[self.left], embeddings[self.right], dtype=np.float64)
 
+    def scored(self, scores: np.ndarray) -> Scored:
+        """Scores `[P]` with the identities of both sides; where those are not known a pair is one of its own."""
+        left, right = self.identities
+        if left is None or right is None:
+            left = right = np.arange(len(scores))
+        other = ~self.same
+        return Scored(scores[self.same], left[self.same], scores[other], left[other], right[other])
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -80,26 +87,21 @@ class Evaluation:
         K-fold accuracy.
     mean
         The mean accuracy over pairs of persons, or over independent pairs where those are not known.
-    curve
-        ROC over all pairs.
+    scored
+        The scores of all pairs.
     metrics
         Error rates over all pairs.
     """
 
     accuracy: KfoldAccuracy
     mean: PairMean
-    curve: RocCurve
+    scored: Scored
     metrics: VerificationMetrics
 
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the mean accuracy."""
         return self.mean.estimate().interval()
-
-    def tar(self, target: str) -> float | None:
-        """Share of genuine pairs accepted at a FMR of 1 % ("fmr100") or 0.1 % ("fmr1000"); None from too few pairs."""
-        fnmr = getattr(self.metrics, target)
-        return None if fnmr is None else 1 - fnmr
 
 
 def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
@@ -137,8 +139,8 @@ def evaluate(embeddings: np.ndarray, pairs: ProtocolPairs) -> Evaluation:
     scores = pairs.scores(embeddings)
     accuracy = kfold_accuracy(scores, pairs.same, pairs.fold)
     mean = accuracy_over_pairs(accuracy.correct, pairs.same, *pairs.identities, pairs.fold)
-    sides = scores[pairs.same], scores[~pairs.same]
-    return Evaluation(accuracy, mean, roc(*sides), verification_metrics(*sides))
+    scored = pairs.scored(scores)
+    return Evaluation(accuracy, mean, scored, verification_metrics(scored.mated, scored.other))
 
 
 def used_images(faces: FaceSet, pairs: ProtocolPairs) -> tuple[FaceSet, ProtocolPairs]:

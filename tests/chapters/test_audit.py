@@ -9,7 +9,7 @@ import pytest
 from stage_folder import StageFolder
 from tiny_faces import tiny_embedder
 
-from sface_lib.biometrics import Estimate, Interval, verification_metrics
+from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
 from sface_lib.chapters import handover
 from sface_lib.chapters.privacy import claims, compute, exposure, remedies, show
 from sface_lib.chapters.privacy.claims import ALONE, AS_CALLED, EXPLORATORY, NOT_EXCLUDED
@@ -25,6 +25,7 @@ from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.privacy import Claim, filter_synthetic, study
 from sface_lib.privacy.exposure import by_group
+from sface_lib.privacy.identification import OpenSet
 from sface_lib.privacy.judges import PIXELS, Judge
 from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.privacy.power import Power
@@ -401,11 +402,21 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
         tpr=Estimate(0.1, 0.0056, 20),
         tpr_1000=None,
     )
-    found = SimpleNamespace(open_set=SimpleNamespace(rate=0.25, any_rate=0.5), images_pooled=told, persons=None)
+    persons, strangers = np.arange(4), np.arange(100)
+    own, anyone = (
+        Scored(np.array(found), persons, np.linspace(0, 0.5, 100), strangers, strangers)
+        for found in ([0.9, -np.inf, 0.1, 0.2], [0.9, 0.9, 0.1, 0.2])
+    )
+    found = SimpleNamespace(open_set=OpenSet(own, anyone), images_pooled=told, persons=None)
     nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None)
     views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show.fixed_rates(views)
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
+    assert table["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, own identity"
+    assert (table["95 % low"] < table["value"]).all() and (table["value"] < table["95 % high"]).all()
+    curves = show.open_set(views)[1]
+    assert set(curves["judge"]) == {"a", "c"} and curves["tpir"].tolist()[-1] == 0.75
+    assert show.open_set(views[1:2]) is None
     span = told.tpr.interval()
     assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 

@@ -13,6 +13,7 @@ from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.study import open_study
 from sface_lib.data import encode_png, open_faces, write_faces
+from sface_lib.data.align import Aligned
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.population import shipped_faces, shipped_protocol
 from sface_lib.run.parameters import check
@@ -163,3 +164,17 @@ FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 3000, ("a", "b"), 60, (
 )
 def test_the_sentence_tells_what_is_known(changes, left_out, said):
     assert said in show.what_was_split(replace(FOUND, **changes), left_out)
+
+
+@pytest.mark.parametrize(
+    ("aligned", "said"),
+    [
+        (None, "not known: the set was given aligned"),
+        (Aligned("set", 14, 2, 1), "2 of 16 (12 %)"),
+        (Aligned("set", 16, 0, 0), "0 of 16 (0 %)"),
+    ],
+)
+def test_failures_to_decode_and_to_align_are_rates(people, aligned, said):
+    table = show.set_as_given(people.inspect(), aligned).set_index("what")["value"]
+    assert table["failed to be detected and aligned"] == said
+    assert table["failed to decode"] == f"0 of {len(people):,} (0 %)"

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_metrics
-from sface_lib.chapters.evaluation import breakdown, compute, show
+from sface_lib.chapters.evaluation import breakdown, compute, show, show_rates
 from sface_lib.chapters.evaluation.compute import BaselineTraining
 from sface_lib.chapters.evaluation.models import (
     COMPARED,
@@ -347,36 +347,6 @@ def test_there_is_no_frontier_without_an_impartial_judge_or_a_filtered_model():
     assert breakdown.frontier(evaluated(), privacy(), training()) == []
 
 
-def scored(genuine, impostor):
-    return replace(judged(), metrics=verification_metrics(genuine, impostor))
-
-
-def test_tar_is_the_share_of_genuine_pairs_accepted_at_a_far_and_none_from_too_few_impostors():
-    """Of 200 impostors at 0.00 to 0.99, two may pass at 1 %: those at 0.99. Half the genuine scores are above 0.98."""
-    metrics = scored([0.97, 0.985, 0.995, 0.5], np.repeat(np.arange(100), 2) / 100)
-    models = {name: replace(model, evaluations=(metrics, judged())) for name, model in (FLOOR | FOUR).items()}
-    one, thousandth = breakdown.tar_at_far(evaluated({"first": models | {"KT 4": FOUR["KT"]}}))
-    assert (one.pairs, one.far, one.tar) == ("first", 0.01, dict.fromkeys((*FLOOR, *FOUR), 0.5))
-    assert (thousandth.far, set(thousandth.tar.values())) == (0.001, {None})
-    table = show.tar([one, thousandth, breakdown.TarAtFar("all of 600 images", 1e-4, {})])
-    assert table["FAR"].tolist() == ["1 %", "0.1 %", "0.01 %"] and table["CLS"].isna().tolist() == [False, True, True]
-
-
-def test_all_pairs_of_the_pool_are_judged_only_where_they_carry_one_in_ten_thousand():
-    """102 persons of two images have 204 * 203 / 2 - 102 = 20 604 impostor pairs."""
-    rows, labels = np.repeat(np.eye(102), 2, axis=0), np.repeat(np.arange(102), 2)
-    rows[1] = rows[2]  # One image of person 0 looks like person 1: its genuine pair is at 0, and two impostors at 1.
-    pool = Embedded({"CLS": {3: rows.astype(np.float32), 4: -rows.astype(np.float32)}}, {"CLS": 32})
-    (row,) = breakdown.tar_over_pool(pool, labels, ["CLS"])
-    assert (row.pairs, row.far) == ("all of 204 images", 1e-4)
-    # Two of 20 604 are fewer than one in ten thousand, so the other 101 genuine pairs, at 1, are accepted.
-    assert row.tar == pytest.approx({"CLS": 101 / 102})
-    few = Embedded({"CLS": {3: rows[:140].astype(np.float32)}}, {"CLS": 32})  # 70 persons: 9 660 impostor pairs.
-    assert breakdown.tar_over_pool(few, labels[:140], ["CLS"]) == []
-    assert breakdown.tar_over_pool(pool, None, ["CLS"]) == []
-    assert breakdown.tar_over_pool(pool, np.zeros(204, int), ["CLS"]) == []
-
-
 def test_the_hardest_pairs_come_worst_first():
     """Each genuine pair apart by 10, 40, 20, 30 degrees; each impostor by 50, 80, 60, 70."""
     angles = at_angles(0, 10, 50, 90, 0, 20, 60, 90)
@@ -463,7 +433,7 @@ def test_the_numbers_behind_the_figure_hold_the_sweep_and_the_drawing_does_not()
 
 @pytest.mark.parametrize(("count", "legend_in"), [(1, 0), (3, 2), (5, 5)])
 def test_the_roc_has_one_legend_and_a_panel_for_each_benchmark(count, legend_in):
-    figure, table = show.roc(evaluated({f"b{i}": FLOOR | FOUR for i in range(count)}))
+    figure, table = show_rates.roc(evaluated({f"b{i}": FLOOR | FOUR for i in range(count)}))
     assert [i for i, ax in enumerate(figure.axes) if ax.get_legend()] == [legend_in]
     assert [ax.get_title() for ax in figure.axes][:count] == table["benchmark"].unique().tolist()
     assert table["model"].unique().tolist() == [*FLOOR, *FOUR]

@@ -17,7 +17,14 @@ from PIL import Image
 
 from sface_lib import cli
 from sface_lib.data import open_faces
-from sface_lib.data.align import COUNTED, PLACES_112, align_faces, crop_transform, open_photographs
+from sface_lib.data.align import (
+    COUNTED,
+    PLACES_112,
+    align_faces,
+    crop_transform,
+    open_photographs,
+    what_was_aligned,
+)
 from sface_lib.data.landmarks import _nearness, find_eyes, find_face, load_models, misalignment
 from sface_lib.data.template import ARCFACE_112, cut_crop, similarity
 from sface_lib.errors import BadImageError, FacesError, InputError
@@ -132,7 +139,8 @@ def test_where_nobody_is_nobody_is_found(size):
 
 def test_faces_lie_in_their_places_under_their_names(source, tmp_path):
     done = align_faces(source, tmp_path / "faces")
-    assert done == (tmp_path / "faces", 3, 1, 0)
+    assert done == (tmp_path / "faces", 3, 1, 0) == what_was_aligned(tmp_path / "faces")
+    assert what_was_aligned(source) is None
     faces = open_faces(tmp_path / "faces")
     assert faces.names == ("Ann Lee/0.jpg", "Ann Lee/1.jpg", "Zoë/party.2.jpg")
     assert faces.identities == ("Ann Lee", "Zoë") and faces.inspect().sizes == {"112x112": 3}

@@ -28,12 +28,16 @@ def test_open_set_identification_by_hand():
     authentic, owners = np.eye(3, dtype=np.float32), np.arange(3)
     unseen = np.array([[c, 0, np.sqrt(1 - c * c)] for c in np.linspace(0, 0.7, 200)], np.float32)  # Best scores by z.
     best = np.sort((unseen @ authentic.T).max(1))[::-1]
-    found = open_set(authentic, np.array([0, 2, 2]), authentic, owners, unseen)
-    assert np.mean(best >= found.threshold) <= 0.01 and best[2] < found.threshold <= best[1] + 1e-6
+    persons = np.arange(200) // 2
+    found = open_set(authentic, np.array([0, 2, 2]), authentic, owners, unseen, persons)
+    threshold = found.own.threshold(0.01)
+    assert np.mean(best >= threshold) <= 0.01 and best[2] < threshold <= best[1] + 1e-6
     # All three probes are copies of a template; the second carries another's label.
-    assert (found.rate, found.any_rate) == (pytest.approx(2 / 3), 1.0)
+    rates = [scored.at(0.01).complement.value for scored in (found.own, found.anyone)]
+    assert rates == [pytest.approx(2 / 3), 1.0] and np.isinf(found.own.mated).tolist() == [False, True, False]
+    assert (found.own.other_left == persons).all()
     with pytest.raises(InputError, match="99 probes of unseen persons"):
-        open_set(authentic, owners, authentic, owners, unseen[:99])
+        open_set(authentic, owners, authentic, owners, unseen[:99], persons[:99])
 
 
 def test_linked_sets_are_found_and_unlinked_ones_are_not():

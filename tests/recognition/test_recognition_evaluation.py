@@ -51,13 +51,23 @@ def test_perfect_embeddings_score_one_and_pairs_outside_the_set_are_refused():
         evaluate(rows[:10], pairs)
 
 
-def test_tar_is_one_minus_fnmr_and_none_where_impostors_are_too_few():
+def test_rates_rest_on_the_scores_of_all_pairs_and_their_persons():
     rows, pairs = noisy(60, 0.8), pairs_of(60)  # 180 impostors: enough for 1 %, not for 0.1 %.
-    found = evaluate(rows, pairs)
+    found = evaluate(rows, pairs).scored
     scores = pairs.scores(rows)
     second = np.sort(scores[~pairs.same])[-2]  # One of 180 may pass at 1 %.
-    assert found.tar("fmr100") == pytest.approx((scores[pairs.same] > second).mean())
-    assert found.tar("fmr1000") is None and "fmr1000" in found.metrics.reasons
+    assert found.at(0.01).value == pytest.approx((scores[pairs.same] <= second).mean())
+    assert not found.shows(0.001)
+    assert (found.mated_identity == pairs.left_identity[pairs.same]).all()
+    assert (found.other_right == pairs.right_identity[~pairs.same]).all()
+
+
+def test_pairs_of_unknown_persons_count_each_as_its_own():
+    pairs = pairs_of(10)
+    unknown = dataclasses.replace(pairs, left_identity=np.full(60, -1), right_identity=np.full(60, -1))
+    found = evaluate(noisy(10, 0.8), unknown).scored
+    assert len(set(found.mated_identity) | set(found.other_left)) == 60
+    assert (found.other_left == found.other_right).all()
 
 
 def test_a_model_is_no_better_than_itself_and_the_difference_is_narrower_than_both_intervals():
@@ -135,6 +145,8 @@ def test_verify_prints_what_the_library_finds(tmp_path, capsys, photographs):
 
     found, _ = verify(open_model(weights), protocol, open_faces(path), make_accelerator())
     assert f"Accuracy: {100 * found.accuracy.mean:.2f} % (sd over folds {100 * found.accuracy.sd:.2f})" in said
+    rate = found.scored.at(0.1)
+    assert "FNMR at FMR 1.0%: 24 impostor scores cannot show" in said and rate.counts.comparisons.sum() == 24
     assert "24 genuine, 24 impostor, 4 folds" in said and "over identities" in said and "trained on: nothing" in said
 
 

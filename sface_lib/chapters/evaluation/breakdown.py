@@ -1,6 +1,6 @@
-"""What the accuracies are made of: fixed false match rates, groups, images per class, the link, the hardest pairs."""
+"""What the accuracies are made of: groups, images per class, the link, the hardest pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,27 +8,15 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.chapters import handover
-from sface_lib.chapters.evaluation.models import Embedded, Evaluated, images_per_class
+from sface_lib.chapters.evaluation.models import Evaluated, images_per_class
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.privacy.results import PrivacyResults
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
-from sface_lib.privacy import compare_within
 from sface_lib.recognition import ProtocolPairs, by_group, trade_off
 
-FMR_TARGETS = {"fmr100": 0.01, "fmr1000": 0.001}
-POOL_FMR = 1e-4
 FEWEST_GROUPS = 2  # To compare groups on a benchmark.
 HARDEST = 4  # Pairs of each kind and benchmark.
-
-
-@dataclass(frozen=True)
-class TarAtFar:
-    """Share of genuine pairs that each model accepts at a false match rate; None where impostors are too few."""
-
-    pairs: str
-    far: float
-    tar: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -68,38 +56,6 @@ class HardestPairs:
     scores: np.ndarray
     left: np.ndarray
     right: np.ndarray
-
-
-def tar_at_far(evaluated: Evaluated) -> list[TarAtFar]:
-    """TAR of the shown models' first seeds on the pairs of each benchmark, at a FAR of 1 % and of 0.1 %."""
-    return [
-        TarAtFar(benchmark, far, {name: models[name].first.tar(target) for name in evaluated.shown})
-        for benchmark, models in evaluated.found.items()
-        for target, far in FMR_TARGETS.items()
-    ]
-
-
-def tar_over_pool(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str]) -> list[TarAtFar]:
-    """TAR of the models' first seeds over all pairs of the images, at a FAR of 0.01 %.
-
-    Parameters
-    ----------
-    labels
-        Identity of each image, int64 `[N]`; None where it is not known.
-
-    Returns
-    -------
-    One row; none where the identities are not known, or there are fewer than 1 / FAR impostor pairs.
-    """
-    if labels is None:
-        return []
-    counts = np.unique(labels, return_counts=True)[1]
-    impostors = (len(labels) ** 2 - (counts**2).sum()) // 2
-    if impostors < round(1 / POOL_FMR):
-        return []
-    # One model at a time: its comparison holds up to 1e8 scores.
-    tar = {name: 1 - compare_within(embedded.first(name), labels).fnmr_at_fmr(POOL_FMR) for name in models}
-    return [TarAtFar(f"all of {len(labels):,} images", POOL_FMR, tar)]
 
 
 def groups(evaluated: Evaluated, group: Mapping[int, str]) -> pd.DataFrame | None:

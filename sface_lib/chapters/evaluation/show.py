@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sface_lib.chapters import plots
-from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint, TarAtFar
+from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
@@ -20,7 +20,6 @@ from sface_lib.data import FaceSet
 from sface_lib.population import COUNTERPARTS
 
 QUOTED = {"CASIA-WebFace": "CASIA", "SFace-10 CLS": "SFace-10", "SFace-60 CLS": "SFace-60"}
-POINTS_KEPT = 200  # Of each ROC, in the table behind it.
 THUMBNAIL_PX = 64
 
 
@@ -124,35 +123,6 @@ def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTrai
         f"{gap}The baseline is trained out: the last third of its curve spreads {100 * baseline.late_spread:.2f} "
         f"points, and its mean is {100 * baseline.mean_accuracy:.1f} %."
     )
-
-
-def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
-    """ROC of the shown models' first seeds, a panel for each benchmark, and points of the curves."""
-    columns = min(3, len(evaluated.pairs))
-    figure, axes = plots.new_figure(columns=columns, rows=-(-len(evaluated.pairs) // columns), width=3.9, height=3.6)
-    panels, points = list(np.ravel(axes)), []
-    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
-        curves = {name: models[name].first.curve for name in evaluated.shown}
-        plots.plot_roc(ax, curves, benchmark)
-        ax.get_legend().remove()
-        thinned = {name: curve.thin(POINTS_KEPT) for name, curve in curves.items()}
-        points += [
-            pd.DataFrame({"benchmark": benchmark, "model": name, "fmr": curve.fmr, "fnmr": curve.fnmr})
-            for name, curve in thinned.items()
-        ]
-    spare = panels[len(evaluated.pairs) :]
-    for ax in spare:
-        ax.set_axis_off()
-    if spare:
-        spare[0].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
-    else:
-        plots.legend_beside(panels[-1])
-    return figure, pd.concat(points)
-
-
-def tar(rows: Sequence[TarAtFar]) -> pd.DataFrame:
-    """A column for each model; empty where impostors are too few."""
-    return pd.DataFrame({"pairs": row.pairs, "FAR": f"{100 * row.far:g} %"} | dict(row.tar) for row in rows)
 
 
 def groups(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:

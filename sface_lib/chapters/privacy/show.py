@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.biometrics import Estimate, VerificationMetrics
+from sface_lib.biometrics import Comparisons, Estimate, RocCurve, VerificationMetrics
+from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
 from sface_lib.chapters.privacy.claims import PLAN, ClaimsPlan
 from sface_lib.chapters.privacy.compute import Audit
@@ -16,14 +17,15 @@ from sface_lib.chapters.privacy.remedies import Remedies
 from sface_lib.chapters.privacy.results import ChanceFacts, ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.words import p_in_words
-from sface_lib.privacy import study
+from sface_lib.privacy import Comparison, PooledComparisons, study
 from sface_lib.privacy.exposure import GroupDifference
-from sface_lib.privacy.identification import by_score
+from sface_lib.privacy.identification import OPEN_SET_FPIR, by_score
 from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.recognition import PIXELS_PX
 
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
+CURVE_POINTS, LOWEST_FMR = 20, 1e-5
 BINS_OF_SCORES = 20
 STRONGEST_SHOWN = 10
 LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
@@ -72,7 +74,9 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
 def link(views: Sequence[View]) -> pd.DataFrame:
     """The scores' figures in the three settings, by every judge."""
     return pd.DataFrame(
-        {"judge": view.name, "setting": setting} | _metrics_row(metrics)
+        {"judge": view.name, "setting": setting}
+        | {"subjects": len(np.unique(view.settings.comparisons[setting].genuine_identity))}
+        | _metrics_row(metrics)
         for view in views
         for setting, metrics in view.settings.metrics.items()
     )
@@ -80,6 +84,8 @@ def link(views: Sequence[View]) -> pd.DataFrame:
 
 def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
     return {
+        "genuine": metrics.n_genuine,
+        "impostor": metrics.n_impostor,
         "G-mean (sd)": f"{metrics.genuine_mean:.3f} ({metrics.genuine_sd:.3f})",
         "I-mean (sd)": f"{metrics.impostor_mean:.3f} ({metrics.impostor_sd:.3f})",
         "EER": metrics.eer,
@@ -141,17 +147,36 @@ def scores(view: View) -> Figure:
 
 
 def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
-    """ROC and DET of the shown judge's settings and of the other judges' links, and points of the curves."""
-    curves = {setting: shown.settings.comparisons[setting].roc() for setting in study.SETTINGS}
-    curves |= {f"{study.LINK} ({view.name})": view.link.roc() for view in views if view is not shown}
+    """ROC and DET of the shown judge's settings and of the other judges' links with 95 % bands, and their points.
+
+    From where the number of scores resolves them.
+    """
+    compared = {setting: shown.settings.comparisons[setting] for setting in study.SETTINGS}
+    compared |= {f"{study.LINK} ({view.name})": view.link for view in views if view is not shown}
+    curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
-    plots.plot_roc(left, curves)
+    plots.plot_banded(left, curves, "fmr", "tmr", list(curves))
+    left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
     plots.plot_det(right, curves)
-    points = pd.concat(
-        pd.DataFrame({"curve": name, "fmr": thin.fmr, "fnmr": thin.fnmr, "threshold": thin.threshold})
-        for name, thin in ((name, curve.thin(POINTS_KEPT)) for name, curve in curves.items())
-    )
-    return figure, points.replace(np.inf, "above all scores")
+    return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
+
+
+def _curve(comparison: Comparison) -> pd.DataFrame:
+    """Points `fmr`, `tmr` of a ROC with the interval of TMR, `low` and `high`; NaN where scores were only counted."""
+    if comparison.blocks is None:
+        curve = comparison.roc()
+        kept = curve.fmr >= max(LOWEST_FMR, RESOLVED / comparison.impostors.counts.sum())
+        points = RocCurve(curve.threshold[kept], curve.fmr[kept], curve.fnmr[kept]).thin(POINTS_KEPT)
+        return pd.DataFrame({"fmr": points.fmr, "tmr": points.tmr, "low": np.nan, "high": np.nan})
+    return _points(PooledComparisons(comparison), "fmr", "tmr")
+
+
+def _points(comparisons: Comparisons, passed: str, accepted: str) -> pd.DataFrame:
+    rows = []
+    for target, missed in comparisons.curve(CURVE_POINTS, LOWEST_FMR):
+        span = missed.complement.interval()
+        rows.append({passed: target, accepted: missed.complement.value, "low": span.low, "high": span.high})
+    return pd.DataFrame(rows)
 
 
 def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
@@ -248,8 +273,21 @@ def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
 
 def _identified_rows(view: View) -> Iterable[dict[str, object]]:
     opened = view.evidence.open_set
-    for whose, rate in (("own identity", opened.rate), ("any identity", opened.any_rate)) if opened else ():
-        yield {"judge": view.name, "measure": f"open-set identification at FMR 1 %, {whose}", "value": rate}
+    for whose, scored in (("own identity", opened.own), ("any identity", opened.anyone)) if opened else ():
+        measure = f"open-set identification: TPIR at FPIR {OPEN_SET_FPIR:.0%}, {whose}".replace("%", " %")
+        yield {"judge": view.name, "measure": measure} | _estimate_row(scored.at(OPEN_SET_FPIR).complement)
+
+
+def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
+    """TPIR over FPIR of each judge with 95 % bands, and the numbers behind; None without unseen faces."""
+    searched = {view.name: view.evidence.open_set.own for view in views if view.evidence.open_set}
+    if not searched:
+        return None
+    curves = {name: _points(scored, "fpir", "tpir") for name, scored in searched.items()}
+    figure, axes = plots.new_figure(width=5.6, height=3.6)
+    plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), chance=False)
+    axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
+    return figure, pd.concat(curve.assign(judge=name) for name, curve in curves.items())
 
 
 def _member_rows(view: View) -> Iterable[dict[str, object]]:

@@ -1,0 +1,204 @@
+"""Standard reporting of error rates: at fixed FMR, at thresholds from another benchmark, by group, in open sets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sface_lib.biometrics import (
+    Comparisons,
+    ErrorRate,
+    Scored,
+    between_groups,
+    error_rate,
+    garbe,
+    max_over_geometric_mean,
+    open_set,
+    within_groups,
+)
+from sface_lib.chapters.evaluation.models import Embedded, Evaluated
+from sface_lib.chapters.training.plan import COMPARED
+from sface_lib.privacy import PooledComparisons, compare_within
+
+TARGETS = (1e-2, 1e-3, 1e-4)
+TRANSFERRED = TARGETS[:2]
+GROUP_TARGET = 1e-3  # FMR over all pairs at which groups are compared.
+SEARCHED = (0.1, 0.01)  # FPIR.
+MOST_IMAGES = 14_000  # Whose pairs are within the 1e8 that are kept.
+FEWEST_GROUPS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class RatesAt:
+    """FNMR of each model's first seed at a FMR, on some pairs; None where impostors are too few to show it."""
+
+    pairs: str
+    fmr: float
+    fnmr: Mapping[str, ErrorRate | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """A model at the threshold that gives it a FMR on the first benchmark: what it gives on each, FMR and FNMR."""
+
+    model: str
+    fmr: float
+    threshold: float
+    found: Mapping[str, tuple[ErrorRate, ErrorRate]]
+
+
+@dataclass(frozen=True, eq=False)
+class Differentials:
+    """Error rates by group at one threshold for all: see `biometrics.differentials`.
+
+    Attributes
+    ----------
+    fmr_target
+        FMR over all pairs at that threshold.
+    fmr, fnmr
+        Within each group.
+    between
+        FMR of each two groups, and within each.
+    """
+
+    fmr_target: float
+    fmr: Mapping[str, ErrorRate]
+    fnmr: Mapping[str, ErrorRate]
+    between: Mapping[tuple[str, str], ErrorRate]
+
+    @property
+    def fmr_ratio(self) -> float | None:
+        """Largest over geometric mean."""
+        return max_over_geometric_mean([rate.value for rate in self.fmr.values()])
+
+    @property
+    def fnmr_ratio(self) -> float | None:
+        """Largest over geometric mean."""
+        return max_over_geometric_mean([rate.value for rate in self.fnmr.values()])
+
+    @property
+    def garbe(self) -> float:
+        """With equal weights."""
+        return garbe(*([rate.value for rate in kind.values()] for kind in (self.fmr, self.fnmr)))
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What all pairs of the evaluated images show, by model.
+
+    Attributes
+    ----------
+    images, subjects, genuine, impostor
+        Numbers of images, identities and pairs of each kind.
+    rates
+        At each of `TARGETS`.
+    differentials
+        Of the compared models; empty where fewer than two groups have pairs of both kinds.
+    """
+
+    images: int
+    subjects: int
+    genuine: int
+    impostor: int
+    rates: tuple[RatesAt, ...]
+    differentials: Mapping[str, Differentials]
+
+
+def on_benchmarks(evaluated: Evaluated) -> list[RatesAt]:
+    """FNMR of the shown models on the pairs of each benchmark."""
+    return [
+        RatesAt(benchmark, target, {name: _at(models[name].first.scored, target) for name in evaluated.shown})
+        for benchmark, models in evaluated.found.items()
+        for target in TARGETS
+    ]
+
+
+def _at(comparisons: Comparisons, target: float) -> ErrorRate | None:
+    return comparisons.at(target) if comparisons.shows(target) else None
+
+
+def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
+    """The compared models on every benchmark at thresholds from the first; none of a FMR that it cannot show."""
+    found = []
+    for name in COMPARED:
+        scored = {benchmark: models[name].first.scored for benchmark, models in evaluated.found.items()}
+        first = scored[evaluated.first_benchmark]
+        for target in TRANSFERRED:
+            if first.shows(target):
+                threshold = first.threshold(target)
+                rates = {
+                    b: (error_rate(s.passed(threshold)), error_rate(s.missed(threshold))) for b, s in scored.items()
+                }
+                found.append(Elsewhere(name, target, threshold, rates))
+    return found
+
+
+def pool(
+    embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], models: Sequence[str], seed: int
+) -> Pool | None:
+    """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold.
+
+    Parameters
+    ----------
+    labels
+        Identity of each image, int64 `[N]`; None where it is not known.
+    group
+        Identity's label -> its group; empty where none is known.
+
+    Returns
+    -------
+    None where the identities are not known, or there are no pairs of both kinds.
+    """
+    if labels is None:
+        return None
+    kept = _whole_identities(labels, seed)
+    identities, counts = np.unique(labels[kept], return_counts=True)
+    if len(identities) < 2 or counts.max() < 2:
+        return None
+    rates: dict[float, dict[str, ErrorRate | None]] = {target: {} for target in TARGETS}
+    differentials = {}
+    for name in models:  # One at a time: its comparison holds up to 1e8 scores.
+        comparisons = PooledComparisons(compare_within(embedded.first(name)[kept], labels[kept]))
+        for target in TARGETS:
+            rates[target][name] = _at(comparisons, target)
+        if name in COMPARED and (found := _differentials(comparisons, group)):
+            differentials[name] = found
+    pairs, genuine = f"all of {len(kept):,} images", int((counts * (counts - 1) // 2).sum())
+    return Pool(
+        images=len(kept),
+        subjects=len(identities),
+        genuine=genuine,
+        impostor=len(kept) * (len(kept) - 1) // 2 - genuine,
+        rates=tuple(RatesAt(pairs, target, found) for target, found in rates.items()),
+        differentials=differentials,
+    )
+
+
+def _whole_identities(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Positions of all images, or of those of identities at random, at most `MOST_IMAGES`, ascending."""
+    if len(labels) <= MOST_IMAGES:
+        return np.arange(len(labels))
+    identities, counts = np.unique(labels, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(identities))
+    chosen = identities[order[np.cumsum(counts[order]) <= MOST_IMAGES]]
+    return np.flatnonzero(np.isin(labels, chosen))
+
+
+def _differentials(comparisons: PooledComparisons, group: Mapping[int, str]) -> Differentials | None:
+    if not group or not comparisons.shows(GROUP_TARGET):
+        return None
+    threshold = comparisons.threshold(GROUP_TARGET)
+    passed, missed = comparisons.passed(threshold), comparisons.missed(threshold)
+    fmr, fnmr = within_groups(passed, group), within_groups(missed, group)
+    both = sorted(set(fmr) & set(fnmr))
+    if len(both) < FEWEST_GROUPS:
+        return None
+    by_name = ({name: rates[name] for name in both} for rates in (fmr, fnmr))
+    return Differentials(GROUP_TARGET, *by_name, between_groups(passed, group))
+
+
+def open_sets(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str], seed: int) -> dict[str, Scored]:
+    """The evaluated images searched among half of their identities, by model; empty where those are not known."""
+    if labels is None or np.count_nonzero(np.unique(labels, return_counts=True)[1] > 1) < 2:
+        return {}
+    return {name: open_set(embedded.first(name), labels, seed) for name in models}

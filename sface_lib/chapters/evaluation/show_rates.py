@@ -1,0 +1,219 @@
+"""Tables and figures of the error rates of notebook 05."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.biometrics import ErrorRate, Estimate, Scored
+from sface_lib.biometrics.rates import ERRORS_FOR_PRECISION, RESOLVED
+from sface_lib.chapters import plots
+from sface_lib.chapters.evaluation.models import Evaluated
+from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
+from sface_lib.chapters.training.plan import COMPARED
+
+
+def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
+    """What the rates rest on, and which rates that can show."""
+    rows = []
+    for benchmark, own in evaluated.pairs.items():
+        known = own.identities[0] is not None
+        rows.append(
+            {
+                "pairs": benchmark,
+                "images": len(np.unique(np.stack([own.left, own.right]))),
+                "subjects": str(len(np.unique(np.stack(own.identities)))) if known else "unknown",
+                "genuine": int(own.same.sum()),
+                "impostor": int((~own.same).sum()),
+            }
+        )
+    if pool:
+        row = {"pairs": f"all of {pool.images:,} images", "images": pool.images, "subjects": str(pool.subjects)}
+        rows.append(row | {"genuine": pool.genuine, "impostor": pool.impostor})
+    table = pd.DataFrame(rows)
+    table["FMR resolved from"] = [f"{100 * RESOLVED / n:.2g} %" for n in table["impostor"]]
+    table["precise from"] = [f"{100 * ERRORS_FOR_PRECISION / n:.2g} %" for n in table["impostor"]]
+    return table
+
+
+def fnmr(rows: Sequence[RatesAt]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """FNMR (%) with intervals, a column for each model, and the cells that break the rule of 30.
+
+    FMR that no model's impostors can show are left out.
+    """
+    shown = [row for row in rows if any(row.fnmr.values())]
+    table = [
+        {"pairs": row.pairs, "FMR": f"{100 * row.fmr:g} %"} | {name: _percent(rate) for name, rate in row.fnmr.items()}
+        for row in shown
+    ]
+    grey = [(i, name) for i, row in enumerate(shown) for name, rate in row.fnmr.items() if rate and rate.imprecise]
+    return pd.DataFrame(table), grey
+
+
+def _percent(rate: ErrorRate | None) -> str:
+    if rate is None:
+        return ""
+    return _in_percent(rate.estimate)
+
+
+def _in_percent(found: Estimate, digits: int = 1) -> str:
+    span = found.interval()
+    return " ".join([f"{100 * found.value:.{digits}f}", f"[{100 * span.low:.{digits}f}, {100 * span.high:.{digits}f}]"])
+
+
+def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+    """ROC of the shown models' first seeds where counts resolve it, a panel a benchmark, and the numbers behind.
+
+    Bands are pointwise 95 % intervals of the compared models.
+    """
+    columns = min(3, len(evaluated.pairs))
+    figure, axes = plots.new_figure(columns=columns, rows=-(-len(evaluated.pairs) // columns), width=3.9, height=3.6)
+    panels, tables = list(np.ravel(axes)), []
+    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
+        curves = {name: _curve(models[name].first.scored, "fmr") for name in evaluated.shown}
+        plots.plot_banded(ax, curves, "fmr", "tmr", [name for name in curves if name in COMPARED])
+        ax.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title=benchmark)
+        ax.get_legend().remove()
+        tables += [curve.assign(benchmark=benchmark, model=name) for name, curve in curves.items()]
+    spare = panels[len(evaluated.pairs) :]
+    for ax in spare:
+        ax.set_axis_off()
+    if spare:
+        spare[0].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
+    else:
+        plots.legend_beside(panels[-1])
+    return figure, pd.concat(tables)
+
+
+def _curve(scored: Scored, rate: str) -> pd.DataFrame:
+    """Points of a curve: the rate of the others passed, `tmr` of the mated accepted, and its 95 % interval."""
+    rows = []
+    for target, missed in scored.curve():
+        span = missed.complement.interval()
+        rows.append({rate: target, "tmr": missed.complement.value, "low": span.low, "high": span.high})
+    return pd.DataFrame(rows)
+
+
+def scores(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+    """Histograms of genuine and impostor scores of the shown models on the first benchmark, and their moments."""
+    models = evaluated.found[evaluated.first_benchmark]
+    columns = 3
+    rows = -(-len(evaluated.shown) // columns)
+    figure, axes = plots.new_figure(columns=columns, rows=rows, width=3.4, height=2.6)
+    panels, table = list(np.ravel(axes)), []
+    for ax, name in zip(panels, evaluated.shown, strict=False):
+        found = models[name].first
+        plots.plot_two_histograms(ax, found.scored.other, found.scored.mated, name)
+        m = found.metrics
+        row = {"model": name, "genuine mean": m.genuine_mean, "genuine SD": m.genuine_sd}
+        table.append(row | {"impostor mean": m.impostor_mean, "impostor SD": m.impostor_sd, "d-prime": m.d_prime})
+    for ax in panels[len(evaluated.shown) :]:
+        ax.set_axis_off()
+    plots.legend_beside(panels[min(columns, len(evaluated.shown)) - 1])
+    return figure, pd.DataFrame(table)
+
+
+def elsewhere(rows: Sequence[Elsewhere], first: str) -> pd.DataFrame:
+    """FMR and FNMR (%) of each compared model on every benchmark at its threshold from the first."""
+    return pd.DataFrame(
+        {"model": row.model, f"FMR on {first}": f"{100 * row.fmr:g} %", "threshold": f"{row.threshold:.3f}"}
+        | {name: f"{_percent(fmr)} / {_percent(fnmr)}" for name, (fmr, fnmr) in row.found.items()}
+        for row in rows
+    )
+
+
+def open_set(searched: Mapping[str, Scored]) -> tuple[Figure, pd.DataFrame]:
+    """TPIR over FPIR of each model with bands of the compared ones, and the numbers behind."""
+    curves = {name: _curve(scored, "fpir").rename(columns={"tmr": "tpir"}) for name, scored in searched.items()}
+    figure, axes = plots.new_figure(width=5.6, height=3.8)
+    plots.plot_banded(axes, curves, "fpir", "tpir", [name for name in curves if name in COMPARED], chance=False)
+    axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
+    plots.legend_beside(axes)
+    return figure, pd.concat([curve.assign(model=name) for name, curve in curves.items()])
+
+
+def open_set_rates(searched: Mapping[str, Scored]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """TPIR (%) at some FPIR, and the cells that break the rule of 30."""
+    rows, grey = [], []
+    for target in SEARCHED:
+        row: dict[str, str] = {"FPIR": f"{100 * target:g} %"}
+        for name, scored in searched.items():
+            if scored.shows(target):
+                missed = scored.at(target)
+                row[name] = _in_percent(missed.complement)
+                grey += [(len(rows), name)] if missed.imprecise else []
+        rows.append(row)
+    return pd.DataFrame(rows), grey
+
+
+def open_set_caption(searched: Mapping[str, Scored]) -> str:
+    """Who was searched among whom."""
+    scored = next(iter(searched.values()))
+    enrolled, strangers = (len(np.unique(ids)) for ids in (scored.mated_identity, scored.other_left))
+    return (
+        f"TPIR (%) with 95 % intervals: {len(scored.mated):,} images of {enrolled:,} enrolled identities and "
+        f"{len(scored.other):,} of {strangers:,} others, searched among {enrolled:,} templates."
+    )
+
+
+def by_group(found: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """FMR and FNMR (%) within each group by the compared models, and the cells that break the rule of 30."""
+    rows, grey = [], []
+    for model, each in found.items():
+        for name, fmr in each.fmr.items():
+            fnmr = each.fnmr[name]
+            row = {"model": model, "group": name, "subjects": fnmr.counts.subjects}
+            for kind, rate in (("FMR", fmr), ("FNMR", fnmr)):
+                row |= {f"{kind} comparisons": int(rate.counts.comparisons.sum())}
+                row |= {kind: _in_percent(rate.estimate, digits=2)}
+                grey += [(len(rows), kind)] if rate.imprecise else []
+            rows.append(row)
+    return pd.DataFrame(rows), grey
+
+
+def by_group_caption(found: Mapping[str, Differentials]) -> str:
+    """At which threshold."""
+    target = next(iter(found.values())).fmr_target
+    return (
+        f"FMR and FNMR (%) within groups with 95 % intervals, at each model's threshold of a FMR of {100 * target:g} % "
+        "over all pairs, first seed."
+    )
+
+
+def inequality(found: Mapping[str, Differentials]) -> pd.DataFrame:
+    """How unequal the groups' rates are, by model."""
+    return pd.DataFrame(
+        {
+            "model": model,
+            "FMR, largest / geometric mean": each.fmr_ratio,
+            "FNMR, largest / geometric mean": each.fnmr_ratio,
+            "GARBE": each.garbe,
+        }
+        for model, each in found.items()
+    )
+
+
+def between_groups(found: Mapping[str, Differentials], model: str) -> tuple[Figure, pd.DataFrame]:
+    """FMR (%) of each two groups by one model, and the numbers of all."""
+    pairs = found[model].between
+    names = sorted({name for pair in pairs for name in pair})
+    square = np.full((len(names), len(names)), np.nan)
+    for (one, other), rate in pairs.items():
+        i, j = names.index(one), names.index(other)
+        square[i, j] = square[j, i] = 100 * rate.value
+    figure, axes = plots.new_figure(width=6.2, height=4.8)
+    plots.plot_matrix(axes, square, names, names, "FMR (%)")
+    rows = [
+        {
+            "model": name,
+            "one": one,
+            "other": other,
+            "FMR": rate.value,
+            "comparisons": int(rate.counts.comparisons.sum()),
+        }
+        | {"95 % low": rate.interval.low, "95 % high": rate.interval.high, "subjects": rate.counts.subjects}
+        for name, each in found.items()
+        for (one, other), rate in each.between.items()
+    ]
+    return figure, pd.DataFrame(rows)

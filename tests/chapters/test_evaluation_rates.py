@@ -1,0 +1,159 @@
+"""Error rates of notebook 05: at fixed FMR, at thresholds from elsewhere, by group, in an open set."""
+
+import numpy as np
+import pytest
+
+from sface_lib.biometrics import fnmr_at_fmr
+from sface_lib.chapters.evaluation import rates, show_rates
+from sface_lib.chapters.evaluation.models import Embedded, evaluate_all
+from sface_lib.privacy import compare_within
+from sface_lib.recognition import ProtocolPairs
+
+PERSONS, IMAGES = 60, 6
+LABELS = np.repeat(np.arange(PERSONS), IMAGES)
+MODELS = ("raw pixels", "untrained", "baseline", "CLS", "KT", "CL")
+GROUP = {k: ("one", "other")[k % 2] for k in range(PERSONS)}
+
+
+def embeddings(noise: float, seed: int) -> np.ndarray:
+    """Persons of the first group lie together more closely than those of the second."""
+    random = np.random.default_rng(seed)
+    own = random.standard_normal((PERSONS, 16))
+    own[::2] += 1.0
+    rows = own[LABELS] + noise * random.standard_normal((len(LABELS), 16))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def protocol(seed: int) -> ProtocolPairs:
+    """Genuine pairs of all images with the first of their person, and as many of two persons."""
+    random = np.random.default_rng(seed)
+    left = np.flatnonzero(np.arange(len(LABELS)) % IMAGES)
+    right = left - left % IMAGES
+    other = (right + IMAGES * random.integers(1, PERSONS, len(left))) % len(LABELS)
+    lefts, rights = np.tile(left, 2), np.concatenate([right, other])
+    same = LABELS[lefts] == LABELS[rights]
+    return ProtocolPairs(lefts, rights, same, LABELS[lefts] % 5, LABELS[lefts], LABELS[rights])
+
+
+@pytest.fixture(scope="module")
+def found():
+    """All models on two benchmarks, the floors worst."""
+    noise = dict(zip(MODELS, (4.0, 3.0, 0.6, 1.2, 0.8, 1.0), strict=True))
+    rows = {name: {0: embeddings(each, i)} for i, (name, each) in enumerate(noise.items())}
+    embedded = Embedded(rows, dict.fromkeys(MODELS, 32))
+    return embedded, evaluate_all(embedded, {"first": protocol(0), "second": protocol(1)})
+
+
+def test_fnmr_is_told_at_each_rate_that_a_benchmark_can_show(found):
+    """300 impostor pairs show 1 %, and neither one in a thousand nor one in ten thousand."""
+    _, evaluated = found
+    rows = rates.on_benchmarks(evaluated)
+    assert [(row.pairs, row.fmr) for row in rows] == [(b, f) for b in ("first", "second") for f in (1e-2, 1e-3, 1e-4)]
+    scored = evaluated.found["first"]["CLS"].first.scored
+    assert rows[0].fnmr["CLS"].value == fnmr_at_fmr(scored.mated, scored.other, 0.01)[0]
+    assert set(rows[1].fnmr.values()) == {None}
+    table, grey = show_rates.fnmr(rows)
+    assert table["FMR"].tolist() == ["1 %", "1 %"] and table["pairs"].tolist() == ["first", "second"]
+    rate = rows[0].fnmr["CLS"]
+    span = rate.interval
+    assert table.loc[0, "CLS"] == f"{100 * rate.value:.1f} [{100 * span.low:.1f}, {100 * span.high:.1f}]"
+    assert (0, "CLS") in grey  # Three false matches set its threshold.
+
+
+def test_a_threshold_from_the_first_benchmark_is_used_on_all(found):
+    _, evaluated = found
+    (baseline, *_) = rows = rates.elsewhere(evaluated)
+    assert [(row.model, row.fmr) for row in rows] == [(name, 0.01) for name in ("baseline", "CLS", "KT", "CL")]
+    second = evaluated.found["second"]["baseline"].first.scored
+    fmr, fnmr = baseline.found["second"]
+    assert fmr.value == (second.other >= baseline.threshold).mean()
+    assert fnmr.value == (second.mated < baseline.threshold).mean()
+    assert baseline.found["first"][0].value <= 0.01
+    table = show_rates.elsewhere(rows, "first")
+    assert table.columns.tolist() == ["model", "FMR on first", "threshold", "first", "second"]
+    assert " / " in table.loc[0, "second"]
+
+
+def test_all_pairs_of_the_images_give_rates_and_groups(found):
+    embedded, _ = found
+    pool = rates.pool(embedded, LABELS, GROUP, MODELS, 0)
+    assert (pool.images, pool.subjects, pool.genuine) == (360, 60, 60 * 15)
+    assert pool.impostor == 360 * 359 // 2 - 900
+    assert [row.fmr for row in pool.rates] == [1e-2, 1e-3, 1e-4]
+    comparison = compare_within(embedded.first("KT"), LABELS)
+    expected = fnmr_at_fmr(comparison.genuine, comparison.impostor, 0.01)[0]
+    assert pool.rates[0].fnmr["KT"].value == pytest.approx(expected, abs=0.01)
+    assert set(pool.differentials) == {"baseline", "CLS", "KT", "CL"}
+    told = pool.differentials["CLS"]
+    # The persons of the closer group are taken for one another far oftener, at the one threshold for all.
+    one, other = told.fmr["one"].value, told.fmr["other"].value
+    assert one > 5 * other and told.fmr_ratio == (None if other == 0 else pytest.approx((one / other) ** 0.5))
+    assert 0 < told.garbe <= 1
+    impostors = [rate.counts.comparisons.sum() for rate in told.between.values()]
+    assert sum(impostors) == pool.impostor and set(told.between) == {
+        ("one", "one"),
+        ("one", "other"),
+        ("other", "other"),
+    }
+
+
+def test_the_tables_of_groups_hold_what_they_rest_on(found):
+    embedded, _ = found
+    told = rates.pool(embedded, LABELS, GROUP, MODELS, 0).differentials
+    table, grey = show_rates.by_group(told)
+    assert table["model"].tolist() == [name for name in told for _ in range(2)]
+    assert set(table["FNMR comparisons"]) == {30 * 15} and set(table["FMR comparisons"]) == {30 * 29 // 2 * 36}
+    assert set(table["subjects"]) == {30} and all(column in ("FMR", "FNMR") for _, column in grey)
+    assert show_rates.inequality(told)["model"].tolist() == list(told)
+    figure, rows = show_rates.between_groups(told, "CLS")
+    assert len(rows) == 4 * 3 and figure.axes
+    assert "FMR of 0.1 % over all pairs" in show_rates.by_group_caption(told)
+
+
+def test_without_identities_or_groups_there_is_less(found):
+    embedded, evaluated = found
+    assert rates.pool(embedded, None, GROUP, MODELS, 0) is None
+    assert rates.pool(embedded, np.zeros(360, int), GROUP, MODELS, 0) is None
+    assert rates.pool(embedded, LABELS, {}, MODELS, 0).differentials == {}
+    assert rates.pool(embedded, LABELS, dict.fromkeys(range(60), "one"), MODELS, 0).differentials == {}
+    assert rates.open_sets(embedded, None, MODELS, 0) == {} == rates.open_sets(embedded, np.arange(360), MODELS, 0)
+    assert show_rates.comparisons(evaluated, None)["pairs"].tolist() == ["first", "second"]
+
+
+def test_of_too_many_images_whole_identities_are_kept(monkeypatch):
+    monkeypatch.setattr(rates, "MOST_IMAGES", 100)
+    kept = rates._whole_identities(LABELS, 0)
+    assert len(kept) == 96 and (np.unique(LABELS[kept], return_counts=True)[1] == IMAGES).all()
+    assert (np.diff(kept) > 0).all()
+
+
+def test_the_table_says_what_rates_rest_on(found):
+    embedded, evaluated = found
+    pool = rates.pool(embedded, LABELS, GROUP, ("CLS",), 0)
+    table = show_rates.comparisons(evaluated, pool)
+    assert table["genuine"].tolist() == [300, 300, 900] and table["impostor"].tolist() == [300, 300, pool.impostor]
+    assert table["subjects"].tolist() == ["60", "60", "60"]
+    assert table["FMR resolved from"][0] == "1 %" and table["precise from"][0] == "10 %"
+
+
+def test_strangers_are_searched_among_half_of_the_persons(found):
+    embedded, _ = found
+    searched = rates.open_sets(embedded, LABELS, MODELS, 0)
+    table, grey = show_rates.open_set_rates(searched)
+    assert table["FPIR"].tolist() == ["10 %", "1 %"] and list(table)[1:] == list(MODELS)
+    missed = searched["CLS"].at(0.1)
+    assert table.loc[0, "CLS"].startswith(f"{100 * (1 - missed.value):.1f} [")
+    assert "90 images of 30 enrolled identities and 180 of 30 others" in show_rates.open_set_caption(searched)
+    figure, rows = show_rates.open_set(searched)
+    assert set(rows["model"]) == set(MODELS) and rows["fpir"].min() == pytest.approx(3 / 180)
+    last = rows[rows["model"] == "baseline"].iloc[-1]
+    assert last["fpir"] == 1 and last["low"] <= last["tpir"] <= last["high"]
+
+
+def test_curves_and_histograms_have_a_panel_for_each(found):
+    _, evaluated = found
+    figure, rows = show_rates.roc(evaluated)
+    assert set(rows["benchmark"]) == {"first", "second"} and rows["fmr"].min() == pytest.approx(3 / 300)
+    assert (rows["low"] <= rows["tmr"] + 1e-12).all() and (rows["tmr"] <= rows["high"] + 1e-12).all()
+    figure, moments = show_rates.scores(evaluated)
+    assert moments["model"].tolist() == list(MODELS) and len([ax for ax in figure.axes if ax.patches]) == 6
