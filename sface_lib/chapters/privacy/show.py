@@ -157,7 +157,9 @@ def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves))
     left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
+    left.get_legend().remove()
     plots.plot_det(right, curves)
+    plots.legend_beside(right)
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
