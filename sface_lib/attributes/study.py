@@ -268,9 +268,8 @@ class Direction:
             return "the sets do not differ beyond chance"
         if self.found.interval.low <= 0 <= self.found.interval.high:
             return "no direction is decided at this size"
-        if self.found.difference > 0:
-            return f"{self.first} explains {self.second} better than the reverse"
-        return f"{self.second} explains {self.first} better than the reverse"
+        one, other = (self.first, self.second) if self.found.difference > 0 else (self.second, self.first)
+        return f"{one} explains {other} better than the reverse ({self.ratio:.1f} times, summed over variables)"
 
 
 def direction(

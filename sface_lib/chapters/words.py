@@ -6,3 +6,8 @@ def p_in_words(p: float | None, at_floor: bool) -> str:
     if p is None:
         return ""
     return ("≤ " if at_floor else "") + (f"{p:.3f}" if p >= 0.0995 else f"{p:.2g}")
+
+
+def p_clause(p: float, at_floor: bool) -> str:
+    """The same in a sentence: "p = 0.02" or "p ≤ 0.01"."""
+    return f"p {'' if at_floor else '= '}{p_in_words(p, at_floor)}"

@@ -300,7 +300,8 @@ def test_a_broad_set_explains_a_narrow_one_whichever_stands_first(three):
     """Where 95 % lack what half of the others show, these are a surprise, and the narrow set is none to the broad."""
     broad, narrow = three[:2]
     there, back = judged(broad, narrow), judged(narrow, broad)
-    assert there.verdict == back.verdict == "broad explains narrow better than the reverse"
+    said = f"broad explains narrow better than the reverse ({there.ratio:.1f} times, summed over variables)"
+    assert there.verdict == back.verdict == said
     own, other = there.found, back.found
     assert own.forward == pytest.approx(plain_total(broad, narrow)) and own.forward > own.backward
     assert (own.forward, own.backward) == pytest.approx((other.backward, other.forward))
@@ -323,8 +324,15 @@ def test_a_mere_shift_explains_neither_way():
 @pytest.mark.parametrize(
     ("forward", "backward", "low", "high", "p", "verdict"),
     [
-        (0.5, 0.2, 0.1, 0.5, 0.01, "first explains second better than the reverse"),
-        (0.2, 0.5, -0.5, -0.1, 0.01, "second explains first better than the reverse"),
+        (0.5, 0.2, 0.1, 0.5, 0.01, "first explains second better than the reverse (2.5 times, summed over variables)"),
+        (
+            0.2,
+            0.5,
+            -0.5,
+            -0.1,
+            0.01,
+            "second explains first better than the reverse (2.5 times, summed over variables)",
+        ),
         (0.5, 0.2, 0.1, 0.5, 0.05, "the sets do not differ beyond chance"),
         (0.5, 0.2, -0.1, 0.5, 0.01, "no direction is decided at this size"),
         (0.2, 0.5, -0.5, 0.0, 0.01, "no direction is decided at this size"),

@@ -248,7 +248,7 @@ def test_each_reason_alone_keeps_a_baseline_from_being_trained_out(late, mean, r
 def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
     rows = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
     said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6))
-    assert "5.0 points. It is **not to be relied on**" in said
+    assert "5.0 [5.0, 5.0] points. It is **not to be relied on**" in said
     assert said.endswith("(validation_interval_steps); its mean accuracy is 60.0 %.")
     said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9))
     assert said.endswith(

@@ -10,7 +10,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
 from sface_lib.chapters.attributes.compute import Comparison
 from sface_lib.chapters.published import published
-from sface_lib.chapters.words import p_in_words
+from sface_lib.chapters.words import p_clause, p_in_words
 from sface_lib.run import Stage
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
@@ -251,7 +251,7 @@ class Page:
                 "difference": d.found.difference,
                 "95 % low": d.found.interval.low,
                 "95 % high": d.found.interval.high,
-                "p that they differ": self._p(d.p_value),
+                "p that they differ": p_in_words(d.p_value, self._at_floor(d.p_value)),
                 "verdict": d.verdict,
             }
             for d in self._found.directions.values()
@@ -262,9 +262,12 @@ class Page:
         )
         self._stage.table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
 
-    def _p(self, p: float) -> str:
-        """A p-value from random splits or shuffles."""
-        return p_in_words(p, p * (1 + self._stage.parameters.shuffles) < 1.5)
+    def _at_floor(self, p: float) -> bool:
+        """Whether no random split or shuffle came as far."""
+        return p * (1 + self._stage.parameters.shuffles) < 1.5
+
+    def _clause(self, p: float) -> str:
+        return p_clause(p, self._at_floor(p))
 
     def asymmetry(self) -> None:
         """What rare values add to the divergence, and which attributes carry the asymmetry."""
@@ -305,8 +308,8 @@ class Page:
         for name, each in found.items():
             self._stage.say(
                 f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
-                f"attributes, p {self._equals(each.p_value)}; where each kind of attributes speaks for or against it "
-                f"at random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
+                f"attributes, {self._clause(each.p_value)}; where each kind of attributes speaks "
+                f"for or against it at random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
             )
         if not found:
             self._stage.say("Not estimable: fewer than five attributes are carried by enough pairs.")
@@ -320,18 +323,13 @@ class Page:
             "The second paper found that authentic samples explain the synthetic ones and not the reverse: "
             "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
             f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
-            f"{way.found.forward:.3f}, one {way.ratio:.1f} times the other. That the sets differ has p "
-            f"{self._equals(way.p_value)}; the latter minus the former, without what the small number of identities "
-            f"adds, is {way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. This rests on "
-            "the sum over variables, as if they were independent. All attributes together: "
+            f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value)}); "
+            "the latter minus the former, without what the small number of identities adds, is "
+            f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are summed "
+            "as if they were independent. All attributes together give "
             f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "
             f"their intervals hold the classifier as it is. {self._yardstick()}{self._limits()}"
         )
-
-    def _equals(self, p: float) -> str:
-        """A p-value after its letter."""
-        said = self._p(p)
-        return said if said.startswith("≤") else f"= {said}"
 
     def _yardstick(self) -> str:
         """The same between authentic sets."""

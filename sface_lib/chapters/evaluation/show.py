@@ -115,7 +115,7 @@ def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:
 
 def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTraining) -> str:
     """The gap of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
-    gap = f"The synthetic gap of CLS is {100 * rows[-1].gaps['CLS'].value:.1f} points. "
+    gap = f"The synthetic gap of CLS is {_points(rows[-1].gaps['CLS'])} points. "
     if not baseline.trained_out:
         reasons = "; ".join(baseline.reasons)
         return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."

@@ -12,7 +12,7 @@ from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
-from sface_lib.chapters.words import p_in_words
+from sface_lib.chapters.words import p_clause
 
 NEAREST = "label of the nearest image"
 
@@ -72,9 +72,8 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
 
 def _claim_in_words(claim: ClaimFacts) -> str:
     span = "" if claim.low is None else f" [{claim.low:.3f}, {claim.high:.3f}]"
-    p = p_in_words(claim.p_corrected, claim.p_at_floor)
-    equals = p if p.startswith("≤") else f"= {p}"
-    return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} (p {equals}, {claim.judge})"
+    p = p_clause(claim.p_corrected, claim.p_at_floor)
+    return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} ({p}, {claim.judge})"
 
 
 def _alarms(answer: Answer, privacy: PrivacyResults) -> str:
