@@ -325,8 +325,8 @@ class Page:
             f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
             f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value)}); "
             "the latter minus the former, without what the small number of identities adds, is "
-            f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are summed "
-            "as if they were independent. All attributes together give "
+            f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
+            "summed as if they were independent. All attributes together give "
             f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "
             f"their intervals hold the classifier as it is. {self._yardstick()}{self._limits()}"
         )
