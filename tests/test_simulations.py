@@ -5,6 +5,7 @@ import pytest
 import simulate_attributes
 import simulate_copies
 import simulate_demographics
+import simulate_equivalence
 import simulate_intervals
 import simulate_membership
 import simulate_persons
@@ -79,6 +80,16 @@ def test_a_direction_is_found_where_there_is_one_and_nowhere_else():
     found = simulate_attributes.attributes(*pools, draws=40, sizes=((50, 50),))
     assert [row.case for row in found if not row.met] == []
     assert sum(row.at_least is not None for row in found) == 2 and len(found) == 6
+
+
+def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin(pool, monkeypatch):
+    """Sixty persons can show that a share is within 0.2 of chance, and not that it is within 0.1."""
+    monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.2)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60)
+    assert [row.case for row in found if row.at_least and not row.met] == []
+    monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.1)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60)
+    assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
 
 
 def test_a_band_is_met_where_wilsons_interval_meets_it():

@@ -1,8 +1,9 @@
 """Which of two sets explains the other: the difference of their two divergences, by a studentised bootstrap.
 
 A divergence of few identities comes out too large, and unevenly in the two directions where the sets differ in size or
-in shares; resampling does the same again. What the draws lie above the estimate is taken from it, and the interval is
-that of the draws' own t statistics (Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), section 12.5).
+in shares; resampling does the same again. The draws' t statistics, each by its own standard error, show by how much:
+the difference is corrected by their median, and the interval is theirs (Efron and Tibshirani, "An Introduction to the
+Bootstrap" (1993), section 12.5).
 """
 
 import dataclasses
@@ -26,7 +27,7 @@ class Asymmetry:
     forward, backward
         KL(a || b) and KL(b || a), in nats, each the sum over the variables as if they were independent.
     difference
-        Forward minus backward, without what the small number of identities adds.
+        Forward minus backward, corrected for the small number of identities.
     interval
         Its 95 % interval.
     """
@@ -53,10 +54,9 @@ def asymmetry(a: Tally, b: Tally, resamples: int, seed: int, pseudo_count: float
     totals = found.forward.sum(1), found.backward.sum(1)
     differences, errors = totals[0] - totals[1], _standard_errors(a, b, weights, (p, q))
     moved, spread = differences[1:] - differences[0], np.maximum(errors[1:], SMALLEST_ERROR)
-    high, low = np.quantile(moved / spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    ends = (float(differences[0] - errors[0] * t) for t in (low, high))
-    corrected = float(differences[0] - moved.mean())
-    return Asymmetry(float(totals[0][0]), float(totals[1][0]), corrected, Interval(*ends, LEVEL))
+    quantiles = np.quantile(moved / spread, [(1 + LEVEL) / 2, 0.5, (1 - LEVEL) / 2])
+    low, middle, high = (float(differences[0] - errors[0] * t) for t in quantiles)
+    return Asymmetry(float(totals[0][0]), float(totals[1][0]), middle, Interval(low, high, LEVEL))
 
 
 def _standard_errors(a: Tally, b: Tally, weights: list[np.ndarray], shares: tuple[np.ndarray, np.ndarray]):

@@ -9,6 +9,7 @@ from sface_lib.attributes.head import AttributeLoss, group_log_probabilities
 from sface_lib.attributes.names import exclusive_groups
 
 BINS = 15
+SMALLEST_VARIANCE = 1e-12  # Below it is rounding.
 NEVER = 2.0  # A threshold that no probability reaches.
 
 
@@ -158,4 +159,6 @@ def _trials(called: np.ndarray, units: np.ndarray) -> float:
     apart, count = np.bincount(codes, called - called.mean()), codes.max() + 1
     variance = (apart**2).sum() / len(called) ** 2 * count / max(1, count - 1)
     spread = called.mean() * (1 - called.mean())
-    return float(min(len(called), spread / variance)) if variance > 0 else float(count)
+    if count < 2 or variance < SMALLEST_VARIANCE:
+        return float(count)
+    return float(min(len(called), spread / variance))

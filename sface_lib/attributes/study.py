@@ -10,6 +10,7 @@ from sface_lib.attributes.asymmetry import Asymmetry, asymmetry
 from sface_lib.attributes.divergence import Comparison, compare_tallies
 from sface_lib.attributes.names import kind_of
 from sface_lib.attributes.tally import (
+    MOST_IMAGE_UNITS,
     Tally,
     adjusted_interval,
     attribute_draws,
@@ -20,9 +21,7 @@ from sface_lib.attributes.tally import (
     tally_variables,
 )
 from sface_lib.biometrics import Estimate
-from sface_lib.privacy.verdict import holm
-
-ALPHA = 0.05
+from sface_lib.privacy.verdict import ALPHA, holm
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +31,7 @@ class AnnotatedSet:
     Attributes
     ----------
     name, role
-        What it is called, and "authentic" or "synthetic".
+        What it is called, and "authentic", "synthetic" or "given".
     names
         The attributes.
     labels
@@ -95,7 +94,7 @@ def prevalences(sets: Sequence[AnnotatedSet], reliability: pd.DataFrame, resampl
         table = pd.DataFrame({"set": each.name, "kind": [kind_of(n) for n in each.names], "attribute": each.names})
         table["prevalence"] = share
         table["low"], table["high"] = share_intervals(tally, drawn)
-        adjusted, ends = adjusted_interval(share, drawn, rates, seed)
+        adjusted, ends = adjusted_interval(tally, drawn, rates, seed)
         table["adjusted"], (table["adjusted_low"], table["adjusted_high"]) = adjusted, ends
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
@@ -151,7 +150,8 @@ def separability(
     own, other = (_shares(tally, w) for tally, w in zip((first, second), weights, strict=True))
     drift = other - own
     table = pd.DataFrame({"attribute": authentic.names, "drift": drift[0]})
-    taken = dataclasses.replace(authentic, labels=authentic.labels[positions], units=authentic.units[positions])
+    units = authentic.units[positions] if authentic.by_identity else positions % MOST_IMAGE_UNITS
+    taken = dataclasses.replace(authentic, labels=authentic.labels[positions], units=units, by_identity=True)
     among = np.isin(first.units, taken.tally().units)
     before = _shares(taken.tally(), weights[0][:, among])
     for name, labels in degraded.items():
@@ -245,7 +245,8 @@ class Direction:
     first, second
         The sets.
     found
-        Their two divergences: forward is KL(first || second), and above 0 the first explains the second better.
+        Their two divergences: forward is KL(first || second). Where the difference is above 0 the first explains the
+        second better.
     p_value
         That they differ at all, by random splits: without that no direction is judged.
     """
@@ -256,10 +257,11 @@ class Direction:
     p_value: float
 
     @property
-    def ratio(self) -> float:
-        """The larger divergence over the smaller one."""
+    def ratio(self) -> float | None:
+        """The larger divergence over the smaller one; None where that is 0, or the corrected difference turns them."""
         smaller, larger = sorted((self.found.forward, self.found.backward))
-        return larger / smaller if smaller > 0 else np.inf
+        turned = (self.found.forward - self.found.backward) * self.found.difference < 0
+        return None if turned or smaller <= 0 else larger / smaller
 
     @property
     def verdict(self) -> str:
@@ -268,8 +270,9 @@ class Direction:
             return "the sets do not differ beyond chance"
         if self.found.interval.low <= 0 <= self.found.interval.high:
             return "no direction is decided at this size"
-        one, other = (self.first, self.second) if self.found.difference > 0 else (self.second, self.first)
-        return f"{one} explains {other} better than the reverse ({self.ratio:.1f} times, summed over variables)"
+        one, other = (self.first, self.second) if self.found.interval.low > 0 else (self.second, self.first)
+        times = "" if self.ratio is None else f"{self.ratio:.1f} times, "
+        return f"{one} explains {other} better than the reverse ({times}summed over variables)"
 
 
 def direction(

@@ -207,15 +207,14 @@ def adjusted_prevalence(share: np.ndarray, tpr: np.ndarray, fpr: np.ndarray) -> 
     return np.where(tpr > fpr, found, np.nan)
 
 
-def adjusted_interval(
-    share: np.ndarray, drawn: np.ndarray, rates: pd.DataFrame, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def adjusted_interval(tally: Tally, drawn: np.ndarray, rates: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Adjusted prevalence `[A]`, and the ends `[2, A]` of its 95 % interval.
 
     Parameters
     ----------
-    share, drawn
-        Share called present `[A]`, and in bootstrap draws `[R, A]`.
+    tally, drawn
+        Of the attributes called present, and their shares in bootstrap draws `[R, A]`; what no unit shows, or all show,
+        and so never varies, is drawn from the beta distribution that so many units leave.
     rates
         `tpr`, `fpr`, `tpr_trials`, `fpr_trials` of each attribute: see `calibration.reliability`. Every draw takes
         error rates of its own, from the beta distributions that so many independent images leave (Jeffreys' prior).
@@ -228,7 +227,12 @@ def adjusted_interval(
         hits, misses = known[name] * known[f"{name}_trials"], (1 - known[name]) * known[f"{name}_trials"]
         return stats.beta.ppf(random.random(drawn.shape), hits.to_numpy() + 0.5, misses.to_numpy() + 0.5)
 
-    adjusted = adjusted_prevalence(share, known["tpr"].to_numpy(), known["fpr"].to_numpy())
+    present, absent = tally.counts[:, ::2], tally.counts[:, 1::2]
+    units, constant = ((present + absent) > 0).sum(0), (present.sum(0) == 0) | (absent.sum(0) == 0)
+    every = np.where(absent.sum(0) == 0, units, 0)
+    steady = stats.beta.ppf(random.random(drawn.shape), every + 0.5, units - every + 0.5)
+    drawn = np.where(constant, steady, drawn)
+    adjusted = adjusted_prevalence(tally.shares()[::2], known["tpr"].to_numpy(), known["fpr"].to_numpy())
     adjusted = np.where(known.isna().any(axis=1), np.nan, adjusted)
     draws = adjusted_prevalence(drawn, rate_draws("tpr"), rate_draws("fpr"))
     # A draw in which the classifier tells nothing allows any share.

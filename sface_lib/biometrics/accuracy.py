@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.biometrics.intervals import Estimate, SeedVariance
+from sface_lib.biometrics.intervals import Estimate, SeedVariance, identity_indices
 from sface_lib.errors import InputError
 
 FEWEST_SEEDS = 5  # From here on a model's own seeds tell their variance.
@@ -53,17 +53,14 @@ class PairMean:
         return Estimate(self.value, self._variance(), self.identities, self.is_rate, seeds)
 
     def _variance(self) -> float:
-        """At least what the persons, or couples of persons, would give if they were independent."""
-        places, codes = np.unique(np.concatenate([self.left, self.right]), return_inverse=True)
-        first, second = codes.reshape(2, -1)
-        couples, index = np.unique(
-            np.minimum(first, second) * len(places) + np.maximum(first, second), return_inverse=True
-        )
+        """Not below what independent couples of persons would give, a genuine pair being a couple of one person."""
+        first, second, count = identity_indices([self.left, self.right])
+        couples, index = np.unique(np.minimum(first, second) * count + np.maximum(first, second), return_inverse=True)
         of_couple = np.bincount(index, self.part)
-        low, high = np.divmod(couples, len(places))
-        of_person = np.bincount(low, of_couple, len(places))
+        low, high = np.divmod(couples, count)
+        of_person = np.bincount(low, of_couple, count)
         apart = low != high
-        of_person += np.bincount(high[apart], of_couple[apart], len(places))
+        of_person += np.bincount(high[apart], of_couple[apart], count)
         # A couple of two persons is in the sums of both, and must count once.
         variance = float((of_person**2).sum() - (of_couple[apart] ** 2).sum())
         correction = self.identities / max(1, self.identities - 1)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sface_lib.biometrics.intervals import identity_indices
 from sface_lib.biometrics.rates import Counts, ErrorRate, error_rate
 from sface_lib.errors import InputError
 
@@ -26,9 +27,10 @@ def between_groups(counts: Counts, group: Mapping[int, str]) -> dict[tuple[str, 
         Identity's label -> its group.
     """
     names = sorted(set(group.values()))
-    codes = {label: names.index(name) for label, name in group.items()}
-    sides = [np.array([codes.get(int(i), -1) for i in side], int) for side in (counts.left, counts.right)]
-    first, second = np.minimum(*sides), np.maximum(*sides)
+    *sides, _ = identity_indices([counts.left, counts.right])
+    labels = np.union1d(counts.left, counts.right)
+    codes = np.array([names.index(group[label]) if label in group else -1 for label in labels.tolist()], int)
+    first, second = (choose(*(codes[side] for side in sides)) for choose in (np.minimum, np.maximum))
     found = {}
     for i, one in enumerate(names):
         for j, other in enumerate(names[i:], start=i):

@@ -7,6 +7,7 @@ from sface_lib.biometrics import checks
 from sface_lib.biometrics.rates import Scored
 from sface_lib.errors import InputError
 
+FEWEST_SEARCHED = 4  # Two are enrolled then, and two are not.
 BLOCK_SCORES = 4_000_000  # scores held at a time, 32 MB
 # Rounding of a float64 dot product of unit vectors stays below this, so nearer scores are ties.
 TIE = 1e-12
@@ -106,7 +107,7 @@ def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray) -> np.ndar
 
 
 def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
-    """Enrol half of the identities at random, and search for images of all.
+    """Enrol half of the identities that have several images, at random, and search for images of all.
 
     Of an enrolled identity half of the images, at random, make the template, and the others are mated probes; all
     images of the other identities are non-mated probes, with their best score. A mated probe has the score of its own
@@ -122,14 +123,16 @@ def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
     Raises
     ------
     InputError
-        Unusable embeddings or labels, or fewer than two identities of two images.
+        Unusable embeddings or labels, or fewer than four identities of two images.
     """
     embeddings = checks.embeddings("embeddings", embeddings)
     labels = checks.labels("labels", labels, len(embeddings))
     identities, counts = np.unique(labels, return_counts=True)
     several = identities[counts > 1]
-    if len(several) < 2:
-        raise InputError(f"{len(several)} identities have two images; an open set needs two such at least")
+    if len(several) < FEWEST_SEARCHED:
+        raise InputError(
+            f"{len(several)} identities have two images; an open set needs {FEWEST_SEARCHED} such at least"
+        )
     random = np.random.default_rng(seed)
     mated = np.isin(labels, random.permutation(several)[: len(several) // 2])
     order = random.permutation(len(labels))

@@ -11,11 +11,12 @@ import functools
 
 import numpy as np
 
+from sface_lib.biometrics import checks
 from sface_lib.biometrics.accuracy import PairMean
 from sface_lib.biometrics.intervals import Estimate, Interval
+from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
 from sface_lib.errors import InputError
 
-ERRORS_FOR_PRECISION = 30
 RESOLVED = 3  # Of n comparisons, rates from this many over n on are drawn.
 
 
@@ -47,8 +48,11 @@ class Counts:
 
     @property
     def rate(self) -> float:
-        """Share of the comparisons that err."""
-        return float(self.errors.sum() / self.comparisons.sum())
+        """Share of the comparisons that err; raises `InputError` where there is none."""
+        comparisons = int(self.comparisons.sum())
+        if not comparisons:
+            raise InputError("there is no comparison, and so no rate; give at least one")
+        return float(self.errors.sum() / comparisons)
 
     @property
     def parts(self) -> np.ndarray:
@@ -79,17 +83,18 @@ class ErrorRate:
 
     Attributes
     ----------
-    counts
-        Its errors and comparisons.
     estimate
         The rate and its variance, which holds that of the threshold where that was found on the same sample.
-    threshold_counts
-        The errors of the other kind that set the threshold; None where it was fixed before.
+    comparisons, subjects
+        How many there are.
+    too_few
+        How the rule of 30 is broken, by its own errors or by those that set its threshold; empty where it isn't.
     """
 
-    counts: Counts
     estimate: Estimate
-    threshold_counts: Counts | None = None
+    comparisons: int
+    subjects: int
+    too_few: tuple[str, ...]
 
     @property
     def value(self) -> float:
@@ -108,25 +113,21 @@ class ErrorRate:
 
     @property
     def imprecise(self) -> str | None:
-        """Why it breaks the rule of 30, in its own errors or in those that set its threshold; None where it doesn't."""
-        other = self.threshold_counts and self.threshold_counts.too_few
-        said = [self.counts.too_few, other and f"its threshold by {other}"]
-        found = [part for part in said if part]
-        return f"{', '.join(found)}; {ERRORS_FOR_PRECISION} of each make a rate precise" if found else None
+        """Why it is not precise, as a sentence without a full stop; None where it is."""
+        return (
+            f"{', '.join(self.too_few)}; {ERRORS_FOR_PRECISION} of each make a rate precise" if self.too_few else None
+        )
 
 
 def error_rate(counts: Counts) -> ErrorRate:
-    """The rate at a threshold that was fixed before.
-
-    Raises
-    ------
-    InputError
-        No comparison.
-    """
-    if not counts.comparisons.sum():
-        raise InputError("there is no comparison, and so no rate; give at least one")
+    """The rate at a threshold that was fixed before; raises `InputError` without a comparison."""
     mean = PairMean(counts.rate, counts.left, counts.right, counts.parts, counts.subjects)
-    return ErrorRate(counts, mean.estimate())
+    return _resting_on(counts, mean, [counts.too_few])
+
+
+def _resting_on(counts: Counts, mean: PairMean, too_few: list[str | None]) -> ErrorRate:
+    told = tuple(part for part in too_few if part)
+    return ErrorRate(mean.estimate(), int(counts.comparisons.sum()), counts.subjects, told)
 
 
 def rate_at(missed: Counts, passed: Counts, slope: float) -> ErrorRate:
@@ -141,11 +142,16 @@ def rate_at(missed: Counts, passed: Counts, slope: float) -> ErrorRate:
     slope
         By how much the first rate falls as the second rises, at least 0: the threshold's error is its part of the
         second rate's (Woodruff, "Confidence Intervals for Medians and Other Position Measures", 1952).
+
+    Raises
+    ------
+    InputError
+        No comparison of one kind.
     """
     left, right = (np.concatenate([getattr(c, side) for c in (missed, passed)]) for side in ("left", "right"))
     part = np.concatenate([missed.parts, slope * passed.parts])
     mean = PairMean(missed.rate, left, right, part, min(missed.subjects, passed.subjects))
-    return ErrorRate(missed, mean.estimate(), passed)
+    return _resting_on(missed, mean, [missed.too_few, passed.too_few and f"its threshold by {passed.too_few}"])
 
 
 class Comparisons(abc.ABC):
@@ -170,7 +176,7 @@ class Comparisons(abc.ABC):
 
     def shows(self, target: float) -> bool:
         """Whether the others are enough to show a rate: one of them is no larger a share."""
-        return target * self.n_others >= 1
+        return bool(self.n_others) and target >= 1 / self.n_others
 
     def threshold(self, target: float) -> float:
         """The lowest threshold at which at most a share `target` of the others passes.
@@ -178,8 +184,9 @@ class Comparisons(abc.ABC):
         Raises
         ------
         InputError
-            They are too few to show such a rate.
+            A target outside (0, 1], or one that they are too few to show.
         """
+        target = checks.share("target", target, one_allowed=True)
         if not self.shows(target):
             raise InputError(
                 f"target is {target:g}, but {self.n_others:,} comparisons cannot show it; {1 / target:,.0f} are needed"
@@ -244,7 +251,7 @@ class Scored(Comparisons):
         return Counts.of_scores(self.other >= threshold, self.other_left, self.other_right)
 
     def lowest(self, passing: int) -> float:
-        """Just above the best score that must not pass, or the lowest score."""
+        """Just above the best score that must not pass; or the lowest finite score of all."""
         if passing >= len(self.other):
-            return float(self._ascending[0])
+            return float(min(self._ascending[0], self.mated[np.isfinite(self.mated)].min(initial=np.inf)))
         return float(np.nextafter(self._ascending[-1 - passing], np.inf))

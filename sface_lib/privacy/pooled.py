@@ -18,8 +18,10 @@ class PooledComparisons(Comparisons):
     """
 
     def __init__(self, comparison: Comparison):
-        if comparison.blocks is None or comparison.blocks.groups is not None:
+        if comparison.blocks is None:
             raise InputError("rates of identities need all scores, at most 1e8; compare fewer images of each identity")
+        if comparison.blocks.groups is not None:
+            raise InputError("impostors are of one group alone; give the comparison without groups")
         self._comparison, self._blocks = comparison, comparison.blocks
         # How many are at or above the lower edge of each bin, and above all of them none.
         self._above = np.append(np.cumsum(comparison.impostors.counts[::-1])[::-1], 0)

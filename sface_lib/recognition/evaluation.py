@@ -23,7 +23,7 @@ from sface_lib.errors import InputError
 from sface_lib.recognition.embedding import embed_faces
 from sface_lib.recognition.models import RecognitionModel
 
-FEWEST_PAIRS = 30  # Of each kind, to state a group's accuracy.
+FEWEST_PAIRS, FEWEST_PERSONS = 30, 2  # Of each kind, to state a group's accuracy.
 TRAINED_OUT = 0.003  # 0.3 points.
 
 
@@ -124,7 +124,8 @@ def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
     kept = readable[left] & readable[right]
     columns = (left, right, protocol.same, protocol.fold, labels[left], labels[right])
     if len(np.unique(protocol.fold[kept])) < 2:
-        raise InputError(f"the pairs are in the folds {list(protocol.fold_ids)}; k-fold accuracy needs two or more")
+        left_over = np.unique(protocol.fold[kept]).tolist()
+        raise InputError(f"the pairs are in the folds {left_over}; k-fold accuracy needs two or more")
     return ProtocolPairs(*(column[kept] for column in columns))
 
 
@@ -185,7 +186,8 @@ def by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, s
 
     Returns
     -------
-    One row a group of at least `FEWEST_PAIRS` pairs of each kind: group, genuine and impostor (numbers of pairs),
+    One row a group of at least `FEWEST_PAIRS` pairs of each kind, of two persons: group, genuine and impostor (numbers
+    of pairs),
     accuracy, low, high (95 %), fmr and fnmr at those thresholds.
     """
     left, right = (
@@ -199,10 +201,13 @@ def by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, s
             continue
         identities = (pairs.left_identity[inside], pairs.right_identity[inside])
         # The kind of a pair stands for its fold, so that both kinds weigh the same.
-        found = accuracy_over_pairs(right_ones, same, *identities, same.astype(int)).estimate()
+        mean = accuracy_over_pairs(right_ones, same, *identities, same.astype(int))
+        if mean.identities < FEWEST_PERSONS:
+            continue
+        span = mean.estimate().interval()
         rows.append(
-            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": found.value}
-            | {"low": found.interval().low, "high": found.interval().high}
+            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": mean.value}
+            | {"low": span.low, "high": span.high}
             | {"fmr": float((~right_ones[~same]).mean()), "fnmr": float((~right_ones[same]).mean())}
         )
     return pd.DataFrame(rows)

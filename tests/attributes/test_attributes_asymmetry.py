@@ -98,6 +98,13 @@ def test_unequal_sets_with_equal_divergences_seldom_have_a_direction():
     assert wrong <= 13
 
 
+def test_the_corrected_difference_lies_within_its_interval_however_few_persons_there_are():
+    for seed in range(40):
+        (v, i), (w, j) = drawn(20, 10, 0.15, 2 * seed), drawn(300, 10, 0.25, 2 * seed + 1)
+        found = asymmetry(tallied(v, i), tallied(w, j + 1000), 200, seed)
+        assert found.interval.low <= found.difference <= found.interval.high
+
+
 def test_a_broad_set_explains_a_narrow_one():
     (v, i), (w, j) = drawn(60, 10, 0.4, 0), drawn(60, 10, 0.05, 1)
     found = asymmetry(tallied(v, i), tallied(w, j + 1000), 300, 0)

@@ -272,6 +272,7 @@ def test_a_rate_is_known_as_well_as_its_persons_allow():
     # A variance of 4 * (4 * 0.5)^2 / 16^2 * 4 / 3 = 1 / 12, which three trials of a half have.
     assert trials(called, units) == pytest.approx(3)
     assert trials(called, np.arange(16)) == pytest.approx(15)
+    assert trials(np.tile([1, 1, 1, -1], 4), np.zeros(16, int)) == 1  # One person tells no spread.
     mixed = np.tile([1, -1], 8)  # The same in every person, which varies between none.
     assert trials(np.ones(16, int), units) == trials(mixed, units) == 4
 

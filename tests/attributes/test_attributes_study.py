@@ -87,6 +87,14 @@ def test_the_adjusted_interval_holds_how_well_the_error_rates_are_known():
     assert told["adjusted"] == known["adjusted"]
 
 
+def test_what_no_image_shows_is_known_as_well_as_its_persons_allow():
+    """Twenty persons without it leave a beta distribution; what is called of nine in ten is of as many more."""
+    nobody = annotated("set", -np.ones((200, 3), int), np.arange(200) // 10)
+    row = study.prevalences([nobody], RELIABILITY.assign(fpr=0.0), 4000, 0).loc[0]
+    assert row["adjusted_high"] == pytest.approx(stats.beta.ppf(0.975, 0.5, 20.5) / 0.9, rel=0.05)
+    assert row["adjusted_low"] < 0.001
+
+
 def test_without_what_the_error_rates_rest_on_nothing_is_adjusted():
     table = study.prevalences([erring(200)], RELIABILITY[["tpr", "fpr"]], 50, 0)
     assert table[["adjusted", "adjusted_low", "adjusted_high"]].isna().all(axis=None)
@@ -176,6 +184,24 @@ def test_a_person_of_both_sets_is_drawn_for_both():
     )  # fmt: skip
     assert (shared.loc[:1, ["low, none", "high, none"]] == 0).all(axis=None)
     assert shared.loc[2, "low, none"] > 0.2 and shared["separable, none"].tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_residual_varies_with_the_images_that_were_degraded(known):
+    """The last 200 of 400 smile each by itself, and the first 200 not at all: as images or as persons of one image."""
+    random = np.random.default_rng(0)
+    smiling = np.where((np.arange(400) >= 200) & (random.random(400) < 0.5), 1, -1)
+    labels = np.column_stack([smiling] * 3)
+    authentic = annotated("authentic", labels, np.arange(400) if known else None)
+    at = np.arange(200, 400)
+    poor = {"poor": -np.ones((200, 3), np.int8)}
+    synthetic = annotated("synthetic", labels, 1000 + np.arange(400))
+    found = study.separability(authentic, synthetic, at, poor, 2000, 0).loc[0]
+    share = (smiling[200:] == 1).mean()
+    # There is no drift, so that the residual alone varies.
+    assert found["drift"] == 0 and found["residual, poor"] == pytest.approx(-share)
+    half = (found["high, poor"] - found["low, poor"]) / 2
+    assert half == pytest.approx(stats.t.ppf(0.975, 199) * np.sqrt(share * (1 - share) / 200), rel=0.1)
 
 
 def test_the_residual_is_of_the_degraded_images_alone():
@@ -319,6 +345,15 @@ def test_a_mere_shift_explains_neither_way():
     more, less = (dict.fromkeys(NAMES, share) for share in (0.6, 0.4))
     found = judged(shares(2000, more, 7, "more"), shares(2000, less, 8, "less", 1000))
     assert found.verdict == "no direction is decided at this size" and found.found.forward > 0.15
+
+
+def test_a_ratio_that_the_correction_turns_is_not_told():
+    """The smaller set makes the one divergence larger than it is: corrected, the other is the larger."""
+    turned = Direction("first", "second", Asymmetry(0.7, 0.8, 0.1, Interval(0.05, 0.2, 0.95)), 0.01)
+    assert turned.ratio is None
+    assert turned.verdict == "first explains second better than the reverse (summed over variables)"
+    same = Direction("first", "second", Asymmetry(0.0, 0.0, 0.0, Interval(0, 0, 0.95)), 1.0)
+    assert same.ratio is None
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_a_claim_with_a_restriction_decides_nothing_by_itself(note):
 
 
 def test_one_judge_alone_is_enough_and_is_said():
-    assert asked(claim("above chance", notes=("one judge alone",)))[0].word == "yes"
+    found, run = asked(claim("above chance", notes=("one judge alone",)))
+    assert found.word == "yes" and "(p = 0.01, a, one judge alone)" in show.gives_away(found, run)
 
 
 def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
@@ -177,10 +178,17 @@ def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
     assert asked(*equal, claim("not decided at this size", p=0.7))[0].word == "undecided"
     assert asked(*equal, claim("above chance", IMAGES, notes=("exploratory",)))[0].word == "undecided"
     found, run = asked(*equal, sounding=0.01)
-    assert found.word == "undecided" and "An alarm for copies sounds by a." in show.gives_away(found, run)
-    found, run = asked(*equal, undecided)
-    assert "away? No.** None of 3 claims by a, after Holm" in show.gives_away(found, run)
+    said = show.gives_away(found, run)
+    assert found.word == "undecided" and "An alarm for copies sounds by a." in said
+    assert "is above chance, and all that can be are equivalent to it." in said
+    found, run = asked(*equal, undecided, sounding=0.0)
+    assert "away? No.** None of 3 claims by the a, after Holm" in show.gives_away(found, run)
     assert "No alarm for copies sounds" in show.gives_away(found, run)
+    unknown = replace(run, planted={"a": PlantedFacts(AlarmFacts(None, None, 0.0, None), None)})
+    assert gives_away(unknown).word == "undecided" == gives_away(replace(run, planted={})).word
+    assert "are not calibrated at this size" in show.gives_away(gives_away(unknown), unknown)
+    nowhere = replace(run, planted={})
+    assert "Copies were not looked for" in show.gives_away(gives_away(nowhere), nowhere)
 
 
 def test_without_a_competent_judge_nothing_is_answered():
@@ -201,7 +209,10 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
     )
     assert [(c.claim, c.judge) for c in found.strongest] == [(LINK, "b"), (RANK, "a")]
     said = show.gives_away(found, run)
-    assert "Yes.** 3 of 3 claims by a and b, after Holm's correction over all of them, are above chance" in said
+    assert (
+        "Yes.** 3 of 3 claims by the a and the b, after Holm's correction over all planned ones, are above chance"
+        in said
+    )
     assert f"- {LINK}: 0.900 [0.850, 0.950] where chance is 0.500 (p = 0.01, b)" in said
     assert "Demographics are not excluded" in said
     within = replace(run, chance=ChanceFacts(("gender",), True, 2, 0))
@@ -224,11 +235,15 @@ def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
 def test_published_figures_stand_beside_those_of_this_run():
     found = replace(privacy({"a": judge(BETWEEN)}), claims=(claim("above chance", show.NEAREST, value=0.8),))
     table = show.beside_published(summarise(found, TRAINING, evaluation()), found, evaluation())
-    rows = {what: (here, there) for what, here, there, _ in table.itertuples(index=False)}
+    rows = {row.what: (row.here, row.published) for row in table.itertuples()}
     assert rows["authentic-synthetic, EER"] == (BETWEEN.eer, 0.292)
     assert rows[show.NEAREST] == (0.8, 0.045)
     assert rows["accuracy of baseline, mean of benchmarks"] == (0.9, pytest.approx(0.9482))
-    assert table["published"].notna().all() and table["what was published"].str.contains("SFace|CASIA").all()
+    assert (
+        set(table["kind"]) == {"read", "derived"}
+        and table["published"].notna().all()
+        and table["what was published"].str.contains("SFace|CASIA").all()
+    )
 
 
 def test_published_sets_are_joined_by_name_and_those_of_one_table_alone_stay():
@@ -237,6 +252,7 @@ def test_published_sets_are_joined_by_name_and_those_of_one_table_alone_stay():
     assert known.loc["SFace", ["AUC against DigiFace-1M", "accuracy"]].tolist() == [0.793, 77.71]
     assert known.loc["IDnet", "accuracy"] == 79.13 and np.isnan(known.loc["MorphFace", "accuracy"])
     assert np.isnan(known.loc["Arc2Face", "AUC against DigiFace-1M"])
+    assert not known.index.str.contains("authentic").any()
     assert set(SAME_SETS.values()) <= set(published("nearest_matches")["set"])
     assert set(SAME_SETS) <= set(published("field_accuracy")["method"]) and known.index.is_unique
     assert len(figure.axes[0].texts) == known[["AUC against DigiFace-1M", "accuracy"]].notna().all(axis=1).sum() == 10

@@ -56,7 +56,7 @@ def test_the_rate_at_a_rate_is_that_of_all_scores(target):
 def test_a_rate_of_couples_has_the_variance_of_persons_not_of_scores():
     """Thirty persons of many images: the interval is far wider than that of as many independent scores."""
     found = PooledComparisons(compare_within(*embedded([20] * 30, 3))).at(0.05)
-    alone = found.value * (1 - found.value) / found.counts.comparisons.sum()
+    alone = found.value * (1 - found.value) / found.comparisons
     assert found.estimate.variance > 5 * alone
 
 

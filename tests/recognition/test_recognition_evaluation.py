@@ -145,8 +145,7 @@ def test_verify_prints_what_the_library_finds(tmp_path, capsys, photographs):
 
     found, _ = verify(open_model(weights), protocol, open_faces(path), make_accelerator())
     assert f"Accuracy: {100 * found.accuracy.mean:.2f} % (sd over folds {100 * found.accuracy.sd:.2f})" in said
-    rate = found.scored.at(0.1)
-    assert "FNMR at FMR 1.0%: 24 impostor scores cannot show" in said and rate.counts.comparisons.sum() == 24
+    assert "FNMR at FMR 1.0%: 24 impostor scores cannot show" in said
     assert "24 genuine, 24 impostor, 4 folds" in said and "over identities" in said and "trained on: nothing" in said
 
 

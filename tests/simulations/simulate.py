@@ -13,7 +13,7 @@ from counting import Counted, as_table
 from simulated_pool import PERSONS, judges, make_pool, open_annotated, open_pool
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "simulations"
-NAMES = ("membership", "demographics", "persons", "copies", "intervals", "attributes")
+NAMES = ("membership", "demographics", "persons", "copies", "equivalence", "intervals", "attributes")
 
 
 def run(name: str) -> list[Counted]:

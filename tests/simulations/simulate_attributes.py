@@ -41,7 +41,7 @@ def attributes(
 
 
 def _different(found: list[Direction]) -> int:
-    return sum(each.p_value <= ALPHA for each in found)
+    return sum(each.p_value < ALPHA for each in found)
 
 
 def _explaining(found: list[Direction], *names: str) -> int:

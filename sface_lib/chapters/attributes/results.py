@@ -59,9 +59,9 @@ class DirectionFacts(Facts):
     forward, backward
         KL(first || second) and KL(second || first), in nats.
     ratio
-        The larger of them over the smaller one.
+        The larger of them over the smaller one; None where that is 0, or the corrected difference turns them.
     difference, low, high
-        Forward minus backward without what the small number of identities adds, and its 95 % interval.
+        Forward minus backward, corrected for the small number of identities, and its 95 % interval.
     p
         That the sets differ at all.
     """
@@ -70,7 +70,7 @@ class DirectionFacts(Facts):
     second: str
     forward: float
     backward: float
-    ratio: float
+    ratio: float | None
     difference: float
     low: float
     high: float

@@ -164,8 +164,8 @@ class Page:
         )
         bounds = " and ".join(f"{count} ({name})" for name, count in counts.items())
         self._stage.say(
-            f"{len(tables.drifted(drift))} of {len(drift)} attributes differ beyond chance, and by more than poorer "
-            f"pictures explain {bounds}. More frequent in {self._second}: {more}; less frequent: {less}."
+            f"{len(tables.drifted(drift))} of {len(drift)} attributes differ beyond chance; {bounds} of these by "
+            f"more than poorer pictures explain. More frequent in {self._second}: {more}; less frequent: {less}."
         )
 
     def directed(self) -> None:
@@ -257,8 +257,8 @@ class Page:
             for d in self._found.directions.values()
         ]
         caption = (
-            "Which of two sets explains the other, by the sum over variables; the difference is without what the small "
-            "number of identities adds; above 0 the first explains the second better."
+            "Which of two sets explains the other, by the sum over variables; the difference is corrected for the "
+            "small number of identities, and above 0 the first explains the second better."
         )
         self._stage.table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
 
@@ -324,7 +324,7 @@ class Page:
             "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
             f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
             f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value)}); "
-            "the latter minus the former, without what the small number of identities adds, is "
+            "the latter minus the former, corrected for the small number of identities, is "
             f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
             "summed as if they were independent. All attributes together give "
             f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "

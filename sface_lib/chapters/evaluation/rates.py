@@ -16,6 +16,8 @@ from sface_lib.biometrics import (
     open_set,
     within_groups,
 )
+from sface_lib.biometrics.identification import FEWEST_SEARCHED
+from sface_lib.chapters.evaluation.breakdown import FEWEST_GROUPS
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.privacy import PooledComparisons, compare_within
@@ -25,7 +27,7 @@ TRANSFERRED = TARGETS[:2]
 GROUP_TARGET = 1e-3  # FMR over all pairs at which groups are compared.
 SEARCHED = (0.1, 0.01)  # FPIR.
 MOST_IMAGES = 14_000  # Whose pairs are within the 1e8 that are kept.
-FEWEST_GROUPS = 2
+MOST_SUBJECTS = 3_000  # Whose couples are counted one by one.
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +41,23 @@ class RatesAt:
 
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
-    """A model at the threshold that gives it a FMR on the first benchmark: what it gives on each, FMR and FNMR."""
+    """A model at the threshold that gives it a FMR on the first benchmark.
+
+    Attributes
+    ----------
+    found
+        Benchmark -> FMR and FNMR there; None for the FMR of the first, which set the threshold.
+    """
 
     model: str
     fmr: float
     threshold: float
-    found: Mapping[str, tuple[ErrorRate, ErrorRate]]
+    found: Mapping[str, tuple[ErrorRate | None, ErrorRate]]
 
 
 @dataclass(frozen=True, eq=False)
 class Differentials:
-    """Error rates by group at one threshold for all: see `biometrics.differentials`.
+    """Error rates by group at one threshold for all, which intervals take as given: see `biometrics.differentials`.
 
     Attributes
     ----------
@@ -93,7 +101,8 @@ class Pool:
     rates
         At each of `TARGETS`.
     differentials
-        Of the compared models; empty where fewer than two groups have pairs of both kinds.
+        Of the compared models; empty where fewer than two groups have pairs of both kinds, of two persons each, or all
+        pairs are too few to show `GROUP_TARGET`.
     """
 
     images: int
@@ -126,9 +135,10 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
         for target in TRANSFERRED:
             if first.shows(target):
                 threshold = first.threshold(target)
-                rates = {
+                rates: dict[str, tuple[ErrorRate | None, ErrorRate]] = {
                     b: (error_rate(s.passed(threshold)), error_rate(s.missed(threshold))) for b, s in scored.items()
                 }
+                rates[evaluated.first_benchmark] = None, first.at(target)
                 found.append(Elsewhere(name, target, threshold, rates))
     return found
 
@@ -136,7 +146,7 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
 def pool(
     embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], models: Sequence[str], seed: int
 ) -> Pool | None:
-    """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold.
+    """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold, at most 3,000.
 
     Parameters
     ----------
@@ -147,13 +157,13 @@ def pool(
 
     Returns
     -------
-    None where the identities are not known, or there are no pairs of both kinds.
+    None where the identities are not known, or fewer than two have several images.
     """
     if labels is None:
         return None
     kept = _whole_identities(labels, seed)
     identities, counts = np.unique(labels[kept], return_counts=True)
-    if len(identities) < 2 or counts.max() < 2:
+    if np.count_nonzero(counts > 1) < 2:
         return None
     rates: dict[float, dict[str, ErrorRate | None]] = {target: {} for target in TARGETS}
     differentials = {}
@@ -175,11 +185,11 @@ def pool(
 
 
 def _whole_identities(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Positions of all images, or of those of identities at random, at most `MOST_IMAGES`, ascending."""
-    if len(labels) <= MOST_IMAGES:
-        return np.arange(len(labels))
+    """Positions of all images, or of those of some identities at random, ascending."""
     identities, counts = np.unique(labels, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(identities))
+    if len(labels) <= MOST_IMAGES and len(identities) <= MOST_SUBJECTS:
+        return np.arange(len(labels))
+    order = np.random.default_rng(seed).permutation(len(identities))[:MOST_SUBJECTS]
     chosen = identities[order[np.cumsum(counts[order]) <= MOST_IMAGES]]
     return np.flatnonzero(np.isin(labels, chosen))
 
@@ -190,7 +200,7 @@ def _differentials(comparisons: PooledComparisons, group: Mapping[int, str]) -> 
     threshold = comparisons.threshold(GROUP_TARGET)
     passed, missed = comparisons.passed(threshold), comparisons.missed(threshold)
     fmr, fnmr = within_groups(passed, group), within_groups(missed, group)
-    both = sorted(set(fmr) & set(fnmr))
+    both = sorted(name for name in set(fmr) & set(fnmr) if fnmr[name].subjects > 1)
     if len(both) < FEWEST_GROUPS:
         return None
     by_name = ({name: rates[name] for name in both} for rates in (fmr, fnmr))
@@ -198,7 +208,7 @@ def _differentials(comparisons: PooledComparisons, group: Mapping[int, str]) -> 
 
 
 def open_sets(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str], seed: int) -> dict[str, Scored]:
-    """The evaluated images searched among half of their identities, by model; empty where those are not known."""
-    if labels is None or np.count_nonzero(np.unique(labels, return_counts=True)[1] > 1) < 2:
+    """The evaluated images searched among half of their identities, by model; empty where too few are known."""
+    if labels is None or np.count_nonzero(np.unique(labels, return_counts=True)[1] > 1) < FEWEST_SEARCHED:
         return {}
     return {name: open_set(embedded.first(name), labels, seed) for name in models}

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sface_lib.biometrics import ErrorRate, Estimate, Scored
-from sface_lib.biometrics.rates import ERRORS_FOR_PRECISION, RESOLVED
+from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
+from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
@@ -29,7 +30,7 @@ def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
             }
         )
     if pool:
-        row = {"pairs": f"all of {pool.images:,} images", "images": pool.images, "subjects": str(pool.subjects)}
+        row = {"pairs": pool.rates[0].pairs, "images": pool.images, "subjects": str(pool.subjects)}
         rows.append(row | {"genuine": pool.genuine, "impostor": pool.impostor})
     table = pd.DataFrame(rows)
     table["FMR resolved from"] = [f"{100 * RESOLVED / n:.2g} %" for n in table["impostor"]]
@@ -114,13 +115,19 @@ def scores(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.DataFrame(table)
 
 
-def elsewhere(rows: Sequence[Elsewhere], first: str) -> pd.DataFrame:
-    """FMR and FNMR (%) of each compared model on every benchmark at its threshold from the first."""
-    return pd.DataFrame(
-        {"model": row.model, f"FMR on {first}": f"{100 * row.fmr:g} %", "threshold": f"{row.threshold:.3f}"}
-        | {name: f"{_percent(fmr)} / {_percent(fnmr)}" for name, (fmr, fnmr) in row.found.items()}
-        for row in rows
-    )
+def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """FMR and FNMR (%) of each compared model on every benchmark at its threshold from the first.
+
+    And the cells of which one rate breaks the rule of 30.
+    """
+    table, grey = [], []
+    for i, row in enumerate(rows):
+        cells = {"model": row.model, f"FMR on {first}": f"{100 * row.fmr:g} %", "threshold": f"{row.threshold:.3f}"}
+        for name, (fmr, fnmr) in row.found.items():
+            cells[name] = f"{_in_percent(fmr.estimate, 2)} / {_percent(fnmr)}" if fmr else _percent(fnmr)
+            grey += [(i, name)] if fnmr.imprecise or (fmr and fmr.imprecise) else []
+        table.append(cells)
+    return pd.DataFrame(table), grey
 
 
 def open_set(searched: Mapping[str, Scored]) -> tuple[Figure, pd.DataFrame]:
@@ -143,7 +150,7 @@ def open_set_rates(searched: Mapping[str, Scored]) -> tuple[pd.DataFrame, list[t
                 missed = scored.at(target)
                 row[name] = _in_percent(missed.complement)
                 grey += [(len(rows), name)] if missed.imprecise else []
-        rows.append(row)
+        rows += [row] if len(row) > 1 else []
     return pd.DataFrame(rows), grey
 
 
@@ -163,10 +170,10 @@ def by_group(found: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tup
     for model, each in found.items():
         for name, fmr in each.fmr.items():
             fnmr = each.fnmr[name]
-            row = {"model": model, "group": name, "subjects": fnmr.counts.subjects}
+            row: dict[str, object] = {"model": model, "group": name}
             for kind, rate in (("FMR", fmr), ("FNMR", fnmr)):
-                row |= {f"{kind} comparisons": int(rate.counts.comparisons.sum())}
-                row |= {kind: _in_percent(rate.estimate, digits=2)}
+                row |= {f"{kind} comparisons": rate.comparisons, f"{kind} subjects": rate.subjects}
+                row |= {kind: _in_percent(rate.estimate, 2)}
                 grey += [(len(rows), kind)] if rate.imprecise else []
             rows.append(row)
     return pd.DataFrame(rows), grey
@@ -177,7 +184,7 @@ def by_group_caption(found: Mapping[str, Differentials]) -> str:
     target = next(iter(found.values())).fmr_target
     return (
         f"FMR and FNMR (%) within groups with 95 % intervals, at each model's threshold of a FMR of {100 * target:g} % "
-        "over all pairs, first seed."
+        "over all pairs, which is taken as given; first seed."
     )
 
 
@@ -210,9 +217,9 @@ def between_groups(found: Mapping[str, Differentials], model: str) -> tuple[Figu
             "one": one,
             "other": other,
             "FMR": rate.value,
-            "comparisons": int(rate.counts.comparisons.sum()),
+            "comparisons": rate.comparisons,
         }
-        | {"95 % low": rate.interval.low, "95 % high": rate.interval.high, "subjects": rate.counts.subjects}
+        | {"95 % low": rate.interval.low, "95 % high": rate.interval.high, "subjects": rate.subjects}
         for name, each in found.items()
         for (one, other), rate in each.between.items()
     ]

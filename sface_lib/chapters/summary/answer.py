@@ -19,11 +19,15 @@ class Answer:
     ----------
     word
         "yes" where a claim without restriction is above chance; "no" where none at all is, every claim that can be
-        equivalent to chance is, and no alarm for copies sounds; else "undecided".
+        equivalent to chance is, and copies were looked for and no alarm sounds; else "undecided".
     judged
         The claims by competent judges, but for those on who is exposed more.
     above, restricted
-        Those of them above chance, without a restriction and with one.
+        Those of them above chance, without one of `RESTRICTIONS` and with one.
+    equivalent
+        Whether all that can be are equivalent to chance.
+    looked_for_copies
+        Whether a competent judge's alarm is calibrated for a set of this size.
     alarms
         The competent judges whose alarm for copies sounds.
     """
@@ -32,6 +36,8 @@ class Answer:
     judged: tuple[ClaimFacts, ...]
     above: tuple[ClaimFacts, ...]
     restricted: tuple[ClaimFacts, ...]
+    equivalent: bool
+    looked_for_copies: bool
     alarms: tuple[str, ...]
 
     @property
@@ -51,13 +57,14 @@ def gives_away(privacy: PrivacyResults) -> Answer:
     found = [claim for claim in judged if claim.above]
     restricted = tuple(claim for claim in found if set(claim.notes) & set(RESTRICTIONS))
     above = tuple(claim for claim in found if claim not in restricted)
-    alarms = tuple(
-        name
+    alarms = {
+        name: [alarm for alarm in (planted.strangers, planted.same_persons) if alarm and alarm.threshold is not None]
         for name, planted in privacy.planted.items()
         if privacy.judges[name].competent
-        and any(alarm and alarm.share_above for alarm in (planted.strangers, planted.same_persons))
-    )
+    }
+    sounding = tuple(name for name, own in alarms.items() if any(alarm.share_above for alarm in own))
     near = [claim.verdict.startswith(EQUIVALENT) for claim in judged if bounded[claim.claim]]
-    nothing = bool(near) and all(near) and not found and not alarms
+    equivalent, looked = bool(near) and all(near), any(alarms.values())
+    nothing = equivalent and looked and not found and not sounding
     word = "yes" if above else "no" if nothing else "undecided"
-    return Answer(word, judged, above, restricted, alarms)
+    return Answer(word, judged, above, restricted, equivalent, looked, sounding)

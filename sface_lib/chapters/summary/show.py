@@ -54,13 +54,16 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
     head = f"**Does it give its sources away? {answer.word.capitalize()}.**"
     if not answer.judged:
         return f"{head} No judge tells the authentic identities apart well enough, so that nothing can be said."
-    judges = " and ".join(dict.fromkeys(claim.judge for claim in answer.judged))
-    counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all of them,"
-    said = {
-        "yes": f"{len(answer.above)} {counted} are above chance. By the judge that sees most:",
-        "no": f"None {counted} is above chance, and all that can be are equivalent to it.",
-        "undecided": f"None {counted} is above chance without a restriction, and not all are equivalent to it.",
-    }[answer.word]
+    judges = " and ".join(f"the {name}" for name in dict.fromkeys(claim.judge for claim in answer.judged))
+    counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all planned ones,"
+    if answer.word == "yes":
+        said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
+    elif answer.restricted:
+        said = f"None {counted} is above chance without a restriction."
+    elif answer.equivalent:
+        said = f"None {counted} is above chance, and all that can be are equivalent to it."
+    else:
+        said = f"None {counted} is above chance, and not all that can be are equivalent to it."
     restricted = [
         f"Above chance with a restriction: {claim.claim}, by the {claim.judge} ({', '.join(claim.notes)})."
         for claim in answer.restricted
@@ -72,13 +75,15 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
 
 def _claim_in_words(claim: ClaimFacts) -> str:
     span = "" if claim.low is None else f" [{claim.low:.3f}, {claim.high:.3f}]"
-    p = p_clause(claim.p_corrected, claim.p_at_floor)
-    return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} ({p}, {claim.judge})"
+    told = ", ".join([p_clause(claim.p_corrected, claim.p_at_floor), claim.judge, *claim.notes])
+    return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} ({told})"
 
 
 def _alarms(answer: Answer, privacy: PrivacyResults) -> str:
     if not privacy.planted:
         return "Copies were not looked for."
+    if not answer.looked_for_copies:
+        return "The alarms for copies are not calibrated at this size."
     if not answer.alarms:
         return "No alarm for copies sounds."
     return f"An alarm for copies sounds by {', '.join(answer.alarms)}."
@@ -118,7 +123,14 @@ def _accuracy(summary: Summary, model: str) -> str:
 
 
 def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: EvaluationResults) -> pd.DataFrame:
-    """This run's figures beside the published ones of SFace: `what`, `here`, `published`, and `what was published`."""
+    """This run's figures beside the published ones of SFace.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `what`, `here`, `published`, its `kind` ("read" in the source, or "derived" from its files and figures), and
+        `what was published`.
+    """
     seen, link = privacy.judges[summary.judge.name], published("identity_relation").set_index("setting")
     rows = []
     for ours, theirs in (
@@ -128,21 +140,21 @@ def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: Eval
     ):
         quoted = link.loc[[theirs]].iloc[0]  # The first of several is SFace's own.
         rows += [
-            (f"{ours}, {name.upper()}", getattr(seen.metrics[ours], name), quoted[name], theirs)
+            (f"{ours}, {name.upper()}", getattr(seen.metrics[ours], name), quoted[name], quoted["kind"], theirs)
             for name in ("eer", "auc")
         ]
     nearest = next((c for c in privacy.claims if (c.claim, c.judge) == (NEAREST, summary.judge.name)), None)
     if nearest is not None:
         leak = published("leakage").iloc[0]
-        rows.append((NEAREST, nearest.value, leak["value"], f"{leak['set']}, {leak['subset']}: {leak['measure']}"))
+        of = f"{leak['set']}, {leak['subset']}: {leak['measure']}"
+        rows.append((NEAREST, nearest.value, leak["value"], leak["kind"], of))
     accuracies = published("sface_accuracy").set_index("training_set")
     for model, training_set in (("baseline", "CASIA-WebFace"), ("CLS", "SFace-10"), ("CLS", "SFace-60")):
         quoted = accuracies.loc[[training_set]].iloc[0]
         of = f"{training_set}, {quoted['strategy']}: mean of LFW, AgeDB-30, CALFW, CFP-FP and CPLFW"
-        rows.append(
-            (f"accuracy of {model}, mean of benchmarks", evaluation.mean_accuracy[model], quoted["average"] / 100, of)
-        )
-    return pd.DataFrame(rows, columns=["what", "here", "published", "what was published"])
+        own = f"accuracy of {model}, mean of benchmarks", evaluation.mean_accuracy[model]
+        rows.append((*own, quoted["average"] / 100, quoted["kind"], of))
+    return pd.DataFrame(rows, columns=["what", "here", "published", "kind", "what was published"])
 
 
 def published_frontier() -> tuple[Figure, pd.DataFrame]:
@@ -166,8 +178,8 @@ def attributes_that_drift(found: AttributeFindings | None) -> str:
     way = found.direction(first, second)
     return (
         f"Of {len(found.attributes)} attributes that the classifier tells reliably, {len(found.drifted)} differ "
-        f"between {first} and {second} beyond chance, by more than pictures of the same sharpness explain "
-        f"{found.separable['same sharpness']}. KL({second} || {first}) is {way.backward:.3f} nats, "
+        f"between {first} and {second} beyond chance, {found.separable['same sharpness']} of them by more than "
+        f"pictures of the same sharpness explain. KL({second} || {first}) is {way.backward:.3f} nats, "
         f"KL({first} || {second}) {way.forward:.3f}: {way.verdict}."
     )
 
