@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.biometrics.intervals import Estimate, SeedVariance, identity_indices
+from sface_lib.biometrics.intervals import Estimate, SeedVariance, small_codes
 from sface_lib.errors import InputError
 
 FEWEST_SEEDS = 5  # From here on a model's own seeds tell their variance.
@@ -35,6 +35,8 @@ class PairMean:
         How many it rests on: the fewer of those in genuine and in impostor pairs.
     is_rate
         Whether it lies between 0 and 1.
+    distinct
+        Whether every couple of persons stands in one row.
     """
 
     value: float
@@ -43,6 +45,7 @@ class PairMean:
     part: np.ndarray
     identities: int
     is_rate: bool = True
+    distinct: bool = False
 
     def __sub__(self, other: "PairMean") -> "PairMean":
         """The difference of two models on the same pairs, or on pairs of the same identities."""
@@ -54,10 +57,12 @@ class PairMean:
 
     def _variance(self) -> float:
         """Not below what independent couples of persons would give, a genuine pair being a couple of one person."""
-        first, second, count = identity_indices([self.left, self.right])
-        couples, index = np.unique(np.minimum(first, second) * count + np.maximum(first, second), return_inverse=True)
-        of_couple = np.bincount(index, self.part)
-        low, high = np.divmod(couples, count)
+        low, high, count = small_codes(self.left, self.right)
+        of_couple = self.part
+        if not self.distinct:
+            couples, index = np.unique(np.minimum(low, high) * count + np.maximum(low, high), return_inverse=True)
+            of_couple = np.bincount(index, self.part)
+            low, high = np.divmod(couples, count)
         of_person = np.bincount(low, of_couple, count)
         apart = low != high
         of_person += np.bincount(high[apart], of_couple[apart], count)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sface_lib.biometrics.intervals import identity_indices
 from sface_lib.biometrics.rates import Counts, ErrorRate, error_rate
 from sface_lib.errors import InputError
 
@@ -27,8 +26,8 @@ def between_groups(counts: Counts, group: Mapping[int, str]) -> dict[tuple[str, 
         Identity's label -> its group.
     """
     names = sorted(set(group.values()))
-    *sides, _ = identity_indices([counts.left, counts.right])
     labels = np.union1d(counts.left, counts.right)
+    sides = [np.searchsorted(labels, side) for side in (counts.left, counts.right)]
     codes = np.array([names.index(group[label]) if label in group else -1 for label in labels.tolist()], int)
     first, second = (choose(*(codes[side] for side in sides)) for choose in (np.minimum, np.maximum))
     found = {}

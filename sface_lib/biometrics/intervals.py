@@ -149,6 +149,16 @@ def bootstrap_mean(values: np.ndarray, resamples: int, seed: int, is_rate: bool 
     return Estimate.of_draws(float(values.mean()), draws, len(values), is_rate)
 
 
+def small_codes(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The labels of both sides as codes below a number that is not much larger than theirs; equal ones stay equal.
+
+    Labels that are such codes already stay as they are: millions of them need no sorting.
+    """
+    if len(left) and min(left.min(), right.min()) >= 0 and (most := int(max(left.max(), right.max()))) < 4 * len(left):
+        return left, right, most + 1
+    return identity_indices([left, right])
+
+
 def identity_indices(labels: list[np.ndarray]) -> tuple:
     """Return each array of labels as indices into their sorted union, and then the size of the union."""
     identities = np.unique(np.concatenate([np.unique(part) for part in labels]))

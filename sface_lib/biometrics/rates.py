@@ -13,7 +13,7 @@ import numpy as np
 
 from sface_lib.biometrics import checks
 from sface_lib.biometrics.accuracy import PairMean
-from sface_lib.biometrics.intervals import Estimate, Interval
+from sface_lib.biometrics.intervals import Estimate, Interval, small_codes
 from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
 from sface_lib.errors import InputError
 
@@ -22,7 +22,7 @@ RESOLVED = 3  # Of n comparisons, rates from this many over n on are drawn.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Counts:
-    """Errors among comparisons, by couple of identities; a couple may stand in several rows.
+    """Errors among comparisons, by couple of identities.
 
     Attributes
     ----------
@@ -30,12 +30,15 @@ class Counts:
         int64 `[C]`.
     left, right
         Identities of the couple, int64 `[C]`; equal where both faces are one person's.
+    distinct
+        Whether every couple stands in one row.
     """
 
     errors: np.ndarray
     comparisons: np.ndarray
     left: np.ndarray
     right: np.ndarray
+    distinct: bool = False
 
     @classmethod
     def of_scores(cls, wrong: np.ndarray, left: np.ndarray, right: np.ndarray) -> "Counts":
@@ -44,7 +47,8 @@ class Counts:
 
     def only(self, chosen: np.ndarray) -> "Counts":
         """Those of some rows, bool `[C]`."""
-        return Counts(self.errors[chosen], self.comparisons[chosen], self.left[chosen], self.right[chosen])
+        columns = (self.errors, self.comparisons, self.left, self.right)
+        return Counts(*(column[chosen] for column in columns), self.distinct)
 
     @property
     def rate(self) -> float:
@@ -62,7 +66,8 @@ class Counts:
     @property
     def subjects(self) -> int:
         """How many identities are compared."""
-        return len(np.union1d(self.left, self.right))
+        first, second, count = small_codes(self.left, self.right)
+        return int(np.count_nonzero(np.bincount(first, minlength=count) + np.bincount(second, minlength=count)))
 
     @property
     def erring_subjects(self) -> int:
@@ -121,7 +126,7 @@ class ErrorRate:
 
 def error_rate(counts: Counts) -> ErrorRate:
     """The rate at a threshold that was fixed before; raises `InputError` without a comparison."""
-    mean = PairMean(counts.rate, counts.left, counts.right, counts.parts, counts.subjects)
+    mean = PairMean(counts.rate, counts.left, counts.right, counts.parts, counts.subjects, distinct=counts.distinct)
     return _resting_on(counts, mean, [counts.too_few])
 
 
@@ -150,7 +155,8 @@ def rate_at(missed: Counts, passed: Counts, slope: float) -> ErrorRate:
     """
     left, right = (np.concatenate([getattr(c, side) for c in (missed, passed)]) for side in ("left", "right"))
     part = np.concatenate([missed.parts, slope * passed.parts])
-    mean = PairMean(missed.rate, left, right, part, min(missed.subjects, passed.subjects))
+    distinct = missed.distinct and passed.distinct  # The one's couples are one person, the other's two.
+    mean = PairMean(missed.rate, left, right, part, min(missed.subjects, passed.subjects), distinct=distinct)
     return _resting_on(missed, mean, [missed.too_few, passed.too_few and f"its threshold by {passed.too_few}"])
 
 

@@ -35,7 +35,7 @@ class PooledComparisons(Comparisons):
         """Scores of one person below a threshold, by person."""
         labels, codes = np.unique(self._comparison.genuine_identity, return_inverse=True)
         errors = np.bincount(codes, self._comparison.genuine < threshold).astype(np.int64)
-        return Counts(errors, np.bincount(codes), labels, labels)
+        return Counts(errors, np.bincount(codes), labels, labels, distinct=True)
 
     def passed(self, threshold: float) -> Counts:
         """Scores of two persons at or above it, by couple of persons."""
@@ -51,7 +51,8 @@ class PooledComparisons(Comparisons):
         first, second = np.meshgrid(rows, columns, indexing="ij")
         kept = first < second if blocks.within else first != second  # Within one set each couple stands once.
         compared = np.multiply.outer(images, others)
-        return Counts(accepted[kept], compared[kept], first[kept], second[kept])
+        # Between two sets a couple stands in two rows, each person once in either set.
+        return Counts(accepted[kept], compared[kept], first[kept], second[kept], distinct=blocks.within)
 
     def lowest(self, passing: int) -> float:
         """The lowest edge of a bin, 1 / 16380 wide, with at most so many scores above."""

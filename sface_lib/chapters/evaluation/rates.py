@@ -27,7 +27,7 @@ TRANSFERRED = TARGETS[:2]
 GROUP_TARGET = 1e-3  # FMR over all pairs at which groups are compared.
 SEARCHED = (0.1, 0.01)  # FPIR.
 MOST_IMAGES = 14_000  # Whose pairs are within the 1e8 that are kept.
-MOST_SUBJECTS = 3_000  # Whose couples are counted one by one.
+MOST_SUBJECTS = 2_000  # Whose couples are counted one by one.
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +146,7 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
 def pool(
     embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], models: Sequence[str], seed: int
 ) -> Pool | None:
-    """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold, at most 3,000.
+    """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold, at most 2,000.
 
     Parameters
     ----------
