@@ -54,7 +54,8 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
     head = f"**Does it give its sources away? {answer.word.capitalize()}.**"
     if not answer.judged:
         return f"{head} No judge tells the authentic identities apart well enough, so that nothing can be said."
-    judges = " and ".join(f"the {name}" for name in dict.fromkeys(claim.judge for claim in answer.judged))
+    names = list(dict.fromkeys(claim.judge for claim in answer.judged))
+    judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
     counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all planned ones,"
     if answer.word == "yes":
         said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
@@ -70,7 +71,7 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
     ]
     listed = "".join(f"\n- {_claim_in_words(claim)}" for claim in answer.strongest)
     rest = " ".join([*restricted, _alarms(answer, privacy), _chance(privacy)])
-    return f"{head} {said}{listed}\n\n{rest}"
+    return f"{head} {said}\n{listed}\n\n{rest}"
 
 
 def _claim_in_words(claim: ClaimFacts) -> str:
