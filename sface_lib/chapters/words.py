@@ -1,5 +1,9 @@
 """Numbers as several chapters write them."""
 
+import pandas as pd
+
+from sface_lib.biometrics import Comparisons
+
 
 def p_in_words(p: float | None, at_floor: bool) -> str:
     """A p-value; one that is as small as the shuffles allow may be smaller."""
@@ -11,3 +15,14 @@ def p_in_words(p: float | None, at_floor: bool) -> str:
 def p_clause(p: float, at_floor: bool) -> str:
     """The same in a sentence: "p = 0.02" or "p ≤ 0.01"."""
     return f"p {'' if at_floor else '= '}{p_in_words(p, at_floor)}"
+
+
+def points_of(
+    comparisons: Comparisons, passed: str, accepted: str, points: int = 25, lowest: float = 0.0
+) -> pd.DataFrame:
+    """Points of a curve: rates of others `passed` and of mated `accepted`, with the interval `low`, `high`."""
+    rows = []
+    for target, missed in comparisons.curve(points, lowest):
+        span = missed.complement.interval()
+        rows.append({passed: target, accepted: missed.complement.value, "low": span.low, "high": span.high})
+    return pd.DataFrame(rows)

@@ -13,6 +13,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
 from sface_lib.chapters.training.plan import COMPARED
+from sface_lib.chapters.words import points_of
 
 
 def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     figure, axes = plots.new_figure(columns=columns, rows=-(-len(evaluated.pairs) // columns), width=3.9, height=3.6)
     panels, tables = list(np.ravel(axes)), []
     for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
-        curves = {name: _curve(models[name].first.scored, "fmr") for name in evaluated.shown}
+        curves = {name: points_of(models[name].first.scored, "fmr", "tmr") for name in evaluated.shown}
         plots.plot_banded(ax, curves, "fmr", "tmr", [name for name in curves if name in COMPARED])
         ax.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title=benchmark)
         ax.get_legend().remove()
@@ -85,15 +86,6 @@ def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     else:
         plots.legend_beside(panels[-1])
     return figure, pd.concat(tables)
-
-
-def _curve(scored: Scored, rate: str) -> pd.DataFrame:
-    """Points of a curve: the rate of the others passed, `tmr` of the mated accepted, and its 95 % interval."""
-    rows = []
-    for target, missed in scored.curve():
-        span = missed.complement.interval()
-        rows.append({rate: target, "tmr": missed.complement.value, "low": span.low, "high": span.high})
-    return pd.DataFrame(rows)
 
 
 def scores(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
@@ -132,7 +124,7 @@ def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list
 
 def open_set(searched: Mapping[str, Scored]) -> tuple[Figure, pd.DataFrame]:
     """TPIR over FPIR of each model with bands of the compared ones, and the numbers behind."""
-    curves = {name: _curve(scored, "fpir").rename(columns={"tmr": "tpir"}) for name, scored in searched.items()}
+    curves = {name: points_of(scored, "fpir", "tpir") for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.8)
     plots.plot_banded(axes, curves, "fpir", "tpir", [name for name in curves if name in COMPARED], chance=False)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.biometrics import Comparisons, Estimate, RocCurve, VerificationMetrics
+from sface_lib.biometrics import Estimate, RocCurve, VerificationMetrics
 from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
 from sface_lib.chapters.privacy.claims import PLAN, ClaimsPlan
@@ -16,7 +16,7 @@ from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.remedies import Remedies
 from sface_lib.chapters.privacy.results import ChanceFacts, ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
-from sface_lib.chapters.words import p_in_words
+from sface_lib.chapters.words import p_in_words, points_of
 from sface_lib.privacy import Comparison, PooledComparisons, study
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR, by_score
@@ -170,15 +170,7 @@ def _curve(comparison: Comparison) -> pd.DataFrame:
         kept = curve.fmr >= max(LOWEST_FMR, RESOLVED / comparison.impostors.counts.sum())
         points = RocCurve(curve.threshold[kept], curve.fmr[kept], curve.fnmr[kept]).thin(POINTS_KEPT)
         return pd.DataFrame({"fmr": points.fmr, "tmr": points.tmr, "low": np.nan, "high": np.nan})
-    return _points(PooledComparisons(comparison), "fmr", "tmr")
-
-
-def _points(comparisons: Comparisons, passed: str, accepted: str) -> pd.DataFrame:
-    rows = []
-    for target, missed in comparisons.curve(CURVE_POINTS, LOWEST_FMR):
-        span = missed.complement.interval()
-        rows.append({passed: target, accepted: missed.complement.value, "low": span.low, "high": span.high})
-    return pd.DataFrame(rows)
+    return points_of(PooledComparisons(comparison), "fmr", "tmr", CURVE_POINTS, LOWEST_FMR)
 
 
 def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
@@ -285,7 +277,7 @@ def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
     searched = {view.name: view.evidence.open_set.own for view in views if view.evidence.open_set}
     if not searched:
         return None
-    curves = {name: _points(scored, "fpir", "tpir") for name, scored in searched.items()}
+    curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.6)
     plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), chance=False)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
