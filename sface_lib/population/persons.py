@@ -15,7 +15,15 @@ from sface_lib.population.worn import Glasses, Makeup
 
 LAW = 1  # Version of the population: raised with every change that moves a pixel.
 # Identities of two splits share nothing but the law; the number seeds them.
-SPLITS = {"balanced": 1, "control": 2, "global": 3, "benchmark": 4, "verifier-train": 5, "mac-train": 6}
+SPLITS = {
+    "balanced": 1,
+    "control": 2,
+    "global": 3,
+    "benchmark": 4,
+    "verifier-train": 5,
+    "mac-train": 6,
+    "unexposed": 7,
+}
 GLOBAL_SHARES = (0.12, 0.22, 0.66)  # Of `ANCESTRIES` in the skewed split; the others are balanced.
 GLOBAL_MALE = 0.62
 DIRECTIONS, DIRECTIONS_SEED = 40, 2022

@@ -32,6 +32,7 @@ SETS = {
     "balanced": ShippedSet("balanced", 200, 0, 20),
     "held-out": ShippedSet("balanced", 200, 20, 25),  # Of the same identities: membership tests need them.
     "control": ShippedSet("control", 200, 0, 10),
+    "unexposed": ShippedSet("unexposed", 200, 0, 20),  # Persons that nothing was trained on: the floor of any link.
     "global": ShippedSet("global", 200, 0, 8),
     "benchmark": ShippedSet("benchmark", 300, 0, 10),
 }
