@@ -31,7 +31,7 @@ class AnnotatedSet:
     Attributes
     ----------
     name, role
-        What it is called, and "authentic", "synthetic" or "given".
+        What it is called, and "authentic" or "synthetic".
     names
         The attributes.
     labels

@@ -87,7 +87,7 @@ def _describe_inputs(p: ReportParameters) -> Iterator[str]:
 
 
 def _contents(name: str, path: Path) -> str:
-    if name in ("authentic", "protocol_faces") or name.startswith("attribute_sets"):
+    if name in ("authentic", "protocol_faces") or (name.startswith("synthetic ") and not name.endswith(" model")):
         faces = open_faces(path)
         return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
     if name == "protocol":

@@ -6,27 +6,23 @@ torch would fill the report's process to the end of the run.
 
 import json
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from sface_lib.attributes import open_classifier
 from sface_lib.chapters.generation.launch import open_pair
-from sface_lib.chapters.study import read_groups
-from sface_lib.data import open_faces
+from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.setspec import SHIPPED
+from sface_lib.chapters.study import open_study, read_groups
+from sface_lib.chapters.synthetic import open_given
 from sface_lib.errors import SfaceError
 from sface_lib.recognition import open_model
+from sface_lib.run.parameters import check, input_paths
 
 MODELS = ("verifier", "second_verifier", "teacher", "identity_model")
 
 
-def open_inputs(paths: Mapping[str, Path], trains: bool) -> None:
-    """Open models, sets of attributes and the table of groups; `trains` says whether generator weights are trained on.
-
-    Parameters
-    ----------
-    paths
-        What is given, by parameter; see `run.parameters.input_paths`.
+def open_inputs(p: ReportParameters) -> None:
+    """Open models, synthetic sets that are given, and the table of groups.
 
     Raises
     ------
@@ -34,19 +30,24 @@ def open_inputs(paths: Mapping[str, Path], trains: bool) -> None:
         One of them cannot be read, or holds something else than it should.
     """
     openers: dict[str, Any] = dict.fromkeys(MODELS, open_model) | {
-        "generator_weights": lambda path: open_pair(path, trains),
+        "generator_weights": lambda path: open_pair(path, p.total_kimg > 0),
         "attribute_classifier": open_classifier,
-        "attribute_sets": open_faces,
         "groups": read_groups,
     }
-    for name, path in paths.items():
-        if opener := openers.get(name.split(" ")[0]):
+    for name, path in input_paths(p).items():
+        if opener := openers.get(name):
             opener(path)
+    given = [each for each in p.synthetic if each.path and each.path != SHIPPED]
+    if given:
+        names = open_study(p).faces.identities
+        for each in given:
+            open_given(each, names, p.identity_order)
+            if each.model:
+                open_model(each.model)
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
     try:
-        open_inputs({name: Path(path) for name, path in asked["paths"].items()}, asked["trains"])
+        open_inputs(check(ReportParameters, json.load(sys.stdin)))
     except SfaceError as error:
         sys.exit(str(error))

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, SyntheticSets
 from sface_lib.run.parameters import Parameters, path_setting, setting
 
 EMBEDDED, NONE, AUTO, BASELINE = "embedded", "none", "auto", "baseline"
@@ -59,6 +60,38 @@ class Verifier(Authentic):
             raise ValueError(
                 "verifier: 'embedded' is trained on rendered faces and goes with authentic=embedded; give the weights "
                 "of a recognition model that never saw the faces of authentic, e.g. verifier=PATH.safetensors"
+            )
+        return self
+
+
+class Synthetic(Authentic):
+    synthetic: SyntheticSets = setting(
+        GENERATED,
+        "Synthetic sets, separated by commas: 'generated' is that of this run's generator; any other is a name, an "
+        "equals sign and a path, and then :own, :authentic or :none for what its classes are (identities of its own, "
+        "the authentic ones of the same names, nothing) and :unexposed where its generator never saw the authentic "
+        "set. The path 'embedded' is the shipped set of rendered persons that nothing was trained on.",
+        validate_default=True,
+    )
+    identity_order: str = path_setting(
+        "",
+        "File whose line k, from 0 on, names the authentic identity that class k of a set with authentic labels stands "
+        "for; empty where classes have the identities' names.",
+        ("",),
+    )
+
+    @property
+    def generates(self) -> bool:
+        """Whether a generator of this run draws a set."""
+        return any(each.generated for each in self.synthetic)
+
+    @model_validator(mode="after")
+    def _order_is_of_use(self) -> "Synthetic":
+        given = [each.name for each in self.synthetic if each.labels == AUTHENTIC and not each.generated]
+        if self.identity_order and not given:
+            raise ValueError(
+                "identity_order names classes of sets with authentic labels, and synthetic has none; leave it out, or "
+                "give a set as name=path:authentic"
             )
         return self
 

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sface_lib.chapters.handover import PAIRS, SELECTION, SYNTHETIC
+from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSpec
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
+from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
 from sface_lib.errors import InputError
 from sface_lib.population import (
@@ -39,24 +41,6 @@ class AuthenticSet:
     name: str
     faces: FaceSet
     truth: pd.DataFrame | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SyntheticSet:
-    """A set of synthetic faces.
-
-    Attributes
-    ----------
-    origin
-        Where it comes from: the path of a set that was given, or None for that of this run's generator.
-    labels
-        What class k is: "authentic", the training identity k; "own", an identity of the set's own; "none".
-    """
-
-    name: str
-    faces: FaceSet
-    origin: Path | None
-    labels: Literal["authentic", "own", "none"]
 
 
 class Study(ABC):
@@ -137,8 +121,21 @@ class Study(ABC):
 
     @cached_property
     def synthetic(self) -> tuple[SyntheticSet, ...]:
-        """The synthetic sets."""
-        return (SyntheticSet("synthetic", open_faces(self._run_file(SYNTHETIC)), None, "authentic"),)
+        """The synthetic sets, in the order in which they were asked for."""
+        return tuple(map(self._open, self._p.synthetic))
+
+    def _open(self, spec: SetSpec) -> SyntheticSet:
+        if spec.generated:
+            return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)), AUTHENTIC)
+        if spec.path == SHIPPED:
+            faces, truth = self._unexposed
+            return SyntheticSet(spec.name, faces, OWN, exposed=False, truth=truth)
+        return open_given(spec, self.training.identities, self._p.identity_order)
+
+    @property
+    def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:
+        """The shipped rendered persons that nothing was trained on, and the ground truth of their images."""
+        return shipped_faces("unexposed"), shipped_truth("unexposed")
 
     @property
     @abstractmethod
@@ -226,6 +223,14 @@ class PopulationStudy(Study):
     @cached_property
     def held_out(self) -> FaceSet:
         return self._first("held-out", IMAGES_HELD_OUT)
+
+    @property
+    def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:
+        """As many persons as train, and as many images of each."""
+        faces, truth = super()._unexposed
+        trained = np.bincount(self.training.labels)
+        chosen = first_images(faces, len(trained), int(trained.max()))
+        return faces.subset(chosen), truth.iloc[chosen]
 
     def _first(self, name: str, images: int) -> FaceSet:
         faces = shipped_faces(name)

@@ -1,8 +1,9 @@
 """A set of faces that is opened at once and read image by image."""
 
+import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,13 @@ class FaceSet:
         part = FaceSet(self._source, layout, self._on_bad_image)
         part._digests, part._opened = self._digests, self._opened[chosen]
         return part
+
+    def relabelled(self, labels: np.ndarray | None, identities: Sequence[str]) -> "FaceSet":
+        """The same images with other labels, int64 `[N]`, indices into the names `identities`; None for none."""
+        layout = dataclasses.replace(self._layout, labels=labels, identities=tuple(identities))
+        renamed = FaceSet(self._source, layout, self._on_bad_image)
+        renamed._digests, renamed._opened = self._digests, self._opened
+        return renamed
 
     def inspect(self, progress: bool = False) -> Manifest:
         """Decode every image once and tell what the set holds.

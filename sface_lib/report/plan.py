@@ -63,7 +63,7 @@ def plan_report(
     Parameters
     ----------
     profile
-        Name of a profile.
+        Name of a profile, or path of a study file.
     overrides
         Values, as text, of parameters that differ from the profile.
     out
@@ -85,7 +85,7 @@ def plan_report(
     rows = ({**row, "value": values[row["name"]]} for row in describe(ReportParameters))
     read = {chapter.name: chapter.parameters.model_fields for chapter in CHAPTERS}
     return ReportPlan(
-        folder=Path(out or f"runs/{profile}-{sha256_of_json(values)[:8]}").expanduser().resolve(),
+        folder=Path(out or f"runs/{Path(profile).stem}-{sha256_of_json(values)[:8]}").expanduser().resolve(),
         stages=CHAPTERS,
         notebooks=notebooks_folder(),
         parameters={stage: {name: values[name] for name in names} for stage, names in read.items()},
@@ -127,13 +127,12 @@ def notebooks_folder() -> Path:
 
 def _check_files(parameters: ReportParameters) -> None:
     """Open what late notebooks read, in a process of its own: torch would fill this one to the end of the run."""
-    paths = {name: str(path) for name, path in input_paths(parameters).items()}
-    if not paths:
+    if not input_paths(parameters):
         return
     search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
     command = [sys.executable, "-m", "sface_lib.chapters.inputs"]
-    asked = json.dumps({"paths": paths, "trains": parameters.total_kimg > 0})
+    asked = json.dumps(parameters.model_dump(mode="json"))
     answer = subprocess.run(command, env=environment, input=asked, capture_output=True, text=True)
     if answer.returncode:
         raise InputError(answer.stderr.strip().splitlines()[-1])

@@ -31,19 +31,16 @@ class Parameters(BaseModel):
     @classmethod
     def _existing(cls, value: Any, info: ValidationInfo) -> Any:
         """A path must exist, and is kept absolute because notebooks run in another folder."""
-        kind = _extra(cls.model_fields[info.field_name]).get("paths")
-        if kind is None or value in kind["words"]:
+        words = path_words(cls, info.field_name)
+        if words is None or value in words:
             return value
-        found = []
-        for path in parse_paths(value) if kind["several"] else [Path(value)]:
-            path = path.expanduser()
-            if not path.exists():
-                words = " or ".join(repr(word) if word else "leave it empty" for word in kind["words"])
-                raise ValueError(
-                    f"{info.field_name}: no file or folder at {str(path)!r}; give an existing path, or {words}"
-                )
-            found.append(str(path.resolve()))
-        return ", ".join(found)
+        path = Path(value).expanduser()
+        if not path.exists():
+            allowed = " or ".join(repr(word) if word else "leave it empty" for word in words)
+            raise ValueError(
+                f"{info.field_name}: no file or folder at {str(path)!r}; give an existing path, or {allowed}"
+            )
+        return str(path.resolve())
 
 
 P = TypeVar("P", bound=Parameters)
@@ -54,10 +51,9 @@ def setting(default: Any, description: str, **limits: Any) -> Any:
     return Field(default, description=description, **limits)
 
 
-def path_setting(default: str, description: str, words: Iterable[str], several: bool = False) -> Any:
-    """A parameter that is a path, or one of some words; or `several` paths separated by commas."""
-    extra = {"paths": {"words": list(words), "several": several}}
-    return Field(default, description=description, json_schema_extra=extra)
+def path_setting(default: str, description: str, words: Iterable[str]) -> Any:
+    """A parameter that is a path, or one of some words."""
+    return Field(default, description=description, json_schema_extra={"path_or": list(words)})
 
 
 def check(model: type[P], values: Mapping[str, Any]) -> P:
@@ -95,15 +91,13 @@ def _sentence(model: type[Parameters], item: Mapping[str, Any]) -> str:
 
 
 def input_paths(parameters: Parameters) -> dict[str, Path]:
-    """Files and folders outside the run folder that are read, by parameter; those of a list are numbered."""
+    """Files and folders outside the run folder that are read, by parameter; those of several by what they are, too."""
     found = {}
-    for name, field in type(parameters).model_fields.items():
-        kind, value = _extra(field).get("paths"), getattr(parameters, name)
-        if kind is None or value in kind["words"]:
-            continue
-        if kind["several"]:
-            found |= {f"{name} {i}": path for i, path in enumerate(parse_paths(value), start=1)}
-        else:
+    for name in type(parameters).model_fields:
+        words, value = path_words(type(parameters), name), getattr(parameters, name)
+        if isinstance(value, tuple):
+            found |= {f"{name} {what}": path for each in value for what, path in each.files().items()}
+        elif words is not None and value not in words:
             found[name] = Path(value)
     return found
 
@@ -147,13 +141,10 @@ def parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(number) for number in text.split(",") if number.strip()}))
 
 
-def parse_paths(text: str) -> tuple[Path, ...]:
-    """The paths of a list separated by commas."""
-    return tuple(Path(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _extra(field: Any) -> dict[str, Any]:
-    return field.json_schema_extra or {}
+def path_words(model: type[BaseModel], name: str) -> list[str] | None:
+    """What may stand for a path in a parameter; None where it is no path, or there is no such parameter."""
+    field = model.model_fields.get(name)
+    return field and (field.json_schema_extra or {}).get("path_or")
 
 
 def _type_text(schema: Mapping[str, Any]) -> str:

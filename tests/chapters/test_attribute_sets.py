@@ -1,7 +1,6 @@
 """Which sets notebook 06 compares, who is one person in two of them, and which classifier tells their attributes."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,14 @@ from sface_lib.chapters.attributes.parameters import AttributesParameters
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import CHAPTERS
+from sface_lib.chapters.setspec import GENERATED, SetSpec
 from sface_lib.data import open_faces, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
-from sface_lib.errors import InputError, ParameterError, WeightsError
+from sface_lib.errors import ParameterError, WeightsError
 from sface_lib.population import VERIFIER_PATH, shipped_faces, shipped_truth
 from sface_lib.privacy.alterations import halved, sharpness
 from sface_lib.recognition import Embedder, embed_faces, open_model, resolve_pairs
-from sface_lib.run.parameters import check, input_paths
+from sface_lib.run.parameters import check
 
 FLOAT32 = "float32"
 
@@ -49,13 +49,13 @@ def embedded(tmp_path):
     stage = Folder(tmp_path)
     select(stage, CHOSEN)
     random_set(stage.output(handover.SYNTHETIC), 12, 3)
-    return stage.study(), random_set(tmp_path / "unlabelled.zip", 10), []
+    return stage.study(), random_set(tmp_path / "unlabelled.zip", 10)
 
 
 def test_the_embedded_sets_have_their_names_roles_and_truth(embedded):
     found = compared.attribute_sets(*embedded)
     assert [(each.name, each.role) for each in found] == [
-        *(("balanced", "authentic"), ("global", "authentic"), ("synthetic", "synthetic"), ("unlabelled", "synthetic"))
+        *(("balanced", "authentic"), ("global", "authentic"), ("generated", "synthetic"), ("unlabelled", "synthetic"))
     ]
     assert [each.by_identity for each in found] == [True, True, True, False]
     for name, each in zip(("balanced", "global"), found, strict=False):
@@ -77,29 +77,42 @@ def test_a_class_is_the_person_that_it_was_drawn_after_and_nobody_else_is_in_two
 
 
 def test_without_an_unlabelled_set_there_are_three(embedded):
-    assert [each.name for each in compared.attribute_sets(embedded[0], None, [])] == [
+    assert [each.name for each in compared.attribute_sets(embedded[0], None)] == [
         "balanced",
         "global",
-        "synthetic",
+        "generated",
     ]
 
 
-def test_own_faces_and_sets_that_are_given_have_no_truth_and_share_nobody(tmp_path):
-    own, first, second = (random_set(tmp_path / f"{n}.zip", 12, k) for n, k in (("own", 4), ("a", 3), ("b", None)))
-    (tmp_path / "elsewhere").mkdir()
-    third = random_set(tmp_path / "elsewhere" / "a.zip", 9, 3)
-    stage = Folder(tmp_path, authentic=str(own.path))
+def test_sets_that_are_given_share_nobody_unless_their_labels_are_the_authentic_ones(tmp_path):
+    files = {"own": 4, "a": 3, "b": None, "c": 4}
+    own, first, second, third = (random_set(tmp_path / f"{name}.zip", 12, k) for name, k in files.items())
+    asked = [SetSpec(name=GENERATED)]
+    for faces, labels in ((first, "own"), (second, "none"), (third, "authentic")):
+        asked.append(SetSpec(name=faces.path.stem, path=str(faces.path), labels=labels))
+    stage = Folder(tmp_path, authentic=str(own.path), synthetic=tuple(asked))
     select(stage, np.arange(12))
     random_set(stage.output(handover.SYNTHETIC), 8, 4)
-    found = compared.attribute_sets(stage.study(), None, [Path(each.path) for each in (first, second, third)])
+    found = compared.attribute_sets(stage.study(), None)
     assert [(each.name, each.role) for each in found] == [
-        *(("authentic", "authentic"), ("synthetic", "synthetic")),
-        *(("a (1)", "given"), ("b (2)", "given"), ("a (3)", "given")),
+        ("authentic", "authentic"),
+        *((name, "synthetic") for name in ("generated", "a", "b", "c")),
     ]
     assert [each.by_identity for each in found] == [True, True, True, False, True]
-    assert all(each.truth is None for each in found) and [len(each.faces) for each in found] == [12, 8, 12, 12, 9]
+    assert all(each.truth is None for each in found) and [len(each.faces) for each in found] == [12, 8, 12, 12, 12]
     people = [set(each.units.tolist()) for each in found]
-    assert people[0] == people[1] and len(set().union(*people[1:])) == sum(map(len, people[1:]))
+    assert people[0] == people[1] == people[4]
+    assert len(set().union(*people[1:4])) == sum(map(len, people[1:4]))
+
+
+def test_the_shipped_unexposed_set_comes_with_its_truth(tmp_path):
+    stage = Folder(tmp_path, synthetic=(SetSpec(name="floor", path="embedded"),))
+    select(stage, CHOSEN)
+    found = compared.attribute_sets(stage.study(), None)
+    assert [each.name for each in found] == ["balanced", "global", "floor"]
+    truth = shipped_truth("unexposed").set_index(pd.Index(shipped_faces("unexposed").names))
+    np.testing.assert_array_equal(found[2].truth, truth.loc[list(found[2].faces.names), list(ATTRIBUTES)])
+    assert np.bincount(found[2].faces.labels).tolist() == [2, 2, 2]  # As many as train.
 
 
 # Annotations of a set
@@ -249,22 +262,6 @@ def test_a_classifier_is_a_word_or_a_path_that_exists(tmp_path, monkeypatch):
         build_parameters("smoke", {"attribute_classifier": "mac.pth"})
 
 
-def test_further_sets_are_paths_that_exist_kept_absolute_and_part_of_what_the_stage_reads(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("a.zip", "b"):
-        (tmp_path / name).write_bytes(b"")
-    p = check(AttributesParameters, {"attribute_sets": "a.zip ,b", "attribute_classifier": "a.zip"})
-    assert p.attribute_sets == f"{tmp_path / 'a.zip'}, {tmp_path / 'b'}"
-    read = input_paths(p)
-    assert {read["attribute_sets 1"], read["attribute_sets 2"]} == {tmp_path / "a.zip", tmp_path / "b"}
-    assert read["attribute_classifier"] == tmp_path / "a.zip"
-    assert check(AttributesParameters, {}).attribute_sets == "" and not input_paths(check(AttributesParameters, {}))
-    with pytest.raises(
-        ParameterError, match="attribute_sets: no file or folder at 'c'; give an existing path, or leave it empty"
-    ):
-        check(AttributesParameters, {"attribute_sets": "a.zip, c"})
-
-
 @pytest.mark.parametrize("wrong", [0.49, 1.01, "often"])
 def test_reliability_is_a_balanced_accuracy_from_chance_to_one(wrong):
     with pytest.raises(ParameterError, match="parameter attribute_reliability = .* is not allowed"):
@@ -275,17 +272,7 @@ def test_reliability_is_a_balanced_accuracy_from_chance_to_one(wrong):
 
 def test_only_notebook_06_reads_them_and_03_the_classifier():
     """Which calls groups where none are given."""
-    names = {"attribute_classifier", "attribute_sets", "attribute_reliability"}
+    names = {"attribute_classifier", "attribute_reliability"}
     read = {"06_attributes": names, "03_privacy": {"attribute_classifier"}}
     for chapter in CHAPTERS:
         assert names & chapter.parameters.model_fields.keys() == read.get(chapter.name, set())
-
-
-def test_a_set_of_the_wrong_kind_is_told_by_its_path(tmp_path):
-    (tmp_path / "notes.txt").write_text("no faces")
-    own = random_set(tmp_path / "own.zip", 6, 3)
-    stage = Folder(tmp_path, authentic=str(own.path))
-    select(stage, np.arange(6))
-    random_set(stage.output(handover.SYNTHETIC), 6, 3)
-    with pytest.raises(InputError, match="notes.txt"):
-        compared.attribute_sets(stage.study(), None, [tmp_path / "notes.txt"])

@@ -162,7 +162,7 @@ def test_the_synthetic_set_of_the_run_bears_the_authentic_labels(tmp_path):
     stage = StageFolder(tmp_path, authentic="embedded")
     write_faces(stage.output(handover.SYNTHETIC), np.zeros((2, 3, 8, 8), np.uint8), [0, 1])
     (synthetic,) = stage.study().synthetic
-    assert (synthetic.name, synthetic.origin, synthetic.labels) == ("synthetic", None, "authentic")
+    assert (synthetic.name, synthetic.origin, synthetic.labels) == ("generated", None, "authentic")
     assert len(synthetic.faces) == 2
 
 

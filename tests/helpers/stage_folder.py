@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sface_lib.chapters.setspec import GENERATED, SetSpec
 from sface_lib.chapters.study import Study, open_study
 from sface_lib.data import FaceSet, Protocol
 
@@ -14,7 +15,8 @@ class StageFolder:
     """As much of a stage as files handed over, and a study, need."""
 
     def __init__(self, folder: Path, **parameters: Any):
-        self.folder, self.parameters = folder, type("Parameters", (), parameters)
+        given = {"synthetic": (SetSpec(name=GENERATED),), "identity_order": ""} | parameters
+        self.folder, self.parameters = folder, type("Parameters", (), given)
 
     def output(self, name: str) -> Path:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -100,10 +100,15 @@ def test_a_verifier_that_is_no_model_is_refused_before_the_generator_trains(refu
     [
         ("groups", "person,group\nAnn,a\n", "has the columns ['person', 'group']; give identity and group"),
         ("groups", "", "cannot be read as CSV"),
-        ("attribute_sets", "no set", "is not an archive"),
     ],
 )
 def test_what_late_notebooks_read_is_opened_before_anything_starts(refused, tmp_path_factory, name, content, sentence):
     given = tmp_path_factory.mktemp("given") / "given.csv"
     given.write_text(content)
     assert sentence in refused("--profile", "smoke", f"--set={name}={given}")
+
+
+def test_a_synthetic_set_that_is_none_is_refused_before_anything_starts(refused, tmp_path_factory):
+    given = tmp_path_factory.mktemp("given") / "set.zip"
+    given.write_text("no set")
+    assert "is not an archive" in refused("--profile", "smoke", f"--set=synthetic=generated, mine={given}")

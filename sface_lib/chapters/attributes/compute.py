@@ -26,11 +26,11 @@ from sface_lib.chapters.attributes.results import (
     SetFacts,
 )
 from sface_lib.chapters.attributes.sets import AttributeSet
+from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.study import Study
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
-from sface_lib.run.parameters import parse_paths
 
 COLUMNS = {
     "KL(p || q)": "sum_over_variables",
@@ -160,13 +160,15 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
 def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[AttributeSet]:
     """The sets to compare; the unlabelled one, whose images mix two classes, is drawn now."""
     p = stage.parameters
-    generator = load_generator(stage.input("weights/generator.safetensors"))
-    (labelled,), mixed = study.synthetic, None
+    drawn = next((each for each in study.synthetic if each.name == GENERATED), None)
+    if drawn is None:
+        return gathering.attribute_sets(study, None)
+    generator, mixed = load_generator(stage.input("weights/generator.safetensors")), None
     if generator.spec.n_classes > 1:
         out = stage.output(gathering.UNLABELLED)
         generator.to(accelerator.device)
-        mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(labelled.faces) // 2, p.seed, p.psi))
-    return gathering.attribute_sets(study, mixed, parse_paths(p.attribute_sets))
+        mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(drawn.faces) // 2, p.seed, p.psi))
+    return gathering.attribute_sets(study, mixed)
 
 
 def compared_pair(sets: Sequence[AnnotatedSet]) -> tuple[str, str]:

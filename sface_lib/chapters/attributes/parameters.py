@@ -8,22 +8,18 @@ from sface_lib.chapters.shared import (
     Resamples,
     Seed,
     Shuffles,
+    Synthetic,
     Truncation,
     Verifier,
 )
-from sface_lib.run.parameters import path_setting, setting
+from sface_lib.run.parameters import setting
 
 
-class AttributesParameters(Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Classifier, Verifier, Pairs):
+class AttributesParameters(
+    Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Classifier, Verifier, Synthetic, Pairs
+):
     """What notebook 06 reads."""
 
-    attribute_sets: str = path_setting(
-        "",
-        "Further sets of faces to compare, labelled or not: paths separated by commas; each is annotated, and named by "
-        "its file.",
-        ("",),
-        several=True,
-    )
     attribute_reliability: float = setting(
         0.75,
         "Balanced accuracy on unseen identities that the classifier must reach for an attribute to count; others are "

@@ -17,7 +17,7 @@ class ClassifierFacts(Facts):
 
 @dataclass(frozen=True)
 class SetFacts(Facts):
-    """A set that was compared; its role is "authentic", "synthetic" or "given"."""
+    """A set that was compared; its role is "authentic" or "synthetic"."""
 
     name: str
     role: str

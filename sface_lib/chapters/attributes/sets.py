@@ -1,8 +1,7 @@
 """The sets that notebook 06 compares: its classifier, their persons and truth, and what is annotated of them."""
 
 import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
+import itertools
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,9 @@ from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.handover import CORRECT
+from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.study import Study
-from sface_lib.data import FaceSet, open_faces
+from sface_lib.data import FaceSet
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
 from sface_lib.recognition import Embedder, RecognitionModel
 
@@ -40,7 +40,7 @@ class AttributeSet:
     Attributes
     ----------
     role
-        "authentic" or "synthetic", or "given" for one of `attribute_sets`.
+        "authentic" or "synthetic".
     units
         int64 `[N]`: number of each image's person, one number being one person in all sets; or a number of its own.
     truth
@@ -71,17 +71,18 @@ def classifier_facts(classifier: AttributeClassifier, least: float) -> Classifie
     )
 
 
-def attribute_sets(study: Study, unlabelled: FaceSet | None, given: Sequence[Path]) -> list[AttributeSet]:
-    """The sets that notebook 06 compares: those in the authentic role, synthetic, unlabelled, and those given.
+def attribute_sets(study: Study, unlabelled: FaceSet | None) -> list[AttributeSet]:
+    """The sets that notebook 06 compares: those in the authentic role, the synthetic ones, and the unlabelled one.
 
-    The synthetic class k counts as the training identity k; no other two sets share a person.
+    Class k of a set with authentic labels counts as the training identity k; no other two sets share a person.
     """
-    sets = [_labelled(own.name, "authentic", own.faces, i, own.truth) for i, own in enumerate(study.authentic_sets)]
-    sets += [_labelled(own.name, "synthetic", own.faces, 0) for own in study.synthetic]
-    if unlabelled is not None:
-        sets.append(_labelled("unlabelled", "synthetic", unlabelled, 2))
-    for i, path in enumerate(given, start=3):
-        sets.append(_labelled(f"{path.stem} ({i - 2})", "given", open_faces(path), i))
+    number, sets = itertools.count(), []
+    for own in study.authentic_sets:
+        sets.append(_labelled(own.name, "authentic", own.faces, next(number), own.truth))
+    for own in study.synthetic:
+        sets.append(_labelled(own.name, "synthetic", own.faces, 0 if own.by_label else next(number), own.truth))
+        if unlabelled is not None and own.name == GENERATED:
+            sets.append(_labelled("unlabelled", "synthetic", unlabelled, next(number)))
     return sets
 
 

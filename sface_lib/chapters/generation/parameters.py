@@ -17,6 +17,7 @@ from sface_lib.chapters.shared import (
     Processes,
     Resamples,
     Seed,
+    Synthetic,
     Truncation,
     Verifier,
 )
@@ -84,6 +85,8 @@ class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
 
     @model_validator(mode="after")
     def _generator_can_be_trained(self) -> "_Generator":
+        if not getattr(self, "generates", True):  # All synthetic sets are given, so that none of this is used.
+            return self
         if self.generator_channel_base < 4 * self.generator_resolution_px:
             raise ValueError(
                 f"generator_channel_base = {self.generator_channel_base} leaves fewer than 4 channels at "
@@ -113,7 +116,9 @@ class GeneratorTrainingParameters(_Generator, EmbeddedSelection, BadImages):
     """What `sface generator train` reads: a generator is trained without verifier and pairs."""
 
 
-class GenerationParameters(_Generator, ImagesPerClass, Truncation, Resamples, Precision, Seed, Pictures, Verifier):
+class GenerationParameters(
+    _Generator, ImagesPerClass, Truncation, Resamples, Precision, Seed, Pictures, Verifier, Synthetic
+):
     """What notebook 02 reads."""
 
     identity_model: str = path_setting(

@@ -11,6 +11,7 @@ from sface_lib.chapters.shared import (
     Resamples,
     Seed,
     Shuffles,
+    Synthetic,
     Verifier,
 )
 from sface_lib.run.parameters import path_setting, setting
@@ -33,7 +34,7 @@ class AuditSettings(Resamples, Shuffles, Seed):
     )
 
 
-class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Pairs):
+class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Synthetic, Pairs):
     """What notebook 03 reads."""
 
     second_verifier: str = path_setting(

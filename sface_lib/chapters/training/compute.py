@@ -72,7 +72,7 @@ class Training:
 
 def open_plan(stage: Any, study: Study) -> Plan:
     """The plan of a stage, from the sets that earlier notebooks left."""
-    (synthetic,) = study.synthetic
+    synthetic = study.synthetic[0]
     sets = {"authentic": study.training, "synthetic": synthetic.faces}
     filtered = handover.filtered_sets(stage) if stage.parameters.train_filtered else {}
     return make_plan(stage.parameters, sets, filtered)

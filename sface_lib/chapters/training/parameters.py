@@ -11,6 +11,7 @@ from sface_lib.chapters.shared import (
     Processes,
     RecognitionBatch,
     Seed,
+    Synthetic,
     Teacher,
 )
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, parse_numbers, setting
@@ -93,7 +94,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
         return self
 
 
-class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precision, Teacher, Seed, Pairs):
+class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precision, Teacher, Seed, Synthetic, Pairs):
     """What notebook 04 reads."""
 
     recognition_seeds: int = setting(
