@@ -14,7 +14,7 @@ SELECTION = "data/selection.csv"
 PAIRS = "data/pairs.csv"
 SYNTHETIC = "data/synthetic.zip"
 CORRECT = "data/correct.csv"
-FILTERED = "data/filtered-"
+FILTERED = "data/filtered/"
 
 
 def write_selection(stage: Any, positions: np.ndarray, labels: np.ndarray) -> None:
@@ -29,9 +29,9 @@ def write_pairs(stage: Any, pairs: Mapping[str, ProtocolPairs]) -> None:
     write_text(stage.output(PAIRS), pd.concat(tables).to_csv(index=False))
 
 
-def filtered_file(fmr: float) -> str:
-    """Where notebook 03 leaves the positions that a filter keeps of the synthetic set."""
-    return f"{FILTERED}{fmr:g}.csv"
+def filtered_file(name: str, fmr: float) -> str:
+    """Where notebook 03 leaves the positions that a filter keeps of a synthetic set."""
+    return f"{FILTERED}{name}/{fmr:g}.csv"
 
 
 def filtered_name(fmr: float) -> str:
@@ -39,17 +39,16 @@ def filtered_name(fmr: float) -> str:
     return f"CLS filtered {fmr:g}"
 
 
-def write_filtered(stage: Any, fmr: float, kept: np.ndarray) -> None:
-    """Hand on which images of the synthetic set a filter keeps."""
-    write_text(stage.output(filtered_file(fmr)), pd.DataFrame({"position": kept}).to_csv(index=False))
+def write_filtered(stage: Any, name: str, fmr: float, kept: np.ndarray) -> None:
+    """Hand on which images of a synthetic set a filter keeps."""
+    write_text(stage.output(filtered_file(name, fmr)), pd.DataFrame({"position": kept}).to_csv(index=False))
 
 
-def filtered_sets(stage: Any) -> dict[str, np.ndarray]:
-    """For each filter of notebook 03 the name of its model and the positions that it keeps of the synthetic set."""
-    rates = sorted(float(name.removeprefix(FILTERED).removesuffix(".csv")) for name in stage.inputs(FILTERED))
-    return {
-        filtered_name(fmr): pd.read_csv(stage.input(filtered_file(fmr)))["position"].to_numpy(np.int64) for fmr in rates
-    }
+def filtered_sets(stage: Any, name: str) -> dict[float, np.ndarray]:
+    """For each filter of notebook 03, by its false match rate, the positions that it keeps of a synthetic set."""
+    start = f"{FILTERED}{name}/"
+    rates = sorted(float(file.removeprefix(start).removesuffix(".csv")) for file in stage.inputs(start))
+    return {fmr: pd.read_csv(stage.input(filtered_file(name, fmr)))["position"].to_numpy(np.int64) for fmr in rates}
 
 
 def write_correct(stage: Any, correct: Mapping[str, Mapping[str, np.ndarray]]) -> None:

@@ -34,6 +34,31 @@ def style(index: int) -> dict:
     return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 
 
+def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
+    """A statistic of several sets, a row each from above, and a marker for each judge; hollow where it is no claim.
+
+    Parameters
+    ----------
+    table
+        A `pandas.DataFrame` with the columns set, judge, value, "95 % low", "95 % high", chance, "supports a claim".
+    """
+    judges = list(dict.fromkeys(table["judge"]))
+    for row in table.itertuples(index=False, name=None):
+        found = dict(zip(table.columns, row, strict=True))
+        i = judges.index(found["judge"])
+        place = sets.index(found["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
+        colour = PALETTE[i % len(PALETTE)]
+        axes.plot([found["95 % low"], found["95 % high"]], [place, place], color=colour, linewidth=1.5)
+        fill = colour if found["supports a claim"] else "white"
+        axes.plot(found["value"], place, MARKERS[i % len(MARKERS)], color=colour, markerfacecolor=fill, markersize=6)
+    for i, judge in enumerate(judges):
+        axes.plot([], [], MARKERS[i % len(MARKERS)], color=PALETTE[i % len(PALETTE)], label=judge)
+    axes.axvline(table["chance"].mean(), color="0.6", linestyle=":", label="chance")
+    axes.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.4, -0.6), xlabel=title)
+    axes.label_outer()
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+
+
 def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
     """How often each whole number occurs, as stems; a log axis where the numbers span a factor of 20."""
     axes.vlines(values, 0, counts, color=PALETTE[0], linewidth=2)

@@ -111,8 +111,18 @@ class Study(ABC):
 
     @property
     @abstractmethod
+    def control_is_exchangeable(self) -> bool:
+        """Whether control and training persons are of one distribution, so that one could stand for the other."""
+
+    @property
+    @abstractmethod
     def held_out(self) -> FaceSet | None:
         """Images of the training persons that trained nothing, labelled as `training`; None where there are none."""
+
+    @property
+    @abstractmethod
+    def held_out_at_random(self) -> bool:
+        """Whether those images were split off at random before training."""
 
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
@@ -202,6 +212,7 @@ class PopulationStudy(Study):
     """The embedded population: rendered faces, in which no person exists, and all that is known of them."""
 
     rendered = True
+    control_is_exchangeable = held_out_at_random = True
 
     @cached_property
     def faces(self) -> FaceSet:
@@ -264,6 +275,7 @@ class OwnStudy(Study):
     """The user's own faces and pairs."""
 
     rendered = False
+    control_is_exchangeable = held_out_at_random = False
 
     @cached_property
     def faces(self) -> FaceSet:

@@ -240,6 +240,22 @@ def compare_within(
     return _compare(a, a_labels, a, a_labels, True, top_pairs, nearest, accelerator)
 
 
+def strongest_pairs(a: np.ndarray, b: np.ndarray, count: int, accelerator: Accelerator | None = None) -> Pairs:
+    """The best-scoring pairs of a row of one set and a row of the other, where no label means the same in both.
+
+    Raises
+    ------
+    InputError
+        A set that is empty, has NaN or rows that are not of unit length, or widths that differ.
+    """
+    (a, _), (b, _) = (checked_set(name, rows, np.arange(len(rows))) for name, rows in (("a", a), ("b", b)))
+    if a.shape[1] != b.shape[1]:
+        raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
+    device, best = accelerator.device if accelerator else torch.device("cpu"), TopPairs(count)
+    stream(*(_placed(rows, np.arange(len(rows)), device) for rows in (a, b)), [best], 0, 1)
+    return Pairs(best.scores, best.rows, best.columns, np.zeros(len(best.scores), bool))
+
+
 class _Whole:
     """The score matrix itself."""
 

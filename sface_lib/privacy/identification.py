@@ -23,7 +23,8 @@ class OpenSet:
     Attributes
     ----------
     own
-        Of the synthetic probes the score of their own label's template where that is the best, else minus infinity.
+        Of the synthetic probes the score of their own label's template where that is the best, else minus infinity;
+        not to be read where labels are not those of authentic identities.
     anyone
         Their best score, whosever template it is.
     """

@@ -5,7 +5,8 @@ same persons, or unseen persons, is left out where there are none, and says so b
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,15 @@ from sface_lib.biometrics import Estimate, VerificationMetrics, templates
 from sface_lib.data import place_in_class
 from sface_lib.privacy import identification
 from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
-from sface_lib.privacy.compare import MOST_EXACT, Comparison, checked_set, compare_sets, compare_within
+from sface_lib.privacy.compare import (
+    MOST_EXACT,
+    Comparison,
+    Pairs,
+    checked_set,
+    compare_sets,
+    compare_within,
+    strongest_pairs,
+)
 from sface_lib.privacy.exposure import exposures
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.intervals import bootstrap_comparison
@@ -26,10 +35,13 @@ from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
 SETTINGS = ("authentic-authentic", "synthetic-synthetic", "authentic-synthetic")
 LINK = SETTINGS[2]
 SAME_GROUP = f"{LINK}, same group"
+NOT_EXCHANGEABLE = "control and training persons are not known to be of one distribution"
+NOT_RANDOM = "the held-out images are not known to be split off at random"
 MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
 COMPETENT_EER = 0.2
 FEWEST_PROBES = 100
 MOST_IDENTITIES = 2000  # 500 resamples of all their pairs are affordable.
+MOST_UNLABELLED = 5000  # Images of a set without labels, each of which counts as a class.
 STRONGEST = 1000
 
 
@@ -37,9 +49,19 @@ STRONGEST = 1000
 class Embedded:
     """The sets of a study by one judge: unit embeddings float32 `[N, d]` and labels int64 `[N]` of each.
 
-    `authentic` trained the generator and `synthetic` is what it drew, labels meaning the same in both. `control` are
-    unseen persons of the same law, `held_out` unseen images of the authentic persons; either may be None. `groups` is
-    the group of each authentic identity, such as "Asian, women", by its label, where groups are known.
+    `control` are persons that no generator saw, `held_out` unseen images of the authentic persons; either may be None.
+
+    Attributes
+    ----------
+    groups
+        Group of each authentic identity, such as "Asian, women", by its label; None where groups are not known.
+    labels
+        What a synthetic label is: "authentic", the authentic identity of that number; "own", an identity of the set's
+        own; "none", nothing, each image having a number of its own.
+    exchangeable
+        Whether control and authentic persons are of one distribution, so that one could stand for the other.
+    held_out_at_random
+        Whether the held-out images were split off at random before training.
     """
 
     authentic: tuple[np.ndarray, np.ndarray]
@@ -47,11 +69,25 @@ class Embedded:
     control: tuple[np.ndarray, np.ndarray] | None = None
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     groups: pd.Series | None = None
+    labels: Literal["authentic", "own", "none"] = "authentic"
+    exchangeable: bool = True
+    held_out_at_random: bool = True
 
     def __post_init__(self):
         for name in ("authentic", "synthetic", "control", "held_out"):
             if (given := getattr(self, name)) is not None:
                 checked_set(name, *given)
+
+    @property
+    def by_label(self) -> bool:
+        """Whether synthetic labels are those of authentic identities."""
+        return self.labels == "authentic"
+
+    @property
+    def barred(self) -> dict[str, str]:
+        """Why nothing is claimed from "control" or "held_out", by their name; without what may be relied on."""
+        reasons = {"control": (self.exchangeable, NOT_EXCHANGEABLE), "held_out": (self.held_out_at_random, NOT_RANDOM)}
+        return {name: why for name, (holds, why) in reasons.items() if not holds}
 
     @property
     def classes(self) -> np.ndarray:
@@ -65,19 +101,25 @@ class Embedded:
 
 
 def affordable(
-    authentic: np.ndarray, synthetic: np.ndarray, most_scores: int = MOST_EXACT, most_identities: int = MOST_IDENTITIES
+    authentic: np.ndarray,
+    synthetic: np.ndarray,
+    most_scores: int = MOST_EXACT,
+    most_identities: int = MOST_IDENTITIES,
+    by_label: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the images of two labelled sets that intervals and shuffles can be computed for: all of small sets.
 
-    Identities that only one set has are left out. Of more identities the first are kept, and of each identity as many
-    images, the first, as let the comparison have at most `most_scores`.
+    Of more identities the first are kept, and of each identity as many images, the first, as let the comparison have at
+    most `most_scores`. Where labels mean the same in both sets (`by_label`), identities that only one has are left out.
     """
-    kept = np.intersect1d(authentic, synthetic)[:most_identities]
+    kept = [np.unique(labels)[:most_identities] for labels in (authentic, synthetic)]
+    if by_label:
+        kept = [np.intersect1d(authentic, synthetic)[:most_identities]] * 2
     places = [
-        np.where(np.isin(labels, kept), place_in_class(labels), np.iinfo(np.int64).max)
-        for labels in (authentic, synthetic)
+        np.where(np.isin(labels, own), place_in_class(labels), np.iinfo(np.int64).max)
+        for labels, own in zip((authentic, synthetic), kept, strict=True)
     ]
-    cap = int(np.unique(np.concatenate([authentic, synthetic]), return_counts=True)[1].max())
+    cap = max(int(np.unique(labels, return_counts=True)[1].max()) for labels in (authentic, synthetic))
     while cap > 1 and float((places[0] < cap).sum()) * (places[1] < cap).sum() > most_scores:
         cap -= 1
     return tuple(np.flatnonzero(place < cap) for place in places)
@@ -85,15 +127,24 @@ def affordable(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Settings:
-    """The paper's three settings by one judge: comparisons and metrics by the names of `SETTINGS`.
+    """The paper's three settings by one judge, as far as the set's labels allow them.
 
-    Where groups are known, `SAME_GROUP` is the link with impostors of one group.
+    Attributes
+    ----------
+    comparisons, metrics
+        By the names of `SETTINGS`. Where groups are known, `SAME_GROUP` is the link with impostors of one group.
+    strongest
+        The best-scoring pairs of an authentic and a synthetic image.
+    found, found_back
+        Share of synthetic probes found within each rank among authentic templates, and the reverse; None where labels
+        are not those of authentic identities.
     """
 
     comparisons: dict[str, Comparison]
     metrics: dict[str, VerificationMetrics]
-    found: np.ndarray
-    found_back: np.ndarray
+    strongest: Pairs
+    found: np.ndarray | None
+    found_back: np.ndarray | None
 
     @property
     def competent(self) -> bool:
@@ -101,21 +152,57 @@ class Settings:
         return self.metrics[SETTINGS[0]].eer <= COMPETENT_EER
 
 
-def three_settings(sets: Embedded, max_rank: int, accelerator: Accelerator | None = None) -> Settings:
-    """Score the three settings, and rank synthetic probes among authentic templates (`found`) and the reverse."""
-    comparisons = {
-        SETTINGS[0]: compare_within(*sets.authentic, accelerator=accelerator),
-        SETTINGS[1]: compare_within(*sets.synthetic, accelerator=accelerator),
-        LINK: compare_sets(*sets.authentic, *sets.synthetic, top_pairs=STRONGEST, accelerator=accelerator),
-    }
-    if sets.groups is not None:
+def three_settings(
+    sets: Embedded, max_rank: int, accelerator: Accelerator | None = None, earlier: Settings | None = None
+) -> Settings:
+    """Score the settings that the labels allow; where they are authentic ones, rank probes among templates, too.
+
+    `earlier` are the settings of another synthetic set with the same authentic images, which are not scored again.
+    """
+    own = earlier.comparisons[SETTINGS[0]] if earlier else compare_within(*sets.authentic, accelerator=accelerator)
+    comparisons = {SETTINGS[0]: own}
+    if sets.labels != "none":
+        comparisons[SETTINGS[1]] = compare_within(*sets.synthetic, accelerator=accelerator)
+    found = found_back = None
+    if sets.by_label:
+        linked = compare_sets(*sets.authentic, *sets.synthetic, top_pairs=STRONGEST, accelerator=accelerator)
+        comparisons[LINK], strongest = linked, linked.top_pairs
+        found = identification.ranks(*sets.synthetic, *sets.authentic, max_rank)
+        found_back = identification.ranks(*sets.authentic, *sets.synthetic, max_rank)
+    else:
+        strongest = strongest_pairs(sets.authentic[0], sets.synthetic[0], STRONGEST, accelerator)
+    if sets.by_label and sets.groups is not None:
         comparisons[SAME_GROUP] = comparisons[LINK].among(sets.renamed, sets.groups)
-    return Settings(
-        comparisons,
-        {name: comparison.metrics() for name, comparison in comparisons.items()},
-        identification.ranks(*sets.synthetic, *sets.authentic, max_rank),
-        identification.ranks(*sets.authentic, *sets.synthetic, max_rank),
-    )
+    metrics = {name: comparison.metrics() for name, comparison in comparisons.items()}
+    return Settings(comparisons, metrics, strongest, found, found_back)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ByLabel:
+    """What equal labels show, where a set's labels are those of authentic identities.
+
+    Attributes
+    ----------
+    link, rank_1, neighbours
+        The same-label link's AUC, rank-1 identification among templates and share of nearest images, with their nulls.
+        Where groups are known, names are exchanged within groups, and who is alone in one is left out.
+    renamed
+        How many identities those three are of: all that both sets have, but for who is alone in a group.
+    growth
+        Both links by the number of images behind a template.
+    tail
+        Share of equal labels among the strongest pairs.
+    exposure
+        AUC of the link of each identity.
+    """
+
+    link: Tested
+    rank_1: Tested
+    neighbours: Tested
+    renamed: int
+    growth: pd.DataFrame
+    tail: pd.DataFrame
+    exposure: pd.Series
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,11 +213,8 @@ class Evidence:
     ----------
     by_pair, by_identity
         Intervals of each setting's metrics, every score or every identity counting alike.
-    link, rank_1, neighbours
-        The same-label link's AUC, rank-1 identification among templates and share of nearest images, with their nulls.
-        Where groups are known, names are exchanged within groups, and who is alone in one is left out.
-    renamed
-        How many identities those three are of: all that both sets have, but for who is alone in a group.
+    labelled
+        What equal labels show; None where labels are not those of authentic identities.
     label_free
         The label-free link, or None without unseen persons.
     open_set
@@ -140,37 +224,30 @@ class Evidence:
         unseen images of the same persons.
     persons
         Membership of persons; None without unseen ones.
-    growth
-        Both links by the number of images behind a template.
-    tail
-        Share of equal labels among the strongest pairs.
-    exposure
-        AUC of the link of each identity.
     """
 
     by_pair: dict[str, dict[str, Estimate]]
     by_identity: dict[str, dict[str, Estimate]]
-    link: Tested
-    rank_1: Tested
-    neighbours: Tested
-    renamed: int
+    labelled: ByLabel | None
     label_free: LabelFreeLink | None
     open_set: identification.OpenSet | None
     images: MembershipOfImages | None
     images_pooled: Membership | None
     persons: Membership | None
-    growth: pd.DataFrame
-    tail: pd.DataFrame
-    exposure: pd.Series
 
 
-def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples: int, seed: int) -> Evidence:
-    """Run the sceptic's tests on scored settings."""
-    link = settings.comparisons[LINK]
-    intervals = [
-        {name: bootstrap_comparison(c, resamples, seed, per_identity=flag) for name, c in settings.comparisons.items()}
-        for flag in (False, True)
-    ]
+def gather_evidence(
+    sets: Embedded, settings: Settings, shuffles: int, resamples: int, seed: int, earlier: Evidence | None = None
+) -> Evidence:
+    """Run the sceptic's tests on scored settings.
+
+    `earlier` is the evidence of another synthetic set with the same authentic images, of which the intervals are known.
+    """
+    intervals = []
+    for flag, known in ((False, earlier and earlier.by_pair), (True, earlier and earlier.by_identity)):
+        new = {name: c for name, c in settings.comparisons.items() if not known or name != SETTINGS[0]}
+        found = {name: bootstrap_comparison(c, resamples, seed, per_identity=flag) for name, c in new.items()}
+        intervals.append(({SETTINGS[0]: known[SETTINGS[0]]} if known else {}) | found)
     classes, drawn = templates(*sets.synthetic)
     galleries = _galleries(sets, seed)
     images = pooled = persons = label_free = opened = None
@@ -184,24 +261,42 @@ def gather_evidence(sets: Embedded, settings: Settings, shuffles: int, resamples
         persons = membership(drawn, galleries[0], owners[0], galleries[1], owners[1], shuffles, resamples, seed)
     if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
         opened = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
-    probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
-    auc, renamed = intervals[0][LINK]["auc"], link
-    if len(sets.renamed) < len(sets.classes):
-        renamed = link.among(sets.renamed)
-        auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
-    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
+    labelled = None
+    if sets.by_label:
+        labelled = _by_label(sets, settings, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
     return Evidence(
         by_pair=intervals[0],
         by_identity=intervals[1],
-        link=Tested(dataclasses.replace(auc, value=test.observed), test),
-        rank_1=identification.rank_1(*probes, groups=sets.groups),
-        neighbours=identification.nearest_label(*probes, groups=sets.groups),
-        renamed=len(sets.renamed),
+        labelled=labelled,
         label_free=label_free,
         open_set=opened,
         images=images,
         images_pooled=pooled,
         persons=persons,
+    )
+
+
+def _by_label(
+    sets: Embedded,
+    settings: Settings,
+    auc: Estimate,
+    galleries: tuple[np.ndarray, np.ndarray] | None,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+) -> ByLabel:
+    """What equal labels show; `auc` is that of the link, with its interval."""
+    link = renamed = settings.comparisons[LINK]
+    probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
+    if len(sets.renamed) < len(sets.classes):
+        renamed = link.among(sets.renamed)
+        auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
+    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
+    return ByLabel(
+        link=Tested(dataclasses.replace(auc, value=test.observed), test),
+        rank_1=identification.rank_1(*probes, groups=sets.groups),
+        neighbours=identification.nearest_label(*probes, groups=sets.groups),
+        renamed=len(sets.renamed),
         growth=identification.aggregation(
             *sets.synthetic, *sets.authentic, galleries, TEMPLATE_SIZES, min(shuffles, 200), seed
         ),
@@ -232,10 +327,13 @@ def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.nda
     return rows[kept], labels[kept], other_rows[other_kept], other_labels[other_kept]
 
 
-def link_of_part(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
-    """The link of some of the synthetic images: "link_auc", "link_eer" and "rank1", each None where none are left."""
+def left_of(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
+    """The link of some of the synthetic images: "link_auc", "link_eer" and "rank1".
+
+    Each is None where none are left, or labels are not those of authentic identities.
+    """
     part = tuple(values[positions] for values in sets.synthetic)
-    if not np.isin(part[1], sets.authentic[1]).any():
+    if not sets.by_label or not np.isin(part[1], sets.authentic[1]).any():
         return {"link_auc": None, "link_eer": None, "rank1": None}
     metrics = compare_sets(*sets.authentic, *part).metrics()
     rank_1 = float(identification.ranks(*part, *sets.authentic, 1)[0])
@@ -257,7 +355,7 @@ class Statistic:
     by_label
         Whether it rests on equal labels, so that demographics alone make it where groups are not known.
     needs
-        The sets, "control" or "held_out", that it cannot do without.
+        The set, "control" or "held_out", that it cannot do without, and that must be exchangeable with what trained.
     exploratory
         Whether it was chosen after a set had been seen, and no other generator has confirmed it yet.
     """
@@ -268,6 +366,13 @@ class Statistic:
     by_label: bool = False
     needs: str | None = None
     exploratory: bool = False
+
+
+def _labelled(name: str) -> Callable[[Evidence], tuple[Tested, int] | None]:
+    def tested(evidence: Evidence) -> tuple[Tested, int] | None:
+        return evidence.labelled and (getattr(evidence.labelled, name), evidence.labelled.renamed)
+
+    return tested
 
 
 def _label_free(evidence: Evidence) -> tuple[Tested, int] | None:
@@ -286,19 +391,22 @@ def _persons(evidence: Evidence) -> tuple[Tested, int] | None:
 
 
 STATISTICS = (
-    Statistic("same-label link, AUC", lambda e: (e.link, e.renamed), by_label=True),
-    Statistic("rank-1 identification", lambda e: (e.rank_1, e.renamed), has_margin=False, by_label=True),
-    Statistic("label of the nearest image", lambda e: (e.neighbours, e.renamed), has_margin=False, by_label=True),
+    Statistic("same-label link, AUC", _labelled("link"), by_label=True),
+    Statistic("rank-1 identification", _labelled("rank_1"), has_margin=False, by_label=True),
+    Statistic("label of the nearest image", _labelled("neighbours"), has_margin=False, by_label=True),
     Statistic("label-free link, share of classes", _label_free, needs="control"),
     Statistic(MEMBERSHIP_OF_IMAGES, _images, needs="held_out", exploratory=True),
     Statistic("membership of persons, AUC", _persons, needs="control"),
 )
 
 
-def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) -> list[Claim]:
+def make_claims(
+    evidence: Evidence, judge: str, competent: bool, margin: float, barred: Mapping[str, str] | None = None
+) -> list[Claim]:
     """The claims of a verdict: each statistic is at chance, with this judge's evidence.
 
-    `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share.
+    `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share, and
+    `barred` that of `Embedded`.
     """
     made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS)
     return [
@@ -314,6 +422,7 @@ def make_claims(evidence: Evidence, judge: str, competent: bool, margin: float) 
             margin=margin if statistic.has_margin else 0.0,
             null_sd=float(found[0].test.null.std()),
             identities=found[1],
+            barred=(barred or {}).get(statistic.needs, ""),
         )
         for statistic, found in made
         if found is not None

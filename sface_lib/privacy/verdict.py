@@ -16,7 +16,7 @@ from sface_lib.biometrics import Interval
 
 ALPHA, POWER, EQUIVALENCE_LEVEL = 0.05, 0.8, 0.9
 MOST_P = 0.01  # The smallest corrected p that a family's shuffles must be able to give.
-ABOVE, BELOW, EQUIVALENT = "above chance", "below chance", "equivalent to chance"
+ABOVE, BELOW, EQUIVALENT, BARRED = "above chance", "below chance", "equivalent to chance", "no claim"
 _NORMAL = NormalDist()
 
 
@@ -44,6 +44,8 @@ class Claim:
         Standard deviation of the value where there is no link.
     identities
         How many are behind it.
+    barred
+        Why the value supports no claim, whatever its p; empty where it does.
     """
 
     name: str
@@ -57,6 +59,12 @@ class Claim:
     margin: float
     null_sd: float
     identities: int
+    barred: str = ""
+
+    @property
+    def judged(self) -> bool:
+        """Whether it belongs to the family."""
+        return self.competent and not self.barred
 
     @property
     def error(self) -> float:
@@ -91,7 +99,7 @@ class Verdict:
     Attributes
     ----------
     p_corrected
-        By Holm; None where the verifier is not competent.
+        By Holm; None where the verifier is not competent, or the claim is barred.
     at_floor
         Whether the p may be smaller still, as no shuffle came as far.
     words
@@ -122,20 +130,22 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
-    """The verdict on each claim of a family; those of incompetent verifiers get no p-value and aren't counted."""
-    judged = [claim for claim in claims if claim.competent]
+    """The verdict on each claim of a family; those that are not judged get no p-value and aren't counted."""
+    judged = [claim for claim in claims if claim.judged]
     adjusted = dict(zip(map(id, judged), holm([claim.p_value for claim in judged]).tolist(), strict=True))
     words = {id(claim): _words(claim, adjusted.get(id(claim))) for claim in claims}
     found = []
     for claim in claims:
         others = [words[id(other)] for other in judged if other.name == claim.name and other is not claim]
-        alone = claim.competent and words[id(claim)] == ABOVE and bool(others) and ABOVE not in others
-        at_floor = claim.competent and claim.p_value <= claim.p_floor * (1 + 1e-9)
+        alone = claim.judged and words[id(claim)] == ABOVE and bool(others) and ABOVE not in others
+        at_floor = claim.judged and claim.p_value <= claim.p_floor * (1 + 1e-9)
         found.append(Verdict(adjusted.get(id(claim)), at_floor, words[id(claim)], alone))
     return found
 
 
 def _words(claim: Claim, p: float | None) -> str:
+    if claim.barred:
+        return f"{BARRED}: {claim.barred}"
     if p is None:
         return "not judged: no competent judge"
     if p < ALPHA:

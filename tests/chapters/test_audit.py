@@ -16,8 +16,9 @@ from sface_lib.chapters.privacy.claims import ALONE, AS_CALLED, EXPLORATORY, NOT
 from sface_lib.chapters.privacy.compute import audit, examine
 from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
-from sface_lib.chapters.privacy.results import ChanceFacts, PrivacyResults, RemedyFacts
-from sface_lib.chapters.privacy.sets import AuditedSets, view_of
+from sface_lib.chapters.privacy.results import AuditFacts, ChanceFacts, RemedyFacts
+from sface_lib.chapters.privacy.sets import AuditedSets, Background, view_of
+from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
@@ -77,9 +78,14 @@ def known(tmp_path_factory):
 @pytest.fixture(scope="module")
 def linked(known):
     """The likenesses by a judge that sees them, one that does not, and pixels that see them best."""
-    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control, known.held_out)
+    sets = audited(known.authentic, known.likenesses, known.control, known.held_out)
     judges = [reader("blind", -1), reader("sharp"), dataclasses.replace(reader(PIXELS, noise=0.1), model=None)]
     return examine(sets, judges, SETTINGS, make_accelerator("float32"))
+
+
+def audited(authentic, synthetic, *background, labels="authentic", exposed=True, **flags):
+    own = SyntheticSet("set", synthetic, labels, exposed)
+    return AuditedSets.choose(authentic, own, Background(*background, **flags))
 
 
 def verdicts(found):
@@ -87,12 +93,13 @@ def verdicts(found):
 
 
 def test_an_audit_from_python_needs_no_run_folder(known):
-    found = audit(known.authentic, known.control, known.likenesses, [reader("a"), reader("b", noise=0.7)], SETTINGS)
-    assert isinstance(found, PrivacyResults) and from_plain(as_plain(found, PrivacyResults), PrivacyResults) == found
+    judges = [reader("a"), reader("b", noise=0.7)]
+    found = audit(known.authentic, known.likenesses, judges, SETTINGS, control=known.control)
+    assert isinstance(found, AuditFacts) and from_plain(as_plain(found, AuditFacts), AuditFacts) == found
     assert found.larger == "a" and found.impartial_judge == "b"  # The first one filters.
     assert found.shuffle["a"].observed > found.shuffle["a"].high
     assert all(claim.above for claim in found.claims if "link" in claim.claim)
-    assert found.chance == ChanceFacts((), False, 0, 0) and len(found.plan_sha256) == 64
+    assert found.chance == ChanceFacts((), False, 0, 0)
     assert {claim.claim for claim in found.claims if claim.judge == "b"} == {
         "same-label link, AUC",
         "rank-1 identification",
@@ -100,18 +107,19 @@ def test_an_audit_from_python_needs_no_run_folder(known):
         "label-free link, share of classes",
         "membership of persons, AUC",
     }
-    assert found.image_px == {"authentic": SIZE_PX, "synthetic": SIZE_PX} and not found.verifier_shipped
+    assert found.image_px == SIZE_PX and found.by_label and found.link("a").auc == found.nearness("a")
     assert found.rank1_chance == pytest.approx(1 / PERSONS)
 
 
 def test_strangers_are_linked_to_nobody(known):
-    found = audit(known.authentic, known.control, known.strangers, [reader("a")], SETTINGS, held_out=known.held_out)
+    given = {"control": known.control, "held_out": known.held_out}
+    found = audit(known.authentic, known.strangers, [reader("a")], SETTINGS, **given)
     assert not [claim for claim in found.claims if claim.verdict.startswith("above")]
     assert study.MEMBERSHIP_OF_IMAGES in {claim.claim for claim in found.claims}
 
 
 def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(known):
-    found = audit(known.authentic, None, known.likenesses, [reader("a"), reader("b")], SETTINGS)
+    found = audit(known.authentic, known.likenesses, [reader("a"), reader("b")], SETTINGS)
     assert found.remedy == () and found.planted == {}
     assert {claim.claim for claim in found.claims} == {
         "same-label link, AUC",
@@ -120,18 +128,24 @@ def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(know
     }
 
 
+def several(judge, *sets):
+    judges = [judge] if isinstance(judge, Judge) else judge
+    plan = claims.plan_study(sets, judges, SETTINGS)
+    return compute.examine_all(plan, sets, judges, SETTINGS, make_accelerator("float32"))
+
+
 def test_the_shipped_verifier_is_known_by_its_contents(known):
     own, shipped = reader("a", sha256="0" * 64), reader("a", sha256=sha256_of_file(VERIFIER_PATH))
-    said = [audit(known.authentic, None, known.strangers, [j], SETTINGS).verifier_shipped for j in (own, shipped)]
-    assert said == [False, True]
+    said = [several(judge, audited(known.authentic, known.strangers)) for judge in (own, shipped)]
+    assert [compute.results(each).verifier_shipped for each in said] == [False, True]
 
 
 def test_what_cannot_be_audited_is_refused(known, tmp_path):
     with pytest.raises(InputError, match="there is no judge"):
-        audit(known.authentic, known.control, known.strangers, [])
+        audit(known.authentic, known.strangers, [], control=known.control)
     unlabelled = open_faces(write_faces(tmp_path / "u.zip", np.zeros((2, 3, 8, 8), np.uint8)))
     with pytest.raises(InputError, match="label"):
-        audit(known.authentic, None, unlabelled, [reader("a")])
+        audit(known.authentic, unlabelled, [reader("a")])
 
 
 def test_the_judge_whose_pictures_are_shown_is_competent_and_sees_the_larger_link(linked):
@@ -142,15 +156,16 @@ def test_the_judge_whose_pictures_are_shown_is_competent_and_sees_the_larger_lin
 
 
 def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known):
-    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    sets = audited(known.authentic, known.likenesses, known.control)
     judges = [reader("noise", noise=50.0), dataclasses.replace(reader(PIXELS), model=None)]
-    found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
+    every = several(judges, sets)
+    (found,) = every.done
     assert found.shown.name == "noise" and found.larger is None
     assert found.remedies.filterer is None and found.remedies.found == found.above_chance == ()
-    facts = compute.results(found)
+    facts = compute.facts(found)
     assert facts.larger is None and facts.impartial_judge is None
     assert {claim.p_corrected for claim in facts.claims} == {None}
-    assert "nothing can be said about the link" in show.what_was_found(found)
+    assert "nothing can be said about the link" in show.what_was_found(every)
 
 
 def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
@@ -197,11 +212,11 @@ TRAITS = pd.DataFrame({"gender": ["men", "women"] * 6, "ancestry": ["x"] * 10 + 
 def test_known_groups_belong_to_chance_and_to_the_plan(known):
     """Six of each gender; of ancestry x five of each, and two persons who are alone in theirs."""
     judges = [reader("a"), reader("b", noise=0.7)]
-    found = audit(known.authentic, known.control, known.likenesses, judges, SETTINGS, traits=TRAITS)
+    found = audit(known.authentic, known.likenesses, judges, SETTINGS, control=known.control, traits=TRAITS)
     assert found.chance == ChanceFacts(("gender", "ancestry"), False, groups=2, left_out=2)
     same_label = [claim for claim in found.claims if claim.claim == "same-label link, AUC" and claim.judge != PIXELS]
     assert [claim.notes for claim in same_label] == [(), ()] and all(claim.above for claim in same_label)
-    assert "authentic-synthetic, same group" in found.judges["a"].metrics
+    assert "authentic-synthetic, same group" in found.metrics["a"]
     assert exposure.by_trait("gender") in {claim.claim for claim in found.claims}
     assert exposure.by_trait("ancestry") not in {claim.claim for claim in found.claims}  # One group has five persons.
     said = show.chance_in_words(found.chance)
@@ -213,7 +228,7 @@ def test_known_groups_belong_to_chance_and_to_the_plan(known):
 def test_groups_that_hardly_anyone_shares_exclude_nothing(known):
     alone = pd.DataFrame({"group": ["a"] * 4 + list("bcdefghi")})
     few, enough = (
-        AuditedSets.choose(known.authentic, known.likenesses, demographics=Demographics(traits))
+        audited(known.authentic, known.likenesses, demographics=Demographics(traits))
         for traits in (alone, alone.replace("b", "a"))
     )
     assert few.groups is None and enough.groups.tolist() == ["a"] * 5 + list("cdefghi")
@@ -221,7 +236,7 @@ def test_groups_that_hardly_anyone_shares_exclude_nothing(known):
 
 
 def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
-    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control, demographics=Demographics(TRAITS))
+    sets = audited(known.authentic, known.likenesses, known.control, demographics=Demographics(TRAITS))
     judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]
     plan = claims.plan_claims(sets, judges, SETTINGS)
     assert plan.judges == {"a": "0" * 64} and plan.groups == ("gender", "ancestry")
@@ -229,24 +244,28 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     assert list(plan.claims) == [*statistics, exposure.by_trait("gender")]
     assert plan.shuffles == 1199 == 200 * len(plan.claims) - 1  # More than the 1,000 that were asked for.
     found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
-    assert found.plan == plan and {len(view.evidence.link.test.null) for view in found.views} == {1199}
+    assert found.plan == plan and {len(view.evidence.labelled.link.test.null) for view in found.views} == {1199}
     assert claims.deviations(plan, found.claims) == []
     assert min(claim.p_corrected for claim in found.claims if claim.p_corrected) <= 0.01
-    other = claims.plan_claims(dataclasses.replace(sets, demographics=None), judges, SETTINGS)
-    assert other.sha256 != plan.sha256 and claims.plan_claims(sets, judges, SETTINGS).sha256 == plan.sha256
+    alone = dataclasses.replace(sets, background=Background(known.control))
+    hashes = [claims.plan_study([own], judges, SETTINGS).sha256 for own in (sets, sets, alone)]
+    assert hashes[0] == hashes[1] != hashes[2]
     fewer = [claim for claim in found.claims if claim.claim != "rank-1 identification"]
     assert claims.deviations(plan, fewer) == ["planned and not made: rank-1 identification, by the a"]
     assert claims.deviations(dataclasses.replace(plan, claims=plan.claims[1:]), found.claims) == [
         "made and not planned: same-label link, AUC, by the a"
     ]
-    assert "Not as planned**: planned and not made" in show.claims_in_words(found, claims.deviations(plan, fewer))
-    assert "the only competent judge" in show.claims_in_words(found, []) and "align" in show.claims_in_words(found, [])
+    every = compute.Audits(claims.StudyPlan({"set": plan}), (found,), {})
+    said = show.claims_in_words(every)
+    assert "those of the plan" in said and "the only competent judge" in said and "align" in said
+    short = dataclasses.replace(every, done=(dataclasses.replace(found, claims=tuple(fewer)),))
+    assert "Not as planned for set**: planned and not made" in show.claims_in_words(short)
 
 
 def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
-    sets = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    sets = audited(known.authentic, known.likenesses, known.control)
     first, second = (
-        claims.plan_claims(sets, [reader("a")], SETTINGS.model_copy(update={"seed": seed, "shuffles": shuffles}))
+        claims.plan_study([sets], [reader("a")], SETTINGS.model_copy(update={"seed": seed, "shuffles": shuffles}))
         for seed, shuffles in ((0, 1000), (1, 5000))
     )
     assert claims.changes(claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)) == []
@@ -255,9 +274,12 @@ def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
     )  # Run again as it was.
     plans = claims.record_plan(Stage("03_privacy", None, tmp_path, None), second)
     assert [plan["sha256"] for plan in plans] == [first.sha256, second.sha256]
-    assert claims.changes(plans) == ["shuffles", "seed"]
+    assert claims.changes(plans) == ["shuffles of set", "seed of set"]
     said = show.plan_in_words(second, plans, claims.changes(plans))
-    assert second.sha256 in said and f"The first was `{first.sha256}`; since then shuffles, seed changed" in said
+    assert (
+        second.sha256 in said
+        and f"The first was `{first.sha256}`; since then shuffles of set, seed of set changed" in said
+    )
     assert "plan 2" not in show.plan_in_words(first, plans[:1], [])
     (tmp_path / claims.PLAN).write_text("[]")
     with pytest.raises(InputError, match="holds no plans of claims; remove it"):
@@ -266,7 +288,7 @@ def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
 
 def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known):
     """Person 0 is not compared, and of the synthetic images of the others every second one is."""
-    whole = AuditedSets.choose(known.authentic, known.likenesses, known.control)
+    whole = audited(known.authentic, known.likenesses, known.control)
     rows, positions = np.flatnonzero(known.authentic.labels), np.flatnonzero(known.likenesses.labels)[::2]
     part = dataclasses.replace(
         whole,
@@ -292,7 +314,7 @@ def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known)
                 expected.tested_fmr,
                 len(remedy.kept),
                 view.name,
-                **study.link_of_part(view.sets, compared),
+                **study.left_of(view.sets, compared),
             )
             for view in views
         )
@@ -303,16 +325,16 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
     stage = SimpleNamespace(
         output=lambda name: tmp_path / name.replace("/", "-"),
         input=lambda name: tmp_path / name.replace("/", "-"),
-        inputs=lambda start: ["data/filtered-0.05.csv", "data/filtered-0.5.csv"],
+        inputs=lambda start: ["data/filtered/a/0.05.csv", "data/filtered/a/0.5.csv"],
     )
     kept = [remedies.Remedy(0.5, np.array([0, 3]), ()), remedies.Remedy(0.05, np.array([1]), ())]
-    remedies.hand_over(stage, remedies.Remedies("a", tuple(kept)))
-    handed = {name: rows.tolist() for name, rows in handover.filtered_sets(stage).items()}
-    assert handed == {"CLS filtered 0.05": [1], "CLS filtered 0.5": [0, 3]}
+    remedies.hand_over(stage, "a", remedies.Remedies("judge", tuple(kept)))
+    handed = {fmr: rows.tolist() for fmr, rows in handover.filtered_sets(stage, "a").items()}
+    assert handed == {0.05: [1], 0.5: [0, 3]}
 
 
 def exposed(index, values):
-    evidence = SimpleNamespace(exposure=pd.Series(values, index=index))
+    evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=pd.Series(values, index=index)))
     return SimpleNamespace(evidence=evidence, name="a", competent=True)
 
 
@@ -322,7 +344,7 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     images = np.repeat(np.arange(20), 1 + np.arange(20))
     traits = pd.DataFrame({"half": ["low"] * 10 + ["high"] * 10, "all": ["same"] * 20}, index=np.arange(20))
     whole = SimpleNamespace(labels=images)
-    sets = SimpleNamespace(identities=labels, whole_authentic=whole, demographics=Demographics(traits))
+    sets = SimpleNamespace(identities=labels, whole_authentic=whole, demographics=Demographics(traits), by_label=True)
     values = np.linspace(0.5, 0.95, 10)
     view = exposed(np.arange(10), values)
     found = exposure.exposure(view, sets, SETTINGS)
@@ -355,7 +377,7 @@ def test_the_owner_reads_whom_the_set_resembles_by_name(linked, tmp_path):
 
 def test_exposure_of_nobody_in_particular():
     whole = SimpleNamespace(labels=np.repeat(np.arange(6), 4))
-    sets = SimpleNamespace(identities=np.arange(6), whole_authentic=whole, demographics=None)
+    sets = SimpleNamespace(identities=np.arange(6), whole_authentic=whole, demographics=None, by_label=True)
     view = exposed(np.arange(6), np.linspace(0.5, 0.9, 6))
     found = exposure.exposure(view, sets, SETTINGS)
     assert exposure.planned_exposure(sets) == () and exposure.exposure_claims(found, view) == []
@@ -407,8 +429,8 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
         Scored(np.array(found), persons, np.linspace(0, 0.5, 100), strangers, strangers)
         for found in ([0.9, -np.inf, 0.1, 0.2], [0.9, 0.9, 0.1, 0.2])
     )
-    found = SimpleNamespace(open_set=OpenSet(own, anyone), images_pooled=told, persons=None)
-    nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None)
+    found = SimpleNamespace(open_set=OpenSet(own, anyone), images_pooled=told, persons=None, labelled=True)
+    nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None, labelled=True)
     views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show.fixed_rates(views)
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
@@ -417,6 +439,9 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     curves = show.open_set(views)[1]
     assert set(curves["judge"]) == {"a", "c"} and curves["tpir"].tolist()[-1] == 0.75
     assert show.open_set(views[1:2]) is None
+    found.labelled = None  # Without authentic labels nobody has an own identity.
+    assert show.fixed_rates(views[:1])["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, any identity"
+    assert show.open_set(views)[1]["tpir"].tolist()[-1] == 1
     span = told.tpr.interval()
     assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
@@ -432,23 +457,32 @@ def test_a_rate_that_few_impostors_carry_has_a_question_mark():
 
 def test_the_filters_own_view_is_grey():
     kept = (RemedyFacts(0.5, 0.4, 9, "a", 0.6, 0.4, 0.1), RemedyFacts(0.5, 0.4, 9, "b", 0.7, 0.3, 0.2))
-    table, grey = show.remedy(remedies.Remedies("a", (remedies.Remedy(0.5, np.arange(9), kept),)))
+    left = remedies.Remedies("a", (remedies.Remedy(0.5, np.arange(9), kept),))
+    sets = SimpleNamespace(barred=frozenset())
+    every = SimpleNamespace(done=[SimpleNamespace(name="set", remedies=left, sets=sets)])
+    table, grey = show.remedy(every)
     assert table["judge"].tolist() == ["a", "b"] and table["link AUC"].tolist() == [0.6, 0.7]
     assert grey == [(0, "link AUC"), (0, "link EER"), (0, "rank 1")]
+    sets.barred = frozenset({"control"})  # Control persons who differ anyway set no threshold.
+    assert {(row, "kept") for row in (0, 1)} <= set(show.remedy(every)[1])
+    every.done[0].remedies = remedies.Remedies("a")
+    assert show.remedy(every) is None
 
 
 def test_the_page_shows_what_was_computed(linked):
     views, shown = linked.views, linked.shown
+    every = compute.Audits(claims.StudyPlan({"set": linked.plan}), (linked,), {})
     assert show.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
-    assert len(show.link(views)) == len(show.intervals(show.spans(views))) == 9
+    spans = show.by_set(every.done, lambda each: show.spans(each.views))
+    assert len(show.link(views)) == len(show.intervals(spans)) == 9 and set(spans["set"]) == {"set"}
     auc = shown.link_metrics.auc
-    row = show.spans(views).query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
+    row = spans.query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
     rates = show.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
     assert set(rates["measure"]) == {"membership of images, pooled over persons: AUC"}
     assert show.claims(linked.claims)["claim"].is_monotonic_increasing
-    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show.what_was_found(linked)
-    assert f"claims that are judged {len(linked.above_chance)} are above" in show.what_was_found(linked)
+    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show.what_was_found(every)
+    assert f"claims that are judged {len(linked.above_chance)} are above" in show.what_was_found(every)
     others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
     assert set(show.roc_det(views, shown)[1]["curve"]) == {*study.SETTINGS, *others}
     ranks = show.identification(views, PERSONS)[1]
@@ -459,3 +493,117 @@ def test_the_page_shows_what_was_computed(linked):
     for table in (show.tail(views), show.growth(views, PERSONS)[1], show.chance(shown)[1]):
         assert len(table)
     assert len(show.scores(shown).axes) == 3
+
+
+# Several sets
+
+
+@pytest.fixture(scope="module")
+def three(known):
+    """Likenesses by their authentic labels and by labels of their own, and strangers without any, by two judges."""
+    background = known.control, known.held_out
+    sets = [
+        dataclasses.replace(audited(known.authentic, known.likenesses, *background), name="labelled"),
+        dataclasses.replace(audited(known.authentic, known.likenesses, *background, labels="own"), name="own"),
+        dataclasses.replace(
+            audited(known.authentic, known.strangers.relabelled(None, ()), *background, labels="none", exposed=False),
+            name="images",
+        ),
+    ]
+    return several([reader("a"), reader("b", noise=0.7)], *sets)
+
+
+def test_labels_decide_what_is_claimed_of_a_set(three):
+    made = {each.name: {claim.claim for claim in each.claims if claim.judge == "a"} for each in three.done}
+    assert made["labelled"] == {s.name for s in study.STATISTICS}
+    assert made["own"] == made["images"] == {s.name for s in study.STATISTICS if not s.by_label}
+    settings = {each.name: set(each.views[0].settings.metrics) for each in three.done}
+    assert settings == {
+        "labelled": set(study.SETTINGS),
+        "own": set(study.SETTINGS[:2]),
+        "images": {study.SETTINGS[0]},
+    }
+    labelled, own, images = (compute.facts(each) for each in three.done)
+    assert labelled.link("a") and own.link("a") is images.link("a") is None
+    assert own.shuffle == images.shuffle == {} and set(own.label_free) == {"a", "b"}
+
+
+def test_renaming_classes_to_their_own_hides_no_likeness(three):
+    found = {each.name: verdicts(each)["label-free link, share of classes", "a"] for each in three.done}
+    assert found["labelled"] == found["own"] == "above chance" and not found["images"].startswith("above")
+
+
+def test_an_image_without_a_label_counts_as_a_class(known, three):
+    images = three.done[2]
+    assert len(images.views[0].evidence.label_free.training) == len(known.strangers) == len(images.sets.whole_synthetic)
+
+
+def test_what_is_said_of_a_set_does_not_depend_on_the_others(known, three):
+    """The authentic images are scored once for all sets that are held against them."""
+    alone = several([reader("a"), reader("b", noise=0.7)], three.done[1].sets)
+    assert compute.facts(alone.done[0]) == compute.facts(three.done[1])
+    first, second = (each.views[0].settings.comparisons[study.SETTINGS[0]] for each in three.done[:2])
+    assert first is second
+
+
+def test_each_set_is_a_family_of_its_own(three):
+    for each in three.done:
+        judged = [claim for claim in each.claims if claim.p_corrected is not None]
+        assert len(judged) == 2 * len(each.plan.claims)
+    assert set(three.plan.sets) == {"labelled", "own", "images"}
+
+
+def test_persons_who_are_not_exchangeable_support_no_claim(known):
+    """A control set of other pictures would make any set look near to the training persons."""
+    flags = {"exchangeable": False, "held_out_at_random": False}
+    sets = audited(known.authentic, known.likenesses, known.control, known.held_out, labels="own", **flags)
+    found = several(reader("a"), sets)
+    (own,) = found.done
+    assert own.plan.claims == () and {claim.p_corrected for claim in own.claims} == {None}
+    assert all(claim.barred for claim in own.claims) and len(own.claims) == 3
+    reasons = {claim.claim: claim.verdict for claim in own.claims}
+    assert "not known to be of one distribution" in reasons["label-free link, share of classes"]
+    assert "split off at random" in reasons[study.MEMBERSHIP_OF_IMAGES]
+    assert claims.deviations(own.plan, own.claims) == []
+    table, grey = show.all_claims(found)
+    assert {row for row, _ in grey} == set(range(len(table)))
+    assert "which is no claim here" in show.what_was_found(found)
+    assert {column for _, column in show.overview(found)[1]} == set(show.OVERVIEW.values()) - {"same-label link (AUC)"}
+
+
+def test_a_set_that_fails_leaves_the_others_whole(known, three, monkeypatch):
+    real = compute.examine
+
+    def fails_for_own(sets, *given):
+        if sets.name == "own":
+            raise InputError("an image went bad")
+        return real(sets, *given)
+
+    monkeypatch.setattr(compute, "examine", fails_for_own)
+    found = several(reader("a"), *(each.sets for each in three.done))
+    assert [each.name for each in found.done] == ["labelled", "images"] and found.failed == {"own": "an image went bad"}
+    assert "**own** could not be audited: an image went bad." in show.failures_in_words(found)
+    assert compute.results(found).failed == found.failed
+    with pytest.raises(InputError, match="an image went bad"):
+        several(reader("a"), three.done[1].sets)
+
+
+def test_sets_stand_side_by_side_by_every_judge(three):
+    table, grey = show.overview(three)
+    assert list(zip(table["set"], table["judge"], strict=True)) == [
+        (name, judge) for name in ("labelled", "own", "images") for judge in "ab"
+    ]
+    assert table["same-label link (AUC)"].isna().tolist() == [False, False, True, True, True, True] and grey == []
+    assert table["EER within (%)"].isna().tolist() == [False] * 4 + [True] * 2
+    figure, numbers = show.side_by_side(three)
+    assert len(figure.axes) == len(show.OVERVIEW) == numbers["statistic"].nunique()
+    assert numbers.groupby("statistic").size().to_dict()["same-label link, AUC"] == 2
+    assert show.sets(three)["classes are"].tolist() == [show.CLASSES[labels] for labels in ("authentic", "own", "none")]
+    assert show.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
+    for each in three.done[1:]:
+        assert len(show.scores(each.shown).axes) == len(each.shown.settings.comparisons)
+        assert show.chance(each.shown)[1].shape[1] == 1 and show.roc_det(each.views, each.shown)
+        sheet, caption = show.strongest(each.sets, each.shown)
+        assert "of one label" not in caption and caption.startswith(each.name)
+    said = show.what_was_found(three)
+    assert "% of its classes are nearer" in said and "% of its images are nearer" in said

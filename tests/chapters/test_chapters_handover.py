@@ -6,13 +6,11 @@ from stage_folder import StageFolder
 from sface_lib.chapters import handover
 
 
-def test_filtered_sets_come_back_by_the_name_of_the_model_that_learns_from_them(tmp_path):
+def test_what_filters_keep_of_a_set_comes_back_by_their_rates(tmp_path):
     """A filter that keeps nothing is a set without images."""
     stage = StageFolder(tmp_path)
     for fmr, kept in ((0.5, []), (0.05, [3, 1, 4])):
-        handover.write_filtered(stage, fmr, np.array(kept, np.int64))
-    found = handover.filtered_sets(stage)
-    assert {name: kept.tolist() for name, kept in found.items()} == {
-        "CLS filtered 0.05": [3, 1, 4],
-        "CLS filtered 0.5": [],
-    }
+        handover.write_filtered(stage, "mine", fmr, np.array(kept, np.int64))
+    handover.write_filtered(stage, "mine-too", 0.2, np.array([7]))
+    found = handover.filtered_sets(stage, "mine")
+    assert {fmr: kept.tolist() for fmr, kept in found.items()} == {0.05: [3, 1, 4], 0.5: []}

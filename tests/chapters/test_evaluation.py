@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from audit_facts import audit_facts
 from scipy import stats
 
 from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_metrics
@@ -24,7 +25,7 @@ from sface_lib.chapters.evaluation.models import (
     weights_to_evaluate,
 )
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
-from sface_lib.chapters.privacy.results import ChanceFacts, JudgeFacts, LinkAtChance, PrivacyResults, RemedyFacts
+from sface_lib.chapters.privacy.results import LinkAtChance, RemedyFacts
 from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
@@ -311,16 +312,14 @@ def test_without_a_sweep_there_is_no_point():
 LINKED = verification_metrics([0.9, 0.3], [0.1, 0.5])  # AUC 0.75.
 
 
-def privacy(impartial="b"):
-    judges = {name: JudgeFacts(True, name, "others", {"authentic-synthetic": LINKED}, 0.5) for name in ("a", "b")}
+def audited(impartial="b"):
     remedy = (
         RemedyFacts(0.5, 0.5, 30, "b", 0.625, 0.4, 0.1),
         RemedyFacts(0.2, 0.2, 3, "b", None, None, None),
         RemedyFacts(0.1, 0.1, 20, "b", 0.55, 0.45, 0.1),
         RemedyFacts(0.5, 0.5, 30, "a", 0.5, 0.5, 0.1),
     )
-    chance = ChanceFacts((), False, 0, 0)
-    return PrivacyResults(judges, "a", 0.1, chance, "", {}, (), {}, remedy, impartial, True, {})
+    return audit_facts({"a": LINKED, "b": LINKED}, remedy=remedy, impartial_judge=impartial)
 
 
 FILTERED = {"CLS filtered 0.5": stands(0.78), "CLS filtered 0.2": stands(0.65)}
@@ -329,13 +328,13 @@ ON_FILTERED = training(trained("CLS filtered 0.5", 30), trained("CLS filtered 0.
 
 def test_the_frontier_has_the_link_that_the_impartial_judge_sees():
     """The set filtered at 0.1 was not trained on, and of that at 0.2 too little is left for a link."""
-    points = breakdown.frontier(evaluated({"first": FLOOR | FOUR | FILTERED}), privacy(), ON_FILTERED)
+    points = breakdown.frontier(evaluated({"first": FLOOR | FOUR | FILTERED}), audited(), ON_FILTERED)
     assert [(p.model, p.images, p.link_auc, p.accuracy.mean) for p in points] == [
         ("CLS", 40, 0.75, 0.8),
         ("CLS filtered 0.5", 30, 0.625, 0.78),
     ]
     chance = {"other": LinkAtChance(0.75, 0.45, 0.55, 0.01, False)}
-    figure, table = show.frontier(points, "first", replace(privacy(), impartial_judge="other", shuffle=chance))
+    figure, table = show.frontier(points, "first", replace(audited(), impartial_judge="other", shuffle=chance))
     assert figure.axes[0].get_xlim()[0] == 0.45
     assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() in "os"] == [0.75, 0.625]
     assert table["link AUC"].tolist() == [0.75, 0.625]
@@ -343,8 +342,9 @@ def test_the_frontier_has_the_link_that_the_impartial_judge_sees():
 
 def test_there_is_no_frontier_without_an_impartial_judge_or_a_filtered_model():
     found = evaluated({"first": FLOOR | FOUR | FILTERED})
-    assert breakdown.frontier(found, privacy(impartial=None), ON_FILTERED) == []
-    assert breakdown.frontier(evaluated(), privacy(), training()) == []
+    assert breakdown.frontier(found, audited(impartial=None), ON_FILTERED) == []
+    assert breakdown.frontier(evaluated(), audited(), training()) == []
+    assert breakdown.frontier(found, replace(audited(), labels="own"), ON_FILTERED) == []
 
 
 def test_the_hardest_pairs_come_worst_first():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from audit_facts import PERFECT, a_judge, audit_facts, privacy_results
 
 from sface_lib.biometrics import verification_metrics
 from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierFacts, DirectionFacts
@@ -14,51 +15,49 @@ from sface_lib.chapters.privacy.results import (
     AlarmFacts,
     ChanceFacts,
     ClaimFacts,
-    JudgeFacts,
-    LinkAtChance,
     PlantedFacts,
-    PrivacyResults,
 )
 from sface_lib.chapters.published import SAME_SETS, published
 from sface_lib.chapters.summary import show
 from sface_lib.chapters.summary.answer import gives_away
-from sface_lib.chapters.summary.compute import choose_judge, summarise
+from sface_lib.chapters.summary.compute import choose_judge, results, summarise
 from sface_lib.chapters.training.results import TrainingResults
 
-LINKED = verification_metrics([0.9, 0.8], [0.1, 0.2])  # AUC 1, EER 0.
+LINKED = PERFECT
 AT_CHANCE = verification_metrics([0.9, 0.1], [0.9, 0.1])  # AUC 0.5.
 BETWEEN = verification_metrics([0.9, 0.3], [0.1, 0.5])  # AUC 0.75.
 
 
-def judge(link, competent=True, sha256="judge"):
-    metrics = {"authentic-authentic": LINKED, "synthetic-synthetic": LINKED, "authentic-synthetic": link}
-    return JudgeFacts(competent, sha256, "others", metrics, 0.5)
+PIXELS = a_judge(competent=False, sha256=None)
 
 
-PIXELS = judge(LINKED, competent=False, sha256=None)
+def chosen(judges, links, teacher="teacher"):
+    return choose_judge(judges, audit_facts(links), teacher)
 
 
 def test_the_judge_is_the_one_that_sees_the_larger_link():
-    found = choose_judge({"a": judge(AT_CHANCE), "b": judge(BETWEEN), "raw pixels": PIXELS}, "teacher")
+    judges = {"a": a_judge(), "b": a_judge(), "raw pixels": PIXELS}
+    found = chosen(judges, {"a": AT_CHANCE, "b": BETWEEN, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("b", "impartial")
     assert not any(map(found.doubts, ("baseline", "CLS", "KT", "CL")))
 
 
 def test_a_teacher_does_not_judge_where_another_can_though_it_sees_more():
-    found = choose_judge({"a": judge(BETWEEN), "b": judge(LINKED, sha256="teacher")}, "teacher")
+    found = chosen({"a": a_judge(), "b": a_judge(sha256="teacher")}, {"a": BETWEEN, "b": LINKED})
     assert (found.name, found.standing) == ("a", "impartial")
 
 
 def test_a_teacher_that_is_the_only_competent_judge_is_doubted_for_those_it_taught():
-    judges = {"a": judge(BETWEEN, sha256="teacher"), "b": judge(LINKED, competent=False), "raw pixels": PIXELS}
-    found = choose_judge(judges, "teacher")
+    judges = {"a": a_judge(sha256="teacher"), "b": a_judge(competent=False), "raw pixels": PIXELS}
+    found = chosen(judges, {"a": BETWEEN, "b": LINKED, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("a", "teacher")
     assert [found.doubts(model) for model in ("baseline", "CLS", "KT", "CL")] == [False, False, True, True]
 
 
 def test_without_a_competent_judge_every_link_is_doubted():
     """Raw pixels are no judge, even where they tell the identities apart."""
-    found = choose_judge({"a": judge(AT_CHANCE, competent=False), "raw pixels": replace(PIXELS, competent=True)}, "")
+    judges = {"a": a_judge(competent=False), "raw pixels": replace(PIXELS, competent=True)}
+    found = chosen(judges, {"a": AT_CHANCE, "raw pixels": LINKED}, "")
     assert (found.name, found.standing) == ("raw pixels", "incompetent")
     assert all(map(found.doubts, ("baseline", "CLS", "KT", "CL")))
 
@@ -83,17 +82,12 @@ def evaluation(benchmarks=("first", "second")):
     return EvaluationResults({}, (1, 2), 64, {}, 1, found, means, gap, None, ("it is small",))
 
 
-def privacy(judges, low=0.45, high=0.55):
-    shuffle = {
-        name: LinkAtChance(facts.metrics["authentic-synthetic"].auc, low, high, 0.01, False)
-        for name, facts in judges.items()
-    }
-    chance = ChanceFacts((), False, 0, 0)
-    return PrivacyResults(judges, None, 0.1, chance, "", shuffle, (), {}, (), None, True, {})
+def privacy(sha256="judge", low=0.45, high=0.55, link=BETWEEN, **changes):
+    return privacy_results({"a": a_judge(sha256=sha256)}, audit_facts({"a": link}, low, high, **changes))
 
 
 def test_each_model_stands_beside_the_link_of_its_own_training_images():
-    summary = summarise(privacy({"a": judge(BETWEEN)}), TRAINING, evaluation())
+    summary = summarise(privacy(), TRAINING, evaluation())
     assert summary.benchmark == "first"
     assert [(m.name, m.learns_from, m.accuracy.mean, m.link.auc) for m in summary.models] == [
         ("baseline", "authentic", 0.9, 1.0),
@@ -108,28 +102,28 @@ def test_each_model_stands_beside_the_link_of_its_own_training_images():
 
 
 def test_the_table_greys_the_links_that_are_doubted_and_those_alone():
-    table, grey = show.overview(summarise(privacy({"a": judge(BETWEEN, sha256="teacher")}), TRAINING, evaluation()))
+    table, grey = show.overview(summarise(privacy("teacher"), TRAINING, evaluation()))
     assert table["model"].tolist() == ["baseline", "CLS", "KT", "CL", "raw pixels", "untrained"]
     assert grey == [(2, "link EER"), (2, "link AUC"), (3, "link EER"), (3, "link AUC")]
     assert "mean of benchmarks" in table and table["link AUC"].isna().tolist() == [False] * 4 + [True] * 2
 
 
 def test_one_benchmark_has_no_mean_beside_it():
-    table, _ = show.overview(summarise(privacy({"a": judge(BETWEEN)}), TRAINING, evaluation(("first",))))
+    table, _ = show.overview(summarise(privacy(), TRAINING, evaluation(("first",))))
     assert "mean of benchmarks" not in table
 
 
 def test_the_frontier_is_drawn_over_the_links_auc_from_chance_on():
-    found = privacy({"a": judge(BETWEEN)}, low=0.45, high=0.6)
-    figure, numbers = show.frontier(summarise(found, TRAINING, evaluation()), found)
+    found = privacy(low=0.45, high=0.6)
+    figure, numbers = show.frontier(summarise(found, TRAINING, evaluation()))
     places = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() not in ("_", "None")]
     assert places[:4] == numbers["link AUC"].tolist() == [1.0, 0.75, 0.75, 0.75]
     assert figure.axes[0].get_xlim()[0] == 0.45
 
 
 def test_a_link_below_chance_is_drawn_too():
-    found = privacy({"a": judge(AT_CHANCE)}, low=0.55, high=0.6)
-    figure, _ = show.frontier(summarise(found, TRAINING, evaluation()), found)
+    found = privacy(low=0.55, high=0.6, link=AT_CHANCE)
+    figure, _ = show.frontier(summarise(found, TRAINING, evaluation()))
     assert figure.axes[0].get_xlim()[0] == 0.5
 
 
@@ -145,8 +139,8 @@ def claim(verdict, name=LINK, by="a", notes=(), p=0.01, value=0.9):
 def asked(*claims, sounding=None):
     """The answer to these claims; an alarm of judge "a" sounds for a share of the images."""
     alarm = AlarmFacts(1.4, 0.001, 0.05, sounding)
-    found = replace(privacy({"a": judge(BETWEEN)}), claims=claims, planted={"a": PlantedFacts(alarm, None)})
-    return gives_away(found), found
+    found = privacy(claims=claims, planted={"a": PlantedFacts(alarm, None)})
+    return gives_away(found, found.sets[0]), found.sets[0]
 
 
 EQUIVALENT = "equivalent to chance (within ±0.02)"
@@ -185,16 +179,45 @@ def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
     assert "away? No.** None of 3 claims by the judge a, after Holm" in show.gives_away(found, run)
     assert "No alarm for copies sounds" in show.gives_away(found, run)
     unknown = replace(run, planted={"a": PlantedFacts(AlarmFacts(None, None, 0.0, None), None)})
-    assert gives_away(unknown).word == "undecided" == gives_away(replace(run, planted={})).word
-    assert "are not calibrated at this size" in show.gives_away(gives_away(unknown), unknown)
     nowhere = replace(run, planted={})
-    assert "Copies were not looked for" in show.gives_away(gives_away(nowhere), nowhere)
+    assert gives_away(privacy(), unknown).word == "undecided" == gives_away(privacy(), nowhere).word
+    assert "are not calibrated at this size" in show.gives_away(gives_away(privacy(), unknown), unknown)
+    assert "Copies were not looked for" in show.gives_away(gives_away(privacy(), nowhere), nowhere)
 
 
 def test_without_a_competent_judge_nothing_is_answered():
     found, run = asked(claim("not judged: no competent judge", p=None))
     assert (found.word, found.judged) == ("undecided", ())
     assert "Undecided.** No judge tells" in show.gives_away(found, run)
+
+
+def test_a_value_that_supports_no_claim_decides_nothing():
+    """The label-free link of control persons who are not exchangeable with the training persons."""
+    barred = claim("no claim: control and training persons differ", "label-free link, share of classes", p=None)
+    assert asked(barred)[0].judged == () and asked(claim("above chance"), barred)[0].word == "yes"
+
+
+def test_an_unexposed_set_says_that_a_yes_would_be_an_error():
+    found, run = asked(claim("not decided", p=0.4))
+    assert "would be an error" not in show.gives_away(found, run)
+    floor = replace(run, name="floor", exposed=False, labels="own")
+    said = show.gives_away(gives_away(privacy(), floor), floor)
+    assert "Does floor give" in said and "would be an error of these tests" in said and "Nothing goes by labels" in said
+
+
+def test_each_set_has_its_own_answer_in_the_results():
+    first, second = privacy(claims=(claim("above chance"),)).sets[0], replace(privacy().sets[0], name="other")
+    run = privacy_results({"a": a_judge()}, first, second)
+    found = [gives_away(run, each) for each in run.sets]
+    kept = results(found, summarise(run, TRAINING, evaluation()))
+    assert kept.gives_away == {"generated": "yes", "other": "undecided"}
+    assert kept.by == {"generated": (f"{LINK}, a",), "other": ()} and not kept.verifier_is_teacher
+
+
+def test_without_authentic_labels_there_is_no_link_to_draw():
+    own = replace(privacy().sets[0], labels="own", metrics={"a": {"authentic-authentic": PERFECT}})
+    summary = summarise(privacy_results({"a": a_judge()}, own), TRAINING, evaluation())
+    assert show.frontier(summary) is None and summary["CLS"].link is None and summary["baseline"].link == PERFECT
 
 
 def test_who_is_exposed_more_is_no_answer():
@@ -220,21 +243,21 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
 
 
 def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
-    summary = summarise(privacy({"a": judge(BETWEEN)}), TRAINING, evaluation())
+    summary = summarise(privacy(), TRAINING, evaluation())
     said = show.teaches(summary, DATA, GENERATION, evaluation())
     assert "80.0 % [75.0, 85.0], learnt, on authentic images 90.0 % [85.0, 95.0], learnt (first)" in said
     assert "learnt for 25.0 kimg" in said
     assert "The gap is 9.0 points [5.0, 13.0] in the mean of 2 benchmarks. It is **not to be relied on**" in said
     assert "for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
-    alone = summarise(privacy({"a": judge(BETWEEN)}), TRAINING, sure)
+    alone = summarise(privacy(), TRAINING, sure)
     said = show.teaches(alone, DATA, replace(GENERATION, kimg=0.0), sure)
     assert said.endswith("The gap is 10.0 points on first.") and "of given weights" in said
 
 
 def test_published_figures_stand_beside_those_of_this_run():
-    found = replace(privacy({"a": judge(BETWEEN)}), claims=(claim("above chance", show.NEAREST, value=0.8),))
-    table = show.beside_published(summarise(found, TRAINING, evaluation()), found, evaluation())
+    found = privacy(claims=(claim("above chance", show.NEAREST, value=0.8),))
+    table = show.beside_published(summarise(found, TRAINING, evaluation()), evaluation())
     rows = {row.what: (row.here, row.published) for row in table.itertuples()}
     assert rows["authentic-synthetic, EER"] == (BETWEEN.eer, 0.292)
     assert rows[show.NEAREST] == (0.8, 0.045)
@@ -259,7 +282,7 @@ def test_published_sets_are_joined_by_name_and_those_of_one_table_alone_stay():
 
 
 def test_who_has_seen_the_persons_is_known_of_the_embedded_pair_alone():
-    found = privacy({"a": judge(BETWEEN)})
+    found = privacy()
     summary = summarise(found, TRAINING, evaluation())
     assert "share no identity" in show.who_may_know_whom(summary, DATA, found)[0]
     for data, other in ((replace(DATA, rendered=False), found), (DATA, replace(found, verifier_shipped=False))):
@@ -267,7 +290,7 @@ def test_who_has_seen_the_persons_is_known_of_the_embedded_pair_alone():
 
 
 def test_an_only_judge_that_taught_is_told():
-    found = privacy({"a": judge(BETWEEN, sha256="teacher")})
+    found = privacy("teacher")
     first, second = show.who_may_know_whom(summarise(found, TRAINING, evaluation()), DATA, found)
     assert "only competent judge" in first and "share no identity" in second
 

@@ -25,7 +25,7 @@ class StageFolder:
     input = output
 
     def inputs(self, start: str) -> list[str]:
-        return sorted(f"data/{path.name}" for path in self.folder.glob(f"{start}*"))
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.glob(f"{start}*"))
 
     def study(self) -> Study:
         return open_study(self.parameters, self.input)

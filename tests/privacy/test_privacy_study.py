@@ -20,7 +20,7 @@ from sface_lib.privacy.study import (
     Embedded,
     affordable,
     gather_evidence,
-    link_of_part,
+    left_of,
     make_claims,
     three_settings,
 )
@@ -69,8 +69,8 @@ def test_a_likeness_is_above_chance_and_no_membership_of_images(linked):
         assert verdict[name] == "above chance"
     assert verdict["label-free link, share of classes"] == verdict["membership of persons, AUC"] == "above chance"
     assert verdict[MEMBERSHIP_OF_IMAGES] != "above chance"
-    assert evidence.growth["AUC"].iloc[-1] > evidence.growth["AUC"].iloc[0]
-    assert evidence.tail["same label"].iloc[0] > 0.9 and evidence.exposure.mean() > 0.8
+    assert evidence.labelled.growth["AUC"].iloc[-1] > evidence.labelled.growth["AUC"].iloc[0]
+    assert evidence.labelled.tail["same label"].iloc[0] > 0.9 and evidence.labelled.exposure.mean() > 0.8
     assert evidence.open_set.own.at(0.01).complement.value > 0.2
 
 
@@ -107,14 +107,14 @@ def test_where_groups_are_known_they_belong_to_chance_and_impostors_of_the_same_
     settings, evidence, verdict = study(grouped)
     _, every, _ = study(linked)
     assert verdict["same-label link, AUC"] == "above chance"
-    assert len(grouped.classes) == PERSONS and len(grouped.renamed) == evidence.renamed == PERSONS - 1
+    assert len(grouped.classes) == PERSONS and len(grouped.renamed) == evidence.labelled.renamed == PERSONS - 1
     kept = [
         tuple(values[labels < 39] for values in (rows, labels)) for rows, labels in (linked.synthetic, linked.authentic)
     ]
     part = dataclasses.replace(linked, synthetic=kept[0], authentic=kept[1])
-    assert evidence.link.test.observed == pytest.approx(three_settings(part, 1).metrics[LINK].auc, abs=1e-3)
-    assert abs(evidence.link.estimate.draws.mean() - evidence.link.estimate.value) < 0.02
-    assert every.link.test.observed == pytest.approx(settings.metrics[LINK].auc, abs=1e-3)
+    assert evidence.labelled.link.test.observed == pytest.approx(three_settings(part, 1).metrics[LINK].auc, abs=1e-3)
+    assert abs(evidence.labelled.link.estimate.draws.mean() - evidence.labelled.link.estimate.value) < 0.02
+    assert every.labelled.link.test.observed == pytest.approx(settings.metrics[LINK].auc, abs=1e-3)
     (rows, mine), (others, theirs) = kept[1], kept[0]
     same, one_group = mine[:, None] == theirs, mine[:, None] // 13 == theirs // 13
     expected = roc_auc_score(same[one_group], (rows @ others.T)[one_group])
@@ -167,10 +167,10 @@ def test_rows_that_are_no_embeddings_are_refused_by_set_and_row(linked):
 
 
 def test_the_link_of_a_part_is_that_of_the_part(linked):
-    whole = link_of_part(linked, np.arange(len(linked.synthetic[0])))
+    whole = left_of(linked, np.arange(len(linked.synthetic[0])))
     assert whole["link_auc"] == three_settings(linked, 1).metrics[LINK].auc
-    assert link_of_part(linked, np.arange(0, 480, 12))["rank1"] > 0.3
-    assert set(link_of_part(linked, np.arange(0)).values()) == {None}
+    assert left_of(linked, np.arange(0, 480, 12))["rank1"] > 0.3
+    assert set(left_of(linked, np.arange(0)).values()) == {None}
 
 
 def test_judges_stand_in_the_order_given_with_pixels_last_and_each_once():

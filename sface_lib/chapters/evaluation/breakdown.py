@@ -10,7 +10,7 @@ import pandas as pd
 from sface_lib.chapters import handover
 from sface_lib.chapters.evaluation.models import Evaluated, images_per_class
 from sface_lib.chapters.evaluation.results import Accuracy
-from sface_lib.chapters.privacy.results import PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.recognition import ProtocolPairs, by_group, trade_off
@@ -99,16 +99,17 @@ def training_images(trained: TrainingResults) -> dict[str, int]:
     return {model.name: model.images for model in trained.models}
 
 
-def frontier(evaluated: Evaluated, privacy: PrivacyResults, trained: TrainingResults) -> list[FrontierPoint]:
-    """CLS on the whole synthetic set and on each filtered one, by the link that the impartial judge still sees.
+def frontier(evaluated: Evaluated, audited: AuditFacts, trained: TrainingResults) -> list[FrontierPoint]:
+    """CLS on a whole synthetic set and on what each filter left of it, by the link that the impartial judge still sees.
 
-    There are no points where no judge is impartial, or no filtered set whose link it judged was trained on.
+    There are no points where no judge is impartial, labels are not those of authentic identities, or no filtered set
+    whose link it judged was trained on.
     """
-    judge = privacy.impartial_judge
-    if judge is None:
+    judge = audited.impartial_judge
+    if judge is None or not audited.by_label:
         return []
-    links = {"CLS": privacy.judges[judge].authentic_against("synthetic").auc}
-    left = {handover.filtered_name(row.fmr): row.link_auc for row in privacy.remedy if row.judge == judge}
+    links = {"CLS": audited.link(judge).auc}
+    left = {handover.filtered_name(row.fmr): row.link_auc for row in audited.remedy if row.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
     images, models = training_images(trained), evaluated.found[evaluated.first_benchmark]
     points = [FrontierPoint(name, images[name], auc, models[name].accuracy) for name, auc in links.items()]

@@ -12,7 +12,7 @@ from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs,
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
-from sface_lib.chapters.privacy.results import PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.plan import COMPARED
@@ -167,7 +167,7 @@ def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.Data
     return figure, table
 
 
-def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: PrivacyResults) -> tuple[Figure, pd.DataFrame]:
+def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFacts) -> tuple[Figure, pd.DataFrame]:
     """Accuracy over the link that is left, from chance on, and the numbers behind."""
     table = pd.DataFrame(
         {

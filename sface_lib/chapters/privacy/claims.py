@@ -21,10 +21,26 @@ NOT_EXCLUDED, AS_CALLED = "demographics not excluded", "groups as a classifier c
 
 
 @dataclasses.dataclass(frozen=True)
+class StudyPlan:
+    """The plan of each synthetic set, by its name."""
+
+    sets: dict[str, "ClaimsPlan"]
+
+    @property
+    def sha256(self) -> str:
+        """Of all of it."""
+        return sha256_of_json(self.as_plain())
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {name: plan.as_plain() for name, plan in self.sets.items()}
+
+
+@dataclasses.dataclass(frozen=True)
 class ClaimsPlan:
     """What will be claimed of a synthetic set, by whom, and how it will be judged: fixed before any score.
 
-    All claims by all competent judges are one family.
+    All claims on the set by all competent judges are one family.
 
     Attributes
     ----------
@@ -52,11 +68,6 @@ class ClaimsPlan:
     alpha: float = ALPHA
     correction: str = "Holm, over all claims by all competent judges"
 
-    @property
-    def sha256(self) -> str:
-        """Of all of it."""
-        return sha256_of_json(self.as_plain())
-
     def as_plain(self) -> dict[str, Any]:
         """As JSON has it."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
@@ -64,7 +75,8 @@ class ClaimsPlan:
 
 def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings) -> ClaimsPlan:
     """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
-    statistics = [s.name for s in study.STATISTICS if s.needs is None or s.needs in sets.compared]
+    relied_on = {None} | sets.compared.keys() - sets.barred
+    statistics = [s.name for s in study.STATISTICS if s.needs in relied_on and (sets.by_label or not s.by_label)]
     names = (*statistics, *planned_exposure(sets))
     models = {judge.name: judge.sha256 for judge in judges if judge.model is not None}
     return ClaimsPlan(
@@ -79,7 +91,12 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
     )
 
 
-def record_plan(stage: Any, plan: ClaimsPlan) -> list[dict[str, Any]]:
+def plan_study(sets: Sequence[AuditedSets], judges: Sequence[Judge], settings: AuditSettings) -> StudyPlan:
+    """The plan of every set."""
+    return StudyPlan({own.name: plan_claims(own, judges, settings) for own in sets})
+
+
+def record_plan(stage: Any, plan: StudyPlan) -> list[dict[str, Any]]:
     """Write a plan behind those that the run folder holds, unless it is the last one, and give all, the first in front.
 
     A notebook that is run again with other parameters thus shows that it was.
@@ -95,15 +112,23 @@ def record_plan(stage: Any, plan: ClaimsPlan) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path} holds no plans of claims; remove it, which also forgets earlier plans") from None
     if not plans or plans[-1]["sha256"] != plan.sha256:
-        plans.append({"sha256": plan.sha256} | plan.as_plain())
+        plans.append({"sha256": plan.sha256, "sets": plan.as_plain()})
     write_json(stage.output(PLAN), {"plans": plans})
     return plans
 
 
 def changes(plans: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of what differs between the first of some plans and the last."""
-    first, last = plans[0], plans[-1]
-    return [name for name in last if name != "sha256" and first.get(name) != last[name]]
+    """What differs between the first of some plans and the last, in words."""
+    first, last = (plans[i]["sets"] for i in (0, -1))
+    sets = [f"the set {name}" for name in sorted(first.keys() ^ last.keys())]
+    fields = [
+        f"{field} of {name}"
+        for name in last
+        if name in first
+        for field in last[name]
+        if first[name].get(field) != last[name][field]
+    ]
+    return [*sets, *fields]
 
 
 def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin: float) -> list[Claim]:
@@ -112,7 +137,7 @@ def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin
         claim
         for view in views
         for claim in (
-            *study.make_claims(view.evidence, view.name, view.competent, margin),
+            *study.make_claims(view.evidence, view.name, view.competent, margin, view.sets.barred),
             *(exposure_claims(exposures[view.name], view) if view.name in exposures else ()),
         )
     ]
@@ -138,7 +163,7 @@ def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts
 
 
 def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]:
-    if not claim.competent:
+    if not claim.judged:
         return ()
     statistic = next((s for s in study.STATISTICS if s.name == claim.name), None)
     exploratory, by_label = (statistic.exploratory, statistic.by_label) if statistic else (False, False)
@@ -155,7 +180,7 @@ def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]
 def deviations(plan: ClaimsPlan, found: Sequence[ClaimFacts]) -> list[str]:
     """How what was claimed differs from the plan, in words; nothing where it does not."""
     planned = {(name, judge) for name in plan.claims for judge in plan.judges}
-    made = {(claim.claim, claim.judge) for claim in found if claim.judge in plan.judges}
+    made = {(claim.claim, claim.judge) for claim in found if claim.judge in plan.judges and not claim.barred}
     return [
         *(f"planned and not made: {name}, by the {judge}" for name, judge in sorted(planned - made)),
         *(f"made and not planned: {name}, by the {judge}" for name, judge in sorted(made - planned)),

@@ -1,4 +1,4 @@
-"""What a synthetic set gives away of the persons behind it: every judge's evidence, the claims, and the remedy.
+"""What synthetic sets give away of the persons behind them: every judge's evidence, the claims, and the remedy.
 
 `audit` is all of it, from Python: it needs no run folder and no notebook.
 """
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import pandas as pd
 from accelerate import Accelerator
 
-from sface_lib.chapters.privacy.claims import ClaimsPlan, judge_claims, make_claims, plan_claims
+from sface_lib.chapters.privacy.claims import ClaimsPlan, StudyPlan, judge_claims, make_claims, plan_claims
 from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.exposure import Exposure, exposure
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.remedies import Remedies, filter_at_rates
 from sface_lib.chapters.privacy.results import (
     AlarmFacts,
+    AuditFacts,
     ChanceFacts,
     ClaimFacts,
     JudgeFacts,
@@ -23,20 +24,22 @@ from sface_lib.chapters.privacy.results import (
     PlantedFacts,
     PrivacyResults,
 )
-from sface_lib.chapters.privacy.sets import AuditedSets, View, shown_view, view_of
+from sface_lib.chapters.privacy.sets import AuditedSets, Background, View, shown_view, view_of
+from sface_lib.chapters.setspec import AUTHENTIC
+from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
 from sface_lib.engine import make_accelerator
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, SfaceError
 from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.privacy import ShuffleTest
+from sface_lib.privacy import ShuffleTest, study
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.planted import Alarm, Planted, make_pictures, plant_copies
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """All that notebook 03 finds; see `PrivacyResults` for what of it is recorded.
+    """All that notebook 03 finds of one synthetic set; see `AuditFacts` for what of it is recorded.
 
     Attributes
     ----------
@@ -45,9 +48,9 @@ class Audit:
     plan
         What was to be claimed, fixed before any score.
     shown
-        The view whose pictures are shown: of the competent judge that sees the larger link, else the first.
+        The view whose pictures are shown: of the competent judge that sees most, else the first.
     exposures
-        Judge, of those that are models -> whose link is strong.
+        Judge, of those that are models -> whose link is strong; empty unless labels are those of authentic identities.
     planted
         Judge -> whether planted copies would be noticed; empty where there are too few unseen persons.
     """
@@ -62,6 +65,11 @@ class Audit:
     remedies: Remedies
 
     @property
+    def name(self) -> str:
+        """The synthetic set's."""
+        return self.sets.name
+
+    @property
     def larger(self) -> View | None:
         """The shown view; None where no judge is competent."""
         return self.shown if self.shown.competent else None
@@ -72,33 +80,54 @@ class Audit:
         return tuple(claim for claim in self.claims if claim.above)
 
 
+@dataclass(frozen=True, eq=False)
+class Audits:
+    """The audits of several sets, and why others could not be audited, by their names."""
+
+    plan: StudyPlan
+    done: tuple[Audit, ...]
+    failed: Mapping[str, str]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Those of the first set: what each judge sees of the authentic one is the same in all."""
+        return self.done[0].views
+
+    @property
+    def by_label(self) -> tuple[Audit, ...]:
+        """The audits of sets whose labels are those of authentic identities."""
+        return tuple(each for each in self.done if each.sets.by_label)
+
+
 def audit(
     authentic: FaceSet,
-    control: FaceSet | None,
-    synthetic: FaceSet,
+    synthetic: FaceSet | SyntheticSet,
     judges: Sequence[Judge],
     settings: AuditSettings | None = None,
     *,
+    control: FaceSet | None = None,
     held_out: FaceSet | None = None,
     traits: pd.DataFrame | None = None,
     accelerator: Accelerator | None = None,
-) -> PrivacyResults:
-    """Audit a synthetic set whose class k stands for the authentic identity k.
+) -> AuditFacts:
+    """Audit a synthetic set.
 
     Parameters
     ----------
     authentic
-        Labelled images that trained the generator.
-    control
-        Labelled images of persons who trained nothing; without them there is no label-free link, and no filter.
+        Labelled images that trained the generator, or would have.
     synthetic
-        The generator's labelled images.
+        The images, whose class k stands for the authentic identity k; or a set that says what its classes are.
     judges
         See `sface_lib.privacy.judges.open_judge`. They may not have taught the generator.
     settings
         By default those of notebook 03.
+    control
+        Labelled images of persons of the authentic ones' distribution who trained nothing; without them there is no
+        label-free link, and no filter.
     held_out
-        Images of the authentic persons that trained nothing; without them membership of images is not tested.
+        Images of the authentic persons, split off at random before training; without them membership of images is not
+        tested.
     traits
         Such as gender and ancestry: a row for each authentic identity, by its label, and a column for each trait.
         Chance is then taken within groups of equal traits; without them demographics are not excluded.
@@ -111,19 +140,57 @@ def audit(
         A set has no labels, or there is no judge.
     """
     accelerator = accelerator or make_accelerator("auto")
-    demographics = None if traits is None else Demographics(traits)
-    sets = AuditedSets.choose(authentic, synthetic, control, held_out, demographics)
-    return results(examine(sets, judges, settings or AuditSettings(), accelerator))
+    background = Background(control, held_out, None if traits is None else Demographics(traits))
+    if not isinstance(synthetic, SyntheticSet):
+        synthetic = SyntheticSet("synthetic", synthetic, AUTHENTIC)
+    sets = AuditedSets.choose(authentic, synthetic, background)
+    return facts(examine(sets, judges, settings or AuditSettings(), accelerator))
 
 
-def examine(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings, accelerator: Accelerator) -> Audit:
-    """The audit with all that figures need; its claims are those of `plan_claims`, made before any score."""
+def examine_all(
+    plan: StudyPlan,
+    sets: Sequence[AuditedSets],
+    judges: Sequence[Judge],
+    settings: AuditSettings,
+    accelerator: Accelerator,
+) -> Audits:
+    """Audit several sets; one that fails leaves the others whole, unless all do.
+
+    Raises
+    ------
+    SfaceError
+        No set could be audited: why the last one could not.
+    """
+    done, failed = [], {}
+    for own in sets:
+        try:
+            done.append(examine(own, judges, settings, accelerator, done[0].views if done else ()))
+        except SfaceError as error:
+            failed[own.name] = str(error)
+            if len(failed) == len(sets):
+                raise
+    return Audits(plan, tuple(done), failed)
+
+
+def examine(
+    sets: AuditedSets,
+    judges: Sequence[Judge],
+    settings: AuditSettings,
+    accelerator: Accelerator,
+    earlier: Sequence[View] = (),
+) -> Audit:
+    """The audit of one set with all that figures need; its claims are those of `plan_claims`, made before any score.
+
+    `earlier` are the judges' views of another synthetic set; see `view_of`.
+    """
     if not judges:
         raise InputError("there is no judge; give at least one recognition model")
     plan = plan_claims(sets, judges, settings)
     settings = settings.model_copy(update={"shuffles": plan.shuffles})
-    views = tuple(view_of(judge, sets, settings, accelerator) for judge in judges)
-    exposures = {view.name: exposure(view, sets, settings) for view in views if view.judge.model is not None}
+    known = {view.name: view for view in earlier}
+    views = tuple(view_of(judge, sets, settings, accelerator, known.get(judge.name)) for judge in judges)
+    models = [view for view in views if view.judge.model is not None]
+    exposures = {view.name: exposure(view, sets, settings) for view in models} if sets.by_label else {}
     return Audit(
         sets=sets,
         views=views,
@@ -151,27 +218,47 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
     }
 
 
-def results(found: Audit) -> PrivacyResults:
+def results(found: Audits) -> PrivacyResults:
     """What later chapters find."""
-    competent = [view for view in found.views if view.competent]
-    impartial = [view for view in competent if view.name != found.remedies.filterer]
-    sets, shipped = found.sets, sha256_of_file(VERIFIER_PATH)
+    sets = found.done[0].sets
     return PrivacyResults(
         judges={view.name: _judge_facts(view) for view in found.views},
+        plan_sha256=found.plan.sha256,
+        verifier_shipped=found.views[0].judge.sha256 == sha256_of_file(VERIFIER_PATH),
+        authentic_px=sets.authentic.resolution,
+        control_is_exchangeable=sets.background.exchangeable,
+        sets=tuple(map(facts, found.done)),
+        failed=dict(found.failed),
+    )
+
+
+def facts(found: Audit) -> AuditFacts:
+    """What is recorded of one set's audit."""
+    sets, views = found.sets, found.views
+    impartial = [view for view in views if view.competent and view.name != found.remedies.filterer]
+    labelled = views if sets.by_label else ()
+    return AuditFacts(
+        name=sets.name,
+        labels=sets.labels,
+        exposed=sets.exposed,
+        images=len(sets.synthetic),
+        image_px=sets.synthetic.resolution,
         larger=found.larger.name if found.larger else None,
+        impartial_judge=shown_view(impartial).name if impartial else None,
+        metrics={view.name: view.settings.metrics for view in views},
+        rank1={view.name: float(view.settings.found[0]) for view in labelled},
         rank1_chance=1 / len(sets.authentic.identities),
         chance=chance_facts(found),
-        plan_sha256=found.plan.sha256,
-        shuffle={view.name: _link_at_chance(view.evidence.link.test) for view in found.views},
+        shuffle={view.name: _link_at_chance(view.evidence.labelled.link.test) for view in labelled},
+        label_free={
+            view.name: _link_at_chance(view.evidence.label_free.test) for view in views if view.evidence.label_free
+        },
         claims=found.claims,
         planted={
             name: PlantedFacts(_alarm_facts(each.strangers), each.same_persons and _alarm_facts(each.same_persons))
             for name, each in found.planted.items()
         },
-        remedy=tuple(facts for remedy in found.remedies.found for facts in remedy.left),
-        impartial_judge=shown_view(impartial).name if impartial else None,
-        verifier_shipped=found.views[0].judge.sha256 == shipped,
-        image_px={"authentic": sets.authentic.resolution, "synthetic": sets.synthetic.resolution},
+        remedy=tuple(left for remedy in found.remedies.found for left in remedy.left),
     )
 
 
@@ -181,8 +268,7 @@ def _judge_facts(view: View) -> JudgeFacts:
         competent=bool(view.settings.competent),
         sha256=view.judge.sha256,
         trained_on=model.description["trained_on"] if model else None,
-        metrics=view.settings.metrics,
-        rank1=float(view.settings.found[0]),
+        authentic=view.settings.metrics[study.SETTINGS[0]],
     )
 
 
@@ -197,7 +283,7 @@ def chance_facts(found: Audit) -> ChanceFacts:
         within=found.plan.groups,
         called=sets.groups is not None and sets.demographics.called,
         groups=0 if sets.groups is None else int(sets.groups.loc[view.sets.renamed].nunique()),
-        left_out=len(view.sets.classes) - len(view.sets.renamed),
+        left_out=0 if sets.groups is None else len(view.sets.classes) - len(view.sets.renamed),
     )
 
 

@@ -43,7 +43,7 @@ class Exposure:
 
 def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure:
     """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
-    found, shuffles, seed = view.evidence.exposure, settings.shuffles, settings.seed
+    found, shuffles, seed = view.evidence.labelled.exposure, settings.shuffles, settings.seed
     labels = sets.identities[found.index]
     groups: dict[str, GroupDifference | str] = {}
     for trait, of_each in _traits(sets, labels).items():
@@ -73,6 +73,8 @@ def write_persons(stage: Any, found: Exposure, view: View, sets: AuditedSets) ->
 
 def planned_exposure(sets: AuditedSets) -> tuple[str, ...]:
     """Names of the claims on exposure that sets allow, whatever their scores."""
+    if not sets.by_label:
+        return ()
     traits = _traits(sets, sets.identities)
     names = tuple(by_trait(name) for name, of_each in traits.items() if len(comparable_groups(of_each)) > 1)
     return (*names, BY_IMAGES) if len(np.unique(_images(sets, sets.identities))) > 1 else names

@@ -96,14 +96,14 @@ def _remedy(filtered: Filtered, sets: AuditedSets, views: Sequence[View]) -> Rem
             tested_fmr=filtered.tested_fmr,
             kept=len(kept),
             judge=view.name,
-            **study.link_of_part(view.sets, compared),
+            **study.left_of(view.sets, compared),
         )
         for view in views
     )
     return Remedy(filtered.fmr, kept, left)
 
 
-def hand_over(stage: Any, remedies: Remedies) -> None:
-    """Leave the positions that each remedy keeps, for notebook 04 to train on."""
+def hand_over(stage: Any, name: str, remedies: Remedies) -> None:
+    """Leave the positions that each remedy keeps of a set, for notebook 04 to train on."""
     for remedy in remedies.found:
-        handover.write_filtered(stage, remedy.fmr, remedy.kept)
+        handover.write_filtered(stage, name, remedy.fmr, remedy.kept)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
-from sface_lib.privacy.verdict import ABOVE
+from sface_lib.privacy.verdict import ABOVE, BARRED
 from sface_lib.run import Facts, Results
 
 
 @dataclass(frozen=True)
 class JudgeFacts(Facts):
-    """What one judge sees.
+    """A judge.
 
     Attributes
     ----------
@@ -18,29 +18,22 @@ class JudgeFacts(Facts):
         Whether it tells the authentic identities apart.
     sha256
         Of its file of weights; None for raw pixels, as `trained_on`.
-    metrics
-        Setting, such as "authentic-synthetic" -> the figures of its scores.
-    rank1
-        Share of synthetic probes whose own class is the best match.
+    authentic
+        Figures of its scores of authentic against authentic images.
     """
 
     competent: bool
     sha256: str | None
     trained_on: str | None
-    metrics: dict[str, VerificationMetrics]
-    rank1: float
-
-    def authentic_against(self, images: Literal["authentic", "synthetic"]) -> VerificationMetrics:
-        """Figures of the scores of authentic images against these; against synthetic ones they are the link's."""
-        return self.metrics[f"authentic-{images}"]
+    authentic: VerificationMetrics
 
 
 @dataclass(frozen=True)
 class LinkAtChance(Facts):
-    """AUC of the same-label link beside the 2.5 % and 97.5 % points that renamed classes give.
+    """A link beside the 2.5 % and 97.5 % points of its null: the AUC by labels, or the share of classes without.
 
-    Where groups are known, it is of the classes that share theirs with another, and renamed within it. The p may be
-    smaller still where it is `p_at_floor`.
+    The AUC's null renames classes; where groups are known, it is of the classes that share theirs with another, and
+    renamed within it. The p may be smaller still where it is `p_at_floor`.
     """
 
     observed: float
@@ -80,7 +73,7 @@ class ClaimFacts(Facts):
     low, high
         90 % interval of the value; None where equivalence to chance is not asked for.
     p_corrected
-        By Holm; None where the judge is not competent.
+        By Holm; None where the judge is not competent, or nothing is claimed.
     p_at_floor
         Whether it may be smaller still, as no shuffle came as far.
     notes
@@ -102,6 +95,11 @@ class ClaimFacts(Facts):
     def above(self) -> bool:
         """Whether it is refuted, as the value is above chance."""
         return self.verdict == ABOVE
+
+    @property
+    def barred(self) -> bool:
+        """Whether the value supports no claim, since what it is compared with is not exchangeable."""
+        return self.verdict.startswith(BARRED)
 
 
 @dataclass(frozen=True)
@@ -158,38 +156,95 @@ class RemedyFacts(Facts):
 
 
 @dataclass(frozen=True)
-class PrivacyResults(Results):
-    """The identity link by every judge, the claims, and the remedy.
+class AuditFacts(Facts):
+    """What the judges find of one synthetic set.
 
     Attributes
     ----------
+    labels
+        What its classes are: "authentic", "own" or "none".
+    exposed
+        Whether its generator may have seen the authentic set.
+    images
+        How many are compared.
     larger
-        The competent judge that sees the larger link; None without one.
+        The competent judge that sees most; None without one.
     impartial_judge
-        The one that sees the larger link among those that did not filter.
+        The one that sees most among those that did not filter.
+    metrics
+        Judge -> setting, such as "authentic-synthetic" -> the figures of its scores.
+    rank1
+        Judge -> share of synthetic probes whose own class is the best match; empty unless labels are authentic.
     chance
         Within what groups classes were renamed.
-    plan_sha256
-        Of what was to be claimed, fixed before any score.
     shuffle
-        Judge -> the same-label link against its null.
-    verifier_shipped
-        Whether the verifier is the shipped one, trained on rendered identities of its own.
-    image_px
-        Side of the compared images, "authentic" and "synthetic".
+        Judge -> the same-label link against its null; empty unless labels are authentic.
+    label_free
+        Judge -> the label-free link against its null; empty without control persons.
     """
 
-    VERSION = 2
-
-    judges: dict[str, JudgeFacts]
+    name: str
+    labels: Literal["authentic", "own", "none"]
+    exposed: bool
+    images: int
+    image_px: int
     larger: str | None
+    impartial_judge: str | None
+    metrics: dict[str, dict[str, VerificationMetrics]]
+    rank1: dict[str, float]
     rank1_chance: float
     chance: ChanceFacts
-    plan_sha256: str
     shuffle: dict[str, LinkAtChance]
+    label_free: dict[str, LinkAtChance]
     claims: tuple[ClaimFacts, ...]
     planted: dict[str, PlantedFacts]
     remedy: tuple[RemedyFacts, ...]
-    impartial_judge: str | None
+
+    @property
+    def by_label(self) -> bool:
+        """Whether its classes stand for authentic identities."""
+        return self.labels == "authentic"
+
+    def nearness(self, judge: str) -> float:
+        """By how much a judge sees the set near to the training persons: AUC of the link, or the label-free share."""
+        if self.by_label:
+            return self.link(judge).auc
+        return self.label_free[judge].observed if judge in self.label_free else 0.5
+
+    def link(self, judge: str) -> VerificationMetrics | None:
+        """The same-label link by a judge; None unless labels are authentic."""
+        return self.metrics[judge].get("authentic-synthetic")
+
+
+@dataclass(frozen=True)
+class PrivacyResults(Results):
+    """What each synthetic set gives away, by every judge.
+
+    Attributes
+    ----------
+    plan_sha256
+        Of what was to be claimed, fixed before any score.
+    verifier_shipped
+        Whether the verifier is the shipped one, trained on rendered identities of its own.
+    authentic_px
+        Side of the authentic images.
+    control_is_exchangeable
+        Whether control persons could stand for training persons, so that what is compared with them is a claim.
+    sets
+        In the order in which they were asked for.
+    failed
+        Name -> why a set could not be audited.
+    """
+
+    VERSION = 3
+
+    judges: dict[str, JudgeFacts]
+    plan_sha256: str
     verifier_shipped: bool
-    image_px: dict[str, int | None]
+    authentic_px: int
+    control_is_exchangeable: bool
+    sets: tuple[AuditFacts, ...]
+    failed: dict[str, str]
+
+    def __getitem__(self, name: str) -> AuditFacts:
+        return next(each for each in self.sets if each.name == name)

@@ -1,4 +1,4 @@
-"""The sets that are audited, and what one judge sees of them."""
+"""A set that is audited with those that it is held against, and what one judge sees of them."""
 
 import functools
 from collections.abc import Sequence
@@ -11,6 +11,9 @@ from accelerate import Accelerator
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
+from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED, Labels
+from sface_lib.chapters.study import Study
+from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
 from sface_lib.privacy import Comparison, study
 from sface_lib.privacy.exposure import FEWEST
@@ -19,13 +22,37 @@ from sface_lib.privacy.judges import Judge
 
 
 @dataclass(frozen=True, eq=False)
+class Background:
+    """What every set of a study is held against, beside the authentic one: see `AuditedSets`."""
+
+    control: FaceSet | None = None
+    held_out: FaceSet | None = None
+    demographics: Demographics | None = None
+    exchangeable: bool = True
+    held_out_at_random: bool = True
+
+    @classmethod
+    def of(cls, given: Study, demographics: Demographics | None) -> "Background":
+        """That of a study."""
+        flags = given.control_is_exchangeable, given.held_out_at_random
+        return cls(given.control, given.held_out, demographics, *flags)
+
+
+@dataclass(frozen=True, eq=False)
 class AuditedSets:
-    """A synthetic set and those that it is held against; class k is the authentic identity k.
+    """A synthetic set and those that it is held against.
 
     Attributes
     ----------
+    name
+        The synthetic set's.
+    labels
+        What its classes are: "authentic", class k being the authentic identity k; "own"; or "none", each image having a
+        class of its own here.
+    exposed
+        Whether its generator may have seen the authentic set.
     whole_authentic, whole_synthetic
-        All training images, and all that the generator drew.
+        All training images, and all synthetic ones.
     authentic, synthetic
         The images of them that are compared: see `sface_lib.privacy.study.affordable`.
     positions
@@ -33,44 +60,74 @@ class AuditedSets:
     identities
         Labels, in the whole set, of the compared identities, ascending.
     control
-        Persons who trained nothing, or None.
+        Persons that no generator saw, or None; `exchangeable` where they are of the training persons' distribution.
     held_out
-        Images of the authentic persons that trained nothing, or None.
+        Images of the authentic persons that no generator saw, or None; `held_out_at_random` where they were split off
+        at random before training.
     demographics
         What is known or called of the training identities, or None.
     """
 
+    name: str
+    labels: Labels
+    exposed: bool
     whole_authentic: FaceSet
     whole_synthetic: FaceSet
     authentic: FaceSet
     synthetic: FaceSet
     positions: np.ndarray
     identities: np.ndarray
-    control: FaceSet | None = None
-    held_out: FaceSet | None = None
-    demographics: Demographics | None = None
+    background: Background = Background()
 
     @classmethod
-    def choose(
-        cls,
-        authentic: FaceSet,
-        synthetic: FaceSet,
-        control: FaceSet | None = None,
-        held_out: FaceSet | None = None,
-        demographics: Demographics | None = None,
-    ) -> "AuditedSets":
+    def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
         """The sets, of which as many images are compared as intervals and shuffles can be computed for.
 
         Raises
         ------
         InputError
-            A set has no labels.
+            A set has no labels though its labels should mean something.
         """
-        labels = authentic.require_labels(), synthetic.require_labels()
-        chosen = study.affordable(*labels)
-        compared = (faces.subset(rows) for faces, rows in zip((authentic, synthetic), chosen, strict=True))
-        identities = np.unique(labels[0][chosen[0]])
-        return cls(authentic, synthetic, *compared, chosen[1], identities, control, held_out, demographics)
+        trained, drawn = authentic.require_labels(), synthetic.faces.labels
+        if synthetic.labels == UNLABELLED:
+            drawn = np.arange(len(synthetic.faces))
+            few = np.linspace(0, len(drawn) - 1, min(len(drawn), study.MOST_UNLABELLED)).astype(np.int64)
+            rows = study.affordable(trained, few, most_identities=study.MOST_UNLABELLED, by_label=False)
+            chosen = rows[0], few[rows[1]]
+        else:
+            chosen = study.affordable(trained, synthetic.faces.require_labels(), by_label=synthetic.by_label)
+        return cls(
+            name=synthetic.name,
+            labels=synthetic.labels,
+            exposed=synthetic.exposed,
+            whole_authentic=authentic,
+            whole_synthetic=synthetic.faces,
+            authentic=authentic.subset(chosen[0]),
+            synthetic=synthetic.faces.subset(chosen[1]),
+            positions=chosen[1],
+            identities=np.unique(trained[chosen[0]]),
+            background=background,
+        )
+
+    @property
+    def by_label(self) -> bool:
+        """Whether classes stand for authentic identities."""
+        return self.labels == AUTHENTIC
+
+    @property
+    def control(self) -> FaceSet | None:
+        """That of the background."""
+        return self.background.control
+
+    @property
+    def held_out(self) -> FaceSet | None:
+        """That of the background."""
+        return self.background.held_out
+
+    @property
+    def demographics(self) -> Demographics | None:
+        """That of the background."""
+        return self.background.demographics
 
     @property
     def compared(self) -> dict[str, FaceSet]:
@@ -83,10 +140,20 @@ class AuditedSets:
         }
         return {name: faces for name, faces in every.items() if faces is not None}
 
+    @property
+    def barred(self) -> frozenset[str]:
+        """Of "control" and "held_out" what supports no claim; see `sface_lib.privacy.study.Embedded`."""
+        holds = {"control": self.background.exchangeable, "held_out": self.background.held_out_at_random}
+        return frozenset(name for name, relied_on in holds.items() if not relied_on)
+
     @functools.cached_property
     def groups(self) -> pd.Series | None:
-        """Group of each compared identity, by its label among them; None where fewer than five share theirs."""
-        if self.demographics is None:
+        """Group of each compared identity, by its label among them.
+
+        None where fewer than five share theirs, and where labels are not those of authentic identities: no class of
+        such a set has one.
+        """
+        if self.demographics is None or not self.by_label:
             return None
         groups = self.demographics.groups(self.identities)
         return groups if len(exchangeable(groups.index.to_numpy(), groups)) >= FEWEST else None
@@ -119,7 +186,7 @@ class View:
 
     @property
     def link(self) -> Comparison:
-        """Authentic against synthetic images; genuine means the same class label."""
+        """Authentic against synthetic images; genuine means the same class label, which must be an authentic one."""
         return self.settings.comparisons[study.LINK]
 
     @property
@@ -127,17 +194,42 @@ class View:
         """Of the link."""
         return self.settings.metrics[study.LINK]
 
+    @property
+    def nearness(self) -> float:
+        """By how much the set seems to give away: the AUC of the link, or the label-free share without labels."""
+        if self.sets.by_label:
+            return self.link_metrics.auc
+        return self.evidence.label_free.test.observed if self.evidence.label_free else 0.5
 
-def view_of(judge: Judge, sets: AuditedSets, settings: AuditSettings, accelerator: Accelerator) -> View:
-    """Embed the sets by one judge, score them and run the sceptic's tests."""
-    rows = {name: (judge.embed(faces), faces.labels) for name, faces in sets.compared.items()}
-    embedded = study.Embedded(**rows, groups=sets.groups)
-    scored = study.three_settings(embedded, settings.max_rank, accelerator)
-    tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed)
+
+def view_of(
+    judge: Judge, sets: AuditedSets, settings: AuditSettings, accelerator: Accelerator, earlier: View | None = None
+) -> View:
+    """Embed the sets by one judge, score them and run the sceptic's tests.
+
+    `earlier` is what the judge sees of another synthetic set; what is known of the authentic images is taken from it
+    where they are the same.
+    """
+    rows = {
+        name: (judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels)
+        for name, faces in sets.compared.items()
+    }
+    background = sets.background
+    embedded = study.Embedded(
+        **rows,
+        groups=sets.groups,
+        labels=sets.labels,
+        exchangeable=background.exchangeable,
+        held_out_at_random=background.held_out_at_random,
+    )
+    if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
+        earlier = None
+    scored = study.three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
+    tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed, earlier and earlier.evidence)
     return View(judge, embedded, scored, study.gather_evidence(embedded, scored, *tested))
 
 
 def shown_view(views: Sequence[View]) -> View:
-    """Of the competent judge that sees the larger link; of the first judge where none is competent."""
+    """Of the competent judge that sees most; of the first judge where none is competent."""
     competent = [view for view in views if view.competent]
-    return max(competent, key=lambda view: view.link_metrics.auc) if competent else views[0]
+    return max(competent, key=lambda view: view.nearness) if competent else views[0]

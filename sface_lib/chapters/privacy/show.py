@@ -1,19 +1,18 @@
 """The tables, figures and sentences of notebook 03."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.biometrics import Estimate, RocCurve, VerificationMetrics
+from sface_lib.biometrics import Estimate, RocCurve, Scored, VerificationMetrics
 from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
-from sface_lib.chapters.privacy.claims import PLAN, ClaimsPlan
-from sface_lib.chapters.privacy.compute import Audit
+from sface_lib.chapters.privacy.claims import PLAN, StudyPlan, deviations
+from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.exposure import Exposure
-from sface_lib.chapters.privacy.remedies import Remedies
 from sface_lib.chapters.privacy.results import ChanceFacts, ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.words import p_in_words, points_of
@@ -21,9 +20,18 @@ from sface_lib.privacy import Comparison, PooledComparisons, study
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR, by_score
 from sface_lib.privacy.planted import Alarm, Planted
+from sface_lib.privacy.verdict import BARRED
 from sface_lib.recognition import PIXELS_PX
 
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
+CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
+# Statistics that stand side by side, and their titles there.
+OVERVIEW = {
+    "same-label link, AUC": "same-label link (AUC)",
+    "label-free link, share of classes": "label-free link (share)",
+    "membership of persons, AUC": "membership of persons (AUC)",
+    study.MEMBERSHIP_OF_IMAGES: "membership of images (AUC)",
+}
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
 CURVE_POINTS, LOWEST_FMR = 20, 1e-5
 BINS_OF_SCORES = 20
@@ -31,20 +39,35 @@ STRONGEST_SHOWN = 10
 LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
 
 
-def what_is_compared(sets: AuditedSets) -> str:
-    """How many images of each set are compared."""
-    return (
-        f"Compared are the first {len(sets.authentic):,} of {len(sets.whole_authentic):,} authentic images and "
-        f"{len(sets.synthetic):,} of {len(sets.whole_synthetic):,} synthetic ones."
-    )
+def sets(audits: Audits) -> pd.DataFrame:
+    """The audited sets: what their classes stand for, and how many of their images are compared."""
+    rows = [
+        {
+            "set": own.name,
+            "classes are": CLASSES[own.labels],
+            "generator saw the authentic set": "perhaps" if own.exposed else "no",
+            "images": len(own.whole_synthetic),
+            "compared": len(own.synthetic),
+            "authentic images": len(own.whole_authentic),
+            "authentic compared": len(own.authentic),
+        }
+        for own in (each.sets for each in audits.done)
+    ]
+    return pd.DataFrame(rows)
 
 
-def plan_in_words(plan: ClaimsPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
+def failures_in_words(audits: Audits) -> str:
+    """Which sets could not be audited, and why; empty where all could."""
+    return "\n\n".join(f"**{name}** could not be audited: {why}." for name, why in audits.failed.items())
+
+
+def plan_in_words(plan: StudyPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
     """What will be claimed, its hash, and what of it was changed since the first plan in the run folder."""
+    first = next(iter(plan.sets.values()))
+    families = ", ".join(f"{len(own.claims)} on {name} ({own.shuffles:,} shuffles)" for name, own in plan.sets.items())
     said = (
-        f"Before any score: {len(plan.claims)} claims by each of {len(plan.judges)} models, one family "
-        f"({plan.correction}; alpha {plan.alpha:g}), {plan.shuffles:,} shuffles. The plan is "
-        f"`{PLAN}`, SHA-256 `{plan.sha256}`."
+        f"Before any score, the claims by each of {len(first.judges)} models: {families}. The claims on a set are one "
+        f"family ({first.correction}; alpha {first.alpha:g}). The plan is `{PLAN}`, SHA-256 `{plan.sha256}`."
     )
     if not changed:
         return said
@@ -71,8 +94,79 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
     }
 
 
+def overview(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """What every judge sees of every set, a row each, and the cells that support no claim."""
+    rows = [_overview_row(each, view) for each in audits.done for view in each.views if view.judge.model is not None]
+    grey = []
+    for i, (own, view) in enumerate((o, v) for o in audits.done for v in o.views if v.judge.model is not None):
+        doubted = list(OVERVIEW.values()) if not view.competent else [OVERVIEW[name] for name in _doubted(own)]
+        grey += [(i, column) for column in doubted if not pd.isna(rows[i][column])]
+    return pd.DataFrame(rows), grey
+
+
+def _doubted(found: Audit) -> list[str]:
+    """Statistics of the overview from which nothing is claimed."""
+    return [s.name for s in study.STATISTICS if s.needs in found.sets.barred and s.name in OVERVIEW]
+
+
+def _overview_row(found: Audit, view: View) -> dict[str, object]:
+    values = {claim.claim: claim for claim in found.claims if claim.judge == view.name}
+    above = [claim for claim in values.values() if claim.above]
+    judged = sum(claim.p_corrected is not None for claim in values.values())
+    planted = found.planted.get(view.name)
+    copies = planted.strangers.share_above if planted and planted.strangers.threshold is not None else None
+    return {
+        "set": found.name,
+        "judge": view.name,
+        "EER within (%)": _percent_of(view.settings.metrics.get(study.SETTINGS[1])),
+        **{title: values[name].value if name in values else np.nan for name, title in OVERVIEW.items()},
+        "above the copy alarm (%)": np.nan if copies is None else 100 * copies,
+        "claims above chance": f"{len(above)} of {judged}",
+    }
+
+
+def _percent_of(metrics: VerificationMetrics | None) -> float:
+    return np.nan if metrics is None else 100 * metrics.eer
+
+
+def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
+    """The statistics of every set by every model with 95 % intervals, a panel each, and the numbers behind."""
+    numbers = pd.DataFrame(
+        {
+            "set": own.name,
+            "judge": view.name,
+            "statistic": statistic.name,
+            "value": tested[0].estimate.value,
+            "95 % low": tested[0].estimate.interval().low,
+            "95 % high": tested[0].estimate.interval().high,
+            "chance": float(tested[0].test.null.mean()),
+            "supports a claim": statistic.needs not in own.sets.barred,
+        }
+        for own in audits.done
+        for view in own.views
+        if view.judge.model is not None
+        for statistic in study.STATISTICS
+        if statistic.name in OVERVIEW and (tested := statistic.tested(view.evidence))
+    )
+    names = list(dict.fromkeys(numbers["statistic"]))
+    figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
+    for ax, name in zip(np.ravel(axes), names, strict=True):
+        plots.plot_sets(ax, numbers[numbers["statistic"] == name], [own.name for own in audits.done], OVERVIEW[name])
+    plots.legend_beside(np.ravel(axes)[-1])
+    return figure, numbers
+
+
+def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None]) -> pd.DataFrame | None:
+    """The tables of several sets as one, with the name of the set in front; None where no set has one."""
+    tables = [(each.name, found) for each in audits if (found := table(each)) is not None and len(found)]
+    if not tables:
+        return None
+    whole = pd.concat([found.assign(set=name) for name, found in tables], ignore_index=True)
+    return whole[["set", *whole.columns.drop("set")]]
+
+
 def link(views: Sequence[View]) -> pd.DataFrame:
-    """The scores' figures in the three settings, by every judge."""
+    """The scores' figures in the settings that the labels allow, by every judge."""
     return pd.DataFrame(
         {"judge": view.name, "setting": setting}
         | {"subjects": len(np.unique(view.settings.comparisons[setting].genuine_identity))}
@@ -104,7 +198,7 @@ def _rate(metrics: VerificationMetrics, field: str) -> str:
 
 
 def spans(views: Sequence[View]) -> pd.DataFrame:
-    """95 % intervals of the figures in the three settings, every pair counting alike, then every identity."""
+    """95 % intervals of the figures in the settings, every pair counting alike, then every identity."""
     return pd.DataFrame(
         {
             "judge": view.name,
@@ -124,18 +218,20 @@ def spans(views: Sequence[View]) -> pd.DataFrame:
 
 
 def intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """EER and AUC with their intervals from `spans`, a judge's setting in a row."""
-    some = table[table["measure"].isin(["EER", "AUC"])]
+    """EER and AUC with their intervals from `spans` of several sets, a judge's setting in a row."""
+    some, row = table[table["measure"].isin(["EER", "AUC"])], ["set", "judge", "setting"]
     texts = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in some.iloc[:, -3:].to_numpy()]
     columns = some["measure"] + " by " + some["weighted by"]
-    wide = some.assign(text=texts, column=columns).pivot(index=["judge", "setting"], columns="column", values="text")
-    return wide.loc[list(dict.fromkeys(zip(some["judge"], some["setting"], strict=True)))].reset_index()
+    wide = some.assign(text=texts, column=columns).pivot(index=row, columns="column", values="text")
+    return wide.loc[list(dict.fromkeys(some[row].itertuples(index=False, name=None)))].reset_index()
 
 
 def scores(view: View) -> Figure:
-    """Densities of the scores in the three settings, on one axis of scores."""
-    figure, axes = plots.new_figure(rows=len(study.SETTINGS), width=7.2, height=1.9)
-    for ax, setting in zip(axes, study.SETTINGS, strict=True):
+    """Densities of the scores in the settings that the labels allow, on one axis of scores."""
+    settings = _settings(view)
+    figure, axes = plots.new_figure(rows=len(settings), width=7.2, height=1.9)
+    axes = np.atleast_1d(axes)
+    for ax, setting in zip(axes, settings, strict=True):
         comparison = view.settings.comparisons[setting]
         plots.plot_scores(ax, comparison.genuine, comparison.impostor, setting)
     low, high = min(ax.get_xlim()[0] for ax in axes), max(ax.get_xlim()[1] for ax in axes)
@@ -146,13 +242,18 @@ def scores(view: View) -> Figure:
     return figure
 
 
+def _settings(view: View) -> list[str]:
+    return [setting for setting in study.SETTINGS if setting in view.settings.comparisons]
+
+
 def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
     """ROC and DET of the shown judge's settings and of the other judges' links with 95 % bands, and their points.
 
     From where the number of scores resolves them.
     """
-    compared = {setting: shown.settings.comparisons[setting] for setting in study.SETTINGS}
-    compared |= {f"{study.LINK} ({view.name})": view.link for view in views if view is not shown}
+    compared = {setting: shown.settings.comparisons[setting] for setting in _settings(shown)}
+    if study.LINK in compared:
+        compared |= {f"{study.LINK} ({view.name})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves))
@@ -213,26 +314,27 @@ def chance_in_words(found: ChanceFacts) -> str:
     )
 
 
-def chance(view: View) -> tuple[Figure, pd.DataFrame]:
-    """The same-label and the label-free link beside their nulls, and the nulls."""
-    same, free = view.evidence.link.test, view.evidence.label_free
-    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.2)
-    plots.plot_null(left, same.null, same.observed)
-    nulls = {"null of the same-label AUC": pd.Series(same.null)}
-    if free is None:
-        right.set_visible(False)
-    else:
-        plots.plot_null(right, free.test.null, free.test.observed, "share of classes nearer to training")
-        right.set_title("Chance without labels")
-        nulls["null of the label-free share"] = pd.Series(free.test.null)
-    return figure, pd.DataFrame(nulls)
+def chance(view: View) -> tuple[Figure, pd.DataFrame] | None:
+    """The links that a set has, by labels and without, beside their nulls, and the nulls; None where it has neither."""
+    labelled, free = view.evidence.labelled, view.evidence.label_free
+    drawn = {
+        "AUC of the same-label link": labelled and labelled.link.test,
+        "share of classes nearer to training": free and free.test,
+    }
+    drawn = {title: test for title, test in drawn.items() if test}
+    if not drawn:
+        return None
+    figure, axes = plots.new_figure(columns=len(drawn), width=5.2, height=3.2)
+    for ax, (title, test) in zip(np.ravel(axes), drawn.items(), strict=True):
+        plots.plot_null(ax, test.null, test.observed, title)
+    return figure, pd.DataFrame({f"null of the {title}": pd.Series(test.null) for title, test in drawn.items()})
 
 
 def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
     """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
     for i, view in enumerate(views):
-        grown, same = view.evidence.growth, view.link.top_pairs.same_label
+        grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
         left.plot(grown["images"], grown["AUC"], marker=plots.MARKERS[i], **plots.style(i), label=view.name)
         pairs = np.arange(1, len(same) + 1)
         right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.name)
@@ -243,12 +345,12 @@ def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame
     for ax in (left, right):
         ax.minorticks_off()
         ax.legend(fontsize="small")
-    return figure, pd.concat(view.evidence.growth.assign(judge=view.name) for view in views)
+    return figure, pd.concat(view.evidence.labelled.growth.assign(judge=view.name) for view in views)
 
 
 def tail(views: Sequence[View]) -> pd.DataFrame:
     """Equal labels among the strongest pairs, by every judge."""
-    table = pd.concat(view.evidence.tail.assign(judge=view.name) for view in views)
+    table = pd.concat(view.evidence.labelled.tail.assign(judge=view.name) for view in views)
     return table[["judge", *table.columns.drop("judge")]]
 
 
@@ -266,15 +368,26 @@ def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
 
 
 def _identified_rows(view: View) -> Iterable[dict[str, object]]:
-    opened = view.evidence.open_set
-    for whose, scored in (("own identity", opened.own), ("any identity", opened.anyone)) if opened else ():
+    for whose, scored in _searched(view).items():
         measure = f"open-set identification: TPIR at FPIR {OPEN_SET_FPIR:.0%}, {whose}".replace("%", " %")
         yield {"judge": view.name, "measure": measure} | _estimate_row(scored.at(OPEN_SET_FPIR).complement)
 
 
+def _searched(view: View) -> dict[str, Scored]:
+    """Whose template a search finds -> the scores: its own identity's where labels tell it, and anyone's."""
+    opened = view.evidence.open_set
+    if not opened:
+        return {}
+    own = {"own identity": opened.own} if view.evidence.labelled else {}
+    return own | {"any identity": opened.anyone}
+
+
 def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
-    """TPIR over FPIR of each judge with 95 % bands, and the numbers behind; None without unseen faces."""
-    searched = {view.name: view.evidence.open_set.own for view in views if view.evidence.open_set}
+    """TPIR over FPIR of each judge with 95 % bands, and the numbers behind; None without unseen faces.
+
+    Found is the own identity where labels tell it, else any.
+    """
+    searched = {view.name: next(iter(_searched(view).values())) for view in views if _searched(view)}
     if not searched:
         return None
     curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
@@ -394,7 +507,7 @@ def _percent(share: float) -> str:
 
 
 def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
-    """What the evidence supports, claim by claim."""
+    """What the evidence on a set supports, claim by claim."""
     rows = [
         {
             "claim": claim.claim,
@@ -411,10 +524,19 @@ def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("claim", kind="stable")
 
 
-def claims_in_words(found: Audit, differing: Sequence[str]) -> str:
+def all_claims(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """The claims on every set, and the cells of values that support none."""
+    table = by_set(audits.done, lambda found: claims(found.claims))
+    barred = np.flatnonzero(table["verdict"].str.startswith(BARRED))
+    return table, [(int(row), column) for row in barred for column in ("value", "90 % low", "90 % high")]
+
+
+def claims_in_words(audits: Audits) -> str:
     """Whether the claims are those that were planned, and what a single competent judge means."""
-    said = ["The claims are those of the plan." if not differing else f"**Not as planned**: {'; '.join(differing)}."]
-    competent = [view.name for view in found.views if view.competent]
+    differing = {each.name: deviations(each.plan, each.claims) for each in audits.done}
+    said = [f"**Not as planned for {name}**: {'; '.join(how)}." for name, how in differing.items() if how]
+    said = said or ["The claims are those of the plan."]
+    competent = [view.name for view in audits.views if view.competent]
     if len(competent) == 1:
         said.append(
             f"The {competent[0]} is the only competent judge, so that no other confirms it; a second one comes with "
@@ -423,9 +545,13 @@ def claims_in_words(found: Audit, differing: Sequence[str]) -> str:
     return " ".join(said)
 
 
-def remedy(found: Remedies) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """What each filter leaves as every judge sees it, and the cells of the filter's own, flattered view."""
+def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
+    """What each filter leaves as every judge sees it, and the cells that must not be relied on.
+
+    Those are the filter's own, flattered view, and its rates where control persons are not exchangeable.
+    """
     titles = {
+        "set": "set",
         "fmr": "control images above",
         "tested_fmr": "on the other half",
         "kept": "kept",
@@ -434,37 +560,70 @@ def remedy(found: Remedies) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
         "link_eer": "link EER",
         "rank1": "rank 1",
     }
-    rows = [dataclasses.asdict(facts) for each in found.found for facts in each.left]
-    table = pd.DataFrame(rows)[list(titles)].rename(columns=titles)
-    own = np.flatnonzero(table["judge"] == found.filterer)
-    return table, [(int(row), column) for row in own for column in ("link AUC", "link EER", "rank 1")]
+    table = by_set(audits.done, _left)
+    if table is None:
+        return None
+    table = table[list(titles)].rename(columns=titles)
+    filterers = {each.name: each.remedies.filterer for each in audits.done}
+    own = np.flatnonzero(table["judge"] == table["set"].map(filterers))
+    grey = [(int(row), column) for row in own for column in ("link AUC", "link EER", "rank 1")]
+    doubted = [i for i, name in enumerate(table["set"]) if "control" in _of(audits, name).sets.barred]
+    grey += [(i, column) for i in doubted for column in ("control images above", "on the other half", "kept")]
+    return table, [(row, column) for row, column in grey if not pd.isna(table.loc[row, column])]
+
+
+def _left(found: Audit) -> pd.DataFrame:
+    return pd.DataFrame(dataclasses.asdict(facts) for each in found.remedies.found for facts in each.left)
+
+
+def _of(audits: Audits, name: str) -> Audit:
+    return next(each for each in audits.done if each.name == name)
 
 
 def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
     """The strongest pairs, authentic faces above synthetic ones, uint8 `[H, W, 3]`, and what they are."""
-    best, side = view.link.top_pairs, sets.synthetic.resolution
+    best, side = view.settings.strongest, sets.synthetic.resolution
     count = min(STRONGEST_SHOWN, len(best.scores))
     rows = (sets.authentic, best.a_rows[:count]), (sets.synthetic, best.b_rows[:count])
     faces = np.concatenate([of.load(positions, size_px=side).numpy() for of, positions in rows])
+    labels = f"; {int(best.same_label[:count].sum())} of {count} of one label" if sets.by_label else ""
     caption = (
-        f"The strongest pairs by the {view.name}, scores {best.scores[0]:.2f} to {best.scores[count - 1]:.2f}; "
-        f"{int(best.same_label[:count].sum())} of {count} of one label. Authentic above, synthetic below."
+        f"{sets.name}: the strongest pairs by the {view.name}, scores {best.scores[0]:.2f} to "
+        f"{best.scores[count - 1]:.2f}{labels}. Authentic above, synthetic below."
     )
     return plots.contact_sheet(faces, count, max(1, LEAST_SIDE_PX // side)), caption
 
 
-def what_was_found(found: Audit) -> str:
-    """The larger link beside chance, how many claims are above it, and what that cannot show."""
-    view = found.larger
-    if view is None:
+def what_was_found(audits: Audits) -> str:
+    """For every set what is nearest to a link, how many claims are above chance, and what that cannot show."""
+    if not any(view.competent for view in audits.views):
         return "No judge tells the authentic identities apart well enough: **nothing can be said about the link**."
-    metrics, rank_1 = view.link_metrics, view.evidence.rank_1
-    low, high = view.evidence.link.test.band()
-    judged = sum(claim.p_corrected is not None for claim in found.claims)
-    return (
-        f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where renamed "
-        f"classes give {low:.3f} to {high:.3f}; rank-1 identification {100 * rank_1.estimate.value:.1f} %, chance "
-        f"{100 * rank_1.test.null.mean():.1f} %. Of {judged} claims that are judged {len(found.above_chance)} are "
-        "above chance. This cannot show that a set gives nothing away: another judge, or another test, may see what "
-        "these do not."
+    said = [f"**{each.name}**: {_found_of(each)}" for each in audits.done]
+    said.append(
+        "This cannot show that a set gives nothing away: another judge, or another test, may see what these do not."
     )
+    return "\n\n".join(said)
+
+
+def _found_of(found: Audit) -> str:
+    view, parts = found.shown, []
+    if view.evidence.labelled:
+        metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
+        low, high = view.evidence.labelled.link.test.band()
+        parts.append(
+            f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
+            f"renamed classes give {low:.3f} to {high:.3f}; rank-1 identification "
+            f"{100 * rank_1.estimate.value:.1f} %, chance {100 * rank_1.test.null.mean():.1f} %."
+        )
+    elif view.evidence.label_free:
+        free = view.evidence.label_free.test
+        low, high = free.band()
+        doubt = ", which is no claim here" if "control" in found.sets.barred else ""
+        whole = "images" if found.sets.labels == "none" else "classes"
+        parts.append(
+            f"By the {view.name} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
+            f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
+        )
+    judged = sum(claim.p_corrected is not None for claim in found.claims)
+    parts.append(f"Of {judged} claims that are judged {len(found.above_chance)} are above chance.")
+    return " ".join(parts)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sface_lib.chapters.privacy.claims import EXPLORATORY, NOT_EXCLUDED
-from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.privacy.study import STATISTICS
 from sface_lib.privacy.verdict import EQUIVALENT
 
@@ -13,10 +13,12 @@ RESTRICTIONS = (EXPLORATORY, NOT_EXCLUDED)  # A claim with one of these decides 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the claims of notebook 03 answer.
+    """What the claims of notebook 03 on a set answer.
 
     Attributes
     ----------
+    name
+        The set's.
     word
         "yes" where a claim without restriction is above chance; "no" where none at all is, every claim that can be
         equivalent to chance is, and copies were looked for and no alarm sounds; else "undecided".
@@ -32,6 +34,7 @@ class Answer:
         The competent judges whose alarm for copies sounds.
     """
 
+    name: str
     word: Literal["yes", "no", "undecided"]
     judged: tuple[ClaimFacts, ...]
     above: tuple[ClaimFacts, ...]
@@ -50,16 +53,16 @@ class Answer:
         return list(largest.values())
 
 
-def gives_away(privacy: PrivacyResults) -> Answer:
-    """Whether the set gives its sources away, by all claims of all competent judges."""
+def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
+    """Whether a set gives its sources away, by all claims of all competent judges."""
     bounded = {statistic.name: statistic.has_margin for statistic in STATISTICS}
-    judged = tuple(claim for claim in privacy.claims if claim.p_corrected is not None and claim.claim in bounded)
+    judged = tuple(claim for claim in audited.claims if claim.p_corrected is not None and claim.claim in bounded)
     found = [claim for claim in judged if claim.above]
     restricted = tuple(claim for claim in found if set(claim.notes) & set(RESTRICTIONS))
     above = tuple(claim for claim in found if claim not in restricted)
     alarms = {
         name: [alarm for alarm in (planted.strangers, planted.same_persons) if alarm and alarm.threshold is not None]
-        for name, planted in privacy.planted.items()
+        for name, planted in audited.planted.items()
         if privacy.judges[name].competent
     }
     sounding = tuple(name for name, own in alarms.items() if any(alarm.share_above for alarm in own))
@@ -67,4 +70,4 @@ def gives_away(privacy: PrivacyResults) -> Answer:
     equivalent, looked = bool(near) and all(near), any(alarms.values())
     nothing = equivalent and looked and not found and not sounding
     word = "yes" if above else "no" if nothing else "undecided"
-    return Answer(word, judged, above, restricted, equivalent, looked, sounding)
+    return Answer(audited.name, word, judged, above, restricted, equivalent, looked, sounding)

@@ -1,12 +1,12 @@
 """Accuracy of each model beside the identity link of its training images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
-from sface_lib.chapters.privacy.results import JudgeFacts, PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts, JudgeFacts, PrivacyResults
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import TrainingResults
@@ -51,8 +51,12 @@ class ModelBesideLink:
 
 @dataclass(frozen=True)
 class Summary:
-    """The four models and the floors under them, on the first of some benchmarks, with the judge of the link."""
+    """The four models and the floors under them, on the first of some benchmarks, with the judge of the link.
 
+    `audited` is what notebook 03 found of the set that CLS, KT and CL learnt from.
+    """
+
+    audited: AuditFacts
     benchmark: str
     n_benchmarks: int
     judge: ChosenJudge
@@ -63,23 +67,23 @@ class Summary:
         return next(model for model in (*self.models, *self.floors) if model.name == name)
 
 
-def choose_judge(judges: Mapping[str, JudgeFacts], teacher_sha256: str) -> ChosenJudge:
-    """The judge that sees the larger link, among those that are competent and taught nobody, as far as there are any.
+def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_sha256: str) -> ChosenJudge:
+    """The judge that sees most of a set, among those that are competent and taught nobody, as far as there are any.
 
     Raw pixels, which have no weights, are asked only where no model is competent.
     """
     competent = {name: facts for name, facts in judges.items() if facts.competent and facts.sha256}
     impartial = {name: facts for name, facts in competent.items() if facts.sha256 != teacher_sha256}
     asked = impartial or competent or judges
-    name = max(asked, key=lambda name: asked[name].authentic_against("synthetic").auc)
+    name = max(asked, key=audited.nearness)
     return ChosenJudge(name, "impartial" if impartial else "teacher" if competent else "incompetent")
 
 
 def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: EvaluationResults) -> Summary:
     """Each model beside the link of the images it learnt from, by one judge for all."""
-    judge = choose_judge(privacy.judges, training.teacher_sha256)
-    seen = privacy.judges[judge.name]
-    link = {images: seen.authentic_against(images) for images in set(LEARNS_FROM.values())}
+    audited = privacy.sets[0]
+    judge = choose_judge(privacy.judges, audited, training.teacher_sha256)
+    link = {"authentic": privacy.judges[judge.name].authentic, "synthetic": audited.link(judge.name)}
     benchmark, accuracy = next(iter(evaluation.accuracy.items()))
     floors = {name: "none" for name, found in accuracy.items() if found.verdict == "floor"}
     models, below = (
@@ -89,10 +93,10 @@ def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: Ev
         )
         for learners in (LEARNS_FROM, floors)
     )
-    return Summary(benchmark, len(evaluation.accuracy), judge, models, below)
+    return Summary(audited, benchmark, len(evaluation.accuracy), judge, models, below)
 
 
-def results(found: Answer, summary: Summary) -> SummaryResults:
+def results(answers: Sequence[Answer], summary: Summary) -> SummaryResults:
     """What readers of the run folder find."""
-    by = tuple(f"{claim.claim}, {claim.judge}" for claim in found.above)
-    return SummaryResults(found.word, by, summary.judge.standing == "teacher")
+    by = {each.name: tuple(f"{claim.claim}, {claim.judge}" for claim in each.above) for each in answers}
+    return SummaryResults({each.name: each.word for each in answers}, by, summary.judge.standing == "teacher")

@@ -7,20 +7,20 @@ from sface_lib.run import Results
 
 @dataclass(frozen=True)
 class SummaryResults(Results):
-    """Whether the set gives its sources away, and whether that rests on the teacher of KT and CL.
+    """Whether each set gives its sources away, and whether accuracies stand beside a link that the teacher judged.
 
     Attributes
     ----------
     gives_away
-        "yes", "no" or "undecided": see `summary.answer.Answer`.
+        Set -> "yes", "no" or "undecided": see `summary.answer.Answer`.
     by
-        The claims above chance, without a restriction.
+        Set -> the claims above chance, without a restriction.
     verifier_is_teacher
         Whether the only competent judge is the teacher.
     """
 
-    VERSION = 2
+    VERSION = 3
 
-    gives_away: str
-    by: tuple[str, ...]
+    gives_away: dict[str, str]
+    by: dict[str, tuple[str, ...]]
     verifier_is_teacher: bool

@@ -8,7 +8,7 @@ from sface_lib.chapters.attributes.results import AttributeFindings
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import EvaluationResults
 from sface_lib.chapters.generation.results import GenerationResults
-from sface_lib.chapters.privacy.results import ClaimFacts, PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
@@ -38,20 +38,27 @@ def _row(model: ModelBesideLink) -> dict[str, object]:
     return found | ({"link EER": model.link.eer, "link AUC": model.link.auc} if model.link else {})
 
 
-def frontier(summary: Summary, privacy: PrivacyResults) -> tuple[Figure, pd.DataFrame]:
-    """Accuracy of the four models over the AUC of their link, from chance on, and the numbers behind."""
+def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame] | None:
+    """Accuracy of the four models over the AUC of their link, from chance on, and the numbers behind.
+
+    None where labels are not those of authentic identities, so that there is no such link.
+    """
+    if not summary.audited.by_label:
+        return None
     numbers = pd.DataFrame([_row(model) for model in summary.models])
     figure, axes = plots.new_figure(height=3.6)
     doubted = [model.name for model in summary.models if summary.judge.doubts(model.name)]
-    chance = privacy.shuffle[summary.judge.name]
+    chance = summary.audited.shuffle[summary.judge.name]
     plots.plot_frontier(axes, numbers, "link AUC", summary.benchmark, (chance.low, chance.high), grey=doubted)
     axes.set_xlabel("AUC of the same-label link")
     return figure, numbers
 
 
-def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
-    """Whether the set gives its sources away, by what, and how sure."""
-    head = f"**Does it give its sources away? {answer.word.capitalize()}.**"
+def gives_away(answer: Answer, audited: AuditFacts) -> str:
+    """Whether a set gives its sources away, by what, and how sure."""
+    head = f"**Does {answer.name} give its sources away? {answer.word.capitalize()}.**"
+    if not audited.exposed:
+        head += " Its generator never saw the authentic set, so that a yes would be an error of these tests."
     if not answer.judged:
         return f"{head} No judge tells the authentic identities apart well enough, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
@@ -70,7 +77,7 @@ def gives_away(answer: Answer, privacy: PrivacyResults) -> str:
         for claim in answer.restricted
     ]
     listed = "".join(f"\n- {_claim_in_words(claim)}" for claim in answer.strongest)
-    rest = " ".join([*restricted, _alarms(answer, privacy), _chance(privacy)])
+    rest = " ".join([*restricted, _alarms(answer, audited), _chance(audited)])
     return f"{head} {said}\n{listed}\n\n{rest}"
 
 
@@ -80,8 +87,8 @@ def _claim_in_words(claim: ClaimFacts) -> str:
     return f"{claim.claim}: {claim.value:.3f}{span} where chance is {claim.chance:.3f} ({told})"
 
 
-def _alarms(answer: Answer, privacy: PrivacyResults) -> str:
-    if not privacy.planted:
+def _alarms(answer: Answer, audited: AuditFacts) -> str:
+    if not audited.planted:
         return "Copies were not looked for."
     if not answer.looked_for_copies:
         return "The alarms for copies are not calibrated at this size."
@@ -90,11 +97,13 @@ def _alarms(answer: Answer, privacy: PrivacyResults) -> str:
     return f"An alarm for copies sounds by {', '.join(answer.alarms)}."
 
 
-def _chance(privacy: PrivacyResults) -> str:
-    if not privacy.chance.within:
+def _chance(audited: AuditFacts) -> str:
+    if not audited.by_label:
+        return "Nothing goes by labels, as its classes do not stand for authentic identities."
+    if not audited.chance.within:
         return "Demographics are not excluded: the groups of the identities are not known."
-    source = "as a classifier calls them" if privacy.chance.called else "as given"
-    return f"Chance of what goes by labels is within {' and '.join(privacy.chance.within)}, {source}."
+    source = "as a classifier calls them" if audited.chance.called else "as given"
+    return f"Chance of what goes by labels is within {' and '.join(audited.chance.within)}, {source}."
 
 
 def teaches(summary: Summary, data: DataResults, generation: GenerationResults, evaluation: EvaluationResults) -> str:
@@ -123,7 +132,7 @@ def _accuracy(summary: Summary, model: str) -> str:
     return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}], {found.verdict}"
 
 
-def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: EvaluationResults) -> pd.DataFrame:
+def beside_published(summary: Summary, evaluation: EvaluationResults) -> pd.DataFrame:
     """This run's figures beside the published ones of SFace.
 
     Returns
@@ -132,7 +141,8 @@ def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: Eval
         `what`, `here`, `published`, its `kind` ("read" in the source, or "derived" from its files and figures), and
         `what was published`.
     """
-    seen, link = privacy.judges[summary.judge.name], published("identity_relation").set_index("setting")
+    audited, link = summary.audited, published("identity_relation").set_index("setting")
+    seen = audited.metrics[summary.judge.name]
     rows = []
     for ours, theirs in (
         ("authentic-authentic", "CASIA vs CASIA"),
@@ -141,10 +151,11 @@ def beside_published(summary: Summary, privacy: PrivacyResults, evaluation: Eval
     ):
         quoted = link.loc[[theirs]].iloc[0]  # The first of several is SFace's own.
         rows += [
-            (f"{ours}, {name.upper()}", getattr(seen.metrics[ours], name), quoted[name], quoted["kind"], theirs)
+            (f"{ours}, {name.upper()}", getattr(seen[ours], name), quoted[name], quoted["kind"], theirs)
             for name in ("eer", "auc")
+            if ours in seen
         ]
-    nearest = next((c for c in privacy.claims if (c.claim, c.judge) == (NEAREST, summary.judge.name)), None)
+    nearest = next((c for c in audited.claims if (c.claim, c.judge) == (NEAREST, summary.judge.name)), None)
     if nearest is not None:
         leak = published("leakage").iloc[0]
         of = f"{leak['set']}, {leak['subset']}: {leak['measure']}"

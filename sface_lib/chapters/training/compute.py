@@ -74,8 +74,9 @@ def open_plan(stage: Any, study: Study) -> Plan:
     """The plan of a stage, from the sets that earlier notebooks left."""
     synthetic = study.synthetic[0]
     sets = {"authentic": study.training, "synthetic": synthetic.faces}
-    filtered = handover.filtered_sets(stage) if stage.parameters.train_filtered else {}
-    return make_plan(stage.parameters, sets, filtered)
+    filtered = handover.filtered_sets(stage, synthetic.name) if stage.parameters.train_filtered else {}
+    named = {handover.filtered_name(fmr): kept for fmr, kept in filtered.items()}
+    return make_plan(stage.parameters, sets, named)
 
 
 def make_plan(p: TrainingParameters, sets: Mapping[str, FaceSet], filtered: Mapping[str, np.ndarray]) -> Plan:
