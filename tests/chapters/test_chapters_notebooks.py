@@ -72,11 +72,12 @@ def test_a_notebook_opens_with_its_question_and_ends_by_recording_its_results(na
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_means_one_thing(name):
-    """No cell sets or imports a name that another one has set."""
+    """No cell sets or imports a name that another one has set, but for the `each` of a loop."""
     where: dict[str, set[int]] = {}
     for i, cell in enumerate(read(name).cells):
         for node in ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else ():
             named = [node.id] if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else []
+            named = [found for found in named if found != "each"]
             named += [node.asname or node.name] if isinstance(node, ast.alias) else []
             for found in named:
                 where.setdefault(found, set()).add(i)
