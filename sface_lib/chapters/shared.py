@@ -96,6 +96,58 @@ class Synthetic(Authentic):
         return self
 
 
+class Unseen(Authentic):
+    """Faces that no generator saw: other persons, and other images of the training persons."""
+
+    control: str = path_setting(
+        "",
+        "Labelled faces of persons that no generator saw; empty for those kept apart by control_split, or else for the "
+        "persons of the evaluated pairs.",
+        ("",),
+    )
+    control_split: float = setting(
+        0.0,
+        "Share of the authentic identities that is kept apart at random before a generator of this run is trained, as "
+        "control persons.",
+        ge=0,
+        le=0.5,
+    )
+    control_same_distribution: bool = setting(
+        False,
+        "States that control and training persons were drawn from one distribution, so that what is compared with "
+        "control persons is a claim.",
+    )
+    held_out: str = path_setting(
+        "",
+        "Further faces of the training persons, by their names, that no generator saw; empty for those kept apart by "
+        "held_out_split.",
+        ("",),
+    )
+    held_out_split: float = setting(
+        0.0,
+        "Share of each training identity's images that is kept apart at random, before a generator of this run is "
+        "trained.",
+        ge=0,
+        le=0.5,
+    )
+    held_out_same_distribution: bool = setting(
+        False, "States that the held-out images were split off at random before any generator was trained."
+    )
+
+    @model_validator(mode="after")
+    def _unseen_faces_fit(self) -> "Unseen":
+        for name in ("control", "held_out"):
+            path, share, stated = (getattr(self, name + end) for end in ("", "_split", "_same_distribution"))
+            if self.authentic == EMBEDDED and (path or share or stated):
+                raise ValueError(
+                    f"{name}: the embedded population has its own; give authentic=PATH too, or leave {name} and "
+                    f"{name}_split out"
+                )
+            if path and share:
+                raise ValueError(f"{name} and {name}_split exclude each other; give one of them")
+        return self
+
+
 class Teacher(Parameters):
     teacher: str = path_setting(
         BASELINE,

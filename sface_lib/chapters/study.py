@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sface_lib.chapters.handover import PAIRS, SELECTION, SYNTHETIC
+from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC, read_positions
 from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSpec
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
@@ -109,20 +109,21 @@ class Study(ABC):
     def control(self) -> FaceSet | None:
         """Labelled images of persons who trained nothing; None where there are none."""
 
-    @property
     @abstractmethod
-    def control_is_exchangeable(self) -> bool:
-        """Whether control and training persons are of one distribution, so that one could stand for the other."""
+    def control_is_exchangeable(self, synthetic: SyntheticSet) -> bool:
+        """Whether control persons could stand for training persons.
+
+        They are of one distribution, and the set's generator saw none of them.
+        """
 
     @property
     @abstractmethod
     def held_out(self) -> FaceSet | None:
         """Images of the training persons that trained nothing, labelled as `training`; None where there are none."""
 
-    @property
     @abstractmethod
-    def held_out_at_random(self) -> bool:
-        """Whether those images were split off at random before training."""
+    def held_out_at_random(self, synthetic: SyntheticSet) -> bool:
+        """Whether those images were split off at random, before the set's generator was trained."""
 
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
@@ -212,7 +213,11 @@ class PopulationStudy(Study):
     """The embedded population: rendered faces, in which no person exists, and all that is known of them."""
 
     rendered = True
-    control_is_exchangeable = held_out_at_random = True
+
+    def control_is_exchangeable(self, synthetic: SyntheticSet) -> bool:
+        return True
+
+    held_out_at_random = control_is_exchangeable
 
     @cached_property
     def faces(self) -> FaceSet:
@@ -275,7 +280,6 @@ class OwnStudy(Study):
     """The user's own faces and pairs."""
 
     rendered = False
-    control_is_exchangeable = held_out_at_random = False
 
     @cached_property
     def faces(self) -> FaceSet:
@@ -296,15 +300,30 @@ class OwnStudy(Study):
         """Only what selects the training images meets those that may be bad."""
         return getattr(self._p, "on_bad_image", "stop")
 
-    @property
+    @cached_property
     def control(self) -> FaceSet | None:
-        """The persons of the evaluated pairs, as notebook 01 kept them out of training."""
+        """Those given or kept apart; else the persons of the evaluated pairs, whom notebook 01 kept out of training."""
+        if self._p.control:
+            return open_faces(self._p.control)
+        if self._p.control_split:
+            return self.faces.subset(read_positions(self._run_file(CONTROL))[0])
         others = self.evaluated[0]
         return None if others.labels is None else others
 
-    @property
-    def held_out(self) -> None:
+    def control_is_exchangeable(self, synthetic: SyntheticSet) -> bool:
+        return self._p.control_same_distribution or (self._p.control_split > 0 and _unseen_by(synthetic))
+
+    @cached_property
+    def held_out(self) -> FaceSet | None:
+        if self._p.held_out:
+            return held_out_by_name(self._p.held_out, self.training.identities)
+        if self._p.held_out_split:
+            positions, labels = read_positions(self._run_file(HELD_OUT))
+            return self.faces.subset(positions).relabelled(labels, self.training.identities)
         return None
+
+    def held_out_at_random(self, synthetic: SyntheticSet) -> bool:
+        return self._p.held_out_same_distribution or (self._p.held_out_split > 0 and _unseen_by(synthetic))
 
     @cached_property
     def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
@@ -347,6 +366,19 @@ class OwnStudy(Study):
                 f"groups = '{self._p.groups}' names none of the training or evaluated identities, such as {others[:1]}"
             )
         return found
+
+
+def held_out_by_name(path: str | Path, training: tuple[str, ...]) -> FaceSet:
+    """The images of a set whose persons have the names of training identities, labelled as those."""
+    faces, known = open_faces(path), {name: label for label, name in enumerate(training)}
+    by_class = np.array([known.get(name, -1) for name in faces.identities], np.int64)
+    labels = by_class[faces.require_labels()]
+    return faces.relabelled(labels, training).subset(labels >= 0, relabel=False)
+
+
+def _unseen_by(synthetic: SyntheticSet) -> bool:
+    """Whether a set's generator saw no image that this run keeps apart: it is this run's, or unexposed."""
+    return synthetic.name == GENERATED or not synthetic.exposed
 
 
 def open_study(parameters: Any, run_file: Callable[[str], Path] | None = None) -> Study:

@@ -11,7 +11,10 @@ from stage_folder import pairs_of
 from sface_lib.chapters.data import compute, show
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.study import open_study
+from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION
+from sface_lib.chapters.privacy.parameters import PrivacyParameters
+from sface_lib.chapters.study import held_out_by_name, open_study
+from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import encode_png, open_faces, write_faces
 from sface_lib.data.align import Aligned
 from sface_lib.errors import InputError, ParameterError
@@ -89,6 +92,133 @@ def test_identities_with_fewer_images_than_asked_do_not_train(people):
     assert selection.images_per_identity.tolist() == [3, 2]
 
 
+# What no generator sees
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory, rendered_zip):
+    """Ten identities of six images, the last two of them in the evaluated pairs."""
+    folder = tmp_path_factory.mktemp("crowd")
+    drawn = open_faces(rendered_zip(folder / "drawn.zip", 10, 6, 16))
+    names = [f"person-{i}" for i in range(10)]
+    faces = open_faces(write_faces(folder / "set.zip", drawn.load(), drawn.labels, names))
+    rows = [(48, 49, 1, 1), (54, 55, 1, 2), (48, 54, 0, 1), (49, 55, 0, 2)]
+    return faces, compute.evaluated_pairs(faces, {"own": pairs_of(faces, rows)}, "all")
+
+
+def test_control_persons_are_kept_apart_whole_and_before_training(crowd):
+    faces, evaluated = crowd
+    selection = compute.select_training(own(faces, control_split=0.25), given(faces), evaluated)
+    trained, apart = (set(faces.labels[rows].tolist()) for rows in (selection.positions, selection.control))
+    assert len(apart) == 2 and len(trained) == 6 and not apart & trained and not (apart | trained) & {8, 9}
+    assert (
+        len(selection.control) == 12 and selection.control_labels.tolist() == faces.labels[selection.control].tolist()
+    )
+    again = compute.select_training(own(faces, control_split=0.25), given(faces), evaluated)
+    other = compute.select_training(own(faces, control_split=0.25, seed=1), given(faces), evaluated)
+    assert again.control.tolist() == selection.control.tolist() != other.control.tolist()
+
+
+def test_held_out_images_are_of_training_persons_and_bear_their_labels(crowd):
+    faces, evaluated = crowd
+    p = own(faces, control_split=0.25, held_out_split=0.5)
+    selection = compute.select_training(p, given(faces), evaluated)
+    assert selection.images_per_identity.tolist() == [3] * 6 and len(selection.held_out) == 18
+    assert not set(selection.positions.tolist()) & set(selection.held_out.tolist())
+    names = [faces.identities[label] for label in faces.labels[selection.held_out]]
+    assert names == [selection.faces.identities[label] for label in selection.held_out_labels]
+    p = own(faces, held_out_split=0.5, min_images=5)  # Five of six images stay.
+    assert compute.select_training(p, given(faces), evaluated).images_per_identity.tolist() == [5] * 8
+
+
+def test_what_is_kept_apart_comes_back_as_control_and_held_out(crowd, tmp_path):
+    faces, evaluated = crowd
+    p = own(faces, control_split=0.25, held_out_split=0.5)
+    selection = compute.select_training(p, given(faces), evaluated)
+    files = {name: tmp_path / name.replace("/", "-") for name in (SELECTION, CONTROL, HELD_OUT, PAIRS)}
+    compute.hand_over(SimpleNamespace(output=files.get), selection, evaluated)
+    study = open_study(check(PrivacyParameters, {**p.model_dump(include=UNSEEN), **own_paths(faces)}), files.get)
+    assert study.training.names == selection.faces.names
+    assert study.control.names == faces.subset(selection.control).names and len(study.control.identities) == 2
+    assert study.held_out.identities == study.training.identities
+    whose = dict(zip(faces.names, faces.labels, strict=True))
+    for name, label in zip(study.held_out.names, study.held_out.labels, strict=True):
+        assert faces.identities[whose[name]] == study.training.identities[label]
+
+
+UNSEEN = {"authentic", "protocol", "control_split", "held_out_split"}
+
+
+def own_paths(faces):
+    return {"verifier": str(faces.path), "attribute_classifier": "none"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (False, False, False)),
+        ({"control_split": 0.25, "held_out_split": 0.5}, (True, False, True)),
+        ({"control_same_distribution": True, "held_out_same_distribution": True}, (True, True, True)),
+    ],
+)
+def test_what_this_run_keeps_apart_is_unseen_by_its_own_generator_and_by_unexposed_ones(crowd, changes, expected):
+    """A set that was given may come from a generator that saw all of the authentic set."""
+    faces, _ = crowd
+    study = open_study(own(faces, **changes))
+    sets = [
+        SyntheticSet("generated", faces, "authentic"),
+        SyntheticSet("given", faces, "own"),
+        SyntheticSet("floor", faces, "own", exposed=False),
+    ]
+    assert tuple(map(study.control_is_exchangeable, sets)) == expected
+    assert tuple(map(study.held_out_at_random, sets)) == expected
+    rendered = open_study(check(DataParameters, {}))
+    assert all(map(rendered.control_is_exchangeable, sets)) and all(map(rendered.held_out_at_random, sets))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"control_split": 0.1}, "control_split = 0.1 keeps 1 of 8 identities apart, and two are needed"),
+        ({"held_out_split": 0.5, "min_images": 6}, "held_out_split = 0.5 keeps no image apart"),
+    ],
+)
+def test_splits_that_leave_too_little_are_refused(crowd, changes, sentence):
+    faces, evaluated = crowd
+    with pytest.raises(ParameterError, match=sentence):
+        compute.select_training(own(faces, **changes), given(faces), evaluated)
+
+
+def test_the_embedded_population_has_its_own_and_a_path_excludes_a_split(crowd):
+    faces, _ = crowd
+    for wrong in ({"control_split": 0.2}, {"held_out_same_distribution": True}, {"control": str(faces.path)}):
+        with pytest.raises(ParameterError, match="the embedded population has its own"):
+            check(DataParameters, wrong)
+    with pytest.raises(ParameterError, match="held_out and held_out_split exclude each other"):
+        own(faces, held_out=str(faces.path), held_out_split=0.2)
+
+
+def test_control_and_held_out_images_that_trained_are_refused(crowd, tmp_path):
+    faces, evaluated = crowd
+    selection = compute.select_training(own(faces), given(faces), evaluated)
+    pixels = faces.load([0, 1, 6, 7])
+    seen = write_faces(tmp_path / "seen", pixels, [0, 0, 1, 1], ["Someone", "Another"])
+    named = write_faces(tmp_path / "named", 255 - pixels, [0, 0, 1, 1], [faces.identities[3], "Another"])
+    for changes, sentence in (
+        ({"control": str(faces.path)}, "share 10 persons by name"),
+        ({"control": str(named)}, f"share 1 persons by name, such as '{faces.identities[3]}'"),
+        ({"control": str(seen)}, "holds 4 of the training images, byte for byte"),
+        ({"held_out": str(seen)}, "has no person with the name of a training identity"),
+        ({"held_out": str(faces.path)}, "holds 48 of the training images"),
+    ):
+        p = own(faces, **changes)
+        with pytest.raises(InputError, match=sentence):
+            compute.check_unseen(p, open_study(p), selection)
+    p = own(faces, held_out=str(named))
+    compute.check_unseen(p, open_study(p), selection)
+    assert held_out_by_name(named, faces.identities).labels.tolist() == [3, 3]
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -148,7 +278,7 @@ def test_equal_numbers_of_images_need_no_histogram(people):
     assert numbers.to_numpy().tolist() == [[1, 1], [2, 1], [3, 1]]
 
 
-FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 3000, ("a", "b"), 60, (1, 2))
+FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 0, 0, 0, 3000, ("a", "b"), 60, (1, 2))
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def accuracy(mean, verdict="learnt"):
 MODELS = {"baseline": accuracy(0.9), "CLS": accuracy(0.8), "KT": accuracy(0.85), "CL": accuracy(0.6, "did not learn")}
 FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
 TRAINING = TrainingResults(96, 12, 16, 64, (), "the baseline", "teacher", "small", 32, {})
-DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 3000, ("first", "second"), 60, (1, 2))
+DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
 GENERATION = GenerationResults(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
 
 

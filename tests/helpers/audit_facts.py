@@ -26,6 +26,7 @@ def audit_facts(links: Mapping[str, VerificationMetrics], low: float = 0.45, hig
         "name": "generated",
         "labels": "authentic",
         "exposed": True,
+        "control_is_exchangeable": True,
         "images": 100,
         "image_px": 64,
         "larger": None,
@@ -45,4 +46,4 @@ def audit_facts(links: Mapping[str, VerificationMetrics], low: float = 0.45, hig
 
 def privacy_results(judges: Mapping[str, JudgeFacts], *sets: AuditFacts) -> PrivacyResults:
     """Of a run on rendered faces by the shipped verifier."""
-    return PrivacyResults(dict(judges), "", True, 64, True, sets, {})
+    return PrivacyResults(dict(judges), "", True, 64, sets, {})

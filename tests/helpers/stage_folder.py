@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 
 from sface_lib.chapters.setspec import GENERATED, SetSpec
+from sface_lib.chapters.shared import Unseen
 from sface_lib.chapters.study import Study, open_study
 from sface_lib.data import FaceSet, Protocol
+
+NOTHING_APART = Unseen().model_dump(exclude={"authentic"})
 
 
 class StageFolder:
     """As much of a stage as files handed over, and a study, need."""
 
     def __init__(self, folder: Path, **parameters: Any):
-        given = {"synthetic": (SetSpec(name=GENERATED),), "identity_order": ""} | parameters
+        given = {"synthetic": (SetSpec(name=GENERATED),), "identity_order": ""} | NOTHING_APART | parameters
         self.folder, self.parameters = folder, type("Parameters", (), given)
 
     def output(self, name: str) -> Path:

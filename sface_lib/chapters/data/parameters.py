@@ -9,12 +9,21 @@ from sface_lib.chapters.shared import (
     Pictures,
     RecognitionBatch,
     Seed,
+    Unseen,
 )
 from sface_lib.run.parameters import setting
 
 
 class DataParameters(
-    EmbeddedSelection, GeneratorBatch, RecognitionBatch, ImagesPerClass, Seed, Pictures, BadImages, Pairs
+    EmbeddedSelection,
+    GeneratorBatch,
+    RecognitionBatch,
+    ImagesPerClass,
+    Seed,
+    Pictures,
+    BadImages,
+    Unseen,
+    Pairs,
 ):
     """What notebook 01 reads."""
 

@@ -19,7 +19,11 @@ class DataResults(Results):
         Names of the protocols.
     evaluation_identities
         Identities in the evaluated pairs; 0 where they are not known.
+    control_images, control_identities, held_out_images
+        What of the authentic set was kept apart before training, by `control_split` and `held_out_split`.
     """
+
+    VERSION = 2
 
     rendered: bool
     set_images: int
@@ -29,6 +33,9 @@ class DataResults(Results):
     training_images: int
     training_identities: int
     excluded_identities: int
+    control_images: int
+    control_identities: int
+    held_out_images: int
     evaluation_pairs: int
     benchmarks: tuple[str, ...]
     evaluation_identities: int

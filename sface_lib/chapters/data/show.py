@@ -50,13 +50,16 @@ def _rate(failed: int, tried: int) -> str:
 
 
 def split(selection: Selection, evaluated: Evaluated) -> pd.DataFrame:
-    """Identities, images and pairs of training and evaluation."""
+    """Identities, images and pairs of training and evaluation, and of what was kept apart before training."""
     tested = len(evaluated.identities) or "unknown"
     rows = [
         ["training", len(selection.faces.identities), len(selection.faces), ""],
+        ["control: kept apart", len(np.unique(selection.control_labels)), len(selection.control), ""],
+        ["held out: kept apart", len(np.unique(selection.held_out_labels)), len(selection.held_out), ""],
         ["evaluation", tested, len(evaluated.images), f"{len(evaluated):,} in {len(evaluated.folds)} folds"],
     ]
-    return pd.DataFrame(rows, columns=["part", "identities", "images", "pairs"])
+    table = pd.DataFrame(rows, columns=["part", "identities", "images", "pairs"])
+    return table[table["images"] > 0]
 
 
 def images_per_identity(selection: Selection) -> tuple[Figure, pd.DataFrame] | None:

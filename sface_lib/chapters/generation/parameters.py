@@ -19,6 +19,7 @@ from sface_lib.chapters.shared import (
     Seed,
     Synthetic,
     Truncation,
+    Unseen,
     Verifier,
 )
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, path_setting, setting
@@ -117,7 +118,7 @@ class GeneratorTrainingParameters(_Generator, EmbeddedSelection, BadImages):
 
 
 class GenerationParameters(
-    _Generator, ImagesPerClass, Truncation, Resamples, Precision, Seed, Pictures, Verifier, Synthetic
+    _Generator, ImagesPerClass, Truncation, Resamples, Precision, Seed, Pictures, Verifier, Unseen, Synthetic
 ):
     """What notebook 02 reads."""
 

@@ -226,7 +226,6 @@ def results(found: Audits) -> PrivacyResults:
         plan_sha256=found.plan.sha256,
         verifier_shipped=found.views[0].judge.sha256 == sha256_of_file(VERIFIER_PATH),
         authentic_px=sets.authentic.resolution,
-        control_is_exchangeable=sets.background.exchangeable,
         sets=tuple(map(facts, found.done)),
         failed=dict(found.failed),
     )
@@ -241,6 +240,7 @@ def facts(found: Audit) -> AuditFacts:
         name=sets.name,
         labels=sets.labels,
         exposed=sets.exposed,
+        control_is_exchangeable=sets.background.exchangeable,
         images=len(sets.synthetic),
         image_px=sets.synthetic.resolution,
         larger=found.larger.name if found.larger else None,

@@ -12,6 +12,7 @@ from sface_lib.chapters.shared import (
     Seed,
     Shuffles,
     Synthetic,
+    Unseen,
     Verifier,
 )
 from sface_lib.run.parameters import path_setting, setting
@@ -34,7 +35,9 @@ class AuditSettings(Resamples, Shuffles, Seed):
     )
 
 
-class PrivacyParameters(AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Synthetic, Pairs):
+class PrivacyParameters(
+    AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Unseen, Synthetic, Pairs
+):
     """What notebook 03 reads."""
 
     second_verifier: str = path_setting(

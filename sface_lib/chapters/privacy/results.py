@@ -165,6 +165,8 @@ class AuditFacts(Facts):
         What its classes are: "authentic", "own" or "none".
     exposed
         Whether its generator may have seen the authentic set.
+    control_is_exchangeable
+        Whether control persons could stand for training persons, so that what is compared with them is a claim.
     images
         How many are compared.
     larger
@@ -186,6 +188,7 @@ class AuditFacts(Facts):
     name: str
     labels: Literal["authentic", "own", "none"]
     exposed: bool
+    control_is_exchangeable: bool
     images: int
     image_px: int
     larger: str | None
@@ -228,8 +231,6 @@ class PrivacyResults(Results):
         Whether the verifier is the shipped one, trained on rendered identities of its own.
     authentic_px
         Side of the authentic images.
-    control_is_exchangeable
-        Whether control persons could stand for training persons, so that what is compared with them is a claim.
     sets
         In the order in which they were asked for.
     failed
@@ -242,7 +243,6 @@ class PrivacyResults(Results):
     plan_sha256: str
     verifier_shipped: bool
     authentic_px: int
-    control_is_exchangeable: bool
     sets: tuple[AuditFacts, ...]
     failed: dict[str, str]
 

@@ -23,7 +23,7 @@ from sface_lib.privacy.judges import Judge
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What every set of a study is held against, beside the authentic one: see `AuditedSets`."""
+    """What a set is held against, beside the authentic one: see `AuditedSets`."""
 
     control: FaceSet | None = None
     held_out: FaceSet | None = None
@@ -32,9 +32,9 @@ class Background:
     held_out_at_random: bool = True
 
     @classmethod
-    def of(cls, given: Study, demographics: Demographics | None) -> "Background":
-        """That of a study."""
-        flags = given.control_is_exchangeable, given.held_out_at_random
+    def of(cls, given: Study, synthetic: SyntheticSet, demographics: Demographics | None) -> "Background":
+        """That of a study's set."""
+        flags = given.control_is_exchangeable(synthetic), given.held_out_at_random(synthetic)
         return cls(given.control, given.held_out, demographics, *flags)
 
 
