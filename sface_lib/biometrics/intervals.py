@@ -94,6 +94,24 @@ class Estimate:
             The variance is not known, or there are fewer than two identities.
         """
         level = checks.share("level", level, one_allowed=False)
+        variance, degrees = self._spread()
+        quantile = float(stats.t.ppf((1 + level) / 2, degrees))
+        if self.is_rate:
+            low, high = _rate_interval(self.value, variance, self.identities, level, quantile)
+        else:
+            reach = quantile * variance**0.5
+            low, high = self.value - reach, self.value + reach
+        return Interval(low, high, level)
+
+    def p_of_zero(self) -> float:
+        """Two-sided p, by Student's t, that a difference is 0; raises `InputError` as `interval` does."""
+        variance, degrees = self._spread()
+        if variance == 0:
+            return float(self.value == 0)
+        return float(2 * stats.t.sf(abs(self.value) / variance**0.5, degrees))
+
+    def _spread(self) -> tuple[float, float]:
+        """Variance over identities and seeds, and its degrees of freedom."""
         if self.identities < 2:
             raise InputError(f"an interval needs two identities at least, and there are {self.identities}")
         if np.isnan(self.variance):
@@ -107,13 +125,7 @@ class Estimate:
             # Satterthwaite's degrees of freedom of a sum of two estimated variances.
             parts = own**2 / degrees + self.seeds.observed**2 / self.seeds.degrees
             degrees = max(1.0, variance**2 / parts)
-        quantile = float(stats.t.ppf((1 + level) / 2, degrees))
-        if self.is_rate:
-            low, high = _rate_interval(self.value, variance, self.identities, level, quantile)
-        else:
-            reach = quantile * variance**0.5
-            low, high = self.value - reach, self.value + reach
-        return Interval(low, high, level)
+        return variance, degrees
 
 
 def _rate_interval(value: float, variance: float, identities: int, level: float, quantile: float):

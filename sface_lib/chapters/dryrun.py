@@ -4,8 +4,9 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -13,13 +14,17 @@ from accelerate import Accelerator
 
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
 from sface_lib.chapters.generation.launch import make_start
+from sface_lib.chapters.privacy.remedies import rates
 from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.setspec import AUTHENTIC, SHIPPED, UNLABELLED
 from sface_lib.chapters.study import open_study
+from sface_lib.chapters.synthetic import open_given
 from sface_lib.chapters.training.launch import make_recipe
-from sface_lib.chapters.training.plan import plan_models
+from sface_lib.chapters.training.plan import TrainingSet, plan_models
 from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorTrainer, draw
+from sface_lib.population import shipped_faces
 from sface_lib.recognition import RecognitionTrainer
 from sface_lib.run.parameters import input_paths
 
@@ -138,9 +143,7 @@ def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cos
 def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
     """Training of all recognition models; what KT and CL take beyond CLS, the teacher's look, is left out."""
     accelerator = make_accelerator(p.precision)
-    synthetic = np.repeat(np.arange(len(faces.identities)), p.images_per_class)
-    filtered = dict.fromkeys(p.filter_fmrs.split(",") if p.train_filtered else (), np.arange(len(synthetic)))
-    models = plan_models(p, faces.labels, synthetic, filtered)
+    models = plan_models(p, sets := _training_sets(p, faces), _filtered(p, sets))
     asked = make_recipe(p, p.seed)
     recipe = dataclasses.replace(asked, batch=_measured(asked.batch, asked.size_px, accelerator), parts=1)
     trainer = RecognitionTrainer(_Noise(faces.labels, asked.size_px), "CLS", recipe, accelerator, work)
@@ -153,6 +156,27 @@ def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Co
     piece = asked.batch / (p.processes * asked.parts)
     gib = (3 * weights + held.bytes * piece / recipe.batch) / GIB
     yield Cost(f"training of {len(models)} recognition models", len(models) * asked.steps * asked.batch, seconds, gib)
+
+
+def _training_sets(p: ReportParameters, faces: FaceSet) -> dict[str, TrainingSet]:
+    """The training images of all models; of the generator's set, which is not there yet, their number alone."""
+    drawn = np.repeat(np.arange(len(faces.identities)), p.images_per_class)
+    sets = {AUTHENTIC: TrainingSet(faces)}
+    for each in p.synthetic:
+        if each.generated:
+            sets[each.name] = TrainingSet(SimpleNamespace(labels=drawn), AUTHENTIC)
+        elif each.path == SHIPPED:
+            sets[each.name] = TrainingSet(shipped_faces("unexposed"), each.labels)
+        else:
+            sets[each.name] = TrainingSet(open_given(each, faces.identities, p.identity_order).faces, each.labels)
+    return sets
+
+
+def _filtered(p: ReportParameters, sets: Mapping[str, TrainingSet]) -> dict[float, np.ndarray]:
+    """As if the filters took nothing."""
+    first = sets[p.synthetic[0].name]
+    asked = rates(p) if p.train_filtered and first.labels != UNLABELLED else ()
+    return {fmr: np.arange(len(first.faces.labels)) for fmr in asked}
 
 
 class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):

@@ -43,11 +43,6 @@ def filtered_file(name: str, fmr: float) -> str:
     return f"{FILTERED}{name}/{fmr:g}.csv"
 
 
-def filtered_name(fmr: float) -> str:
-    """The model that learns from them."""
-    return f"CLS filtered {fmr:g}"
-
-
 def write_filtered(stage: Any, name: str, fmr: float, kept: np.ndarray) -> None:
     """Hand on which images of a synthetic set a filter keeps."""
     write_text(stage.output(filtered_file(name, fmr)), pd.DataFrame({"position": kept}).to_csv(index=False))

@@ -7,18 +7,17 @@ import pandas as pd
 import pytest
 from audit_facts import audit_facts
 from scipy import stats
+from trained_models import trained, training
 
 from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_metrics
 from sface_lib.chapters.evaluation import breakdown, compute, show, show_rates
 from sface_lib.chapters.evaluation.compute import BaselineTraining
 from sface_lib.chapters.evaluation.models import (
-    COMPARED,
     Embedded,
     Evaluated,
     ModelOnBenchmark,
     embed_all,
     evaluate_all,
-    images_per_class,
     pool_seeds,
     share_correct,
     verdict,
@@ -26,12 +25,13 @@ from sface_lib.chapters.evaluation.models import (
 )
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
 from sface_lib.chapters.privacy.results import LinkAtChance, RemedyFacts
-from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import ProtocolPairs, evaluate, open_model
 from sface_lib.run.parameters import check
+
+CLS, KT, CL = (f"{strategy} generated" for strategy in ("CLS", "KT", "CL"))
 
 # Two persons of two images each in both folds: genuine 0-1, 2-3, 4-5, 6-7 and impostor 0-2, 1-3, 4-6, 5-7.
 LABELS = np.repeat(np.arange(4), 2)
@@ -80,20 +80,25 @@ def stands(value, low=None, said="learnt", seeds=1):
 
 
 FLOOR = {"raw pixels": stands(0.55, said="floor"), "untrained": stands(0.6, said="floor")}
-FOUR = {"baseline": stands(0.9), "CLS": stands(0.8), "KT": stands(0.85), "CL": stands(0.7)}
+FOUR = {"baseline": stands(0.9), CLS: stands(0.8), KT: stands(0.85), CL: stands(0.7)}
 
 
 def evaluated(found=None, pairs=PAIRS):
     """Models on the benchmarks, all of the same pairs."""
     found = found or {"first": FLOOR | FOUR}
-    return Evaluated(dict.fromkeys(found, pairs), found)
+    return evaluated_on(dict.fromkeys(found, pairs), found)
+
+
+def evaluated_on(pairs, found):
+    models = next(iter(found.values()))
+    return Evaluated(pairs, found, {name: trained(name) for name in models if name not in FLOOR})
 
 
 FLOORS = {"raw pixels": known(0.55, 0.5), "untrained": known(0.6, 0.55)}
 
 
 def of(low):
-    return verdict("CLS", FLOORS | {"CLS": known(0.7, low)})
+    return verdict(CLS, FLOORS | {CLS: known(0.7, low)})
 
 
 def test_a_model_learnt_where_its_lower_bound_is_above_both_floors():
@@ -121,7 +126,7 @@ def test_embeddings_that_know_everybody_judge_every_pair_rightly():
 def test_seeds_are_averaged_and_their_spread_is_told():
     """One seed is right on all of both folds, the other on 3 of 4 pairs of the first: 1 and 7/8."""
     by_seed = [judged(), judged(MISSES)]
-    found = pool_seeds(dict.fromkeys((*FLOOR, "CLS"), by_seed))["CLS"]
+    found = pool_seeds(dict.fromkeys((*FLOOR, CLS), by_seed))[CLS]
     assert found.accuracy.mean == pytest.approx(15 / 16)
     assert found.accuracy.sd == pytest.approx(1 / 16)  # Of two values: half their distance.
     assert found.sd_over_folds == pytest.approx(1 / 16)  # 0, and half of 1 - 3/4.
@@ -132,32 +137,32 @@ def test_seeds_are_averaged_and_their_spread_is_told():
 def test_intervals_hold_what_seeds_add_in_common_to_all_models():
     """CLS by its seeds 0.6 and 0.8, KT 0.7 and 0.7: a common variance of 0.01 on two degrees, half of it in a mean."""
     floors = {"raw pixels": by_seeds(0.55), "untrained": by_seeds(0.6)}
-    found = pool_seeds(floors | {"CLS": by_seeds(0.6, 0.8), "KT": by_seeds(0.7, 0.7)})
+    found = pool_seeds(floors | {CLS: by_seeds(0.6, 0.8), KT: by_seeds(0.7, 0.7)})
     assert (
-        found["CLS"].estimate.seeds
-        == found["KT"].estimate.seeds
+        found[CLS].estimate.seeds
+        == found[KT].estimate.seeds
         == SeedVariance(pytest.approx(0.005), pytest.approx(0.005), 2)
     )
     assert found["untrained"].estimate.seeds is None
     own, seeds = (0.05 / 1.959964) ** 2, 0.005
     degrees = (own + seeds) ** 2 / (own**2 / MANY + seeds**2 / 2)
     reach = stats.t.ppf(0.975, degrees) * (own + seeds) ** 0.5
-    assert found["KT"].accuracy.low == pytest.approx(0.7 - reach, abs=1e-6) and found["KT"].verdict == "did not learn"
+    assert found[KT].accuracy.low == pytest.approx(0.7 - reach, abs=1e-6) and found[KT].verdict == "did not learn"
 
 
 def test_the_gap_is_taken_within_a_seed():
     """Both lose ten points by the second seed, and CLS two less: the gaps are 0.10 and 0.08."""
     four = FOUR | {
         "baseline": replace(FOUR["baseline"], evaluations=by_seeds(0.95, 0.85)),
-        "CLS": replace(FOUR["CLS"], evaluations=by_seeds(0.85, 0.77)),
-        "KT": replace(FOUR["KT"], evaluations=by_seeds(0.9, 0.8)),
-        "CL": replace(FOUR["CL"], evaluations=by_seeds(0.75, 0.65)),
+        CLS: replace(FOUR[CLS], evaluations=by_seeds(0.85, 0.77)),
+        KT: replace(FOUR[KT], evaluations=by_seeds(0.9, 0.8)),
+        CL: replace(FOUR[CL], evaluations=by_seeds(0.75, 0.65)),
     }
     (row,) = compute.gaps(evaluated({"first": FLOOR | four}))
     # Of six differences only those of CLS vary: 2 * 0.01^2 on three degrees, of which a mean of two has half.
-    own = (four["baseline"].mean - four["CLS"].mean).estimate()
+    own = (four["baseline"].mean - four[CLS].mean).estimate()
     expected = replace(own, seeds=SeedVariance(0.01**2 / 3, 0.01**2 / 3, 3)).interval()
-    found = row.gaps["CLS"]
+    found = row.gaps[CLS]
     assert found.low == pytest.approx(expected.low) and found.high == pytest.approx(expected.high)
     assert found.high - found.low > 0.03 and own.interval().high - own.interval().low < 1e-6
 
@@ -171,15 +176,15 @@ def test_the_page_says_over_what_intervals_are_taken():
 
 
 def test_the_mean_of_a_model_is_over_all_benchmarks():
-    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"CLS": stands(0.6)}})
-    assert (found.mean("baseline"), found.mean("CLS")) == pytest.approx((0.9, 0.7))
+    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {CLS: stands(0.6)}})
+    assert (found.mean("baseline"), found.mean(CLS)) == pytest.approx((0.9, 0.7))
 
 
 def with_gap_of(*points):
     """A benchmark of two persons, on whom CLS loses so many points to the baseline, which is better on the first."""
     baseline, lost = np.array([0.05, -0.05]) / 2**0.5, np.array(points) / 100
     parts = {"baseline": (0.85, baseline)}
-    parts["CLS"] = 0.85 - float(lost.mean()), baseline - (lost - lost.mean()) / 2**0.5
+    parts[CLS] = 0.85 - float(lost.mean()), baseline - (lost - lost.mean()) / 2**0.5
     models = {
         name: replace(FOUR[name], evaluations=(replace(judged(), mean=over_persons(value, *part)),))
         for name, (value, part) in parts.items()
@@ -190,8 +195,8 @@ def with_gap_of(*points):
 def test_a_gap_is_of_the_same_persons():
     """The baseline varies by ten points, and CLS with it: the gap does not."""
     (row,) = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
-    gap = row.gaps["CLS"]
-    assert (row.benchmark, row.baseline, list(row.gaps)) == ("first", 0.85, ["CLS", "KT", "CL"])
+    gap = row.gaps[CLS]
+    assert (row.benchmark, row.baseline, list(row.gaps)) == ("first", 0.85, [CLS, KT, CL])
     assert (gap.value, gap.low, gap.high) == pytest.approx((0.05, 0.05, 0.05))
 
 
@@ -199,7 +204,7 @@ def test_the_mean_gap_pairs_benchmarks_of_the_same_identities():
     """Where a person's gap is small on one it is large on the other: the mean is sure."""
     rows = compute.gaps(evaluated({"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}))
     assert [row.benchmark for row in rows] == ["first", "second", "mean"]
-    first, _, mean = (row.gaps["CLS"] for row in rows)
+    first, _, mean = (row.gaps[CLS] for row in rows)
     reach = 1.959964 * 0.03
     assert (first.low, first.high) == pytest.approx((0.05 - reach, 0.05 + reach), abs=1e-6)
     assert (mean.value, mean.low, mean.high) == pytest.approx((0.05, 0.05, 0.05))
@@ -208,24 +213,27 @@ def test_the_mean_gap_pairs_benchmarks_of_the_same_identities():
 def test_the_mean_gap_of_benchmarks_without_identities_has_no_interval():
     """Pairs without labels, such as those of `.bin` files, do not show one set of identities."""
     unknown = replace(PAIRS, left_identity=np.full(8, -1), right_identity=np.full(8, -1))
-    found = Evaluated({"first": unknown, "second": unknown}, {"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)})
-    assert compute.gaps(found)[-1].gaps["CLS"].low is None
+    found = evaluated_on(
+        {"first": unknown, "second": unknown}, {"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}
+    )
+    assert compute.gaps(found)[-1].gaps[CLS].low is None
 
 
 def test_the_mean_gap_of_benchmarks_with_other_identities_has_no_interval():
     found = {"first": with_gap_of(2, 8), "second": with_gap_of(8, 2)}
     other = replace(PAIRS, left_identity=PAIRS.left_identity + 1, right_identity=PAIRS.right_identity + 1)
-    rows = compute.gaps(Evaluated({"first": PAIRS, "second": other}, found))
-    assert [row.gaps["CLS"].low is None for row in rows] == [False, False, True]
-    assert rows[-1].gaps["CLS"].value == pytest.approx(0.05)
+    rows = compute.gaps(evaluated_on({"first": PAIRS, "second": other}, found))
+    assert [row.gaps[CLS].low is None for row in rows] == [False, False, True]
+    assert rows[-1].gaps[CLS].value == pytest.approx(0.05)
     table = show.gaps(rows)
-    assert table["CLS gap"].tolist() == ["5.0 [-0.9, 10.9]", "5.0 [-0.9, 10.9]", "5.0"]
+    assert table.set_index("gap of").loc[CLS].tolist() == ["5.0 [-0.9, 10.9]", "5.0 [-0.9, 10.9]", "5.0"]
 
 
 def test_published_accuracies_stand_beside_the_counterpart_of_a_benchmark_alone():
     table = show.gaps(compute.gaps(evaluated({"unconstrained": with_gap_of(5, 5), "mine": with_gap_of(5, 5)})))
-    lfw, none, average = table[["CASIA *", "SFace-10 *", "SFace-60 *"]].to_numpy().tolist()
-    assert lfw == [99.52, 87.13, 91.87] and average == [94.82, 71.91, 77.71] and np.isnan(none).all()
+    rows = table.set_index("gap of").loc[["CASIA *", "SFace-10 *", "SFace-60 *"]]
+    assert rows["unconstrained"].tolist() == ["99.5", "87.1", "91.9"]
+    assert rows["mean"].tolist() == ["94.8", "71.9", "77.7"] and rows["mine"].tolist() == ["", "", ""]
 
 
 def test_a_flat_curve_and_a_high_mean_make_a_baseline_trained_out():
@@ -248,23 +256,13 @@ def test_each_reason_alone_keeps_a_baseline_from_being_trained_out(late, mean, r
 
 def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
     rows = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
-    said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6))
-    assert "5.0 [5.0, 5.0] points. It is **not to be relied on**" in said
+    said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6), [CLS])
+    assert "5.0 [5.0, 5.0] points (CLS generated). It is **not to be relied on**" in said
     assert said.endswith("(validation_interval_steps); its mean accuracy is 60.0 %.")
-    said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9))
+    said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9), [CLS])
     assert said.endswith(
         "The baseline is trained out: the last third of its curve spreads 0.10 points, and its mean is 90.0 %."
     )
-
-
-def trained(name, images=40, seed=0, accuracies=()):
-    return TrainedModel(name, seed, f"weights/{name}-{seed}", images, "synthetic", 1.0, accuracies)
-
-
-def training(*models):
-    """Of five classes, so that 40 images are eight of each."""
-    named = (trained(name) for name in COMPARED)
-    return TrainingResults(40, 5, 16, 64, (*named, *models), "the baseline", "teacher", "small", 32, {})
 
 
 def test_the_spread_is_that_of_the_last_third_of_the_first_baselines_curve():
@@ -275,38 +273,88 @@ def test_the_spread_is_that_of_the_last_third_of_the_first_baselines_curve():
     assert compute.baseline_training(evaluated(), training()).late_spread is None
 
 
-def test_a_model_of_the_sweep_is_known_by_its_strategy_and_number():
-    assert [images_per_class(name) for name in ("KT 20", "baseline 6")] == [20, 6]
-    others = ("KT", "CLS filtered 0.5", "CLS filtered 1", "teacher given", "raw pixels")
-    assert [images_per_class(name) for name in others] == [None] * 5
-
-
-SWEPT = {"CLS 16": stands(0.82), "CLS 4": stands(0.75), "KT 4": stands(0.8), "baseline 4": stands(0.88)}
+SWEPT = {f"{CLS} 16": stands(0.82), f"{CLS} 4": stands(0.75), f"{KT} 4": stands(0.8), "baseline 4": stands(0.88)}
 
 
 def test_the_sweep_goes_through_each_strategy_by_images_per_class():
-    models = training(trained("CLS 16", 80), trained("CLS 4", 20), trained("KT 4", 20), trained("baseline 4", 20))
-    found = evaluated({"first": FLOOR | FOUR | SWEPT, "second": FLOOR | FOUR | SWEPT | {"KT 4": stands(0.7)}})
-    points = breakdown.sweep(found, models)
-    assert [(p.strategy, p.images_per_class, p.accuracy.mean) for p in points] == [
+    found = evaluated({"first": FLOOR | FOUR | SWEPT, "second": FLOOR | FOUR | SWEPT | {f"{KT} 4": stands(0.7)}})
+    points = breakdown.sweep(found)
+    assert [(p.model, p.images_per_class, p.accuracy.mean) for p in points] == [
         *(("baseline", 4, 0.88), ("baseline", 8, 0.9)),
-        *(("CLS", 4, 0.75), ("CLS", 8, 0.8), ("CLS", 16, 0.82)),
-        *(("KT", 4, 0.8), ("KT", 8, 0.85), ("CL", 8, 0.7)),
+        *((CLS, 4, 0.75), (CLS, 8, 0.8), (CLS, 16, 0.82)),
+        *((KT, 4, 0.8), (KT, 8, 0.85), (CL, 8, 0.7)),
     ]
     assert points[5].mean_accuracy == pytest.approx(0.75)
     assert found.shown == (*FLOOR, *FOUR)
 
 
 def test_the_baseline_is_swept_only_where_that_many_images_were_trained_on():
-    found = evaluated({"first": FLOOR | FOUR | {"CLS 16": stands(0.82)}})
-    points = breakdown.sweep(found, training(trained("CLS 16", 80)))
-    assert [p.images_per_class for p in points if p.strategy == "baseline"] == [8]
+    found = evaluated({"first": FLOOR | FOUR | {f"{CLS} 16": stands(0.82)}})
+    points = breakdown.sweep(found)
+    assert [p.images_per_class for p in points if p.model == "baseline"] == [8]
     _, table = show.sweep(points, "first")
     assert table.columns.tolist() == ["model", "images per class", "accuracy", "mean", "95 % low", "95 % high"]
 
 
 def test_without_a_sweep_there_is_no_point():
-    assert breakdown.sweep(evaluated(), training()) == []
+    assert breakdown.sweep(evaluated()) == []
+
+
+# Several sets
+
+
+OTHER = "CLS other"
+
+
+def two_sets(*points, **changes):
+    """CLS of another set loses as many points to the baseline as CLS of the first does, and so many more by person."""
+    models = with_gap_of(5, 5)
+    first = models[CLS].evaluations[0].mean
+    lost = np.array(points) / 100
+    parts = first.part - (lost - lost.mean()) / 2**0.5
+    mean = replace(first, value=first.value - float(lost.mean()), part=parts)
+    return models | {OTHER: replace(FOUR[CLS], evaluations=(replace(judged(), mean=mean),))} | changes
+
+
+def test_each_set_has_its_gap_and_the_difference_of_two_is_of_the_same_pairs():
+    found = evaluated({"first": two_sets(4, 4)})
+    assert found.by_labels == (CLS, OTHER) and found.main == CLS and OTHER in found.shown
+    (row,) = compute.gaps(found)
+    assert (row.gaps[CLS].value, row.gaps[OTHER].value) == pytest.approx((0.05, 0.09))
+    (difference,) = compute.between_sets(found)
+    assert (difference.first, difference.second) == ("generated", "other")
+    span = difference.difference
+    assert (span.value, span.low, span.high) == pytest.approx((0.04, 0.04, 0.04)) and difference.p_corrected == 0
+    said = show.which_teaches_most([difference], found)
+    assert said.startswith("By the mean accuracy of CLS: generated (80.0 %), other (80.0 %). Beyond chance differ")
+    assert show.between_sets([difference])["points"].tolist() == ["4.0 [4.0, 4.0]"]
+
+
+def test_differences_between_sets_are_corrected_for_their_number():
+    """By hand: the p of a difference of 3 points with a standard error of 6 is two-sided normal, times three."""
+    third = {"CLS third": two_sets(3, 3)[OTHER]}
+    alone = compute.between_sets(evaluated({"first": two_sets(-3, 9)}))
+    p = 2 * stats.norm.sf(0.03 / 0.06)
+    assert alone[0].p_corrected == pytest.approx(p, rel=1e-4)
+    several = compute.between_sets(evaluated({"first": two_sets(-3, 9, **third)}))
+    assert [(each.first, each.second) for each in several] == [
+        *(("generated", "other"), ("generated", "third"), ("other", "third"))
+    ]
+    assert several[0].p_corrected == pytest.approx(min(1, 2 * p), rel=1e-4)  # The surest of the three is 0.
+    assert "No two sets differ" in show.which_teaches_most(alone, evaluated({"first": two_sets(-3, 9)}))
+
+
+def test_there_is_no_difference_of_one_set_or_of_benchmarks_with_other_identities():
+    assert compute.between_sets(evaluated()) == ()
+    other = replace(PAIRS, left_identity=PAIRS.left_identity + 1, right_identity=PAIRS.right_identity + 1)
+    found = {"first": two_sets(4, 4), "second": two_sets(4, 4)}
+    assert compute.between_sets(evaluated_on({"first": PAIRS, "second": other}, found)) == ()
+    assert len(compute.between_sets(evaluated(found))) == 1
+
+
+def test_the_sentence_names_every_set():
+    said = show.what_was_found(evaluated({"first": two_sets(4, 4)}))
+    assert "CLS generated 80.0 %" in said and "CLS other 80.0 %" in said and "points (CLS other)" in said
 
 
 LINKED = verification_metrics([0.9, 0.3], [0.1, 0.5])  # AUC 0.75.
@@ -322,16 +370,16 @@ def audited(impartial="b"):
     return audit_facts({"a": LINKED, "b": LINKED}, remedy=remedy, impartial_judge=impartial)
 
 
-FILTERED = {"CLS filtered 0.5": stands(0.78), "CLS filtered 0.2": stands(0.65)}
-ON_FILTERED = training(trained("CLS filtered 0.5", 30), trained("CLS filtered 0.2", 16))
+FILTERED = {f"{CLS} filtered 0.5": stands(0.78), f"{CLS} filtered 0.2": stands(0.65)}
+ON_FILTERED = training(trained(f"{CLS} filtered 0.5", 30), trained(f"{CLS} filtered 0.2", 16))
 
 
 def test_the_frontier_has_the_link_that_the_impartial_judge_sees():
     """The set filtered at 0.1 was not trained on, and of that at 0.2 too little is left for a link."""
     points = breakdown.frontier(evaluated({"first": FLOOR | FOUR | FILTERED}), audited(), ON_FILTERED)
     assert [(p.model, p.images, p.link_auc, p.accuracy.mean) for p in points] == [
-        ("CLS", 40, 0.75, 0.8),
-        ("CLS filtered 0.5", 30, 0.625, 0.78),
+        (CLS, 40, 0.75, 0.8),
+        (f"{CLS} filtered 0.5", 30, 0.625, 0.78),
     ]
     chance = {"other": LinkAtChance(0.75, 0.45, 0.55, 0.01, False)}
     figure, table = show.frontier(points, "first", replace(audited(), impartial_judge="other", shuffle=chance))
@@ -356,7 +404,7 @@ def test_the_hardest_pairs_come_worst_first():
     assert list(zip(genuine.left, genuine.right, strict=True)) == [(2, 3), (6, 7), (4, 5), (0, 1)]
     assert np.degrees(np.arccos(impostor.scores)) == pytest.approx([50, 60, 70, 80])
     assert list(zip(impostor.left, impostor.right, strict=True)) == [(0, 2), (4, 6), (5, 7), (1, 3)]
-    assert show.hardest([genuine])["scores by CLS"].tolist() == ["0.77, 0.87, 0.94, 0.98"]
+    assert show.hardest([genuine])["scores"].tolist() == ["0.77, 0.87, 0.94, 0.98"]
 
 
 def test_equally_hard_pairs_keep_their_order_and_four_are_kept():
@@ -390,7 +438,7 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     found = evaluated({"first": models}, pairs)
     halves = {person: "ab"[person >= 40] for person in range(80)}
     table = breakdown.groups(found, halves)
-    assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in COMPARED for g in "ab"]
+    assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in FOUR for g in "ab"]
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
     assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
@@ -400,29 +448,29 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
 
 def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches():
     columns = {"group": ["a", "b"], "accuracy": [0.9, 0.7], "fmr": [0.25, 0.05]}
-    table = pd.DataFrame(columns).assign(benchmark="first", model="CLS", trade_off=0.7)
+    table = pd.DataFrame(columns).assign(benchmark="first", model=CLS, trade_off=0.7)
     (row,) = show.groups_overview(table).to_dict("records")
     assert row.pop("mean") == pytest.approx(0.8)
-    assert row == {"benchmark": "first", "model": "CLS", "groups": 2, "worst": 0.7, "trade-off": 0.7} | {
+    assert row == {"benchmark": "first", "model": CLS, "groups": 2, "worst": 0.7, "trade-off": 0.7} | {
         "FMR, lowest to highest": "0.050 to 0.250"
     }
 
 
 def test_the_table_shows_seeds_where_there_are_several_and_greys_what_did_not_learn():
     two = ModelOnBenchmark((judged(), judged(MISSES)), known(0.8, 0.75), "learnt")
-    found = evaluated({"first": FLOOR | FOUR | {"CLS": two, "CL": stands(0.6, said="did not learn")} | SWEPT})
+    found = evaluated({"first": FLOOR | FOUR | {CLS: two, CL: stands(0.6, said="did not learn")} | SWEPT})
     table, grey = show.benchmarks(found, dict.fromkeys(found.names, 32))
     cells = table.set_index("model")["first"]
     assert table.columns.tolist() == ["model", "sees (px)", "first"]
-    assert cells["KT"] == "85.0 [80.0, 90.0]" and cells["CLS"] == "80.0 ± 6.2 [75.0, 85.0]"
-    assert grey == [(5, "first")] and cells.index[5] == "CL"
+    assert cells[KT] == "85.0 [80.0, 90.0]" and cells[CLS] == "80.0 ± 6.2 [75.0, 85.0]"
+    assert grey == [(5, "first")] and cells.index[5] == CL
     assert "on 8 pairs of each benchmark. The images have 64 px" in show.benchmarks_caption(found, 64)
 
 
 def test_several_benchmarks_have_a_mean_beside_them():
-    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"KT": stands(0.75)}})
+    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {KT: stands(0.75)}})
     table, _ = show.benchmarks(found, dict.fromkeys(found.names, 32))
-    assert table.set_index("model").loc["KT", "mean"] == "80.0"
+    assert table.set_index("model").loc[KT, "mean"] == "80.0"
 
 
 def test_the_numbers_behind_the_figure_hold_the_sweep_and_the_drawing_does_not():
@@ -441,11 +489,11 @@ def test_the_roc_has_one_legend_and_a_panel_for_each_benchmark(count, legend_in)
 
 def test_the_sentence_tells_the_gap_and_who_did_not_learn_where():
     weak = stands(0.6, said="did not learn")
-    said = show.what_was_found(evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {"CLS": weak}}))
-    assert "baseline reaches 90.0 %, CLS 80.0 %, KT 85.0 % and CL 70.0 %; raw pixels 55.0 %" in said
-    assert "is 10.0 points, 20.0 in the mean of 2. **Did not learn**" in said and said.endswith("CLS on second.")
+    said = show.what_was_found(evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {CLS: weak}}))
+    assert f"baseline reaches 90.0 %, {CLS} 80.0 %, {KT} 85.0 %, {CL} 70.0 %; raw pixels 55.0 %" in said
+    assert f"is 10.0 points ({CLS}). **Did not learn**" in said and said.endswith(f"{CLS} on second.")
     alone = show.what_was_found(evaluated())
-    assert alone.endswith("is 10.0 points. All four learnt.")
+    assert alone.endswith(f"is 10.0 points ({CLS}). All of them learnt.")
 
 
 class Folder:
@@ -468,17 +516,17 @@ def test_a_teacher_is_evaluated_only_where_it_was_given():
 
 def test_every_model_and_raw_pixels_embed_the_same_images_by_seed(tmp_path, rendered_zip):
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 4, 2, 32))
-    weights = [("CLS", 0, VERIFIER_PATH), ("KT", 0, VERIFIER_PATH), ("CLS", 1, VERIFIER_PATH)]
+    weights = [(CLS, 0, VERIFIER_PATH), (KT, 0, VERIFIER_PATH), (CLS, 1, VERIFIER_PATH)]
     found = embed_all(faces, weights, make_accelerator("float32"), 5)
     assert {name: list(rows) for name, rows in found.embeddings.items()} == {
         "raw pixels": [5],
-        "CLS": [0, 1],
-        "KT": [0],
+        CLS: [0, 1],
+        KT: [0],
     }
-    assert found.model_px["CLS"] == open_model(VERIFIER_PATH).spec.size_px
+    assert found.model_px[CLS] == open_model(VERIFIER_PATH).spec.size_px
     lengths = [np.linalg.norm(rows, axis=1) for seeds in found.embeddings.values() for rows in seeds.values()]
     assert np.stack(lengths) == pytest.approx(np.ones((4, 8)), abs=1e-5)  # float32.
-    assert found.first("CLS") is found.embeddings["CLS"][0]
+    assert found.first(CLS) is found.embeddings[CLS][0]
 
 
 def everything():
@@ -486,25 +534,25 @@ def everything():
         "raw pixels": MISSES,
         "untrained": MISSES,
         "baseline": KNOWS_ALL,
-        "CLS": KNOWS_ALL,
-        "KT": MISSES,
-        "CL": MISSES,
+        CLS: KNOWS_ALL,
+        KT: MISSES,
+        CL: MISSES,
     }
     rows = {name: {0: seen} | ({1: seen} if name in FOUR else {}) for name, seen in names.items()}
-    rows["CLS"][1] = MISSES
+    rows[CLS][1] = MISSES
     embedded = Embedded(rows, dict.fromkeys(names, 32))
-    return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS})
+    return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS}, training())
 
 
 def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
     _, found = everything()
     assert (found.first_benchmark, found.names) == ("first", (*FLOOR, *FOUR))
-    assert [len(models["CLS"].evaluations) for models in found.found.values()] == [2, 2]
+    assert [len(models[CLS].evaluations) for models in found.found.values()] == [2, 2]
     assert found.found["second"]["baseline"].accuracy.mean == 1
-    assert found.found["second"]["KT"].verdict == "did not learn"
+    assert found.found["second"][KT].verdict == "did not learn"
     right = share_correct(found)["first"]
     assert list(right) == [*FOUR] and right["baseline"].tolist() == [1] * 8
-    assert right["CLS"].tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
+    assert right[CLS].tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]
 
 
 class Faces:
@@ -514,13 +562,13 @@ class Faces:
 def test_results_hold_what_was_found():
     embedded, found = everything()
     gaps = compute.gaps(found)
-    kept = compute.results(Faces(), embedded, found, gaps, BaselineTraining(None, 1.0))
+    kept = compute.results(Faces(), embedded, found, gaps, (), BaselineTraining(None, 1.0))
     assert (kept.pairs, kept.folds, kept.image_px) == ({"first": 8, "second": 8}, (1, 2), 64)
-    assert (kept.seeds, kept.model_px["KT"]) == (2, 32)
+    assert (kept.seeds, kept.model_px[KT]) == (2, 32)
     assert kept.accuracy["second"]["baseline"].mean == 1 and kept.mean_accuracy["baseline"] == 1
     assert list(kept.gap) == ["first", "second", "mean"]
     assert {name: gap.value for name, gap in kept.gap["mean"].items()} == pytest.approx(
-        {"CLS": 1 / 16, "KT": 1 / 8, "CL": 1 / 8}
+        {CLS: 1 / 16, KT: 1 / 8, CL: 1 / 8}
     )
     assert kept.gap == {row.benchmark: row.gaps for row in gaps}
     assert kept.baseline_late_spread is None and kept.doubts == BaselineTraining(None, 1.0).reasons != ()

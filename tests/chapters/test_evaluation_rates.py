@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from trained_models import NAMES, training
 
 from sface_lib.biometrics import fnmr_at_fmr
 from sface_lib.chapters.evaluation import rates, show_rates
@@ -11,7 +12,8 @@ from sface_lib.recognition import ProtocolPairs
 
 PERSONS, IMAGES = 60, 6
 LABELS = np.repeat(np.arange(PERSONS), IMAGES)
-MODELS = ("raw pixels", "untrained", "baseline", "CLS", "KT", "CL")
+CLS, KT, CL = NAMES[1:]
+MODELS = ("raw pixels", "untrained", *NAMES)
 GROUP = {k: ("one", "other")[k % 2] for k in range(PERSONS)}
 
 
@@ -41,7 +43,7 @@ def found():
     noise = dict(zip(MODELS, (4.0, 3.0, 0.6, 1.2, 0.8, 1.0), strict=True))
     rows = {name: {0: embeddings(each, i)} for i, (name, each) in enumerate(noise.items())}
     embedded = Embedded(rows, dict.fromkeys(MODELS, 32))
-    return embedded, evaluate_all(embedded, {"first": protocol(0), "second": protocol(1)})
+    return embedded, evaluate_all(embedded, {"first": protocol(0), "second": protocol(1)}, training())
 
 
 def test_fnmr_is_told_at_each_rate_that_a_benchmark_can_show(found):
@@ -49,21 +51,21 @@ def test_fnmr_is_told_at_each_rate_that_a_benchmark_can_show(found):
     _, evaluated = found
     rows = rates.on_benchmarks(evaluated)
     assert [(row.pairs, row.fmr) for row in rows] == [(b, f) for b in ("first", "second") for f in (1e-2, 1e-3, 1e-4)]
-    scored = evaluated.found["first"]["CLS"].first.scored
-    assert rows[0].fnmr["CLS"].value == fnmr_at_fmr(scored.mated, scored.other, 0.01)[0]
+    scored = evaluated.found["first"][CLS].first.scored
+    assert rows[0].fnmr[CLS].value == fnmr_at_fmr(scored.mated, scored.other, 0.01)[0]
     assert set(rows[1].fnmr.values()) == {None}
     table, grey = show_rates.fnmr(rows)
     assert table["FMR"].tolist() == ["1 %", "1 %"] and table["pairs"].tolist() == ["first", "second"]
-    rate = rows[0].fnmr["CLS"]
+    rate = rows[0].fnmr[CLS]
     span = rate.interval
-    assert table.loc[0, "CLS"] == f"{100 * rate.value:.1f} [{100 * span.low:.1f}, {100 * span.high:.1f}]"
-    assert (0, "CLS") in grey  # Three false matches set its threshold.
+    assert table.loc[0, CLS] == f"{100 * rate.value:.1f} [{100 * span.low:.1f}, {100 * span.high:.1f}]"
+    assert (0, CLS) in grey  # Three false matches set its threshold.
 
 
 def test_a_threshold_from_the_first_benchmark_is_used_on_all(found):
     _, evaluated = found
     (baseline, *_) = rows = rates.elsewhere(evaluated)
-    assert [(row.model, row.fmr) for row in rows] == [(name, 0.01) for name in ("baseline", "CLS", "KT", "CL")]
+    assert [(row.model, row.fmr) for row in rows] == [(name, 0.01) for name in ("baseline", CLS, KT, CL)]
     second = evaluated.found["second"]["baseline"].first.scored
     fmr, fnmr = baseline.found["second"]
     assert fmr.value == (second.other >= baseline.threshold).mean()
@@ -79,16 +81,16 @@ def test_a_threshold_from_the_first_benchmark_is_used_on_all(found):
 
 
 def test_all_pairs_of_the_images_give_rates_and_groups(found):
-    embedded, _ = found
-    pool = rates.pool(embedded, LABELS, GROUP, MODELS, 0)
+    embedded, evaluated = found
+    pool = rates.pool(embedded, LABELS, GROUP, evaluated, 0)
     assert (pool.images, pool.subjects, pool.genuine) == (360, 60, 60 * 15)
     assert pool.impostor == 360 * 359 // 2 - 900
     assert [row.fmr for row in pool.rates] == [1e-2, 1e-3, 1e-4]
-    comparison = compare_within(embedded.first("KT"), LABELS)
+    comparison = compare_within(embedded.first(KT), LABELS)
     expected = fnmr_at_fmr(comparison.genuine, comparison.impostor, 0.01)[0]
-    assert pool.rates[0].fnmr["KT"].value == pytest.approx(expected, abs=0.01)
-    assert set(pool.differentials) == {"baseline", "CLS", "KT", "CL"}
-    told = pool.differentials["CLS"]
+    assert pool.rates[0].fnmr[KT].value == pytest.approx(expected, abs=0.01)
+    assert set(pool.differentials) == {"baseline", CLS, KT, CL}
+    told = pool.differentials[CLS]
     # The persons of the closer group are taken for one another far oftener, at the one threshold for all.
     one, other = told.fmr["one"].value, told.fmr["other"].value
     assert one > 5 * other and told.fmr_ratio == (None if other == 0 else pytest.approx((one / other) ** 0.5))
@@ -102,8 +104,8 @@ def test_all_pairs_of_the_images_give_rates_and_groups(found):
 
 
 def test_the_tables_of_groups_hold_what_they_rest_on(found):
-    embedded, _ = found
-    told = rates.pool(embedded, LABELS, GROUP, MODELS, 0).differentials
+    embedded, evaluated = found
+    told = rates.pool(embedded, LABELS, GROUP, evaluated, 0).differentials
     table, grey = show_rates.by_group(told)
     assert table["model"].tolist() == [name for name in told for _ in range(2)]
     assert set(table["FNMR comparisons"]) == {30 * 15} and set(table["FMR comparisons"]) == {30 * 29 // 2 * 36}
@@ -111,22 +113,22 @@ def test_the_tables_of_groups_hold_what_they_rest_on(found):
     kinds = [{"FMR": each.fmr[name], "FNMR": each.fnmr[name]} for each in told.values() for name in each.fmr]
     assert grey == [(i, kind) for i, row in enumerate(kinds) for kind, rate in row.items() if rate.imprecise] != []
     assert show_rates.inequality(told)["model"].tolist() == list(told)
-    figure, rows = show_rates.between_groups(told, "CLS")
+    figure, rows = show_rates.between_groups(told, CLS)
     assert len(rows) == 4 * 3 and figure.axes
     assert "FMR of 0.1 % over all pairs" in show_rates.by_group_caption(told)
 
 
 def test_without_identities_or_groups_there_is_less(found):
     embedded, evaluated = found
-    assert rates.pool(embedded, None, GROUP, MODELS, 0) is None
-    assert rates.pool(embedded, np.zeros(360, int), GROUP, MODELS, 0) is None
-    assert rates.pool(embedded, LABELS, {}, MODELS, 0).differentials == {}
-    assert rates.pool(embedded, LABELS, dict.fromkeys(range(60), "one"), MODELS, 0).differentials == {}
+    assert rates.pool(embedded, None, GROUP, evaluated, 0) is None
+    assert rates.pool(embedded, np.zeros(360, int), GROUP, evaluated, 0) is None
+    assert rates.pool(embedded, LABELS, {}, evaluated, 0).differentials == {}
+    assert rates.pool(embedded, LABELS, dict.fromkeys(range(60), "one"), evaluated, 0).differentials == {}
     assert rates.open_sets(embedded, None, MODELS, 0) == {} == rates.open_sets(embedded, np.arange(360), MODELS, 0)
     three = np.repeat(np.arange(3), 120)
     assert rates.open_sets(embedded, three, MODELS, 0) == {}
     one_of_several = np.r_[np.zeros(6, int), np.arange(1, 355)]
-    assert rates.pool(embedded, one_of_several, GROUP, MODELS, 0) is None
+    assert rates.pool(embedded, one_of_several, GROUP, evaluated, 0) is None
     assert show_rates.comparisons(evaluated, None)["pairs"].tolist() == ["first", "second"]
 
 
@@ -141,7 +143,7 @@ def test_of_too_many_images_whole_identities_are_kept(monkeypatch):
 
 def test_the_table_says_what_rates_rest_on(found):
     embedded, evaluated = found
-    pool = rates.pool(embedded, LABELS, GROUP, ("CLS",), 0)
+    pool = rates.pool(embedded, LABELS, GROUP, evaluated, 0)
     table = show_rates.comparisons(evaluated, pool)
     assert table["genuine"].tolist() == [300, 300, 900] and table["impostor"].tolist() == [300, 300, pool.impostor]
     assert table["subjects"].tolist() == ["60", "60", "60"]
@@ -153,12 +155,12 @@ def test_strangers_are_searched_among_half_of_the_persons(found):
     searched = rates.open_sets(embedded, LABELS, MODELS, 0)
     table, grey = show_rates.open_set_rates(searched)
     assert table["FPIR"].tolist() == ["10 %", "1 %"] and list(table)[1:] == list(MODELS)
-    missed = searched["CLS"].at(0.1)
-    assert table.loc[0, "CLS"].startswith(f"{100 * (1 - missed.value):.1f} [")
+    missed = searched[CLS].at(0.1)
+    assert table.loc[0, CLS].startswith(f"{100 * (1 - missed.value):.1f} [")
     told = [(i, name) for i, t in enumerate((0.1, 0.01)) for name in MODELS if searched[name].at(t).imprecise]
     assert sorted(grey) == sorted(told) != []
     assert "90 images of 30 enrolled identities and 180 of 30 others" in show_rates.open_set_caption(searched)
-    figure, rows = show_rates.open_set(searched)
+    figure, rows = show_rates.open_set(searched, NAMES)
     assert set(rows["model"]) == set(MODELS) and rows["fpir"].min() == pytest.approx(3 / 180)
     last = rows[rows["model"] == "baseline"].iloc[-1]
     assert last["fpir"] == 1 and last["low"] <= last["tpir"] <= last["high"]

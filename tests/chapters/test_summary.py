@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from audit_facts import PERFECT, a_judge, audit_facts, privacy_results
+from trained_models import NAMES, trained, training
 
 from sface_lib.biometrics import verification_metrics
 from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierFacts, DirectionFacts
@@ -15,13 +16,13 @@ from sface_lib.chapters.privacy.results import (
     AlarmFacts,
     ChanceFacts,
     ClaimFacts,
+    LinkAtChance,
     PlantedFacts,
 )
 from sface_lib.chapters.published import SAME_SETS, published
 from sface_lib.chapters.summary import show
 from sface_lib.chapters.summary.answer import gives_away
 from sface_lib.chapters.summary.compute import choose_judge, results, summarise
-from sface_lib.chapters.training.results import TrainingResults
 
 LINKED = PERFECT
 AT_CHANCE = verification_metrics([0.9, 0.1], [0.9, 0.1])  # AUC 0.5.
@@ -39,7 +40,7 @@ def test_the_judge_is_the_one_that_sees_the_larger_link():
     judges = {"a": a_judge(), "b": a_judge(), "raw pixels": PIXELS}
     found = chosen(judges, {"a": AT_CHANCE, "b": BETWEEN, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("b", "impartial")
-    assert not any(map(found.doubts, ("baseline", "CLS", "KT", "CL")))
+    assert not any(map(found.doubts, ("CLS", "KT", "CL")))
 
 
 def test_a_teacher_does_not_judge_where_another_can_though_it_sees_more():
@@ -51,7 +52,7 @@ def test_a_teacher_that_is_the_only_competent_judge_is_doubted_for_those_it_taug
     judges = {"a": a_judge(sha256="teacher"), "b": a_judge(competent=False), "raw pixels": PIXELS}
     found = chosen(judges, {"a": BETWEEN, "b": LINKED, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("a", "teacher")
-    assert [found.doubts(model) for model in ("baseline", "CLS", "KT", "CL")] == [False, False, True, True]
+    assert [found.doubts(strategy) for strategy in ("CLS", "KT", "CL")] == [False, True, True]
 
 
 def test_without_a_competent_judge_every_link_is_doubted():
@@ -59,27 +60,33 @@ def test_without_a_competent_judge_every_link_is_doubted():
     judges = {"a": a_judge(competent=False), "raw pixels": replace(PIXELS, competent=True)}
     found = chosen(judges, {"a": AT_CHANCE, "raw pixels": LINKED}, "")
     assert (found.name, found.standing) == ("raw pixels", "incompetent")
-    assert all(map(found.doubts, ("baseline", "CLS", "KT", "CL")))
+    assert all(map(found.doubts, ("CLS", "KT", "CL")))
+
+
+CLS = "CLS generated"
 
 
 def accuracy(mean, verdict="learnt"):
     return Accuracy(mean, 0.0, mean - 0.05, mean + 0.05, verdict)
 
 
-MODELS = {"baseline": accuracy(0.9), "CLS": accuracy(0.8), "KT": accuracy(0.85), "CL": accuracy(0.6, "did not learn")}
+MEANS = (0.9, 0.8, 0.85, 0.6)
+MODELS = {name: accuracy(mean) for name, mean in zip(NAMES, MEANS, strict=True)} | {
+    "CL generated": accuracy(0.6, "did not learn")
+}
 FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
-TRAINING = TrainingResults(96, 12, 16, 64, (), "the baseline", "teacher", "small", 32, {})
+TRAINING = training()
 DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
 GENERATION = GenerationResults(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
 
 
 def evaluation(benchmarks=("first", "second")):
-    found = {name: FLOORS | MODELS | {"KT 20": accuracy(0.7)} for name in benchmarks}
+    found = {name: FLOORS | MODELS | {"KT generated 20": accuracy(0.7)} for name in benchmarks}
     means = {name: each.mean for name, each in found["first"].items()}
-    gap = {name: {"CLS": Gap(0.1, None, None)} for name in benchmarks}
+    gap = {name: {CLS: Gap(0.1, None, None)} for name in benchmarks}
     if len(benchmarks) > 1:
-        gap["mean"] = {"CLS": Gap(0.09, 0.05, 0.13)}
-    return EvaluationResults({}, (1, 2), 64, {}, 1, found, means, gap, None, ("it is small",))
+        gap["mean"] = {CLS: Gap(0.09, 0.05, 0.13)}
+    return EvaluationResults({}, (1, 2), 64, {}, 1, found, means, gap, (), None, ("it is small",))
 
 
 def privacy(sha256="judge", low=0.45, high=0.55, link=BETWEEN, **changes):
@@ -91,9 +98,9 @@ def test_each_model_stands_beside_the_link_of_its_own_training_images():
     assert summary.benchmark == "first"
     assert [(m.name, m.learns_from, m.accuracy.mean, m.link.auc) for m in summary.models] == [
         ("baseline", "authentic", 0.9, 1.0),
-        ("CLS", "synthetic", 0.8, 0.75),
-        ("KT", "synthetic", 0.85, 0.75),
-        ("CL", "synthetic", 0.6, 0.75),
+        (CLS, "generated", 0.8, 0.75),
+        ("KT generated", "generated", 0.85, 0.75),
+        ("CL generated", "generated", 0.6, 0.75),
     ]
     assert [(floor.name, floor.learns_from, floor.link) for floor in summary.floors] == [
         ("raw pixels", "none", None),
@@ -103,7 +110,7 @@ def test_each_model_stands_beside_the_link_of_its_own_training_images():
 
 def test_the_table_greys_the_links_that_are_doubted_and_those_alone():
     table, grey = show.overview(summarise(privacy("teacher"), TRAINING, evaluation()))
-    assert table["model"].tolist() == ["baseline", "CLS", "KT", "CL", "raw pixels", "untrained"]
+    assert table["model"].tolist() == [*NAMES, "raw pixels", "untrained"]
     assert grey == [(2, "link EER"), (2, "link AUC"), (3, "link EER"), (3, "link AUC")]
     assert "mean of benchmarks" in table and table["link AUC"].isna().tolist() == [False] * 4 + [True] * 2
 
@@ -214,10 +221,23 @@ def test_each_set_has_its_own_answer_in_the_results():
     assert kept.by == {"generated": (f"{LINK}, a",), "other": ()} and not kept.verifier_is_teacher
 
 
-def test_without_authentic_labels_there_is_no_link_to_draw():
-    own = replace(privacy().sets[0], labels="own", metrics={"a": {"authentic-authentic": PERFECT}})
-    summary = summarise(privacy_results({"a": a_judge()}, own), TRAINING, evaluation())
-    assert show.frontier(summary) is None and summary["CLS"].link is None and summary["baseline"].link == PERFECT
+def test_a_set_without_authentic_labels_stands_over_its_label_free_link():
+    free = {"a": LinkAtChance(0.7, 0.4, 0.6, 0.01, False)}
+    first = replace(privacy().sets[0], label_free={"a": LinkAtChance(0.9, 0.4, 0.6, 0.01, False)})
+    none = {"metrics": {"a": {"authentic-authentic": PERFECT}}, "shuffle": {}}
+    own = replace(first, name="own", labels="own", label_free=free, **none)
+    models = {"CLS own": accuracy(0.75)}
+    found = evaluation(("first",))
+    found = replace(found, accuracy={"first": found.accuracy["first"] | models})
+    found = replace(found, mean_accuracy=found.mean_accuracy | {"CLS own": 0.75})
+    summary = summarise(privacy_results({"a": a_judge()}, first, own), training(trained("CLS own")), found)
+    assert summary["CLS own"].link is None and summary["CLS own"].label_free.observed == 0.7
+    assert summary[CLS].link.auc == 0.75 and summary["baseline"].label_free is None
+    figure, numbers = show.frontier(summary)
+    assert [ax.get_xlabel() for ax in figure.axes] == list(show.AXES.values())
+    assert numbers.set_index("model").loc["CLS own", ["link AUC", "label-free"]].isna().tolist() == [True, False]
+    alone = summarise(privacy_results({"a": a_judge()}, own), training(trained("CLS own"), names=NAMES[:1]), found)
+    assert len(show.frontier(alone)[0].axes) == 1
 
 
 def test_who_is_exposed_more_is_no_answer():
@@ -245,14 +265,14 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
 def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
     summary = summarise(privacy(), TRAINING, evaluation())
     said = show.teaches(summary, DATA, GENERATION, evaluation())
-    assert "80.0 % [75.0, 85.0], learnt, on authentic images 90.0 % [85.0, 95.0], learnt (first)" in said
-    assert "learnt for 25.0 kimg" in said
-    assert "The gap is 9.0 points [5.0, 13.0] in the mean of 2 benchmarks. It is **not to be relied on**" in said
-    assert "for the baseline is not trained out: it is small." in said
+    assert "on authentic images reaches 90.0 % [85.0, 95.0], learnt (first)" in said
+    assert "- generated: 80.0 % [75.0, 85.0], learnt; gap 9.0 points [5.0, 13.0]" in said
+    assert "learnt for 25.0 kimg" in said and "with the gap in the mean of 2 benchmarks" in said
+    assert "The gaps are **not to be relied on**, for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
     alone = summarise(privacy(), TRAINING, sure)
     said = show.teaches(alone, DATA, replace(GENERATION, kimg=0.0), sure)
-    assert said.endswith("The gap is 10.0 points on first.") and "of given weights" in said
+    assert "with the gap on first" in said and said.endswith("; gap 10.0 points") and "of given weights" in said
 
 
 def test_published_figures_stand_beside_those_of_this_run():

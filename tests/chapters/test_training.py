@@ -9,7 +9,9 @@ import pytest
 from sface_lib.chapters.training import compute, show
 from sface_lib.chapters.training.compute import Training, make_plan
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.data import FaceSet, open_faces
+from sface_lib.chapters.training.plan import TrainingSet, chosen_images, plan_models
+from sface_lib.data import FaceSet, open_faces, select_images
+from sface_lib.errors import ParameterError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import open_model
 from sface_lib.run.parameters import check
@@ -33,17 +35,24 @@ def sets(tmp_path_factory, rendered_zip):
     """Three identities of six authentic images, and as many classes of five synthetic ones."""
     folder = tmp_path_factory.mktemp("sets")
     return {
-        "authentic": open_faces(rendered_zip(folder / "authentic.zip", 3, 6, 32)),
-        "synthetic": open_faces(rendered_zip(folder / "synthetic.zip", 3, 5, 32, first=3)),
+        "authentic": TrainingSet(open_faces(rendered_zip(folder / "authentic.zip", 3, 6, 32))),
+        "synthetic": TrainingSet(open_faces(rendered_zip(folder / "synthetic.zip", 3, 5, 32, first=3))),
     }
+
+
+COMPARED = ["baseline", "CLS synthetic", "KT synthetic", "CL synthetic"]
+
+
+def labels(plan, model):
+    return plan.sets[model.images].faces.labels[model.positions]
 
 
 def test_all_that_are_compared_learn_from_equally_many_images_of_each_class(sets):
     plan = make_plan(parameters(), sets, {})
-    assert [model.name for model in plan.compared] == ["baseline", "CLS", "KT", "CL"]
-    assert [np.bincount(plan.labels(model)).tolist() for model in plan.compared] == [[4, 4, 4]] * 4
+    assert [model.name for model in plan.compared] == COMPARED
+    assert [np.bincount(labels(plan, model)).tolist() for model in plan.compared] == [[4, 4, 4]] * 4
     assert [model.images for model in plan.compared] == ["authentic", *["synthetic"] * 3]
-    assert (plan.too_few, plan.filtered) == ((), frozenset())
+    assert plan.too_few == ()
 
 
 def test_the_compared_models_are_those_of_the_first_seed(sets):
@@ -52,13 +61,13 @@ def test_the_compared_models_are_those_of_the_first_seed(sets):
 
 
 def test_a_filtered_set_with_too_few_images_or_one_class_is_set_apart_and_told(sets):
-    one_class = np.flatnonzero(sets["synthetic"].labels == 1)
-    filtered = {"CLS filtered 0.5": np.arange(15), "CLS filtered 0.2": np.arange(3), "CLS filtered 0.1": one_class}
+    one_class = np.flatnonzero(sets["synthetic"].faces.labels == 1)
+    filtered = {0.5: np.arange(15), 0.2: np.arange(3), 0.1: one_class}
     plan = make_plan(parameters(recognition_batch=4), sets, filtered)
-    assert [model.name for model in plan.models[4:]] == ["CLS filtered 0.5"]
-    assert [model.name for model in plan.too_few] == ["CLS filtered 0.2", "CLS filtered 0.1"]
-    assert show.left_out(plan, plan.too_few[1], 4).startswith("CLS filtered 0.1: 4 images of 1 classes are left")
-    assert plan.filtered == filtered.keys()
+    assert [model.name for model in plan.models[4:]] == ["CLS synthetic filtered 0.5"]
+    assert [model.name for model in plan.too_few] == ["CLS synthetic filtered 0.2", "CLS synthetic filtered 0.1"]
+    said = show.left_out(plan, plan.too_few[1], 4)
+    assert said.startswith("CLS synthetic filtered 0.1: 4 images of 1 classes are left")
 
 
 def rows(*accuracies):
@@ -79,14 +88,14 @@ def trainings(plan, *accuracies):
 
 
 def test_a_row_tells_what_a_model_learnt_from_and_how_its_training_ended(sets):
-    plan = make_plan(parameters(recognition_batch=4), sets, {"CLS filtered 0.5": np.arange(12)})
+    plan = make_plan(parameters(recognition_batch=4), sets, {0.5: np.arange(12)})
     table = show.models(plan, trainings(plan, None, None)).set_index("model")
     assert table["learns from"].tolist() == ["labels", "labels", "teacher", "labels and teacher", "labels"]
     assert table["images"].tolist() == ["authentic", *["synthetic"] * 3, "synthetic, filtered"]
     assert table.loc["baseline", ["number", "classes", "steps", "last loss", "images/s", "seconds"]].tolist() == [
         *(12, 3, 20, 0.5, 5.0, 2.5)
     ]
-    assert table.loc["CLS filtered 0.5", "number"] == 10  # Of the third class the first two images are left.
+    assert table.loc["CLS synthetic filtered 0.5", "number"] == 10  # Of the third class the first two images are left.
 
 
 def test_validation_is_drawn_only_where_it_was_taken(sets):
@@ -104,7 +113,7 @@ def test_losses_have_a_panel_for_each_compared_model_alone(sets):
     plan = make_plan(parameters(sweep_images_per_class="3"), sets, {})
     assert len(plan.models) == 8
     figure, numbers = show.losses(plan, trainings(plan, None, None, None))
-    assert len(figure.axes) == 4 and numbers["model"].unique().tolist() == ["baseline", "CLS", "KT", "CL"]
+    assert len(figure.axes) == 4 and numbers["model"].unique().tolist() == COMPARED
 
 
 def test_the_teacher_is_named_by_its_training_data():
@@ -159,14 +168,15 @@ def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, mon
 def test_every_image_is_hashed_and_decoded_once_for_all_models(tmp_path, sets, monkeypatch):
     """Two seeds, a sweep and a filtered set share what they learn from."""
     p = parameters(recognition_seeds=2, sweep_images_per_class="3", training_steps=1)
-    opened = {name: open_faces(faces.path) for name, faces in sets.items()}
-    plan = make_plan(p, opened, {"CLS filtered 0.5": np.arange(9)})
+    opened = {name: TrainingSet(open_faces(each.faces.path)) for name, each in sets.items()}
+    plan = make_plan(p, opened, {0.5: np.arange(9)})
     decoded, read = Counter(), Counter()
     pixels, contents = FaceSet._pixels, FaceSet._bytes
     monkeypatch.setattr(FaceSet, "_pixels", lambda s, i: decoded.update([(s.path, s.names[i])]) or pixels(s, i))
     monkeypatch.setattr(FaceSet, "_bytes", lambda s, i: read.update([(s.path, s.names[i])]) or contents(s, i))
     compute.train_all(Folder(tmp_path, p), plan, open_model(VERIFIER_PATH))
-    used = {(plan.sets[m.images].path, plan.sets[m.images].names[i]) for m in plan.models for i in m.positions}
+    faces = {name: each.faces for name, each in plan.sets.items()}
+    used = {(faces[m.images].path, faces[m.images].names[i]) for m in plan.models for i in m.positions}
     assert len(plan.models) > 10 and decoded.keys() == used
     # The teacher sees what KT and CL learn from at a size of its own.
     assert {path.name: count for (path, _), count in decoded.items()} == {"authentic.zip": 1, "synthetic.zip": 2}
@@ -185,16 +195,82 @@ def test_validation_judges_on_the_first_benchmark_only_without_identities_kept_a
     assert "on 2 training identities" in show.validation_caption(parameters(validation_identities=2))
 
 
-def test_sets_that_differ_in_images_per_class_are_never_compared(sets):
-    short = {**sets, "synthetic": sets["synthetic"].subset(np.arange(13))}  # Of the third class 3 images, not 4.
-    with pytest.raises(AssertionError, match="images per class differ"):
-        make_plan(parameters(), short, {})
+# Several sets
+
+
+def of_sizes(*sizes, kind="authentic"):
+    """A set of classes of these sizes; only its labels are asked for."""
+    return TrainingSet(SimpleNamespace(labels=np.repeat(np.arange(len(sizes)), sizes)), kind)
+
+
+def sizes_of(sets, chosen):
+    return {name: np.bincount(sets[name].faces.labels[rows]).tolist() for name, rows in chosen.items()}
+
+
+def test_one_set_of_the_authentic_classes_is_matched_class_by_class():
+    """The rule of a single set, stated anew: of class k as many of its first images as authentic images were drawn."""
+    sets = {"authentic": of_sizes(7, 2, 5), "generated": of_sizes(6, 6, 6)}
+    found = chosen_images(parameters(), sets)
+    authentic, drawn = (each.faces.labels for each in sets.values())
+    counts = [min(4, n) for n in (7, 2, 5)]
+    assert np.bincount(authentic[found["authentic"]]).tolist() == counts
+    assert found["generated"].tolist() == [i for k in range(3) for i in np.flatnonzero(drawn == k)[: counts[k]]]
+    np.testing.assert_array_equal(found["authentic"], select_images(authentic, 1, 4, seed=0))
+
+
+def test_all_sets_are_cut_to_the_smallest():
+    """Authentic classes of 4, 2, 4 images after the cap; the labelled set lacks one of class 2; own classes 3, 4."""
+    sets = {
+        "authentic": of_sizes(7, 2, 5),
+        "labelled": of_sizes(6, 6, 3, 6),
+        "own": of_sizes(1, 3, 9, kind="own"),
+    }
+    found = sizes_of(sets, chosen_images(parameters(), sets))
+    # In order of size: 4, 3, 2 by identity and 9, 3, 1 of its own, so 4, 3, 1 are left of each.
+    assert found == {"authentic": [4, 1, 3], "labelled": [4, 1, 3], "own": [1, 3, 4]}
+    fewer = sets | {"own": of_sizes(5, 5, kind="own")}
+    assert sizes_of(fewer, chosen_images(parameters(), fewer))["authentic"] == [4, 0, 3]
+    whole = chosen_images(parameters(set_size="own"), sets)
+    assert sizes_of(sets, whole) == {"authentic": [4, 2, 4], "labelled": [4, 4, 3, 4], "own": [1, 3, 4]}
+
+
+def test_every_set_with_labels_trains_cls_and_those_that_are_named_train_kt_and_cl():
+    sets = {"authentic": of_sizes(4, 4), "a": of_sizes(4, 4), "b": of_sizes(4, 4, kind="own")}
+    sets["c"] = TrainingSet(type("Images", (), {"labels": None, "__len__": lambda self: 20})(), "none")
+
+    def planned(**changes):
+        return [model.name for model in plan_models(parameters(**changes), sets, {})]
+
+    assert planned() == ["baseline", "CLS a", "KT a", "CL a", "CLS b"]
+    assert planned(teach_sets="b, c") == ["baseline", "CLS a", "CLS b", "KT b", "CL b", "KT c"]
+    swept = planned(teach_sets="b,c", sweep_images_per_class="2")
+    assert swept[6:] == ["baseline 2", "CLS b 2", "KT b 2", "CL b 2"]
+    with pytest.raises(ParameterError, match="teach_sets names 'd', which is no synthetic set; choose of a, b, c"):
+        planned(teach_sets="d")
+    (unlabelled,) = [m for m in plan_models(parameters(teach_sets="c"), sets, {}) if m.images == "c"]
+    assert len(unlabelled.positions) == 8  # As many in all as the others have.
+
+
+def test_a_set_that_leaves_too_little_for_all_is_refused_with_the_remedy(sets):
+    few = {**sets, "few": TrainingSet(sets["synthetic"].faces.subset([0, 1, 5]), "own")}
+    with pytest.raises(ParameterError, match="recognition_batch = 8 is more than the 3 images that each set gives"):
+        make_plan(parameters(), few, {})
+    plan = make_plan(parameters(set_size="own"), few, {})
+    assert [model.name for model in plan.too_few] == ["CLS few"]
+    assert "of their own sizes" in show.set_sizes(plan, parameters(set_size="own"))
+
+
+def test_the_page_says_how_large_all_sets_are(sets):
+    plan = make_plan(parameters(), sets, {})
+    assert (
+        show.set_sizes(plan, parameters()) == "All sets are cut to the size of the smallest: 3 classes and 12 images."
+    )
 
 
 def test_the_sentence_counts_models_seeds_and_images(sets):
     plan = make_plan(parameters(recognition_seeds=2), sets, {})
     said = show.what_was_trained(plan, parameters(recognition_seeds=2), "the model given")
     assert said.startswith(
-        "8 models, of 2 seeds. The four to be compared saw up to 16 images in 2 steps, from 12 images"
+        "8 models, of 2 seeds. The 4 to be compared saw up to 16 images in 2 steps, the baseline from 12 images"
     )
     assert "The teacher of KT and CL is the model given; it has seen authentic faces" in said

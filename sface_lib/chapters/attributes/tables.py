@@ -117,16 +117,17 @@ def carried_asymmetry(drift: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 def lost_accuracy(
     correct: Mapping[str, np.ndarray], carried: tuple[np.ndarray, np.ndarray], names: Sequence[str], drift: pd.DataFrame
 ) -> pd.DataFrame:
-    """Accuracy of the baseline minus that of CLS on pairs that carry an attribute, beside the attribute's drift.
+    """Accuracy of the baseline minus another model's on pairs that carry an attribute, beside the attribute's drift.
 
     Parameters
     ----------
     correct
-        Model -> share of its seeds that judge each pair rightly, `[P]`.
+        Model -> share of its seeds that judge each pair rightly, `[P]`; the first beside the baseline is taken.
     carried
         Attributes of both images of each pair, int8 `[P, A]` each.
     """
-    gaps = gap_by_attribute(correct["baseline"], correct["CLS"], *carried, names)
+    other = next(name for name in correct if name not in ("baseline", "benchmark"))
+    gaps = gap_by_attribute(correct["baseline"], correct[other], *carried, names)
     gaps = gaps.merge(drift[["attribute", "difference", "forward", "backward"]], on="attribute")
     gaps["drift"] = -gaps["difference"]  # Second minus first.
     return gaps.assign(**{"size of drift": gaps["drift"].abs()}).drop(columns="difference")

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sface_lib.chapters import handover
-from sface_lib.chapters.evaluation.models import Evaluated, images_per_class
+from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.privacy.results import AuditFacts
-from sface_lib.chapters.training.plan import COMPARED
-from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.chapters.setspec import AUTHENTIC
+from sface_lib.chapters.training.plan import model_name
+from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.recognition import ProtocolPairs, by_group, trade_off
 
 FEWEST_GROUPS = 2  # To compare groups on a benchmark.
@@ -21,9 +21,12 @@ HARDEST = 4  # Pairs of each kind and benchmark.
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """A strategy at a number of images of a class: its accuracy on the first benchmark and in the mean of all."""
+    """A model at a number of images of a class: its accuracy on the first benchmark and in the mean of all.
 
-    strategy: str
+    `model` is the name of the compared one, which differs in the number alone.
+    """
+
+    model: str
     images_per_class: float
     accuracy: Accuracy
     mean_accuracy: float
@@ -72,26 +75,27 @@ def groups(evaluated: Evaluated, group: Mapping[int, str]) -> pd.DataFrame | Non
     """
     tables = []
     for benchmark, models in evaluated.found.items() if group else ():
-        for name in COMPARED:
+        for name in evaluated.compared:
             table = by_group(models[name].first, evaluated.pairs[benchmark], group)
             if len(table) >= FEWEST_GROUPS:
                 tables.append(table.assign(benchmark=benchmark, model=name, trade_off=trade_off(table)))
     return pd.concat(tables) if tables else None
 
 
-def sweep(evaluated: Evaluated, trained: TrainingResults) -> list[SweepPoint]:
-    """Each strategy by ascending images per class, the compared models among them; none where nothing was swept."""
-    swept = [name for name in evaluated.names if images_per_class(name) is not None]
-    points = [_sweep_point(name, evaluated, trained) for name in (*swept, *COMPARED)] if swept else []
-    return sorted(points, key=lambda point: (COMPARED.index(point.strategy), point.images_per_class))
+def sweep(evaluated: Evaluated) -> list[SweepPoint]:
+    """The baseline and the models of each set that was swept, by ascending images per class; none without a sweep."""
+    swept = {name: model for name, model in evaluated.trained.items() if model.per_class is not None}
+    sets = {AUTHENTIC, *(model.trained_on for model in swept.values())}
+    compared = {n: m for n, m in evaluated.trained.items() if m.compared and m.trained_on in sets}
+    points = [_sweep_point(name, model, evaluated) for name, model in (swept | compared).items()] if swept else []
+    order = list(evaluated.compared)
+    return sorted(points, key=lambda point: (order.index(point.model), point.images_per_class))
 
 
-def _sweep_point(name: str, evaluated: Evaluated, trained: TrainingResults) -> SweepPoint:
-    number = images_per_class(name)
-    strategy = name if number is None else name.rpartition(" ")[0]
-    number = training_images(trained)[name] / trained.classes if number is None else float(number)
+def _sweep_point(name: str, model: TrainedModel, evaluated: Evaluated) -> SweepPoint:
+    number = float(model.per_class) if model.per_class is not None else model.images / model.classes
     accuracy = evaluated.found[evaluated.first_benchmark][name].accuracy
-    return SweepPoint(strategy, number, accuracy, evaluated.mean(name))
+    return SweepPoint(model_name(model.strategy, model.trained_on), number, accuracy, evaluated.mean(name))
 
 
 def training_images(trained: TrainingResults) -> dict[str, int]:
@@ -108,8 +112,8 @@ def frontier(evaluated: Evaluated, audited: AuditFacts, trained: TrainingResults
     judge = audited.impartial_judge
     if judge is None or not audited.by_label:
         return []
-    links = {"CLS": audited.link(judge).auc}
-    left = {handover.filtered_name(row.fmr): row.link_auc for row in audited.remedy if row.judge == judge}
+    links = {model_name("CLS", audited.name): audited.link(judge).auc}
+    left = {model_name("CLS", audited.name, fmr=r.fmr): r.link_auc for r in audited.remedy if r.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
     images, models = training_images(trained), evaluated.found[evaluated.first_benchmark]
     points = [FrontierPoint(name, images[name], auc, models[name].accuracy) for name, auc in links.items()]

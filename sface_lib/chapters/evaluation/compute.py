@@ -1,5 +1,6 @@
 """The gap between authentic and synthetic training, whether it counts, and what later chapters find."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,11 +8,11 @@ import numpy as np
 
 from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
-from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
+from sface_lib.chapters.evaluation.results import EvaluationResults, Gap, SetDifference
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.training.results import TrainingResults
 from sface_lib.data import FaceSet
+from sface_lib.privacy.verdict import holm
 from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, late_spread
 
 MEAN = "mean"  # Stands for all benchmarks where one is named.
@@ -20,7 +21,7 @@ LOWEST_MEAN_ACCURACY = 0.85  # Of a baseline that is trained out.
 
 @dataclass(frozen=True)
 class BenchmarkGaps:
-    """On a benchmark, or in the "mean": accuracy of the baseline, and the gap of CLS, KT and CL to it."""
+    """On a benchmark, or in the "mean": accuracy of the baseline, and each synthetic set's models' gaps to it."""
 
     benchmark: str
     baseline: float
@@ -65,23 +66,47 @@ def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
 
     The mean of the benchmarks has an interval only where all show the same identities.
     """
-    single = [_gaps(benchmark, [models], True) for benchmark, models in evaluated.found.items()]
+    names = evaluated.compared
+    single = [_gaps(benchmark, names, [models], True) for benchmark, models in evaluated.found.items()]
     if len(single) == 1:
         return tuple(single)
-    return (*single, _gaps(MEAN, list(evaluated.found.values()), share_identities(evaluated.pairs.values())))
+    paired = share_identities(evaluated.pairs.values())
+    return (*single, _gaps(MEAN, names, list(evaluated.found.values()), paired))
 
 
-def _gaps(benchmark: str, parts: Sequence[Mapping[str, ModelOnBenchmark]], paired: bool) -> BenchmarkGaps:
-    baseline, *others = (_by_seed(name, parts) for name in COMPARED)
+def _gaps(
+    benchmark: str, names: Sequence[str], parts: Sequence[Mapping[str, ModelOnBenchmark]], paired: bool
+) -> BenchmarkGaps:
+    """`names` are those of the compared models, the baseline first."""
+    baseline, *others = (_by_seed(name, parts) for name in names)
     by_seed = [[one - other for one, other in zip(baseline, each, strict=True)] for each in others]
     differences = {
         name: average(own).estimate(seeds)
-        for name, own, seeds in zip(COMPARED[1:], by_seed, seed_variances(by_seed), strict=True)
+        for name, own, seeds in zip(names[1:], by_seed, seed_variances(by_seed), strict=True)
     }
     return BenchmarkGaps(
         benchmark,
         average(baseline).value,
         {name: _gap(each, paired) for name, each in differences.items()},
+    )
+
+
+def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:
+    """CLS of each two sets on the same pairs, in the mean of the benchmarks; all of these are a family (Holm).
+
+    None where fewer than two sets train CLS, or the benchmarks do not show the same identities, so that the mean has no
+    interval.
+    """
+    parts, pairs = list(evaluated.found.values()), list(itertools.combinations(evaluated.by_labels, 2))
+    if not pairs or (len(parts) > 1 and not share_identities(evaluated.pairs.values())):
+        return ()
+    of = {name: _by_seed(name, parts) for name in evaluated.by_labels}
+    by_seed = [[one - other for one, other in zip(of[a], of[b], strict=True)] for a, b in pairs]
+    found = [average(own).estimate(seeds) for own, seeds in zip(by_seed, seed_variances(by_seed), strict=True)]
+    p_values = holm([each.p_of_zero() for each in found]).tolist()
+    sets = [[evaluated.trained[name].trained_on for name in pair] for pair in pairs]
+    return tuple(
+        SetDifference(*names, _gap(each, True), p) for names, each, p in zip(sets, found, p_values, strict=True)
     )
 
 
@@ -117,6 +142,7 @@ def results(
     embedded: Embedded,
     evaluated: Evaluated,
     gap_rows: Sequence[BenchmarkGaps],
+    differences: Sequence[SetDifference],
     baseline: BaselineTraining,
 ) -> EvaluationResults:
     """What later chapters find."""
@@ -129,6 +155,7 @@ def results(
         accuracy={b: {name: model.accuracy for name, model in models.items()} for b, models in evaluated.found.items()},
         mean_accuracy={name: evaluated.mean(name) for name in evaluated.names},
         gap={row.benchmark: dict(row.gaps) for row in gap_rows},
+        between_sets=tuple(differences),
         baseline_late_spread=baseline.late_spread,
         doubts=baseline.reasons,
     )

@@ -12,8 +12,7 @@ from accelerate import Accelerator
 from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.plan import COMPARED
-from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import FaceSet
 from sface_lib.recognition import (
     PIXELS_PX,
@@ -93,10 +92,14 @@ class ModelOnBenchmark:
 
 @dataclass(frozen=True, eq=False)
 class Evaluated:
-    """Every model on every benchmark: benchmark -> pairs, and benchmark -> model -> what it reaches."""
+    """Every model on every benchmark: benchmark -> pairs, and benchmark -> model -> what it reaches.
+
+    `trained` has how each model was trained, whatever its seed, but for the floors and a teacher that was given.
+    """
 
     pairs: Mapping[str, ProtocolPairs]
     found: Mapping[str, Mapping[str, ModelOnBenchmark]]
+    trained: Mapping[str, TrainedModel]
 
     @property
     def first_benchmark(self) -> str:
@@ -111,17 +114,32 @@ class Evaluated:
     @property
     def shown(self) -> tuple[str, ...]:
         """The models without those of the sweep over images per class."""
-        return tuple(name for name in self.names if images_per_class(name) is None)
+        swept = {name for name, model in self.trained.items() if model.per_class is not None}
+        return tuple(name for name in self.names if name not in swept)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The baseline, and CLS, KT and CL of each synthetic set."""
+        return tuple(name for name, model in self.trained.items() if model.compared)
+
+    @property
+    def synthetic(self) -> tuple[str, ...]:
+        """Those of them that learnt from synthetic images."""
+        return tuple(name for name in self.compared if name != BASELINE)
+
+    @property
+    def by_labels(self) -> tuple[str, ...]:
+        """CLS of each synthetic set: learnt from nothing else."""
+        return tuple(name for name in self.synthetic if self.trained[name].strategy == "CLS")
+
+    @property
+    def main(self) -> str:
+        """The one that stands for all where one is looked at closely: CLS of the first set, or its only model."""
+        return (self.by_labels or self.synthetic)[0]
 
     def mean(self, model: str) -> float:
         """Mean accuracy of a model over the benchmarks."""
         return float(np.mean([models[model].estimate.value for models in self.found.values()]))
-
-
-def images_per_class(model: str) -> int | None:
-    """How many images of each class a model of the sweep learnt from, such as "KT 20"; None for another model."""
-    strategy, _, number = model.rpartition(" ")
-    return int(number) if strategy in COMPARED and number.isdecimal() else None
 
 
 def weights_to_evaluate(stage: Any, trained: TrainingResults) -> list[tuple[str, int, Path | str]]:
@@ -150,7 +168,7 @@ def embed_all(
     return Embedded(embeddings, model_px)
 
 
-def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs]) -> Evaluated:
+def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], trained: TrainingResults) -> Evaluated:
     """Judge every model on the pairs of every benchmark.
 
     Raises
@@ -164,7 +182,14 @@ def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs]) -> Eval
             name: [evaluate(rows, own) for rows in by_seed.values()] for name, by_seed in embedded.embeddings.items()
         }
         found[benchmark] = pool_seeds(evaluations)
-    return Evaluated(pairs, found)
+    return Evaluated(pairs, found, _first_seeds(trained))
+
+
+def _first_seeds(trained: TrainingResults) -> dict[str, TrainedModel]:
+    found: dict[str, TrainedModel] = {}
+    for model in trained.models:
+        found.setdefault(model.name, model)
+    return found
 
 
 def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
@@ -190,6 +215,6 @@ def verdict(model: str, estimates: Mapping[str, Estimate]) -> Verdict:
 def share_correct(evaluated: Evaluated) -> dict[str, dict[str, np.ndarray]]:
     """Benchmark -> compared model -> share of its seeds that judge each pair rightly, float64 `[P]`."""
     return {
-        benchmark: {name: models[name].share_correct for name in COMPARED}
+        benchmark: {name: models[name].share_correct for name in evaluated.compared}
         for benchmark, models in evaluated.found.items()
     }

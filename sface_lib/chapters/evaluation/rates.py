@@ -19,7 +19,6 @@ from sface_lib.biometrics import (
 from sface_lib.biometrics.identification import FEWEST_SEARCHED
 from sface_lib.chapters.evaluation.breakdown import FEWEST_GROUPS
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated
-from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.privacy import PooledComparisons, compare_within
 
 TARGETS = (1e-2, 1e-3, 1e-4)
@@ -129,7 +128,7 @@ def _at(comparisons: Comparisons, target: float) -> ErrorRate | None:
 def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
     """The compared models on every benchmark at thresholds from the first; none of a FMR that it cannot show."""
     found = []
-    for name in COMPARED:
+    for name in evaluated.compared:
         scored = {benchmark: models[name].first.scored for benchmark, models in evaluated.found.items()}
         first = scored[evaluated.first_benchmark]
         for target in TRANSFERRED:
@@ -144,7 +143,7 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
 
 
 def pool(
-    embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], models: Sequence[str], seed: int
+    embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], evaluated: Evaluated, seed: int
 ) -> Pool | None:
     """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold, at most 2,000.
 
@@ -167,11 +166,11 @@ def pool(
         return None
     rates: dict[float, dict[str, ErrorRate | None]] = {target: {} for target in TARGETS}
     differentials = {}
-    for name in models:  # One at a time: its comparison holds up to 1e8 scores.
+    for name in evaluated.shown:  # One at a time: its comparison holds up to 1e8 scores.
         comparisons = PooledComparisons(compare_within(embedded.first(name)[kept], labels[kept]))
         for target in TARGETS:
             rates[target][name] = _at(comparisons, target)
-        if name in COMPARED and (found := _differentials(comparisons, group)):
+        if name in evaluated.compared and (found := _differentials(comparisons, group)):
             differentials[name] = found
     pairs, genuine = f"all of {len(kept):,} images", int((counts * (counts - 1) // 2).sum())
     return Pool(

@@ -21,11 +21,24 @@ class Accuracy(Facts):
 
 @dataclass(frozen=True)
 class Gap(Facts):
-    """Accuracy of the baseline minus a model's, and its 95 % interval; None where that is not known."""
+    """A difference of two accuracies, as of the baseline and a model, and its 95 % interval; None where not known."""
 
     value: float
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class SetDifference(Facts):
+    """Accuracy of CLS of one synthetic set minus that of another, in the mean of the benchmarks.
+
+    `p_corrected` is two-sided and corrected for all pairs of sets (Holm).
+    """
+
+    first: str
+    second: str
+    difference: Gap
+    p_corrected: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,9 @@ class EvaluationResults(Results):
     mean_accuracy
         Model -> mean over the benchmarks.
     gap
-        Benchmark, or "mean" where there are several -> strategy -> its gap to the baseline.
+        Benchmark, or "mean" where there are several -> model of a synthetic set -> its gap to the baseline.
+    between_sets
+        Each two sets that train CLS; none where that is fewer than two, or the mean of the benchmarks has no interval.
     baseline_late_spread
         Spread of the last third of the baseline's curve; None where it was not taken.
     doubts
@@ -51,7 +66,7 @@ class EvaluationResults(Results):
         where it is.
     """
 
-    VERSION = 2
+    VERSION = 3
 
     pairs: dict[str, int]
     folds: tuple[int, ...]
@@ -61,5 +76,6 @@ class EvaluationResults(Results):
     accuracy: dict[str, dict[str, Accuracy]]
     mean_accuracy: dict[str, float]
     gap: dict[str, dict[str, Gap]]
+    between_sets: tuple[SetDifference, ...]
     baseline_late_spread: float | None
     doubts: tuple[str, ...]

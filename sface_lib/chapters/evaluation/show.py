@@ -11,13 +11,14 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
-from sface_lib.chapters.evaluation.results import Accuracy
+from sface_lib.chapters.evaluation.results import Accuracy, SetDifference
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.plan import COMPARED
+from sface_lib.chapters.words import p_in_words
 from sface_lib.data import FaceSet
 from sface_lib.population import COUNTERPARTS
+from sface_lib.privacy.verdict import ALPHA
 
 QUOTED = {"CASIA-WebFace": "CASIA", "SFace-10 CLS": "SFace-10", "SFace-60 CLS": "SFace-60"}
 THUMBNAIL_PX = 64
@@ -88,14 +89,40 @@ def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
 
 
 def gaps(rows: Sequence[BenchmarkGaps]) -> pd.DataFrame:
-    """The gaps on each benchmark in points, beside the published accuracies on its counterpart."""
+    """The baseline's accuracy and the gap of each model to it in points, a column for each benchmark.
+
+    Below them the published accuracies on its counterpart.
+    """
     references = published("sface_accuracy")
-    return pd.DataFrame(
-        {"benchmark": row.benchmark, "baseline": 100 * row.baseline}
-        | {f"{name} gap": _points(gap) for name, gap in row.gaps.items()}
-        | _quoted(references, row.benchmark)
+    columns = {
+        row.benchmark: {"baseline (accuracy, %)": f"{100 * row.baseline:.1f}"}
+        | {name: _points(gap) for name, gap in row.gaps.items()}
+        | {name: f"{value:.1f}" for name, value in _quoted(references, row.benchmark).items()}
         for row in rows
+    }
+    return pd.DataFrame(columns).rename_axis("gap of").reset_index().fillna("")
+
+
+def between_sets(found: Sequence[SetDifference]) -> pd.DataFrame:
+    """Which of each two synthetic sets teaches more by labels alone."""
+    return pd.DataFrame(
+        {
+            "CLS of": each.first,
+            "minus CLS of": each.second,
+            "points": _points(each.difference),
+            "p, corrected": p_in_words(each.p_corrected, False),
+        }
+        for each in found
     )
+
+
+def which_teaches_most(found: Sequence[SetDifference], evaluated: Evaluated) -> str:
+    """The sets in the order of what CLS learns from them, and which neighbours differ beyond chance."""
+    order = sorted(evaluated.by_labels, key=evaluated.mean, reverse=True)
+    ranked = ", ".join(f"{evaluated.trained[name].trained_on} ({100 * evaluated.mean(name):.1f} %)" for name in order)
+    differ = [f"{each.first} and {each.second}" for each in found if each.p_corrected < ALPHA]
+    beyond = f"Beyond chance differ {'; '.join(differ)}." if differ else "No two sets differ beyond chance."
+    return f"By the mean accuracy of CLS: {ranked}. {beyond}"
 
 
 def _points(gap: Gap) -> str:
@@ -113,9 +140,10 @@ def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:
     return {f"{name} *": references.loc[labels == label, column].iloc[0] for label, name in QUOTED.items()}
 
 
-def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTraining) -> str:
-    """The gap of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
-    gap = f"The synthetic gap of CLS is {_points(rows[-1].gaps['CLS'])} points. "
+def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTraining, by_labels: Sequence[str]) -> str:
+    """The gaps of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
+    each = ", ".join(f"{_points(rows[-1].gaps[name])} points ({name})" for name in by_labels)
+    gap = f"The synthetic gap is {each}. " if by_labels else ""
     if not baseline.trained_out:
         reasons = "; ".join(baseline.reasons)
         return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."
@@ -153,7 +181,7 @@ def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.Data
     """Accuracy of each strategy over images per class, and the numbers behind."""
     table = pd.DataFrame(
         {
-            "model": point.strategy,
+            "model": point.model,
             "images per class": point.images_per_class,
             "accuracy": point.accuracy.mean,
             "mean": point.mean_accuracy,
@@ -193,7 +221,7 @@ def hardest(found: Sequence[HardestPairs]) -> pd.DataFrame:
         {
             "benchmark": each.benchmark,
             "pairs": each.kind,
-            "scores by CLS": ", ".join(f"{score:.2f}" for score in each.scores),
+            "scores": ", ".join(f"{score:.2f}" for score in each.scores),
         }
         for each in found
     )
@@ -207,22 +235,22 @@ def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet, pairs_a_row: in
 
 
 def what_was_found(evaluated: Evaluated) -> str:
-    """What the models reach on the first benchmark, the gap of CLS there and in the mean, and who did not learn."""
-    benchmark, count = evaluated.first_benchmark, len(evaluated.pairs)
+    """What the models reach on the first benchmark, their gaps there, and who did not learn."""
+    benchmark = evaluated.first_benchmark
     mean = {name: model.accuracy.mean for name, model in evaluated.found[benchmark].items()}
-    over_all = f", {100 * (evaluated.mean('baseline') - evaluated.mean('CLS')):.1f} in the mean of {count}"
+    others = ", ".join(f"{name} {100 * mean[name]:.1f} %" for name in evaluated.synthetic)
+    gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):.1f} points ({name})" for name in evaluated.by_labels)
+    gap = f"The synthetic gap there is {gaps}. " if gaps else ""
     return (
-        f"On the pairs of {benchmark} the authentic baseline reaches {100 * mean['baseline']:.1f} %, CLS "
-        f"{100 * mean['CLS']:.1f} %, KT {100 * mean['KT']:.1f} % and CL {100 * mean['CL']:.1f} %; raw pixels "
-        f"{100 * mean['raw pixels']:.1f} %. The synthetic gap, baseline minus CLS, is "
-        f"{100 * (mean['baseline'] - mean['CLS']):.1f} points{over_all if count > 1 else ''}. " + _unlearnt(evaluated)
+        f"On the pairs of {benchmark} the authentic baseline reaches {100 * mean[BASELINE]:.1f} %, {others}; raw "
+        f"pixels {100 * mean['raw pixels']:.1f} %. {gap}{_unlearnt(evaluated)}"
     )
 
 
 def _unlearnt(evaluated: Evaluated) -> str:
     where = {
         name: [b for b, models in evaluated.found.items() if models[name].verdict == "did not learn"]
-        for name in COMPARED
+        for name in evaluated.compared
     }
     unlearnt = "; ".join(f"{name} on {', '.join(places)}" for name, places in where.items() if places)
-    return f"**Did not learn** (lower bound not above both floors): {unlearnt}." if unlearnt else "All four learnt."
+    return f"**Did not learn** (lower bound not above both floors): {unlearnt}." if unlearnt else "All of them learnt."

@@ -12,7 +12,6 @@ from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
-from sface_lib.chapters.training.plan import COMPARED
 from sface_lib.chapters.words import points_of
 
 
@@ -74,7 +73,7 @@ def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     panels, tables = list(np.ravel(axes)), []
     for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
         curves = {name: points_of(models[name].first.scored, "fmr", "tmr") for name in evaluated.shown}
-        plots.plot_banded(ax, curves, "fmr", "tmr", [name for name in curves if name in COMPARED])
+        plots.plot_banded(ax, curves, "fmr", "tmr", [name for name in curves if name in evaluated.compared])
         ax.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title=benchmark)
         ax.get_legend().remove()
         tables += [curve.assign(benchmark=benchmark, model=name) for name, curve in curves.items()]
@@ -122,11 +121,11 @@ def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list
     return pd.DataFrame(table), grey
 
 
-def open_set(searched: Mapping[str, Scored]) -> tuple[Figure, pd.DataFrame]:
+def open_set(searched: Mapping[str, Scored], compared: Sequence[str]) -> tuple[Figure, pd.DataFrame]:
     """TPIR over FPIR of each model with bands of the compared ones, and the numbers behind."""
     curves = {name: points_of(scored, "fpir", "tpir") for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.8)
-    plots.plot_banded(axes, curves, "fpir", "tpir", [name for name in curves if name in COMPARED], chance=False)
+    plots.plot_banded(axes, curves, "fpir", "tpir", [name for name in curves if name in compared], chance=False)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
     plots.legend_beside(axes)
     return figure, pd.concat([curve.assign(model=name) for name, curve in curves.items()])

@@ -6,12 +6,12 @@ from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
-from sface_lib.chapters.privacy.results import AuditFacts, JudgeFacts, PrivacyResults
+from sface_lib.chapters.privacy.results import AuditFacts, JudgeFacts, LinkAtChance, PrivacyResults
+from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import TrainingResults
 
-LEARNS_FROM = {"baseline": "authentic", "CLS": "synthetic", "KT": "synthetic", "CL": "synthetic"}
 TAUGHT = ("KT", "CL")
 
 
@@ -30,30 +30,39 @@ class ChosenJudge:
     name: str
     standing: Literal["impartial", "teacher", "incompetent"]
 
-    def doubts(self, model: str) -> bool:
-        """Whether its link must not be relied on beside a model."""
-        return self.standing == "incompetent" or (self.standing == "teacher" and model in TAUGHT)
+    def doubts(self, strategy: str) -> bool:
+        """Whether its link must not be relied on beside a model of a strategy."""
+        return self.standing == "incompetent" or (self.standing == "teacher" and strategy in TAUGHT)
 
 
 @dataclass(frozen=True)
 class ModelBesideLink:
-    """A model: what it learnt from, its accuracy on the first benchmark and in the mean of all, and the link.
+    """A model: what it learnt from, its accuracy on the first benchmark and in the mean of all, and the links.
 
-    `link` is that of its training images by the chosen judge; None for a floor, which learnt from none.
+    Attributes
+    ----------
+    link
+        The same-label link of its training images by the chosen judge; None for a floor, which learnt from none, and
+        for a set whose classes do not stand for authentic identities.
+    label_free
+        Share of its set's classes that are nearer to a training person than to any control person; None for a floor and
+        the baseline, and without control persons.
     """
 
     name: str
+    strategy: str
     learns_from: str
     accuracy: Accuracy
     mean_accuracy: float
-    link: VerificationMetrics | None
+    link: VerificationMetrics | None = None
+    label_free: LinkAtChance | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The four models and the floors under them, on the first of some benchmarks, with the judge of the link.
+    """The models and the floors under them, on the first of some benchmarks, with the judge of the links.
 
-    `audited` is what notebook 03 found of the set that CLS, KT and CL learnt from.
+    `audited` is what notebook 03 found of the first set.
     """
 
     audited: AuditFacts
@@ -80,20 +89,25 @@ def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_
 
 
 def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: EvaluationResults) -> Summary:
-    """Each model beside the link of the images it learnt from, by one judge for all."""
-    audited = privacy.sets[0]
-    judge = choose_judge(privacy.judges, audited, training.teacher_sha256)
-    link = {"authentic": privacy.judges[judge.name].authentic, "synthetic": audited.link(judge.name)}
+    """Each model beside the links of the images it learnt from, by one judge for all."""
+    judge = choose_judge(privacy.judges, privacy.sets[0], training.teacher_sha256)
+    audited = {each.name: each for each in privacy.sets}
     benchmark, accuracy = next(iter(evaluation.accuracy.items()))
-    floors = {name: "none" for name, found in accuracy.items() if found.verdict == "floor"}
-    models, below = (
-        tuple(
-            ModelBesideLink(name, images, accuracy[name], evaluation.mean_accuracy[name], link.get(images))
-            for name, images in learners.items()
-        )
-        for learners in (LEARNS_FROM, floors)
+    models = {}
+    for model in training.models:
+        if model.compared and model.name not in models:
+            own = audited.get(model.trained_on)
+            links = {"link": privacy.judges[judge.name].authentic} if model.trained_on == AUTHENTIC else {}
+            if own:
+                links = {"link": own.link(judge.name), "label_free": own.label_free.get(judge.name)}
+            about = accuracy[model.name], evaluation.mean_accuracy[model.name]
+            models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **links)
+    floors = tuple(
+        ModelBesideLink(name, "none", "none", found, evaluation.mean_accuracy[name])
+        for name, found in accuracy.items()
+        if found.verdict == "floor"
     )
-    return Summary(audited, benchmark, len(evaluation.accuracy), judge, models, below)
+    return Summary(privacy.sets[0], benchmark, len(evaluation.accuracy), judge, tuple(models.values()), floors)
 
 
 def results(answers: Sequence[Answer], summary: Summary) -> SummaryResults:

@@ -1,28 +1,39 @@
 """The summary's table, figure and sentences."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes.results import AttributeFindings
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.evaluation.results import EvaluationResults
+from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
 from sface_lib.chapters.generation.results import GenerationResults
 from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
+from sface_lib.chapters.setspec import AUTHENTIC
+from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
+from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.words import p_clause
 
 NEAREST = "label of the nearest image"
+LINKS = ("link EER", "link AUC", "label-free")
+AXES = {
+    "link AUC": "AUC of the same-label link",
+    "label-free": "share of classes nearer to a training than to a control person",
+}
 
 
 def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """Every model and floor in a row, and the cells of links that must not be relied on."""
     rows = [_row(model) for model in (*summary.models, *summary.floors)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
-    doubted = [i for i, model in enumerate(summary.models) if summary.judge.doubts(model.name)]
-    return pd.DataFrame(rows)[columns], [(i, column) for i in doubted for column in ("link EER", "link AUC")]
+    doubted = [i for i, model in enumerate(summary.models) if summary.judge.doubts(model.strategy)]
+    table = pd.DataFrame(rows)[columns]
+    grey = [(i, column) for i in doubted for column in LINKS if column in table and not pd.isna(table.loc[i, column])]
+    return table, grey
 
 
 def _row(model: ModelBesideLink) -> dict[str, object]:
@@ -35,22 +46,26 @@ def _row(model: ModelBesideLink) -> dict[str, object]:
         "mean of benchmarks": model.mean_accuracy,
         "verdict": model.accuracy.verdict,
     }
-    return found | ({"link EER": model.link.eer, "link AUC": model.link.auc} if model.link else {})
+    links = (model.link.eer, model.link.auc) if model.link else (np.nan, np.nan)
+    free = model.label_free.observed if model.label_free else np.nan
+    return found | dict(zip(LINKS, (*links, free), strict=True))
 
 
-def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame] | None:
-    """Accuracy of the four models over the AUC of their link, from chance on, and the numbers behind.
-
-    None where labels are not those of authentic identities, so that there is no such link.
-    """
-    if not summary.audited.by_label:
-        return None
+def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy of the models over each link that their sets have, a panel each, and the numbers behind."""
     numbers = pd.DataFrame([_row(model) for model in summary.models])
-    figure, axes = plots.new_figure(height=3.6)
-    doubted = [model.name for model in summary.models if summary.judge.doubts(model.name)]
-    chance = summary.audited.shuffle[summary.judge.name]
-    plots.plot_frontier(axes, numbers, "link AUC", summary.benchmark, (chance.low, chance.high), grey=doubted)
-    axes.set_xlabel("AUC of the same-label link")
+    doubted = [model.name for model in summary.models if summary.judge.doubts(model.strategy)]
+    frees = [model.label_free for model in summary.models if model.label_free]
+    chance = {"link AUC": summary.audited.shuffle.get(summary.judge.name), "label-free": frees[0] if frees else None}
+    panels = [column for column, band in chance.items() if band and numbers[column].notna().any()]
+    figure, axes = plots.new_figure(columns=max(1, len(panels)), width=5.6, height=3.8)
+    for ax, column in zip(np.ravel(axes), panels, strict=False):
+        rows = numbers[numbers[column].notna()]
+        band = chance[column]
+        plots.plot_frontier(ax, rows, column, summary.benchmark, (band.low, band.high), grey=doubted)
+        ax.set_xlabel(AXES[column])
+    if not panels:
+        axes.set_axis_off()
     return figure, numbers
 
 
@@ -110,21 +125,27 @@ def teaches(summary: Summary, data: DataResults, generation: GenerationResults, 
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
     learnt = f"that learnt for {generation.kimg:.1f} kimg" if generation.kimg else "of given weights"
     where, gaps = list(evaluation.gap.items())[-1]
-    gap = gaps["CLS"]
+    by_labels = [model for model in summary.models if model.strategy == "CLS" and model.learns_from != AUTHENTIC]
     of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
-    span = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
     doubts = (
-        f". It is **not to be relied on**, for the baseline is not trained out: {'; '.join(evaluation.doubts)}"
+        "\n\nThe gaps are **not to be relied on**, for the baseline is not trained out: "
+        f"{'; '.join(evaluation.doubts)}."
         if evaluation.doubts
         else ""
     )
     return (
-        f"**What does it teach?** The authentic set has {data.training_images:,} images of "
+        f"**What does each teach?** The authentic set has {data.training_images:,} images of "
         f"{data.training_identities:,} identities; a generator {learnt} drew {generation.synthetic_images:,} synthetic "
-        f"ones. Recognition trained on those by labels alone (CLS) reaches {_accuracy(summary, 'CLS')}, on authentic "
-        f"images {_accuracy(summary, 'baseline')} ({summary.benchmark}). The gap is {100 * gap.value:.1f} points{span} "
-        f"{of}{doubts}."
+        f"ones. Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), "
+        f"and on synthetic ones by labels alone (CLS), with the gap {of}:\n\n"
+        + "\n".join(f"- {m.learns_from}: {_accuracy(summary, m.name)}; gap {_points(gaps[m.name])}" for m in by_labels)
+        + doubts
     )
+
+
+def _points(gap: Gap) -> str:
+    span = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
+    return f"{100 * gap.value:.1f} points{span}"
 
 
 def _accuracy(summary: Summary, model: str) -> str:
@@ -161,7 +182,10 @@ def beside_published(summary: Summary, evaluation: EvaluationResults) -> pd.Data
         of = f"{leak['set']}, {leak['subset']}: {leak['measure']}"
         rows.append((NEAREST, nearest.value, leak["value"], leak["kind"], of))
     accuracies = published("sface_accuracy").set_index("training_set")
-    for model, training_set in (("baseline", "CASIA-WebFace"), ("CLS", "SFace-10"), ("CLS", "SFace-60")):
+    cls = model_name("CLS", audited.name)
+    for model, training_set in ((BASELINE, "CASIA-WebFace"), (cls, "SFace-10"), (cls, "SFace-60")):
+        if model not in evaluation.mean_accuracy:
+            continue
         quoted = accuracies.loc[[training_set]].iloc[0]
         of = f"{training_set}, {quoted['strategy']}: mean of LFW, AgeDB-30, CALFW, CFP-FP and CPLFW"
         own = f"accuracy of {model}, mean of benchmarks", evaluation.mean_accuracy[model]

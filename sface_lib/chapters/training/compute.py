@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from sface_lib.chapters import handover
+from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.launch import launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.chapters.training.plan import COMPARED, PlannedModel, plan_models
+from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, plan_models
 from sface_lib.chapters.training.results import TrainedModel, TrainingResults
 from sface_lib.data import FaceBatches, FaceSet
 from sface_lib.engine import read_log
+from sface_lib.errors import ParameterError
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
 
@@ -28,33 +30,32 @@ class Plan:
     Attributes
     ----------
     sets
-        "authentic" and "synthetic".
+        "authentic", then the synthetic sets by their names.
     models
         Those to be trained, each baseline before the models that it teaches.
     too_few
         Those that have too few images for a batch, or images of one class alone.
-    filtered
-        Names of the models that learn from a filtered set.
     """
 
-    sets: Mapping[str, FaceSet]
+    sets: Mapping[str, TrainingSet]
     models: tuple[PlannedModel, ...]
     too_few: tuple[PlannedModel, ...] = ()
-    filtered: frozenset[str] = frozenset()
 
-    def labels(self, model: PlannedModel) -> np.ndarray:
-        """Labels of a model's training images, int64 `[n]`."""
-        return self.sets[model.images].labels[model.positions]
-
-    def classes(self, model: PlannedModel) -> int:
-        """How many classes its training images show."""
-        return len(np.unique(self.labels(model)))
+    def classes(self, model: PlannedModel) -> int | None:
+        """How many classes its training images show; None where they have no labels."""
+        labels = self.sets[model.images].faces.labels
+        return None if labels is None else len(np.unique(labels[model.positions]))
 
     @cached_property
     def compared(self) -> tuple[PlannedModel, ...]:
-        """The baseline, CLS, KT and CL of the first seed."""
+        """The baseline, and CLS, KT and CL of the sets, of the first seed."""
         first = self.models[0].seed
-        return tuple(model for model in self.models if model.name in COMPARED and model.seed == first)
+        return tuple(model for model in self.models if model.compared and model.seed == first)
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Names of the sets without labels."""
+        return tuple(name for name, each in self.sets.items() if each.labels == UNLABELLED)
 
 
 @dataclass(frozen=True)
@@ -72,23 +73,30 @@ class Training:
 
 def open_plan(stage: Any, study: Study) -> Plan:
     """The plan of a stage, from the sets that earlier notebooks left."""
-    synthetic = study.synthetic[0]
-    sets = {"authentic": study.training, "synthetic": synthetic.faces}
-    filtered = handover.filtered_sets(stage, synthetic.name) if stage.parameters.train_filtered else {}
-    named = {handover.filtered_name(fmr): kept for fmr, kept in filtered.items()}
-    return make_plan(stage.parameters, sets, named)
+    sets = {AUTHENTIC: TrainingSet(study.training)}
+    sets |= {each.name: TrainingSet(each.faces, each.labels) for each in study.synthetic}
+    first, p = study.synthetic[0], stage.parameters
+    filtered = handover.filtered_sets(stage, first.name) if p.train_filtered and first.labels != UNLABELLED else {}
+    return make_plan(p, sets, filtered)
 
 
-def make_plan(p: TrainingParameters, sets: Mapping[str, FaceSet], filtered: Mapping[str, np.ndarray]) -> Plan:
-    """See `plan_models`; what has too few images is set apart."""
-    planned = plan_models(p, sets["authentic"].labels, sets["synthetic"].labels, filtered)
-    whole = Plan(sets, tuple(planned), filtered=frozenset(filtered))
-    enough = {m.file for m in planned if len(m.positions) >= p.recognition_batch and whole.classes(m) >= 2}
-    parts = (tuple(m for m in planned if (m.file in enough) == wanted) for wanted in (True, False))
-    plan = Plan(sets, *parts, filtered=whole.filtered)
-    counts = {model.name: np.bincount(plan.labels(model)) for model in plan.compared}
-    assert all(np.array_equal(count, counts[BASELINE]) for count in counts.values()), "images per class differ"
-    return plan
+def make_plan(p: TrainingParameters, sets: Mapping[str, TrainingSet], filtered: Mapping[float, np.ndarray]) -> Plan:
+    """See `plan_models`; what has too few images is set apart.
+
+    Raises
+    ------
+    ParameterError
+        `teach_sets` names an unknown set, or the sets have too few images in common for the baseline to be trained on.
+    """
+    planned = plan_models(p, sets, filtered)
+    whole = Plan(sets, tuple(planned))
+    enough = {m.file for m in planned if len(m.positions) >= p.recognition_batch and whole.classes(m) != 1}
+    if planned[0].file not in enough:
+        raise ParameterError(
+            f"recognition_batch = {p.recognition_batch} is more than the {len(planned[0].positions)} images that each "
+            "set gives where all are as large as the smallest; lower it, leave that set out, or set set_size=own"
+        )
+    return Plan(sets, *(tuple(m for m in planned if (m.file in enough) == wanted) for wanted in (True, False)))
 
 
 def given_teacher(p: TrainingParameters) -> RecognitionModel | None:
@@ -119,10 +127,10 @@ def train_all(
             data = data.subset(np.searchsorted(used, model.positions))
             trained = train_recognition(p, model.strategy, data, *how)
         else:
-            faces = plan.sets[model.images].subset(model.positions)
+            faces = plan.sets[model.images].faces.subset(model.positions)
             trained = launch_recognition(p, model.strategy, faces, *how)
         trained.save(stage.output(weights_file(model)))
-        if model.name == BASELINE:
+        if model.images == AUTHENTIC and model.compared:
             baselines[model.seed] = trained
         done[model.file] = Training(time.perf_counter() - started, tuple(read_log(work / "log.jsonl")))
     return done
@@ -131,11 +139,11 @@ def train_all(
 def decode(plan: Plan, size_px: int) -> dict[str, tuple[np.ndarray, FaceBatches]]:
     """For each set the positions that any model learns from, ascending, and those images, decoded once for all."""
     found = {}
-    for name, faces in plan.sets.items():
+    for name, each in plan.sets.items():
         positions = [model.positions for model in plan.models if model.images == name]
         if positions:
             used = np.unique(np.concatenate(positions))
-            found[name] = used, FaceBatches(faces.subset(used), size_px)
+            found[name] = used, FaceBatches(each.faces.subset(used), size_px)
     return found
 
 
@@ -164,16 +172,20 @@ def results(
     p, first = stage.parameters, plan.models[0]
     return TrainingResults(
         training_images=len(first.positions),
-        classes=len(np.bincount(plan.labels(first))),
+        classes=plan.classes(first),
         steps=p.training_steps,
         batch=p.recognition_batch,
         models=tuple(
             TrainedModel(
                 name=model.name,
+                strategy=model.strategy,
+                trained_on=model.images,
+                per_class=model.per_class,
+                fmr=model.fmr,
                 seed=model.seed,
                 file=weights_file(model),
                 images=len(model.positions),
-                trained_on=model.images,
+                classes=plan.classes(model),
                 seconds=trainings[model.file].seconds,
                 accuracies=trainings[model.file].accuracies,
             )
@@ -183,5 +195,5 @@ def results(
         teacher_sha256=sha256_of_file(p.teacher if given else stage.output(weights_file(first))),
         backbone=p.backbone,
         model_px=p.recognition_resolution_px,
-        image_px={name: faces.resolution for name, faces in plan.sets.items()},
+        image_px={name: each.faces.resolution for name, each in plan.sets.items()},
     )

@@ -106,8 +106,17 @@ class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precisio
         "where every class has as many authentic images); none above images_per_class.",
         pattern=r"^\s*(\d+\s*(,\s*\d+\s*)*)?$",
     )
+    teach_sets: str = setting(
+        "",
+        "Names of the synthetic sets that KT and CL learn from, separated by commas; empty for the first one alone.",
+    )
+    set_size: Literal["equal", "own"] = setting(
+        "equal",
+        "How much of each set is trained on: as many classes, and images of each, as the smallest set has, or all.",
+    )
     train_filtered: bool = setting(
-        False, "Train CLS on every filtered set of notebook 03, too; notebook 05 draws what it costs."
+        False,
+        "Train CLS, too, on what each filter of notebook 03 leaves of the first set; 05 draws what it costs.",
     )
 
     @model_validator(mode="after")

@@ -12,24 +12,37 @@ class TrainedModel(Facts):
     Attributes
     ----------
     name
-        e.g. "baseline", "KT 20" or "CLS filtered 0.5"; models of one name differ in their seed alone.
+        e.g. "baseline" or "KT dcface"; models of one name differ in their seed alone.
+    strategy
+        CLS, KT or CL.
+    trained_on
+        "authentic", or the name of a synthetic set.
+    per_class, fmr
+        See `PlannedModel`; None but for a model of the sweep, and for one that learnt from a filtered set.
     file
         Its weights, relative to the run folder.
-    images
-        How many images it learnt from.
-    trained_on
-        "authentic" or "synthetic".
+    images, classes
+        How many it learnt from; no number of classes where they have no labels.
     accuracies
         Pairs of training step and accuracy in training.
     """
 
     name: str
+    strategy: str
+    trained_on: str
+    per_class: int | None
+    fmr: float | None
     seed: int
     file: str
     images: int
-    trained_on: str
+    classes: int | None
     seconds: float
     accuracies: tuple[tuple[int, float], ...]
+
+    @property
+    def compared(self) -> bool:
+        """Whether it stands side by side with the others: it is not of the sweep, and its set is not filtered."""
+        return self.per_class is None and self.fmr is None
 
 
 @dataclass(frozen=True)
@@ -39,12 +52,14 @@ class TrainingResults(Results):
     Attributes
     ----------
     training_images, classes
-        Of the baseline; CLS, KT and CL have as many.
+        Of the baseline; with `set_size = equal` CLS and CL have as many.
     teacher, teacher_sha256
         Who taught KT and CL, in words, and the hash of its file.
     model_px
-        Side of the images that the models see; `image_px` that of the sets, "authentic" and "synthetic".
+        Side of the images that the models see; `image_px` that of each set.
     """
+
+    VERSION = 2
 
     training_images: int
     classes: int
