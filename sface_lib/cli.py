@@ -575,7 +575,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         help="write a set as a folder, zip, RecordIO, parquet, WebDataset or verification .bin",
         description="Write a set in another form. Image files keep their bytes: nothing is encoded again. "
         ".parquet is a table as Hugging Face's `datasets` reads it: columns image and label, and names of classes. "
-        ".tar is one shard of a WebDataset: beside each image .cls, its label, and .json, label and name of its identity.",
+        ".tar is one shard of a WebDataset: beside each image .cls, its label, and .json, label and identity's name.",
     )
     convert.add_argument("source", metavar="SRC", help=_SET)
     convert.add_argument(
