@@ -30,12 +30,12 @@ DATA_FILE = "data.mdb"
 TRIED = 100  # Values among which one must tell what all of them are.
 # The first page's header, of 12 or 16 bytes by the word size of the machine, comes before the magic number.
 _MAGIC, _PLACE, _PLACES = struct.pack("=I", 0xBEEFC0DE), struct.calcsize("P") + 8, (12, 16)
-_HELPER = re.compile(rb"__.*__|num[-_]?(samples|images)|nums|len(gth)?|size|keys|classes|meta([-_]?info)?|label-.*")
-_PAIRED = re.compile(rb"image-(.*)", re.DOTALL)
+_HELPER = re.compile(rb"__.*__|num[-_]?(samples|images)|nums|len(gth)?|size|keys|classes|meta([-_]?info)?|label-\d+")
+_PAIRED = re.compile(rb"image-(\d+)")
 _PICKLE = re.compile(rb"\x80[\2-\5]")
 # How bytes are written by protocol 2, and byte arrays: nothing else but plain data is built.
 _PLAIN = {name: ALLOWED[name] for name in ("_codecs.encode", "__builtin__.bytearray", "builtins.bytearray")}
-_IMAGES, _LABELS, _IDENTITIES = ("image", "img", "jpg", "png", "bytes", "data"), ("label", "cls"), ("identity", "id")
+_IMAGES, _LABELS, _IDENTITIES = ("image", "img", "jpg", "png", "bytes", "data"), ("label", "cls"), ("identity",)
 
 
 class _Value(NamedTuple):
@@ -234,18 +234,23 @@ def _unpack(value: bytes, where: str) -> _Value:
     except InputError as error:
         raise FacesError(str(error)) from error
     if isinstance(content, dict):
-        named = {key.decode("utf-8", "replace") if isinstance(key, bytes) else key: content[key] for key in content}
+        named = {_plain(key, text=True): _plain(value) for key, value in content.items()}
         image = _first(named, _IMAGES) or _longest(named.values())
         found = _Value(image, _first(named, _LABELS), _first(named, _IDENTITIES))
     else:
-        values = content if isinstance(content, tuple | list) else [content]
-        found = _of_sequence(values, where)
+        found = _of_sequence([*map(_plain, content if isinstance(content, tuple | list) else [content])], where)
     if not isinstance(found.image, bytes):
         raise FacesError(f"{where} holds no bytes of an image; write a pickle of (image file, label)")
     return found
 
 
-def _of_sequence(values: tuple | list, where: str) -> _Value:
+def _plain(value: Any, text: bool = False) -> Any:
+    """A value without the differences of Python 2 and 3: byte arrays are bytes, and bytes that must be text are."""
+    value = bytes(value) if isinstance(value, bytearray) else value
+    return value.decode("utf-8", "replace") if text and isinstance(value, bytes) else value
+
+
+def _of_sequence(values: list, where: str) -> _Value:
     """The longest bytes are the image; the one number is the label, or without any the one text the identity."""
     image = _longest(values)
     numbers = [value for value in values if isinstance(value, int | float)]
