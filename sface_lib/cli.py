@@ -16,6 +16,7 @@ from sface_lib.files import full_disk_sentence, is_full_disk
 from sface_lib.run.parameters import describe
 
 FAILED, REFUSED, STOPPED = 1, 2, 130
+_SET = "faces: a folder, zip, tar, .rec, .parquet, LMDB or .bin, or shards such as train-{000..099}.tar"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -571,11 +572,15 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     actions = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
     convert = actions.add_parser(
         "convert",
-        help="write a set as a folder, zip, RecordIO or verification .bin",
-        description="Write a set in another form. Image files keep their bytes: nothing is encoded again.",
+        help="write a set as a folder, zip, RecordIO, parquet, WebDataset or verification .bin",
+        description="Write a set in another form. Image files keep their bytes: nothing is encoded again. "
+        ".parquet is a table as Hugging Face's `datasets` reads it: columns image and label, and names of classes. "
+        ".tar is one shard of a WebDataset: beside each image .cls, its label, and .json, label and identity's name.",
     )
-    convert.add_argument("source", metavar="SRC", help="a folder, zip, tar, .rec or .bin of faces")
-    convert.add_argument("target", metavar="DST", help="a new path; .zip, .rec or .bin says what it is, else a folder")
+    convert.add_argument("source", metavar="SRC", help=_SET)
+    convert.add_argument(
+        "target", metavar="DST", help="a new path; .zip, .rec, .parquet, .tar or .bin says what it is, else a folder"
+    )
     convert.add_argument("--protocol", metavar="FILE", help="the pairs of a .bin, e.g. LFW's pairs.txt")
     convert.set_defaults(command=_convert)
     info = actions.add_parser(
@@ -583,7 +588,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         help="tell what a set holds",
         description="Decode every image once and tell kind, images, identities, sizes and the set's fingerprint.",
     )
-    info.add_argument("path", metavar="PATH", help="a folder, zip, tar, .rec or .bin of faces")
+    info.add_argument("path", metavar="PATH", help=_SET)
     info.set_defaults(command=_info)
     _add_align(actions)
 

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sface_lib.errors import InputError
 
@@ -34,11 +34,14 @@ def load_restricted(path: str | Path, allowed: Mapping[str, Callable], encoding:
         The pickle names anything else, or is damaged.
     """
     with open(path, "rb") as stream:
-        try:
-            return _Restricted(stream, allowed, str(path), encoding).load()
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f"{path} is no whole pickle of the kind expected ({type(error).__name__}: {error})"
-            ) from None
+        return read_restricted(stream, str(path), allowed, encoding)
+
+
+def read_restricted(stream: BinaryIO, name: str, allowed: Mapping[str, Callable], encoding: str = "ASCII") -> Any:
+    """As `load_restricted`, of an open stream, which messages call `name`."""
+    try:
+        return _Restricted(stream, allowed, name, encoding).load()
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{name} is no whole pickle of the kind expected ({type(error).__name__}: {error})") from None

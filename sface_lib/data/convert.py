@@ -9,24 +9,29 @@ from tqdm import tqdm
 from sface_lib.data.faces import FaceSet
 from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, read_protocol, write_protocol
+from sface_lib.data.tarwriter import has_stems
 from sface_lib.data.verification import BinSource, write_bin
 from sface_lib.data.write import write_encoded
 from sface_lib.errors import FacesError, ParameterError
 
+_KEEP_NAMES = (".zip", ".parquet")  # Whatever the names are.
+
 
 def convert_set(source: str | Path, target: str | Path, protocol: str | Path | None = None) -> tuple[Path, ...]:
-    """Write a set as a folder, .zip, .rec or .bin; no image is decoded or encoded again.
+    """Write a set as a folder, .zip, .rec, .parquet, .tar (WebDataset) or .bin; no image is decoded or encoded again.
 
     Image files keep their bytes, whatever they are encoded as, and names where the target has a place for them:
-    RecordIO and .bin have none, and a folder only for images that lie in that of their identity. The pairs of a .bin
-    are written beside its folder or zip, as `<target>.pairs.csv`.
+    RecordIO and .bin have none, a folder only for images that lie in that of their identity, and WebDataset if no two
+    names differ by their suffix alone and none holds a dot before it. Names of identities are kept but by RecordIO and
+    .bin. The pairs of a .bin are written beside what its images become, as `<target>.pairs.csv`.
 
     Parameters
     ----------
     source
         What `open_faces` opens.
     target
-        Its ending, .zip, .rec or .bin, says what is written; any other is a folder. It must not exist yet.
+        Its ending, .zip, .rec, .parquet, .tar or .bin, says what is written; any other is a folder. It must not exist
+        yet.
     protocol
         What `read_protocol` reads: the pairs of a .bin, which are written fold after fold. A .bin as the source has
         its own.
@@ -54,7 +59,7 @@ def convert_set(source: str | Path, target: str | Path, protocol: str | Path | N
         return (_write_pairs(target, faces, read_protocol(source if protocol is None else protocol)),)
     if not is_bin or ending == ".rec":
         return (_write_images(target, faces),)
-    pairs = Path(f"{target.with_suffix('') if ending == '.zip' else target}.pairs.csv")
+    pairs = Path(f"{target.with_suffix('') if ending in (*_KEEP_NAMES, '.tar') else target}.pairs.csv")
     if pairs.exists():
         raise FacesError(f"'{pairs}' exists already; remove it or give another path")
     _write_images(target, faces)
@@ -96,7 +101,10 @@ def describe_set(path: str | Path) -> dict[str, str]:
 def _write_images(target: Path, faces: FaceSet) -> Path:
     identities = faces.identities if faces.labels is not None else None
     names = faces.names
-    if identities is not None and target.suffix.lower() != ".zip":
+    ending = target.suffix.lower()
+    if ending == ".tar":
+        names = names if has_stems(names) else None
+    elif identities is not None and ending not in _KEEP_NAMES:
         homes = (f"{identities[label]}/" for label in faces.labels)
         if not all(name.startswith(home) for name, home in zip(names, homes, strict=True)):
             names = None

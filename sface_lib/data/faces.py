@@ -48,7 +48,7 @@ class FaceSet:
     path
         Where the set lies.
     kind
-        "folder", "zip", "tar", "RecordIO" or "verification .bin".
+        "folder", "zip", "tar", "RecordIO", "parquet", "WebDataset", "LMDB" or "verification .bin".
     names
         Name of each image relative to the set's root, e.g. "AJ_Cook/AJ_Cook_0001.jpg".
     labels

@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.data.layout import find_layout
+from sface_lib.data.layout import Layout, find_layout
+from sface_lib.data.lmdbsource import LmdbSource, find_lmdb
+from sface_lib.data.parquetsource import ParquetSource, find_tables
 from sface_lib.data.recordsource import RecordSource, find_record
+from sface_lib.data.shards import expand_pattern
 from sface_lib.data.sources import open_source
 from sface_lib.data.verification import BinSource, is_bin
+from sface_lib.data.websource import WebSource, find_web
 from sface_lib.errors import FacesError, ParameterError
 
 
@@ -23,10 +27,14 @@ def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop")
     that holds one such pair), read at random and never as a whole; images are named `<label>/<key>.jpg`. Or a
     verification .bin, which is held in memory and has no labels; `read_protocol` gives its pairs.
 
+    Or what data sets are handed round in: Hugging Face's parquet, a column `image` and one of `label` or `identity`;
+    WebDataset, tars with a .cls, .json or .txt beside each image; LMDB (extra `lmdb`), a folder with data.mdb or that
+    file. Parquet and WebDataset may be one file, a folder of shards, or a pattern of them, `train-{000..099}.tar`.
+
     Parameters
     ----------
     path
-        Folder, archive, .rec or .bin.
+        Folder, file, or pattern of shards.
     on_bad_image
         What `inspect` does about images that can't be decoded: "stop" raises and lists them, "skip" counts
         them, and `faces.good` tells which are usable.
@@ -40,19 +48,29 @@ def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop")
     """
     if on_bad_image not in ("stop", "skip"):
         raise ParameterError(f'on_bad_image is {on_bad_image!r}, but must be "stop" or "skip"')
-    source = _open(Path(path))
-    # RecordIO and .bin hold no files: they tell names and labels themselves.
-    own = isinstance(source, RecordSource | BinSource)
-    return FaceSet(source, source.layout if own else find_layout(source), on_bad_image)
+    source = open_any(Path(path))
+    return FaceSet(source, own_layout(source) or find_layout(source), on_bad_image)
 
 
-def _open(path: Path) -> Any:
+def open_any(path: Path) -> Any:
+    """What holds the files of a set, of any kind; raises `FacesError` as `open_faces`."""
+    pattern = expand_pattern(path)
     try:
-        record = find_record(path)
-        if record is not None:
+        if (record := find_record(path)) is not None:
             return RecordSource(path, record)
         if is_bin(path):
             return BinSource(path)
+        if (file := find_lmdb(path)) is not None:
+            return LmdbSource(path, file)
+        if (tables := find_tables(path, pattern)) is not None:
+            return ParquetSource(path, tables)
+        if (shards := find_web(path, pattern)) is not None:
+            return WebSource(path, shards)
     except OSError as error:
         raise FacesError(f"'{path}' cannot be read ({error}); check the disk and your permissions") from error
     return open_source(path)
+
+
+def own_layout(source: Any) -> Layout | None:
+    """The layout of a source that holds no files but tells names and labels itself; None for folders and archives."""
+    return getattr(source, "layout", None)

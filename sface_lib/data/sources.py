@@ -5,6 +5,7 @@ pickled and forked: what a process must not share with another is opened again i
 """
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -14,12 +15,17 @@ import tempfile
 import weakref
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from sface_lib.errors import FacesError
 
 # What `read` may raise for a member that is listed but damaged.
 READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+# What opening an archive may raise where it is damaged, or none.
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 _UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _MAX_DEPTH = 6  # Deep enough for every layout, and the end of a loop of links.
@@ -80,21 +86,16 @@ class ZipSource:
         return {**self.__dict__, "_handle": None, "_owner": None}
 
 
-class TarSource:
-    """The members of a tar, found by an index of offsets that is read once.
+class PlainTar:
+    """A tar that can be read at random.
 
-    A compressed tar can't be read at random, so it is decompressed once into a temporary file, which is
-    removed with the source.
+    A compressed one can't, so it is decompressed once into a temporary file, which is removed with this object.
     """
-
-    kind = "tar"
 
     def __init__(self, path: Path):
         self.path = path
         self._unpacker = next((opener for magic, opener in _UNPACKERS.items() if _head(path, magic)), None)
         self._plain = path if self._unpacker is None else self._decompress()
-        self._places = _index_tar(self._plain, path)
-        self.members = tuple(self._places)
 
     def _decompress(self) -> Path:
         with tempfile.NamedTemporaryFile(prefix="sface-", suffix=".tar", delete=False) as target:
@@ -104,14 +105,41 @@ class TarSource:
                 shutil.copyfileobj(packed, target, 1 << 20)
         return Path(target.name)
 
+    def walk(self) -> Iterator[tarfile.TarInfo]:
+        """All members in their order, of which none is kept; raises `tarfile.ReadError` where the tar is cut."""
+        with tarfile.open(self._plain, "r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()
+                yield member
+            # tarfile takes a cut or damaged header for the end; only a block of zeros is one.
+            archive.fileobj.seek(archive.offset)
+            if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError("no end mark")
+
+    def open(self) -> BinaryIO:
+        """The tar itself, for reading."""
+        if self._unpacker is not None and not self._plain.exists():  # Unpickled after its owner's end.
+            self._plain = self._decompress()
+        return open(self._plain, "rb")
+
+
+class TarSource:
+    """The members of a tar, found by an index of offsets that is read once."""
+
+    kind = "tar"
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._tar = PlainTar(path)
+        self._places = _index_tar(self._tar, path)
+        self.members = tuple(self._places)
+
     def read(self, member: str) -> bytes:
         """Bytes of one member."""
         if self._places[member] is None:
             raise OSError("a link to something that is not in the archive")
-        if self._unpacker is not None and not self._plain.exists():  # Unpickled after its owner's end.
-            self._plain = self._decompress()
         offset, size = self._places[member]
-        with open(self._plain, "rb") as stream:
+        with self._tar.open() as stream:
             stream.seek(offset)
             return stream.read(size)
 
@@ -127,18 +155,18 @@ def open_source(path: str | Path) -> FolderSource | ZipSource | TarSource:
     path = Path(path)
     if not path.exists():
         raise FacesError(f"'{path}' does not exist; give a folder, a zip or a tar of faces, a .rec or a .bin")
-    try:
+    with readable(path):
         if path.is_dir():
             return FolderSource(path)
         return ZipSource(path) if _is_zip(path) else TarSource(path)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        EOFError,
-        zlib.error,
-        lzma.LZMAError,
-        gzip.BadGzipFile,
-    ) as error:
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say in one sentence why a folder or archive can't be opened, as `FacesError`."""
+    try:
+        yield
+    except DAMAGED as error:
         raise FacesError(_not_readable(path)) from error
     except OSError as error:
         raise FacesError(f"'{path}' cannot be read ({error}); check the disk and your permissions") from error
@@ -160,14 +188,9 @@ def member_name(raw: str, path: Path) -> str | None:
     return "/".join(parts)
 
 
-def _index_tar(plain: Path, path: Path) -> dict[str, tuple[int, int] | None]:
+def _index_tar(tar: PlainTar, path: Path) -> dict[str, tuple[int, int] | None]:
     """Offset and size of every file of a tar; None for a link that leads nowhere."""
-    with tarfile.open(plain, "r:") as archive:
-        members = archive.getmembers()
-        # tarfile takes a cut or damaged header for the end; only a block of zeros is one.
-        archive.fileobj.seek(archive.offset)
-        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-            raise tarfile.ReadError("no end mark")
+    members = list(tar.walk())
     files = {os.path.normpath(m.name): (m.offset_data, m.size) for m in members if m.isreg()}
     places = {}
     for member in members:

@@ -1,4 +1,4 @@
-"""Write a set of faces, image by image: an identity folder, a StyleGAN2-ADA zip, or RecordIO."""
+"""Write a set of faces, image by image: an identity folder, a StyleGAN2-ADA zip, RecordIO, parquet or WebDataset."""
 
 import contextlib
 import io
@@ -16,8 +16,10 @@ from PIL import Image
 
 from sface_lib.data.decode import UndecodableImage, image_size, image_suffixes
 from sface_lib.data.layout import LABELS_FILE
+from sface_lib.data.parquetwriter import write_table
 from sface_lib.data.recordwriter import companions, write_records
 from sface_lib.data.sources import member_name
+from sface_lib.data.tarwriter import write_samples
 from sface_lib.errors import FacesError, InputError
 from sface_lib.files import add_to_zip, atomic_folder, atomic_path, write_json
 
@@ -46,8 +48,11 @@ def write_faces(
     A path that ends in .zip becomes a StyleGAN2-ADA zip (`00000/img00000000.png`, ..., stored, with
     `dataset.json`; identity names stand there under the key "identities", which StyleGAN2-ADA ignores).
     One that ends in .rec becomes InsightFace RecordIO, with .idx and `property` beside; it keeps labels, and neither
-    names nor identity names. Any other path becomes a folder `<identity>/<index>.png`; there `open_faces` numbers
-    identities in the order of their names. An unlabelled folder holds `<index>.png` and a `dataset.json`.
+    names nor identity names. One that ends in .parquet becomes a table as Hugging Face reads it, with identity names as
+    those of a ClassLabel; one that ends in .tar a WebDataset of one shard, `<name>.png` with `<name>.cls`, the label,
+    and `<name>.json`, label and name of the identity. Any other path becomes a folder `<identity>/<index>.png`; there
+    `open_faces` numbers identities in the order of their names. An unlabelled folder holds `<index>.png` and a
+    `dataset.json`.
 
     Parameters
     ----------
@@ -127,8 +132,10 @@ def _write(path: str | Path, rows: Iterator[_Row], labelled: bool, identities: S
             stack.enter_context(new_path(file))
         if ending == ".rec":
             write_records(path, rows, 0 if identities is None else len(identities))
+        elif ending == ".parquet":
+            write_table(path, rows, identities, labelled)
         else:
-            (_write_zip if ending == ".zip" else _write_folder)(path, rows, identities)
+            {".zip": _write_zip, ".tar": write_samples}.get(ending, _write_folder)(path, rows, identities)
     return path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from sface_lib.data.layout import IMAGE_SUFFIXES, find_layout
-from sface_lib.data.sources import open_source
+from sface_lib.data.opening import open_any, own_layout
 from sface_lib.errors import FacesError
 
 WITHHELD = "[name withheld]"
@@ -73,11 +73,11 @@ def _names_of(path: Path) -> set[str]:
     if path.suffix in (".txt", ".csv", ".tsv") and path.is_file():
         return _fields(path)
     try:
-        source = open_source(path)
+        source = open_any(path)
     except FacesError:
         return set()  # No set of faces, or one that no notebook could open either.
     try:
-        names = set(find_layout(source).identities)
+        names = set((own_layout(source) or find_layout(source)).identities)
     except FacesError:
         images = (member for member in source.members if member.lower().endswith(IMAGE_SUFFIXES))
         names = {part for image in images for part in PurePosixPath(image).parent.parts}

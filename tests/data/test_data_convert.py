@@ -50,7 +50,7 @@ def contents(path):
     return sorted((hashlib.sha256(faces.encoded(i)).hexdigest(), labels[i]) for i in range(len(faces)))
 
 
-@pytest.mark.parametrize("name", ["copy", "copy.zip", "copy.rec"])
+@pytest.mark.parametrize("name", ["copy", "copy.zip", "copy.rec", "copy.parquet", "copy.tar"])
 def test_bytes_and_labels_survive_every_form(photos, tmp_path, name):
     (target,) = convert_set(photos, tmp_path / "new" / name)
     assert contents(target) == contents(photos)
@@ -58,8 +58,8 @@ def test_bytes_and_labels_survive_every_form(photos, tmp_path, name):
     assert contents(back) == contents(photos)
 
 
-@pytest.mark.parametrize("name", ["copy", "copy.zip"])
-def test_folder_and_zip_keep_the_fingerprint(photos, tmp_path, name):
+@pytest.mark.parametrize("name", ["copy", "copy.zip", "copy.parquet", "copy.tar"])
+def test_what_keeps_names_keeps_the_fingerprint(photos, tmp_path, name):
     (target,) = convert_set(photos, tmp_path / name)
     assert open_faces(target).fingerprint == open_faces(photos).fingerprint
     assert open_faces(target).names[4] == "Bo/1.jpeg"
@@ -98,7 +98,7 @@ def test_pairs_are_written_fold_after_fold(photos, pairs, tmp_path):
     assert read_protocol(target).same.tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("name", ["copy", "copy.zip"])
+@pytest.mark.parametrize("name", ["copy", "copy.zip", "copy.parquet", "copy.tar"])
 def test_the_pairs_of_a_bin_are_written_beside_its_images(photos, pairs, tmp_path, make, name):
     files = [make.encode(make.pixels_of(seed), "PNG" if seed == 1 else "JPEG") for seed in range(6)]
     source = write_bin(tmp_path / "a.bin", files, [True, False, True])
@@ -121,7 +121,7 @@ def test_a_bin_is_copied_with_its_own_pairs(tmp_path, make):
 def test_a_bin_needs_pairs_and_nothing_else_takes_them(photos, pairs, tmp_path):
     with pytest.raises(ParameterError, match=r"a\.bin' needs pairs; give a protocol"):
         convert_set(photos, tmp_path / "a.bin")
-    for name in ("a", "a.zip", "a.rec"):
+    for name in ("a", "a.zip", "a.rec", "a.parquet", "a.tar"):
         with pytest.raises(ParameterError, match="a protocol is given, but only a .bin holds pairs"):
             convert_set(photos, tmp_path / name, pairs)
     pairs.write_text("left,right,same,fold\nAnn Lee/0,Nobody/0,0,1\n")
@@ -129,7 +129,7 @@ def test_a_bin_needs_pairs_and_nothing_else_takes_them(photos, pairs, tmp_path):
         convert_set(photos, tmp_path / "a.bin", pairs)
 
 
-@pytest.mark.parametrize("name", ["a", "a.zip", "a.rec", "a.bin"])
+@pytest.mark.parametrize("name", ["a", "a.zip", "a.rec", "a.parquet", "a.tar", "a.bin"])
 def test_nothing_is_ever_overwritten(photos, pairs, tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(FacesError, match="exists already"):
@@ -183,6 +183,13 @@ def test_the_command_line_converts_and_describes(photos, tmp_path, capsys):
     assert capsys.readouterr().out == f"Written: {tmp_path / 'set' / 'train.rec'}\n"
     assert cli.main(["data", "info", str(tmp_path / "set")]) == 0
     assert {"kind: RecordIO", "images: 8", "bad images: 0"} <= set(capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.parquet", "parquet"), ("a.tar", "WebDataset")])
+def test_the_command_line_writes_what_others_hand_round(photos, tmp_path, capsys, name, kind):
+    assert cli.main(["data", "convert", str(photos), str(tmp_path / name)]) == 0
+    assert cli.main(["data", "info", str(tmp_path / name)]) == 0
+    assert {f"kind: {kind}", "images: 8", "identities: 3"} <= set(capsys.readouterr().out.splitlines())
 
 
 def test_the_command_line_takes_pairs(photos, pairs, tmp_path, capsys):

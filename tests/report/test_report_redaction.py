@@ -3,8 +3,10 @@
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
+from sface_lib.data import encode_png, write_encoded
 from sface_lib.report.redaction import Redactor, collect_names
 
 
@@ -40,6 +42,16 @@ def test_names_are_known_from_the_inputs_before_any_notebook_has_listed_them(tmp
     (tmp_path / "pairs.txt").write_text("10\t300\nDan_Woe\t1\t4\nEve_Zoe\t1\tFay_Abe\t2\n")
     inputs = [tmp_path / name for name in ("folder", "set.tar", "set.zip", "pairs.txt")]
     assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe", "Eve_Zoe", "Fay_Abe"} <= collect_names(inputs)
+
+
+def test_names_within_parquet_webdataset_and_lmdb_are_known(tmp_path):
+    lmdb, image = pytest.importorskip("lmdb"), encode_png(np.zeros((3, 4, 4), np.uint8))
+    write_encoded(tmp_path / "a.parquet", [image], [0], ["Ann_Lee"], ["1.png"])
+    write_encoded(tmp_path / "a.tar", [image], [0], ["Bea_Poe"], ["Cy_Roe_0001.png"])
+    with lmdb.open(str(tmp_path / "lmdb")) as opened, opened.begin(write=True) as to:
+        to.put(b"Dan_Woe/1.png", image)
+    inputs = [tmp_path / name for name in ("a.parquet", "a.tar", "lmdb")]
+    assert {"Ann_Lee", "Bea_Poe", "Cy_Roe", "Dan_Woe"} <= collect_names(inputs)
 
 
 def test_names_in_lists_of_files_are_known_and_folders_of_a_protocol_are_none(tmp_path):
