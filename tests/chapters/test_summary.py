@@ -11,7 +11,7 @@ from sface_lib.biometrics import verification_metrics
 from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierFacts, DirectionFacts
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults, Gap
-from sface_lib.chapters.generation.results import GenerationResults
+from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.privacy.results import (
     AlarmFacts,
     ChanceFacts,
@@ -77,7 +77,8 @@ MODELS = {name: accuracy(mean) for name, mean in zip(NAMES, MEANS, strict=True)}
 FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
 TRAINING = training()
 DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
-GENERATION = GenerationResults(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
+GENERATED = GeneratedFacts(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
+GENERATION = GenerationResults(GENERATED)
 
 
 def evaluation(benchmarks=("first", "second")):
@@ -271,7 +272,8 @@ def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
     assert "The gaps are **not to be relied on**, for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
     alone = summarise(privacy(), TRAINING, sure)
-    said = show.teaches(alone, DATA, replace(GENERATION, kimg=0.0), sure)
+    said = show.teaches(alone, DATA, GenerationResults(replace(GENERATED, kimg=0.0)), sure)
+    assert "a generator" not in show.teaches(alone, DATA, GenerationResults(None), sure)
     assert "with the gap on first" in said and said.endswith("; gap 10.0 points") and "of given weights" in said
 
 

@@ -1,6 +1,7 @@
 """Which models a report trains, from parameters to weights, in this process and in several."""
 
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.training import launch
 from sface_lib.chapters.training.launch import keep_aside, launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import RecognitionTrainingParameters, TrainingParameters
-from sface_lib.chapters.training.plan import plan_models
+from sface_lib.chapters.training.plan import TrainingSet, plan_models
 from sface_lib.cli import main
 from sface_lib.data import (
     FaceBatches,
@@ -63,10 +64,21 @@ def same_weights(a, b) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
+def of_labels(authentic, synthetic):
+    """The authentic set and the generator's, of which only the labels are asked for."""
+    return {
+        name: TrainingSet(SimpleNamespace(labels=labels))
+        for name, labels in (("authentic", authentic), ("generated", synthetic))
+    }
+
+
+NAMES = ["baseline", "CLS generated", "KT generated", "CL generated"]
+
+
 def test_baseline_and_synthetic_models_get_equal_images_of_each_class():
     authentic, synthetic = np.repeat([0, 1, 2], [3, 9, 5]), np.repeat([0, 1, 2], 6)
-    planned = plan_models(parameters(images_per_class=6), authentic, synthetic, {})
-    assert [model.name for model in planned] == ["baseline", "CLS", "KT", "CL"]
+    planned = plan_models(parameters(images_per_class=6), of_labels(authentic, synthetic), {})
+    assert [model.name for model in planned] == NAMES
     assert np.bincount(authentic[planned[0].positions]).tolist() == [3, 6, 5]
     for model in planned[1:]:
         assert np.bincount(synthetic[model.positions]).tolist() == [3, 6, 5]
@@ -75,25 +87,24 @@ def test_baseline_and_synthetic_models_get_equal_images_of_each_class():
 
 def test_every_seed_has_its_own_baseline_before_those_that_it_teaches():
     labels = np.repeat([0, 1], 4)
-    planned = plan_models(parameters(seed=5, recognition_seeds=2), labels, labels, {})
-    assert [(model.name, model.seed) for model in planned] == [
-        (name, seed) for seed in (5, 6) for name in ("baseline", "CLS", "KT", "CL")
-    ]
+    planned = plan_models(parameters(seed=5, recognition_seeds=2), of_labels(labels, labels), {})
+    assert [(model.name, model.seed) for model in planned] == [(name, seed) for seed in (5, 6) for name in NAMES]
     assert len({model.file for model in planned}) == 8
 
 
 def test_a_sweep_trains_the_baseline_only_where_as_many_authentic_images_exist():
     authentic, synthetic = np.repeat([0, 1], 4), np.repeat([0, 1], 8)
-    planned = plan_models(parameters(images_per_class=8, sweep_images_per_class="2, 4, 8"), authentic, synthetic, {})
+    p = parameters(images_per_class=8, sweep_images_per_class="2, 4, 8")
+    planned = plan_models(p, of_labels(authentic, synthetic), {})
     swept = {model.name: len(model.positions) for model in planned[4:]}
     # Four images of each class are what the first four models have.
-    assert swept == {"baseline 2": 4, "CLS 2": 4, "KT 2": 4, "CL 2": 4, "CLS 8": 16, "KT 8": 16, "CL 8": 16}
+    assert swept == {f"{name} 2": 4 for name in NAMES} | {f"{name} 8": 16 for name in NAMES[1:]}
 
 
 def test_further_images_of_a_class_replace_what_a_filter_took_as_long_as_there_are_some():
     authentic, synthetic = np.repeat([0, 1], 2), np.repeat([0, 1], 4)
-    planned = plan_models(parameters(), authentic, synthetic, {"CLS filtered 0.5": np.array([1, 2, 3, 7])})
-    assert planned[-1].name == "CLS filtered 0.5" and planned[-1].positions.tolist() == [1, 2, 7]
+    planned = plan_models(parameters(), of_labels(authentic, synthetic), {0.5: np.array([1, 2, 3, 7])})
+    assert planned[-1].name == "CLS generated filtered 0.5" and planned[-1].positions.tolist() == [1, 2, 7]
 
 
 def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_path, faces, monkeypatch, capsys):

@@ -15,7 +15,7 @@ from sface_lib.chapters import handover
 from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
-from sface_lib.chapters.generation.results import GenerationResults
+from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.study import Study, weights_file
 from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
 from sface_lib.engine import read_log
@@ -292,10 +292,14 @@ def between(
     return morph(generator, accelerator, *ends, np.linspace(0, 1, MORPHED), p.seed, psi=p.psi)
 
 
-def results(found: Findings, accelerator: Accelerator) -> GenerationResults:
-    """What later chapters and readers of the run folder find."""
+def results(found: Findings | None, accelerator: Accelerator) -> GenerationResults:
+    """What later chapters and readers of the run folder find; None where nothing was generated."""
+    return GenerationResults(None if found is None else _facts(found, accelerator))
+
+
+def _facts(found: Findings, accelerator: Accelerator) -> GeneratedFacts:
     training, table = found.training, found.quality.table
-    return GenerationResults(
+    return GeneratedFacts(
         kimg=training.kimg,
         kimg_before=training.kimg_before,
         images_per_second=training.log[-1]["images_per_second"] if training.log else None,

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from sface_lib.run import Results
+from sface_lib.run import Facts, Results
 
 
 @dataclass(frozen=True)
-class GenerationResults(Results):
-    """The generator's training, and the quality of its set.
+class GeneratedFacts(Facts):
+    """The training of this run's generator, and the quality of its set.
 
     Attributes
     ----------
@@ -39,3 +39,12 @@ class GenerationResults(Results):
     shortcomings: tuple[str, ...]
     precision: str
     device: str
+
+
+@dataclass(frozen=True)
+class GenerationResults(Results):
+    """What notebook 02 finds; `generated` is None where all synthetic sets were given."""
+
+    VERSION = 2
+
+    generated: GeneratedFacts | None

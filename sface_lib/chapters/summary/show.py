@@ -8,7 +8,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.attributes.results import AttributeFindings
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
-from sface_lib.chapters.generation.results import GenerationResults
+from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
 from sface_lib.chapters.setspec import AUTHENTIC
@@ -123,7 +123,6 @@ def _chance(audited: AuditFacts) -> str:
 
 def teaches(summary: Summary, data: DataResults, generation: GenerationResults, evaluation: EvaluationResults) -> str:
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
-    learnt = f"that learnt for {generation.kimg:.1f} kimg" if generation.kimg else "of given weights"
     where, gaps = list(evaluation.gap.items())[-1]
     by_labels = [model for model in summary.models if model.strategy == "CLS" and model.learns_from != AUTHENTIC]
     of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
@@ -133,14 +132,20 @@ def teaches(summary: Summary, data: DataResults, generation: GenerationResults, 
         if evaluation.doubts
         else ""
     )
+    each = [f"- {m.learns_from}: {_accuracy(summary, m.name)}; gap {_points(gaps[m.name])}" for m in by_labels]
     return (
         f"**What does each teach?** The authentic set has {data.training_images:,} images of "
-        f"{data.training_identities:,} identities; a generator {learnt} drew {generation.synthetic_images:,} synthetic "
-        f"ones. Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), "
-        f"and on synthetic ones by labels alone (CLS), with the gap {of}:\n\n"
-        + "\n".join(f"- {m.learns_from}: {_accuracy(summary, m.name)}; gap {_points(gaps[m.name])}" for m in by_labels)
-        + doubts
+        f"{data.training_identities:,} identities{_generator(generation.generated)}. Recognition trained on authentic "
+        f"images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), and on synthetic ones by labels alone "
+        f"(CLS), with the gap {of}:\n\n" + "\n".join(each) + doubts
     )
+
+
+def _generator(found: GeneratedFacts | None) -> str:
+    if found is None:
+        return ""
+    learnt = f"that learnt for {found.kimg:.1f} kimg" if found.kimg else "of given weights"
+    return f"; a generator {learnt} drew {found.synthetic_images:,} synthetic ones"
 
 
 def _points(gap: Gap) -> str:
