@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sface_lib.biometrics import PairMean, SeedVariance, accuracy_over_pairs, average, seed_variances
+from sface_lib.biometrics import Estimate, PairMean, SeedVariance, accuracy_over_pairs, average, seed_variances
 from sface_lib.errors import InputError
 
 
@@ -169,3 +169,19 @@ def test_one_identity_alone_gives_no_interval():
     found = accuracy_over_pairs([1, 1], [1, 0], [2, 0], [2, 1])
     with pytest.raises(InputError, match="two identities at least, and there are 1"):
         found.estimate().interval()
+
+
+def test_the_p_of_a_difference_agrees_with_its_interval():
+    """Where p is 5 %, the 95 % interval ends at 0; and without any variance only a difference of 0 is likely."""
+    random = np.random.default_rng(3)
+    for value, variance, identities in zip(
+        random.normal(0, 0.02, 20), random.uniform(1e-5, 1e-3, 20), [7, 300] * 10, strict=True
+    ):
+        found = Estimate(value, variance, identities, is_rate=False)
+        span = found.interval(1 - found.p_of_zero())
+        assert min(abs(span.low), abs(span.high)) == pytest.approx(0, abs=1e-9)
+    by_hand = Estimate(0.03, 0.01**2, 11, is_rate=False)
+    assert by_hand.p_of_zero() == pytest.approx(2 * stats.t.sf(3, 10))
+    assert [Estimate(x, 0.0, 9, is_rate=False).p_of_zero() for x in (0.0, 0.1)] == [1, 0]
+    with pytest.raises(InputError, match="two identities"):
+        Estimate(0.1, 0.1, 1, is_rate=False).p_of_zero()
