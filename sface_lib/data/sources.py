@@ -211,8 +211,8 @@ def _not_readable(path: Path) -> str:
     if _is_zip(path) or _head(path, b"ustar", 257) or any(_head(path, magic) for magic in _UNPACKERS):
         return f"'{path}' is a damaged or incomplete archive; copy or download it again"
     return (
-        f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces, a RecordIO .rec, "
-        "a parquet, an LMDB or a verification .bin"
+        f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces, a parquet, an "
+        "LMDB, a RecordIO .rec or a verification .bin"
     )
 
 
