@@ -51,9 +51,10 @@ class ParquetSource:
 
     Parquet has no access to a single row: a row group is decoded from its beginning to the row, in blocks of 1,000
     images. Blocks that were read last are kept, up to 128 MiB together. Images in the order of storage are read once
-    each. In another order an image costs, at worst, a row group up to its row: with row groups of 256 images of 10 kB a
-    millisecond or so, with all of a 5 GB file in one row group seconds, though not its memory. The set is in the order
-    of its names: where rows are shuffled against it and row groups are large, convert the set once, e.g. to RecordIO.
+    each. In another order an image costs, at worst, its row group up to its row: of images of 10 kB about 2 ms where a
+    row group holds 256, 13 ms where it holds 1,000, and seconds where it is a file of 5 GB, though not the memory for
+    it. The set is in the order of its names: where rows are shuffled against it and row groups are large, even reading
+    all of it in order is that slow; convert such a set once, e.g. to RecordIO.
     Opening reads labels, paths and the first block of images.
 
     Images are named by `path`, below the folder of their identity unless the paths have folders of their own; where

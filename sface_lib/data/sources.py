@@ -154,7 +154,9 @@ def open_source(path: str | Path) -> FolderSource | ZipSource | TarSource:
     """
     path = Path(path)
     if not path.exists():
-        raise FacesError(f"'{path}' does not exist; give a folder, a zip or a tar of faces, a .rec or a .bin")
+        raise FacesError(
+            f"'{path}' does not exist; give a folder, a zip or a tar of faces, a .rec, .parquet, LMDB or .bin"
+        )
     with readable(path):
         if path.is_dir():
             return FolderSource(path)
@@ -209,8 +211,8 @@ def _not_readable(path: Path) -> str:
     if _is_zip(path) or _head(path, b"ustar", 257) or any(_head(path, magic) for magic in _UNPACKERS):
         return f"'{path}' is a damaged or incomplete archive; copy or download it again"
     return (
-        f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces, a RecordIO .rec or "
-        "a verification .bin"
+        f"'{path}' is not an archive; give a folder, a zip or a tar (plain or compressed) of faces, a parquet, an "
+        "LMDB, a RecordIO .rec or a verification .bin"
     )
 
 
