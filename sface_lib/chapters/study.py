@@ -17,6 +17,7 @@ import pandas as pd
 from sface_lib.chapters.handover import PAIRS, SELECTION, SYNTHETIC
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
+from sface_lib.data.filenames import composed
 from sface_lib.errors import InputError
 from sface_lib.population import (
     BENCHMARKS,
@@ -352,7 +353,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
         raise InputError(f"groups = '{path}' cannot be read as CSV: {error}") from None
     if not {"identity", "group"} <= set(table.columns):
         raise InputError(f"groups = '{path}' has the columns {list(table.columns)}; give identity and group")
-    return dict(zip(table["identity"], table["group"], strict=True))
+    return {composed(str(identity)): group for identity, group in zip(table["identity"], table["group"], strict=True)}
 
 
 def _traits(truth: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,8 @@ def write_faces(
     `dataset.json`; identity names stand there under the key "identities", which StyleGAN2-ADA ignores).
     One that ends in .rec becomes InsightFace RecordIO, with .idx and `property` beside; it keeps labels, and neither
     names nor identity names. Any other path becomes a folder `<identity>/<index>.png`; there `open_faces` numbers
-    identities in the order of their names. An unlabelled folder holds `<index>.png` and a `dataset.json`.
+    identities in the order of their names. An unlabelled folder holds `<index>.png` and a `dataset.json`; one of a
+    single identity, too, because one folder alone is no identity to `open_faces`.
 
     Parameters
     ----------
@@ -158,8 +159,13 @@ def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | 
                 raise InputError(f"two images would be written to '{target.relative_to(temporary)}'; rename one")
             target.write_bytes(row.data)
             labelled = row.label is not None
+        folders = [path.name for path in temporary.iterdir()]
         if not labelled:
             write_json(temporary / LABELS_FILE, {"labels": None})
+        elif len(folders) == 1:
+            files = sorted(path.name for path in (temporary / folders[0]).iterdir())
+            labels = [[f"{folders[0]}/{file}", 0] for file in files]
+            write_json(temporary / LABELS_FILE, {"labels": labels, "identities": folders})
 
 
 def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:
