@@ -26,6 +26,7 @@ from sface_lib.data.layout import Labels
 from sface_lib.data.manifest import bad_image_error
 from sface_lib.data.sources import member_name, open_source
 from sface_lib.data.template import cut_crop, similarity
+from sface_lib.data.write import keep_labels
 from sface_lib.errors import BadImageError, InputError, ParameterError
 from sface_lib.files import atomic_path, claim_folder
 from sface_lib.processes import over_processes
@@ -75,7 +76,8 @@ def align_faces(
     source
         Whatever `open_faces` opens; or a folder with photographs directly in it and below, which have no identities.
     folder
-        Where to; made if need be. It holds identity folders where the source has identities.
+        Where to; made if need be. It holds identity folders where the source has identities, and a `dataset.json`
+        where `open_faces` would not tell the same from them.
     size_px
         Side of the crops; the template is scaled with it.
     missing
@@ -241,10 +243,11 @@ def _open_table(path: Path, mode: str) -> TextIO:
 
 
 def _finish(folder: Path, faces: FaceSet, table: list[dict], on_bad_image: str) -> Aligned:
-    """Write both tables in the set's order, count, and tell of photographs that can't be decoded."""
+    """Write both tables in the set's order, keep identities, count, and tell of what can't be decoded."""
     lacking, bad = _failed(table)
     _write_table(folder / TABLE_FILE, table)
     _write_table(folder / NOT_FOUND_FILE, lacking)
+    keep_labels(folder, faces.labels is not None)
     if bad and on_bad_image == "stop":
         raise bad_image_error(faces.path, bad)
     return Aligned(folder, len(table) - len(lacking) - len(bad), len(lacking), len(bad))

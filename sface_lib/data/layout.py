@@ -126,7 +126,8 @@ def _check_shares(folders: Sequence[str], names: Sequence[str], source: Any) -> 
             raise FacesError(
                 f"'{source.path}' holds numbered folders through which file numbers run on ({names[0]!r} to "
                 f"{names[-1]!r}), as where a folder is a share of the files and no identity; set labels=none if so, or "
-                "labels=folders if each folder is one identity"
+                "labels=folders if each folder is one identity (--labels none, --labels folders; a report takes the "
+                "copy that `sface data convert` makes with it)"
             )
 
 
