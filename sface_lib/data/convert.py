@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sface_lib.data.decode import UndecodableImage, image_size
 from sface_lib.data.faces import FaceSet
 from sface_lib.data.layout import Labels
 from sface_lib.data.manifest import named, named_bad
@@ -140,14 +139,7 @@ def _places(faces: FaceSet, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]
 
 
 def _files(faces: FaceSet, places: Iterable[int]) -> Iterator[bytes]:
-    """Bytes of image files; where a header can't be read, all images are looked at, so that each bad one is named."""
-    for place in tqdm(places, unit="image", desc="convert"):
-        data = faces.encoded(int(place))
-        try:
-            image_size(data)
-        except UndecodableImage:
-            faces.inspect(progress=True)
-        yield data
+    return (faces.encoded(int(place)) for place in tqdm(places, unit="image", desc="convert"))
 
 
 def _counted(counts: dict[str, int]) -> str:
