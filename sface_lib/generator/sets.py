@@ -15,8 +15,8 @@ from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from sface_lib.data import encode_png
-from sface_lib.data.landmarks import misalignment
 from sface_lib.data.labelfiles import LABELS_FILE
+from sface_lib.data.landmarks import misalignment
 from sface_lib.data.write import keep_labels
 from sface_lib.errors import InputError
 from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder, read_json, write_json

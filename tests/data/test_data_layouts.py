@@ -9,7 +9,7 @@ import pytest
 from PIL import features
 
 from sface_lib import cli
-from sface_lib.data import Protocol, open_faces
+from sface_lib.data import Protocol, convert_set, open_bins, open_faces, read_selection, write_bin, write_selection
 from sface_lib.data.decode import IMAGE_SUFFIXES
 from sface_lib.data.filenames import may_be_image
 from sface_lib.data.write import write_encoded, write_faces
@@ -361,6 +361,49 @@ def test_label_files_name_images_in_either_form(tmp_path, make):
         labels = {"labels": [[f"{person}/1.png", 0], ["Ben/1.png", 1]], "identities": [person, "B"]}
         (path / "dataset.json").write_text(json.dumps(labels))
         assert identities_of(open_faces(path)) == {f"{COMPOSED}/1.png": COMPOSED, "Ben/1.png": "B"}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_images_of_several_bins_are_found_in_either_form(tmp_path, make, form):
+    for name in (unicodedata.normalize(form, "é"), "b"):
+        write_bin(tmp_path / f"{name}.bin", [make.encode(make.pixels_of(0))] * 4, [True, False])
+    faces, protocols = open_bins(tmp_path)
+    assert faces.names[:2] == ("b/00000000.jpg", "b/00000001.jpg") and faces.names[4] == "é/00000000.jpg"
+    for pairs in protocols.values():
+        assert len(pairs.resolve(faces)[0]) == 2
+
+
+# ---- what the program writes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["00000/00000.png", "00000/00001.png", "01000/01000.png", "01000/01001.png"],
+        ["train/1.png", "val/2.png"],
+        ["only/1.png", "only/2.png"],
+        ["a/1.png", "b/1.png"],
+    ],
+)
+def test_a_folder_that_is_written_opens_as_what_was_written(tmp_path, make, names, labelled):
+    path = images_at(tmp_path / "set", make, names)
+    faces = open_faces(path, labels="folders" if labelled else "none")
+    convert_set(faces, tmp_path / "copy")
+    copy = open_faces(tmp_path / "copy")
+    assert (copy.names, copy.identities, copy.fingerprint) == (faces.names, faces.identities, faces.fingerprint)
+
+
+def test_no_file_of_labels_is_written_where_folders_tell_them(tmp_path, make):
+    convert_set(images_at(tmp_path / "set", make, ["a/1.png", "b/1.png"]), tmp_path / "copy")
+    assert not (tmp_path / "copy" / "dataset.json").exists()
+
+
+def test_a_selection_is_that_of_the_set_as_it_was_opened(tmp_path, make):
+    faces = open_faces(images_at(tmp_path / "set", make, numbered(0, 40, 10)), labels="none")
+    part = faces.subset([30, 7, 12]).subset([2, 0])
+    assert part.positions.tolist() == [12, 30]
+    assert read_selection(write_selection(tmp_path / "a.csv", part), len(faces)).tolist() == [12, 30]
 
 
 # ---- the command line -----------------------------------------------------------------------------------------
