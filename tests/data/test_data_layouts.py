@@ -134,6 +134,7 @@ def converted(sizes, first_label=0, first_key=1, label_width=7, key_width=8):
         [f"{k:07d}/{i:08d}.png" for k in range(4) for i in range(120)],
         [f"{k}/{100 * k + i}.png" for k in range(3) for i in range(1, 4)],
         ["0/seed0.png", "1/seed100.png"],
+        ["10/10.png", "10/25.png", "20/20.png", "20/21.png"],
         ["0/1.png", "Ann/2.png"],
         ["0/20200101123000123456789.png", "1/20200101123000123456790.png"],
     ],
