@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sface_lib.chapters.profiles import build_parameters, profile_names
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.errors import InputError, ParameterError, SfaceError
@@ -122,7 +124,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from sface_lib.recognition import open_model, verify
 
     model, protocol = open_model(arguments.model), read_protocol(arguments.protocol)
-    faces = _evaluated_faces(arguments)
+    faces = _evaluated_faces(arguments, protocol)
     found, pairs = verify(model, protocol, faces, make_accelerator())
     accuracy, metrics, interval = found.accuracy, found.metrics, found.interval
     units = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
@@ -145,25 +147,59 @@ def _rate(scored: Any, target: float) -> str | None:
     return said + (f" ({rate.imprecise})" if rate.imprecise else "")
 
 
-def _evaluated_faces(arguments: argparse.Namespace) -> Any:
-    """The images that the pairs of `--protocol` name."""
+def _evaluated_faces(arguments: argparse.Namespace, protocol: Any) -> Any:
+    """The set with the images that the pairs of `--protocol` name; those of them that are skipped are told."""
     from sface_lib.data import holds_bins, open_bins, open_faces
 
     source = arguments.images or arguments.protocol
     if holds_bins(source):
-        return open_bins(source)[0]
-    if not arguments.images:
+        faces = open_bins(source, arguments.on_bad_image)[0]
+    elif arguments.images:
+        faces = open_faces(source, arguments.on_bad_image, arguments.labels)
+    else:
         raise InputError(f"{arguments.protocol} holds names of images; give the faces that they name by --images")
-    return open_faces(source)
+    if arguments.on_bad_image == "skip":
+        pairs = np.stack(protocol.resolve(faces), axis=1)
+        used = np.unique(pairs)
+        found = faces.subset(used).inspect()
+        left_out = np.isin(pairs, used[list(found.bad_indices)]).any(axis=1)
+        _say_skipped(found.bad, len(used), f", and the {left_out.sum():,} pairs that name them")
+    return faces
+
+
+def _given_faces(path: str, arguments: argparse.Namespace) -> Any:
+    """The set at a path, without images that are skipped, which are told."""
+    from sface_lib.data import open_faces
+
+    return _usable(open_faces(path, arguments.on_bad_image, arguments.labels))
+
+
+def _usable(faces: Any) -> Any:
+    """A set without images that are skipped, which are told."""
+    usable = faces.usable(progress=_is_first())
+    _say_skipped(faces.inspect().bad, len(faces))
+    return usable
+
+
+def _say_skipped(bad: Sequence[tuple[str, str]], images: int, more: str = "") -> None:
+    from sface_lib.data.manifest import named_bad
+
+    if bad:
+        _say(f"Skipped: {len(bad):,} of {images:,} images, which cannot be decoded{more}: {named_bad(bad)}")
 
 
 def _train_generator(arguments: argparse.Namespace) -> int:
     """`sface generator train`; under `torchrun`, in every process."""
-    from sface_lib.chapters.generation.launch import train_generator
+    from sface_lib.chapters.generation.launch import train_generator, training_images
     from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 
-    parameters = build_parameters(arguments.profile, _overrides(arguments.set), GeneratorTrainingParameters)
-    _say(f"Weights: {train_generator(parameters, arguments.out, arguments.selection)}")
+    overrides = _overrides(arguments.set)
+    if arguments.on_bad_image == "skip":
+        overrides["on_bad_image"] = "skip"
+    parameters = build_parameters(arguments.profile, overrides, GeneratorTrainingParameters)
+    faces, bad = training_images(parameters, arguments.selection)
+    _say_skipped(bad, len(faces) + len(bad))
+    _say(f"Weights: {train_generator(parameters, arguments.out, faces=faces)}")
     return 0
 
 
@@ -180,13 +216,15 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
             f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
             "validation_identities=0, or leave --protocol out"
         )
-    faces = open_faces(arguments.faces)
+    faces = open_faces(arguments.faces, arguments.on_bad_image, arguments.labels)
     if arguments.selection:
         faces = faces.subset(read_selection(arguments.selection, len(faces)))
+    faces = _usable(faces)
     teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
     if arguments.protocol:
-        images = _evaluated_faces(arguments)
-        judged_on = used_images(images, resolve_pairs(read_protocol(arguments.protocol), images))
+        protocol = read_protocol(arguments.protocol)
+        images = _evaluated_faces(arguments, protocol)
+        judged_on = used_images(images, resolve_pairs(protocol, images))
     data = FaceBatches(faces, parameters.recognition_resolution_px)
     train_recognition(parameters, arguments.strategy, data, arguments.out, arguments.seed, teacher, judged_on)
     _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")
@@ -235,9 +273,13 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 def _convert(arguments: argparse.Namespace) -> int:
     """`sface data convert`."""
-    from sface_lib.data import convert_set
+    from sface_lib.data import convert_set, open_faces
 
-    for path in convert_set(arguments.source, arguments.target, arguments.protocol):
+    faces = open_faces(arguments.source, arguments.on_bad_image, arguments.labels)
+    written = convert_set(faces, arguments.target, arguments.protocol)
+    if arguments.on_bad_image == "skip":
+        _say_skipped(faces.inspect().bad, len(faces))
+    for path in written:
         print(f"Written: {path}")
     return 0
 
@@ -246,22 +288,27 @@ def _info(arguments: argparse.Namespace) -> int:
     """`sface data info`."""
     from sface_lib.data import describe_set
 
-    for name, value in describe_set(arguments.path).items():
+    for name, value in describe_set(arguments.path, arguments.labels).items():
         print(f"{name}: {value}")
     return 0
 
 
 def _align(arguments: argparse.Namespace) -> int:
     """`sface data align`."""
-    from sface_lib.data.align import NOT_FOUND_FILE, TABLE_FILE, align_faces
+    from sface_lib.data.align import NOT_FOUND_FILE, TABLE_FILE, align_faces, open_photographs
+    from sface_lib.data.manifest import named
 
     options = {"missing": arguments.missing, "on_bad_image": arguments.on_bad_image, "workers": arguments.workers}
+    options["labels"] = arguments.labels
     done = align_faces(arguments.source, arguments.target, arguments.size, **options)
     print(f"Faces: {done.folder}, {done.aligned:,} aligned; the table is {TABLE_FILE}")
     dropped = "their centres are kept" if arguments.missing == "keep" else "left out"
     print(f"Without a face: {done.without_face:,}, {dropped}; listed in {NOT_FOUND_FILE}")
     if done.unreadable:
         print(f"Unreadable: {done.unreadable:,}, left out")
+    unread = open_photographs(arguments.source, labels=arguments.labels).unread
+    if unread:
+        print(f"Files not read: {len(unread):,}, e.g. {named([repr(name) for name in unread])}")
     return 0
 
 
@@ -269,11 +316,10 @@ def _annotate(arguments: argparse.Namespace) -> int:
     """`sface annotate`; under `torchrun`, in every process."""
     from sface_lib.attributes import SHIPPED_PATH, annotate_set, open_classifier
     from sface_lib.chapters.study import weights_file
-    from sface_lib.data import open_faces
     from sface_lib.engine import make_accelerator
 
     classifier = open_classifier(weights_file(arguments.classifier, SHIPPED_PATH), arguments.embedder)
-    faces, seed = open_faces(arguments.faces), arguments.seed
+    faces, seed = _given_faces(arguments.faces, arguments), arguments.seed
     path = annotate_set(classifier, faces, arguments.out, make_accelerator(), seed, arguments.passes)
     told, all_ = int(classifier.reliable().sum()), len(classifier.names)
     _say(f"Annotations: {path}, {len(faces):,} images; {told} of {all_} attributes are told reliably")
@@ -283,12 +329,12 @@ def _annotate(arguments: argparse.Namespace) -> int:
 def _train_attributes(arguments: argparse.Namespace) -> int:
     """`sface attributes train`."""
     from sface_lib.attributes import read_annotations, train_classifier
-    from sface_lib.data import open_faces
     from sface_lib.engine import make_accelerator, require_safetensors
     from sface_lib.recognition import open_model
 
     require_safetensors(arguments.out)
-    faces, table = open_faces(arguments.faces), read_annotations(arguments.table)
+    table = read_annotations(arguments.table)
+    faces = _given_faces(arguments.faces, arguments)
     positions, values = table.of(faces, arguments.missing)
     embedder = open_model(arguments.embedder) if arguments.embedder else None
     options = {"size_px": arguments.size, "steps": arguments.steps, "seed": arguments.seed}
@@ -315,8 +361,12 @@ def _ship_attributes(arguments: argparse.Namespace) -> int:
 
 def _say(text: str) -> None:
     """Print, in the first of several processes alone."""
-    if os.environ.get("RANK", "0") == "0":
+    if _is_first():
         print(text)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _overrides(texts: Sequence[str]) -> dict[str, str]:
@@ -389,6 +439,7 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         "--protocol", required=True, metavar="FILE", help="pairs: an InsightFace .bin, LFW's pairs.txt, or a CSV"
     )
     verify.add_argument("--images", metavar="SET", help="the faces that the pairs name; a .bin holds them itself")
+    _add_set_options(verify)
     verify.set_defaults(command=_verify)
 
     actions = commands.add_parser("recognition", help="train a recognition model").add_subparsers(
@@ -407,6 +458,7 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
     train.add_argument("--selection", metavar="CSV", help="which of the images train: a column `position`")
     train.add_argument("--protocol", metavar="FILE", help="pairs that validation judges on")
     train.add_argument("--images", metavar="SET", help="the faces that those pairs name")
+    _add_set_options(train)
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     _add_parameters(train)
     train.set_defaults(command=_train_recognition)
@@ -420,6 +472,7 @@ def _add_attributes(commands: argparse._SubParsersAction) -> None:
         "A stopped run goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli annotate ...",
     )
     annotate.add_argument("faces", metavar="SET", help="a set of faces, labelled or not")
+    _add_set_options(annotate)
     annotate.add_argument("--out", required=True, metavar="FILE", help="a new file that ends in .parquet")
     annotate.add_argument(
         "--classifier",
@@ -445,6 +498,7 @@ def _add_attributes(commands: argparse._SubParsersAction) -> None:
         "identities calibrates, another tenth judges. A stopped run goes on.",
     )
     train.add_argument("--faces", required=True, metavar="SET", help="the annotated images")
+    _add_set_options(train)
     train.add_argument("--table", required=True, metavar="FILE", help="their annotations")
     train.add_argument("--out", required=True, metavar="FILE", help="a file that ends in .safetensors")
     train.add_argument("--work", required=True, metavar="DIR", help="for checkpoints")
@@ -508,6 +562,7 @@ def _add_generator(commands: argparse._SubParsersAction) -> None:
     )
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log, and generator.safetensors")
     train.add_argument("--selection", metavar="CSV", help="a run's data/selection.csv: the images that train")
+    _add_bad_images(train)
     _add_parameters(train)
     train.set_defaults(command=_train_generator)
     load = actions.add_parser(
@@ -582,6 +637,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         "target", metavar="DST", help="a new path; .zip, .rec, .parquet, .tar or .bin says what it is, else a folder"
     )
     convert.add_argument("--protocol", metavar="FILE", help="the pairs of a .bin, e.g. LFW's pairs.txt")
+    _add_set_options(convert)
     convert.set_defaults(command=_convert)
     info = actions.add_parser(
         "info",
@@ -589,6 +645,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
         description="Decode every image once and tell kind, images, identities, sizes and the set's fingerprint.",
     )
     info.add_argument("path", metavar="PATH", help=_SET)
+    _add_labels(info)
     info.set_defaults(command=_info)
     _add_align(actions)
 
@@ -609,14 +666,33 @@ def _add_align(actions: argparse._SubParsersAction) -> None:
         default="drop",
         help="a photograph without a face is left out, or its centred square is kept; default: drop",
     )
-    align.add_argument(
+    _add_set_options(align)
+    _add_workers(align)
+    align.set_defaults(command=_align)
+
+
+def _add_set_options(command: argparse.ArgumentParser) -> None:
+    """How a set that is given is read."""
+    _add_labels(command)
+    _add_bad_images(command)
+
+
+def _add_labels(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--labels",
+        choices=("auto", "folders", "none"),
+        default="auto",
+        help="identities: what the set itself tells, the folders of its images, or none; default: auto",
+    )
+
+
+def _add_bad_images(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--on-bad-image",
         choices=("stop", "skip"),
         default="stop",
-        help="unreadable photographs are an error once all others are aligned, or are counted; default: stop",
+        help="images that cannot be decoded are an error, or are left out and counted; default: stop",
     )
-    _add_workers(align)
-    align.set_defaults(command=_align)
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sface_lib.attributes.names import ATTRIBUTES, check_names
 from sface_lib.data import FaceSet
-from sface_lib.data.layout import IMAGE_SUFFIXES
+from sface_lib.data.filenames import composed, is_image
 from sface_lib.errors import InputError
 
 # Columns that name the image, by preference, and columns that are no attribute.
@@ -186,6 +186,6 @@ def _row(rows: dict[str, int], name: str) -> int:
 
 
 def _stem(name: str) -> str:
-    """A name without the suffix of an image, with forward slashes."""
-    name = name.strip().replace("\\", "/").removeprefix("./")
-    return name.rpartition(".")[0] if name.lower().endswith(IMAGE_SUFFIXES) else name
+    """A name without the suffix of an image, with forward slashes, in Unicode's normal form."""
+    name = composed(name.strip().replace("\\", "/").removeprefix("./"))
+    return name.rpartition(".")[0] if is_image(name) else name

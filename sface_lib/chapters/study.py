@@ -19,6 +19,7 @@ from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSp
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
+from sface_lib.data.filenames import composed
 from sface_lib.errors import InputError
 from sface_lib.population import (
     BENCHMARKS,
@@ -401,7 +402,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
         raise InputError(f"groups = '{path}' cannot be read as CSV: {error}") from None
     if not {"identity", "group"} <= set(table.columns):
         raise InputError(f"groups = '{path}' has the columns {list(table.columns)}; give identity and group")
-    return dict(zip(table["identity"], table["group"], strict=True))
+    return {composed(str(identity)): group for identity, group in zip(table["identity"], table["group"], strict=True)}
 
 
 def _traits(truth: pd.DataFrame) -> pd.DataFrame:

@@ -19,11 +19,14 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from sface_lib.data import FaceSet, open_faces
+from sface_lib.data.filenames import composed, is_image
+from sface_lib.data.labelfiles import LABELS_FILE, METADATA_FILE
 from sface_lib.data.landmarks import Face, find_face, load_models
-from sface_lib.data.layout import IMAGE_SUFFIXES, LABELS_FILE, Layout
+from sface_lib.data.layout import Labels
 from sface_lib.data.manifest import bad_image_error
 from sface_lib.data.sources import member_name, open_source
 from sface_lib.data.template import cut_crop, similarity
+from sface_lib.data.write import keep_labels
 from sface_lib.errors import BadImageError, InputError, ParameterError
 from sface_lib.files import atomic_path, claim_folder
 from sface_lib.processes import over_processes
@@ -56,6 +59,7 @@ def align_faces(
     missing: Literal["drop", "keep"] = "drop",
     on_bad_image: Literal["stop", "skip"] = "stop",
     workers: int = 1,
+    labels: Labels = "auto",
 ) -> Aligned:
     """Align the main face of every photograph, and write it under the photograph's name.
 
@@ -70,9 +74,10 @@ def align_faces(
     Parameters
     ----------
     source
-        Whatever `open_faces` opens; or a folder with photographs directly in it, which have no identities then.
+        Whatever `open_faces` opens; or a folder with photographs directly in it and below, which have no identities.
     folder
-        Where to; made if need be. It holds identity folders where the source has identities.
+        Where to; made if need be. It holds identity folders where the source has identities, and a `dataset.json`
+        where `open_faces` would not tell the same from them.
     size_px
         Side of the crops; the template is scaled with it.
     missing
@@ -82,6 +87,8 @@ def align_faces(
         "skip" counts them.
     workers
         Processes; the files do not depend on it.
+    labels
+        That of `open_faces`.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def align_faces(
     folder = Path(folder)
     _check(Path(source), folder, size_px, missing, workers)
     load_models()  # A missing extra is told before anything is written.
-    faces = open_photographs(source, on_bad_image)
+    faces = open_photographs(source, on_bad_image, labels)
     targets = _targets(faces)
     recipe = {"places_112": PLACES_112.tolist(), "size_px": size_px, "missing": missing}
     claim_folder(folder, RECIPE_FILE, recipe)
@@ -114,19 +121,21 @@ def align_faces(
     return _finish(folder, faces, [rows[name] for name in faces.names], on_bad_image)
 
 
-def open_photographs(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
-    """Open a set as `open_faces` does; a folder with images directly in it is a set without labels.
+def open_photographs(
+    path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop", labels: Labels = "auto"
+) -> FaceSet:
+    """Open a set as `open_faces` does; a folder with images directly in it and below is a set without labels.
 
     Raises
     ------
     FacesError
         If there is no such set at `path`.
     """
-    source = open_source(path) if Path(path).is_dir() else None
-    images = sorted(m for m in source.members if m.lower().endswith(IMAGE_SUFFIXES)) if source else []
-    if all("/" in name for name in images) or LABELS_FILE in source.members:
-        return open_faces(path, on_bad_image)
-    return FaceSet(source, Layout(tuple(images), tuple(images), None, ()), on_bad_image)
+    if labels == "auto" and Path(path).is_dir():
+        members = open_source(path).members
+        loose = any("/" not in member and is_image(member) for member in members)
+        labels = "none" if loose and not {LABELS_FILE, METADATA_FILE} & set(members) else labels
+    return open_faces(path, on_bad_image, labels)
 
 
 def crop_transform(points: np.ndarray, size_px: int) -> np.ndarray:
@@ -218,7 +227,7 @@ def _read_table(path: Path) -> dict[str, dict]:
     with _open_table(path, "r") as stream:
         text = stream.read()
     rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1], newline=""))
-    return {row["name"]: row for row in rows if None not in row.values()}
+    return {composed(row["name"]): row | {"name": composed(row["name"])} for row in rows if None not in row.values()}
 
 
 def _write_table(path: Path, rows: Iterable[dict]) -> None:
@@ -234,10 +243,11 @@ def _open_table(path: Path, mode: str) -> TextIO:
 
 
 def _finish(folder: Path, faces: FaceSet, table: list[dict], on_bad_image: str) -> Aligned:
-    """Write both tables in the set's order, count, and tell of photographs that can't be decoded."""
+    """Write both tables in the set's order, keep identities, count, and tell of what can't be decoded."""
     lacking, bad = _failed(table)
     _write_table(folder / TABLE_FILE, table)
     _write_table(folder / NOT_FOUND_FILE, lacking)
+    keep_labels(folder, faces.labels is not None)
     if bad and on_bad_image == "stop":
         raise bad_image_error(faces.path, bad)
     return Aligned(folder, len(table) - len(lacking) - len(bad), len(lacking), len(bad))

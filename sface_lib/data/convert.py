@@ -7,6 +7,8 @@ import numpy as np
 from tqdm import tqdm
 
 from sface_lib.data.faces import FaceSet
+from sface_lib.data.layout import Labels
+from sface_lib.data.manifest import named, named_bad
 from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, read_protocol, write_protocol
 from sface_lib.data.tarwriter import has_stems
@@ -17,8 +19,10 @@ from sface_lib.errors import FacesError, ParameterError
 _KEEP_NAMES = (".zip", ".parquet")  # Whatever the names are.
 
 
-def convert_set(source: str | Path, target: str | Path, protocol: str | Path | None = None) -> tuple[Path, ...]:
-    """Write a set as a folder, .zip, .rec, .parquet, .tar (WebDataset) or .bin; no image is decoded or encoded again.
+def convert_set(
+    source: str | Path | FaceSet, target: str | Path, protocol: str | Path | None = None
+) -> tuple[Path, ...]:
+    """Write a set as a folder, .zip, .rec, .parquet, .tar (WebDataset) or .bin; no image is encoded again.
 
     Image files keep their bytes, whatever they are encoded as, and names where the target has a place for them:
     RecordIO and .bin have none, a folder only for images that lie in that of their identity, and WebDataset if no two
@@ -28,7 +32,8 @@ def convert_set(source: str | Path, target: str | Path, protocol: str | Path | N
     Parameters
     ----------
     source
-        What `open_faces` opens.
+        What `open_faces` opens, or a set that is open. Of one that was opened with `on_bad_image="skip"`, images that
+        can't be decoded are left out, and pairs that name them; no image of another is decoded.
     target
         Its ending, .zip, .rec, .parquet, .tar or .bin, says what is written; any other is a folder. It must not exist
         yet.
@@ -51,45 +56,51 @@ def convert_set(source: str | Path, target: str | Path, protocol: str | Path | N
     ending = target.suffix.lower()
     if protocol is not None and ending != ".bin":
         raise ParameterError(f"a protocol is given, but only a .bin holds pairs and '{target}' is none; leave it out")
-    faces = open_faces(source)
+    faces = source if isinstance(source, FaceSet) else open_faces(source)
     is_bin = faces.kind == BinSource.kind
     if ending == ".bin":
         if protocol is None and not is_bin:
             raise ParameterError(f"'{target}' needs pairs; give a protocol, such as a pairs.txt of these faces")
-        return (_write_pairs(target, faces, read_protocol(source if protocol is None else protocol)),)
+        return (_write_pairs(target, faces, read_protocol(faces.path if protocol is None else protocol)),)
     if not is_bin or ending == ".rec":
-        return (_write_images(target, faces),)
+        return (_write_images(target, _kept(faces)),)
     pairs = Path(f"{target.with_suffix('') if ending in (*_KEEP_NAMES, '.tar') else target}.pairs.csv")
     if pairs.exists():
         raise FacesError(f"'{pairs}' exists already; remove it or give another path")
-    _write_images(target, faces)
+    _write_images(target, _kept(faces))
     # Names may have got another suffix, the one that fits the image.
-    names = np.array(open_faces(target).names, dtype=object)
-    own = read_protocol(source)
-    left, right = (tuple(names[side]) for side in own.resolve(faces))
-    return target, write_protocol(pairs, Protocol(left, right, own.same, own.fold))
+    names = np.full(len(faces), None, dtype=object)
+    names[_written(faces)] = open_faces(target).names
+    own = read_protocol(faces.path)
+    places, whole = _places(faces, own)
+    left, right = (tuple(names[side]) for side in places.T)
+    return target, write_protocol(pairs, Protocol(left, right, own.same[whole], own.fold[whole]))
 
 
-def describe_set(path: str | Path) -> dict[str, str]:
+def describe_set(path: str | Path, labels: Labels = "auto") -> dict[str, str]:
     """What a set holds, as words: every image is decoded once, and bad ones are counted.
+
+    `labels` is that of `open_faces`.
 
     Raises
     ------
     FacesError
         If there is no set at `path`.
     """
-    faces = open_faces(path, on_bad_image="skip")
+    faces = open_faces(path, "skip", labels)
     found = faces.inspect(progress=True)
     an_identity = found.images_per_identity
     rows = {
         "kind": faces.kind,
         "images": f"{found.n_images}",
-        "bad images": f"{len(found.bad)}" + (f", e.g. {found.bad[0][0]!r} ({found.bad[0][1]})" if found.bad else ""),
+        "bad images": f"{len(found.bad)}" + (f", e.g. {named_bad(found.bad)}" if found.bad else ""),
         "identities": f"{found.n_identities}" if an_identity else "none, the set is unlabelled",
         "sizes": _counted(found.sizes),
         "converted": _counted(found.converted),
         "fingerprint": found.fingerprint,
     }
+    if faces.unread:
+        rows["files not read"] = f"{len(faces.unread)}, e.g. {named([repr(name) for name in faces.unread])}"
     if an_identity:
         rows["images of an identity"] = ", ".join(f"{name} {count:g}" for name, count in an_identity.items())
     if faces.kind == BinSource.kind:
@@ -113,9 +124,26 @@ def _write_images(target: Path, faces: FaceSet) -> Path:
 
 def _write_pairs(target: Path, faces: FaceSet, protocol: Protocol) -> Path:
     """The pairs fold after fold, so that ten equal folds are the ten that evaluations make of them."""
-    order = np.argsort(protocol.fold, kind="stable")
-    places = np.stack(protocol.resolve(faces), axis=1)[order]
-    return write_bin(target, _files(faces, places.ravel()), protocol.same[order])
+    places, whole = _places(faces, protocol)
+    order = np.argsort(protocol.fold[whole], kind="stable")
+    return write_bin(target, _files(faces, places[order].ravel()), protocol.same[whole][order])
+
+
+def _kept(faces: FaceSet) -> FaceSet:
+    """The images that are written."""
+    return faces.usable(progress=True) if faces.on_bad_image == "skip" else faces
+
+
+def _written(faces: FaceSet) -> np.ndarray:
+    """Which images those are, bool `[N]`."""
+    return faces.good if faces.on_bad_image == "skip" else np.ones(len(faces), dtype=bool)
+
+
+def _places(faces: FaceSet, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the pairs whose two images are written, int64 `[Q, 2]`, and which pairs those are, bool `[P]`."""
+    places = np.stack(protocol.resolve(faces), axis=1)
+    whole = _written(faces)[places].all(axis=1)
+    return places[whole], whole
 
 
 def _files(faces: FaceSet, places: Iterable[int]) -> Iterator[bytes]:

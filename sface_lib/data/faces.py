@@ -17,7 +17,7 @@ from sface_lib.data.layout import Layout
 from sface_lib.data.manifest import Manifest, bad_image_error, combined_digest, images_per_identity, summary
 from sface_lib.data.sources import READ_ERRORS
 from sface_lib.data.transforms import centre_square, resize_images
-from sface_lib.errors import InputError, ParameterError
+from sface_lib.errors import BadImageError, InputError, ParameterError
 
 _BLOCK = 256  # Images that are decoded and resized together.
 _UNREADABLE = "unreadable"  # Stands for the digest of a file whose bytes can't be read.
@@ -55,16 +55,24 @@ class FaceSet:
         int64 `[N]`, or None if the set is unlabelled.
     identities
         Names of the identities; a label is an index into it.
+    on_bad_image
+        "stop" or "skip", see `open_faces`.
+    unread
+        Names of files of the set that may be images, and are not read.
+    positions
+        Place of each image in the set that was opened, int64 `[N]`; other numbers than 0 to N - 1 in a subset.
     """
 
     def __init__(self, source: Any, layout: Layout, on_bad_image: str):
-        self._source, self._layout, self._on_bad_image = source, layout, on_bad_image
-        self._digests, self._opened = _Digests(len(layout.names)), np.arange(len(layout.names))
+        self._source, self._layout = source, layout
+        self._digests, self.positions = _Digests(len(layout.names)), np.arange(len(layout.names))
         self._fingerprint: str | None = None
         self._manifest: Manifest | None = None
         self.path: Path = source.path
         self.kind: str = source.kind
+        self.on_bad_image = on_bad_image
         self.names, self.labels, self.identities = layout.names, layout.labels, layout.identities
+        self.unread = layout.unread
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,7 +91,7 @@ class FaceSet:
         try:
             return min(image_size(self._bytes(0)))
         except UndecodableImage as error:
-            raise bad_image_error(self.path, [(self.names[0], str(error))]) from error
+            raise self._bad_images(0, error) from error
 
     @property
     def fingerprint(self) -> str:
@@ -103,12 +111,22 @@ class FaceSet:
         good[list(self.inspect().bad_indices)] = False
         return good
 
+    def usable(self, progress: bool = False) -> "FaceSet":
+        """The set without images that can't be decoded, as `subset` gives it; `inspect` is run at first use.
+
+        Raises
+        ------
+        BadImageError
+            If there are some and the set was opened with `on_bad_image="stop"`; it names them.
+        """
+        return self.subset(self.good) if self.inspect(progress).bad else self
+
     def encoded(self, index: int) -> bytes:
         """Bytes of one image's file as they lie in the set; raises `BadImageError` where they can't be read."""
         try:
             return self._bytes(index)
         except UndecodableImage as error:
-            raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
+            raise self._bad_images(index, error) from error
 
     def photograph(self, index: int) -> np.ndarray:
         """Pixels uint8 `[H, W, 3]`, RGB, turned as EXIF says; raises `BadImageError` where they can't be decoded."""
@@ -119,7 +137,7 @@ class FaceSet:
 
     def digest(self, index: int) -> str:
         """SHA-256 of one image's file."""
-        position = self._opened[index]
+        position = self.positions[index]
         found = self._digests.get(position)
         if found is None:
             try:
@@ -132,7 +150,10 @@ class FaceSet:
     def require_labels(self) -> np.ndarray:
         """The labels; raises `InputError` in an unlabelled set."""
         if self.labels is None:
-            raise InputError(f"'{self.path}' has no labels, but identities are needed here; use a labelled set")
+            raise InputError(
+                f"'{self.path}' has no labels, but identities are needed here; use a labelled set, such as one with a "
+                "folder for each identity"
+            )
         return self.labels
 
     def require_classes(self, why: str) -> np.ndarray:
@@ -144,8 +165,9 @@ class FaceSet:
         if len(np.unique(labels)) < 2:
             raise InputError(
                 f"'{self.path}': {why} needs two identities or more, and all {len(self):,} images are of one; taken "
-                f"for the identity was {self._layout.told_by}. Where identities stand in a list beside the images, put "
-                "each into a folder of its own"
+                f"for the identity was {self._layout.told_by}. Where identities stand in a list, put each into a "
+                "folder of its own, or the list beside the images, as metadata.csv with columns file_name and identity "
+                "or, beside a .rec, as list.txt with key, identity and path separated by tabs"
             )
         return labels
 
@@ -168,7 +190,8 @@ class FaceSet:
         InputError
             If `size_px` is None and sizes differ, `size_px` is below 1, or an index is out of range.
         BadImageError
-            If an image can't be decoded, whatever `on_bad_image` says: use `faces.subset(faces.good)` first.
+            If an image can't be decoded, whatever `on_bad_image` says: use `faces.usable()` first. It names all such
+            images of the set.
         """
         chosen = np.arange(len(self)) if indices is None else self._positions(indices)
         if size_px is not None and size_px < 1:
@@ -211,9 +234,9 @@ class FaceSet:
                 kept, labels = np.unique(labels, return_inverse=True)
                 identities = tuple(identities[label] for label in kept)
         members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
-        layout = Layout(members, names, labels, identities, self._layout.told_by)
-        part = FaceSet(self._source, layout, self._on_bad_image)
-        part._digests, part._opened = self._digests, self._opened[chosen]
+        layout = dataclasses.replace(self._layout, members=members, names=names, labels=labels, identities=identities)
+        part = FaceSet(self._source, layout, self.on_bad_image)
+        part._digests, part.positions = self._digests, self.positions[chosen]
         return part
 
     def relabelled(self, labels: np.ndarray | None, identities: Sequence[str]) -> "FaceSet":
@@ -238,7 +261,7 @@ class FaceSet:
         """
         if self._manifest is None:
             self._manifest = self._inspect(progress)
-        if self._manifest.bad and self._on_bad_image == "stop":
+        if self._manifest.bad and self.on_bad_image == "stop":
             raise bad_image_error(self.path, list(self._manifest.bad))
         return self._manifest
 
@@ -249,7 +272,7 @@ class FaceSet:
             try:
                 data = self._bytes(index)
                 digest = hashlib.sha256(data).hexdigest()
-                self._digests.put(self._opened[index], digest)
+                self._digests.put(self.positions[index], digest)
                 pixels, conversion = decode_image(data)
             except UndecodableImage as error:
                 bad[index] = str(error)
@@ -282,7 +305,15 @@ class FaceSet:
         try:
             return decode_image(self._bytes(index))[0].transpose(2, 0, 1)
         except UndecodableImage as error:
-            raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
+            raise self._bad_images(index, error) from error
+
+    def _bad_images(self, index: int, error: UndecodableImage) -> BadImageError:
+        """What is raised where one image can't be decoded: all others are looked at too, so that each is named."""
+        if self._manifest is None:
+            self._manifest = self._inspect(progress=True)
+        bad = dict(self._manifest.bad)
+        bad.setdefault(self.names[index], str(error))
+        return bad_image_error(self.path, list(bad.items()))
 
     def _positions(self, indices: Iterable[int] | np.ndarray) -> np.ndarray:
         positions = np.asarray(indices if isinstance(indices, np.ndarray | torch.Tensor) else list(indices))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sface_lib.data.faces import FaceSet
+from sface_lib.data.filenames import composed
 from sface_lib.data.layout import Layout
 from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, read_protocol
@@ -17,7 +18,9 @@ class JoinedSource:
 
     def __init__(self, path: Path, sets: Mapping[str, FaceSet]):
         self.path, self._sets = path, dict(sets)
-        self._places = {f"{key}/{name}": (key, i) for key, faces in sets.items() for i, name in enumerate(faces.names)}
+        self._places = {
+            composed(f"{key}/{name}"): (key, i) for key, faces in sets.items() for i, name in enumerate(faces.names)
+        }
         self.members = tuple(self._places)
         self.layout = Layout(self.members, self.members, None, ())
 

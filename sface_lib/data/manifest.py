@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,10 +83,18 @@ def combined_digest(names: Iterable[str], labels: np.ndarray | None, digests: It
 
 def bad_image_error(where: Any, bad: list[tuple[str, str]]) -> BadImageError:
     """The error that names images (ten at most) and tells what can be done about them."""
-    shown = ", ".join(f"{name!r} ({reason})" for name, reason in bad[:_SHOWN])
-    more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
     return BadImageError(
-        f"'{where}' holds {len(bad)} image{'s' * (len(bad) > 1)} that cannot be decoded: {shown}{more}; "
-        'repair or remove them, or set on_bad_image="skip" and use the good ones alone',
+        f"'{where}' holds {len(bad)} image{'s' * (len(bad) > 1)} that cannot be decoded: {named_bad(bad)}; "
+        'repair or remove them, or set on_bad_image="skip" (--on-bad-image skip) and use the good ones alone',
         bad,
     )
+
+
+def named_bad(bad: Sequence[tuple[str, str]]) -> str:
+    """Bad images with their reasons, ten at most."""
+    return named([f"{name!r} ({reason})" for name, reason in bad])
+
+
+def named(items: Sequence[str]) -> str:
+    """Items in a row, ten at most, and how many more there are."""
+    return ", ".join(items[:_SHOWN]) + (f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")

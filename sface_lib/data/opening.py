@@ -1,10 +1,11 @@
 """Open a set of faces of any kind."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.data.layout import Layout, find_layout
+from sface_lib.data.layout import Labels, Layout, find_layout
 from sface_lib.data.lmdbsource import LmdbSource, find_lmdb
 from sface_lib.data.parquetsource import ParquetSource, find_tables
 from sface_lib.data.recordsource import RecordSource, find_record
@@ -15,13 +16,17 @@ from sface_lib.data.websource import WebSource, find_web
 from sface_lib.errors import FacesError, ParameterError
 
 
-def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
+def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop", labels: Labels = "auto") -> FaceSet:
     """Open a set of faces, recognised by its content and not by its name; images are read when asked for.
 
-    A set is a folder `<identity>/<image>`, or a zip or tar (plain, gzip, bzip2, xz) of one, possibly below one
-    common folder; or a StyleGAN2-ADA folder or zip with a `dataset.json` of integer labels, or of none.
-    Images are .jpg, .jpeg, .png, .webp and .bmp files; hidden and all other files are left aside. Links are
-    followed. Nothing is ever unpacked beside the archive; a compressed tar is decompressed to a temporary file.
+    A set is a folder `<identity>/<image>`, or a zip or tar (plain, gzip, bzip2, xz) of one, possibly below common
+    folders and one level of splits (train, val, valid, validation, test, dev), in which equal folders are one identity.
+    A file may tell the identities instead: StyleGAN2-ADA's `dataset.json` of integer labels, or of none, and Hugging
+    Face's `metadata.csv` with the columns `file_name` and `identity` or `label`, also one in each split. Images in one
+    folder, or in none, are an unlabelled set. Names of images and identities are in Unicode's normal form NFC.
+    Images are .jpg, .jpeg, .png, .webp, .bmp, .tif, .tiff, .gif and, where Pillow reads it, .avif files; hidden files
+    are left aside, and `faces.unread` names others that may be images. Links are followed. Nothing is ever unpacked
+    beside the archive; a compressed tar is decompressed to a temporary file.
 
     Or it is one of InsightFace's: RecordIO, train.rec with train.idx beside (`path` is the .rec file, or the folder
     that holds one such pair), read at random and never as a whole; images are named `<label>/<key>.jpg`. Or a
@@ -37,19 +42,28 @@ def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop")
         Folder, file, or pattern of shards.
     on_bad_image
         What `inspect` does about images that can't be decoded: "stop" raises and lists them, "skip" counts
-        them, and `faces.good` tells which are usable.
+        them, and `faces.usable()` is the set without them.
+    labels
+        "folders" takes the folders of images as identities, and "none" none at all, whatever else tells them. "auto"
+        refuses numbered folders through which file numbers run on, such as FFHQ's: it can't know whether they are
+        identities.
 
     Raises
     ------
     FacesError
         If there is no such set at `path`; the message says what is wrong and what is allowed.
     ParameterError
-        If `on_bad_image` is neither "stop" nor "skip".
+        If `on_bad_image` or `labels` is none of its values.
     """
     if on_bad_image not in ("stop", "skip"):
         raise ParameterError(f'on_bad_image is {on_bad_image!r}, but must be "stop" or "skip"')
+    if labels not in get_args(Labels):
+        raise ParameterError(f'labels is {labels!r}, but must be "auto", "folders" or "none"')
     source = open_any(Path(path))
-    return FaceSet(source, own_layout(source) or find_layout(source), on_bad_image)
+    layout = own_layout(source) or find_layout(source, labels)
+    if labels == "none":
+        layout = dataclasses.replace(layout, labels=None, identities=())
+    return FaceSet(source, layout, on_bad_image)
 
 
 def open_any(path: Path) -> Any:

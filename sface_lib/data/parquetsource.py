@@ -98,6 +98,7 @@ class ParquetSource:
             block, place = self._block_of(row)
             data = block[place].as_py()
         except (pa.ArrowException, OSError) as error:
+            self._stream = None  # Asked for again, the block is looked for from the row group's beginning.
             raise damage("the row group cannot be read") from error
         if data is None:
             raise damage("the row holds no image")

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from sface_lib.data.faces import FaceSet
+from sface_lib.data.filenames import composed
 from sface_lib.data.pairlists import (
     COLUMNS,
     Row,
@@ -94,14 +95,15 @@ class Protocol:
         for position, stem in enumerate(stems):
             if uses[stem] == 1:
                 index.setdefault(stem, position)
-        missing = sorted({name for name in (*self.left, *self.right) if name not in index})
+        left, right = ([composed(name) for name in side] for side in (self.left, self.right))
+        missing = sorted({name for name in (*left, *right) if name not in index})
         if missing:
             shown = ", ".join(map(repr, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
             raise ProtocolError(
                 f"images of the pairs, {len(missing)} in all, are not in '{faces.path}' (or twice, with different "
                 f"suffixes): {shown}; use the set that the pairs were made for, or leave these pairs out"
             )
-        left, right = (np.array([index[name] for name in side], dtype=np.int64) for side in (self.left, self.right))
+        left, right = (np.array([index[name] for name in side], dtype=np.int64) for side in (left, right))
         self._check_labels(faces, left, right)
         return left, right
 

@@ -4,19 +4,27 @@ The .idx lists `key<TAB>byte` of every record. At key 0 InsightFace puts two lab
 identity records, and the key after the last one. Images have the keys before them, and each identity record holds no
 image but two labels, its first image's key and the key after its last image. Without such a record at key 0 every
 record is an image.
+
+A set may hold one label in every record, and the identities in a list.txt beside, a line `key<TAB>identity<TAB>path`
+for each, as DCFace's does.
 """
 
+import csv
 import os
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
+import pandas as pd
 
 from sface_lib.data.decode import image_suffixes
+from sface_lib.data.filenames import composed
+from sface_lib.data.labelfiles import as_numbers
 from sface_lib.data.layout import Layout
 from sface_lib.data.recordio import EXACT, MAGIC, damage, read_record, unpack_payload
 from sface_lib.errors import FacesError
 
+LIST_FILE = "list.txt"
 HEAD_BYTES = 4096  # What is read of a record for its labels; room for 1,000 of them.
 
 
@@ -25,7 +33,8 @@ class RecordSource:
 
     Images are named `<label>/<key>.jpg` (or .png), label and key padded with zeros, so that names and identities sort
     like numbers and can be written as folders. The label is the record's own, or the first of them; where identity
-    records tell the ranges, only the first image of each is looked at. Identities without images are no classes.
+    records tell the ranges, only the first image of each is looked at. Identities without images are no classes. Where
+    all labels are equal and a list.txt beside names every image's key, identities are those of the list.
     In memory are the index and the names, about 100 bytes an image.
 
     Raises
@@ -81,15 +90,34 @@ class RecordSource:
         keys, labels = self._labelled()
         if not len(keys):
             raise FacesError(f"'{self._record}' holds no images; give a set with at least one")
-        order = np.lexsort((keys, labels))
-        found, numbers = np.unique(labels[order], return_inverse=True)
+        listed, told_by = None, "the label of an image's record"
+        if labels.min() == labels.max():
+            listed = self._listed(keys)
+        if listed is not None:
+            labels, told_by = np.array(listed), f"the identity of a record's key in {LIST_FILE}"
+        found, numbers = np.unique(labels, return_inverse=True)
+        identities = tuple(f"{label:07d}" if isinstance(label, int) else label for label in found.tolist())
+        order = np.lexsort((keys, numbers))
+        numbers = numbers[order].astype(np.int64)
         suffix = image_suffixes(self._record_of(keys[order[0]])[1])[0]
         names = tuple(
-            f"{label:07d}/{key:08d}{suffix}"
-            for label, key in zip(labels[order].tolist(), keys[order].tolist(), strict=True)
+            f"{identities[label]}/{key:08d}{suffix}"
+            for label, key in zip(numbers.tolist(), keys[order].tolist(), strict=True)
         )
-        identities = tuple(f"{label:07d}" for label in found)
-        return Layout(names, names, numbers.astype(np.int64), identities, "the label of an image's record")
+        return Layout(names, names, numbers, identities, told_by)
+
+    def _listed(self, keys: np.ndarray) -> list[int] | list[str] | None:
+        """Identity of each key in the list beside; None where there is no list that names them all."""
+        try:
+            table = pd.read_csv(
+                self._record.with_name(LIST_FILE), sep="\t", header=None, usecols=[0, 1], dtype={0: np.int64, 1: str},
+                keep_default_na=False, quoting=csv.QUOTE_NONE,
+            )  # fmt: skip
+        except (OSError, ValueError):
+            return None
+        identities = dict(zip(table[0], table[1].map(composed), strict=True))
+        found = [identities.get(key, "") for key in keys.tolist()]
+        return list(as_numbers(found)) if all(found) else None
 
     def _labelled(self) -> tuple[np.ndarray, np.ndarray]:
         """Keys of the images and their labels, int64 `[N]`."""

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.data.faces import FaceSet
-from sface_lib.data.opening import open_faces
 from sface_lib.errors import InputError
 from sface_lib.files import write_text
 
@@ -49,8 +48,7 @@ def split_by_identity(labels: np.ndarray, shares: Sequence[float], seed: int) ->
 
 def write_selection(path: str | Path, faces: FaceSet) -> Path:
     """Write which images of its source a set holds, as a CSV with a column `position`; give the path."""
-    at = {name: position for position, name in enumerate(open_faces(faces.path).names)}
-    write_text(Path(path), pd.DataFrame({"position": [at[name] for name in faces.names]}).to_csv(index=False))
+    write_text(Path(path), pd.DataFrame({"position": faces.positions}).to_csv(index=False))
     return Path(path)
 
 

@@ -15,10 +15,12 @@ import torch
 from PIL import Image
 
 from sface_lib.data.decode import UndecodableImage, image_size, image_suffixes
-from sface_lib.data.layout import LABELS_FILE
+from sface_lib.data.filenames import is_image
+from sface_lib.data.labelfiles import LABELS_FILE
+from sface_lib.data.layout import find_layout
 from sface_lib.data.parquetwriter import write_table
 from sface_lib.data.recordwriter import companions, write_records
-from sface_lib.data.sources import member_name
+from sface_lib.data.sources import FolderSource, member_name
 from sface_lib.data.tarwriter import write_samples
 from sface_lib.errors import FacesError, InputError
 from sface_lib.files import add_to_zip, atomic_folder, atomic_path, write_json
@@ -51,8 +53,8 @@ def write_faces(
     names nor identity names. One that ends in .parquet becomes a table as Hugging Face reads it, with identity names as
     those of a ClassLabel; one that ends in .tar a WebDataset of one shard, `<name>.png` with `<name>.cls`, the label,
     and `<name>.json`, label and name of the identity. Any other path becomes a folder `<identity>/<index>.png`; there
-    `open_faces` numbers identities in the order of their names. An unlabelled folder holds `<index>.png` and a
-    `dataset.json`.
+    `open_faces` numbers identities in the order of their names. An unlabelled folder holds `<index>.png`. A
+    `dataset.json` is added where `open_faces` would not tell the same from folders, as of a single identity.
 
     Parameters
     ----------
@@ -89,7 +91,7 @@ def write_encoded(
     identities: Sequence[str] | None = None,
     names: Iterable[str] | None = None,
 ) -> Path:
-    """As `write_faces`, of image files (JPEG, PNG, WebP, BMP) whose bytes are kept as they are.
+    """As `write_faces`, of image files of any kind that is read, whose bytes are kept as they are.
 
     A name keeps its suffix where that fits the file. Only the header of each image is looked at.
 
@@ -165,8 +167,27 @@ def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | 
                 raise InputError(f"two images would be written to '{target.relative_to(temporary)}'; rename one")
             target.write_bytes(row.data)
             labelled = row.label is not None
-        if not labelled:
-            write_json(temporary / LABELS_FILE, {"labels": None})
+        keep_labels(temporary, labelled)
+
+
+def keep_labels(folder: Path, labelled: bool) -> None:
+    """Write a `dataset.json` into a folder of faces where `open_faces` would not tell identities, or none, as wanted.
+
+    `labelled` says whether the folders in it are identities.
+    """
+    source = FolderSource(folder)
+    try:
+        found = find_layout(source)
+    except FacesError:
+        found = None
+    if not any(map(is_image, source.members)) or (found is not None and (found.labels is not None) == labelled):
+        return
+    content: dict[str, Any] = {"labels": None}
+    if labelled:
+        layout = find_layout(source, "folders")
+        content["labels"] = list(zip(layout.members, layout.labels.tolist(), strict=True))
+        content["identities"] = list(layout.identities)
+    write_json(folder / LABELS_FILE, content)
 
 
 def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:

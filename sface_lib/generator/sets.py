@@ -15,10 +15,11 @@ from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from sface_lib.data import encode_png
+from sface_lib.data.labelfiles import LABELS_FILE
 from sface_lib.data.landmarks import misalignment
-from sface_lib.data.layout import LABELS_FILE
+from sface_lib.data.write import keep_labels
 from sface_lib.errors import InputError
-from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder, write_json
+from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder, read_json, write_json
 from sface_lib.generator.networks import Generator
 from sface_lib.generator.sampling import draw, draw_mixed
 from sface_lib.generator.steering import Steering
@@ -111,8 +112,11 @@ def generate_set(
             elif not _place(folder, label).is_dir():
                 _write_class(_place(folder, label), images)
     _refuse_short(sorted(gather_object(short)), order)
-    if not spec.n_classes and accelerator.is_main_process:
-        write_json(folder / LABELS_FILE, UNLABELLED)
+    if accelerator.is_main_process:
+        if not spec.n_classes:
+            write_json(folder / LABELS_FILE, UNLABELLED)
+        else:
+            keep_labels(folder, labelled=True)
     if zipped and accelerator.is_main_process:
         pack_set(folder, out)
         shutil.rmtree(folder)
@@ -142,7 +146,7 @@ def generate_unlabelled(
 def pack_set(folder: str | Path, path: str | Path) -> Path:
     """Put the images of a drawn folder, byte for byte, into one StyleGAN2-ADA zip with `dataset.json`.
 
-    A folder that has one, which says that its images are of no class, gives a set without labels.
+    A folder that has one which says that its images are of no class gives a set without labels.
     """
     labels = []
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
@@ -150,7 +154,8 @@ def pack_set(folder: str | Path, path: str | Path) -> Path:
             member = f"{file.parent.name}/{file.name}"
             add_to_zip(archive, member, file.read_bytes())
             labels.append([member, int(file.parent.name)])
-        without = (Path(folder) / LABELS_FILE).exists()
+        told = Path(folder) / LABELS_FILE
+        without = told.exists() and read_json(told)["labels"] is None
         add_to_zip(archive, LABELS_FILE, json.dumps(UNLABELLED if without else {"labels": labels}))
     return Path(path)
 

@@ -107,5 +107,5 @@ class RecognitionRecipe:
             )
         if strategy != "KT" and not data.labelled:
             raise InputError(f"the set has no labels, which strategy {strategy} learns from; KT learns without")
-        if strategy != "KT" and data.n_classes < 2:
+        if strategy != "KT" and data.n_classes == 1:
             data.faces.require_classes(f"strategy {strategy}")

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from sface_lib.data.layout import IMAGE_SUFFIXES, find_layout
+from sface_lib.data.filenames import composed, is_image
+from sface_lib.data.layout import SPLITS, find_layout
 from sface_lib.data.opening import open_any, own_layout
 from sface_lib.errors import FacesError
 
@@ -37,7 +38,7 @@ class Redactor:
 
     def __init__(self, names: Iterable[str] = ()):
         by_first_word: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-        for name in names:
+        for name in map(composed, names):
             words = tuple(WORD.findall(name))
             if any(letter.isalpha() for letter in name) and (len(name) >= SHORTEST_NAME or not name.isascii()):
                 by_first_word[words[0]].add(words)
@@ -47,8 +48,8 @@ class Redactor:
         }
 
     def __call__(self, text: str) -> str:
-        """The text without names."""
-        pieces, end = [], 0
+        """The text, in Unicode's normal form, without names."""
+        text, pieces, end = composed(text), [], 0
         for word in WORD.finditer(text):
             for pattern in self._patterns.get(word.group(), ()) if word.start() >= end else ():
                 if found := pattern.match(text, word.start()):
@@ -74,19 +75,21 @@ def _names_of(path: Path) -> set[str]:
         return _fields(path)
     try:
         source = open_any(path)
-    except FacesError:
+    except (FacesError, OSError):
         return set()  # No set of faces, or one that no notebook could open either.
     try:
         names = set((own_layout(source) or find_layout(source)).identities)
     except FacesError:
-        images = (member for member in source.members if member.lower().endswith(IMAGE_SUFFIXES))
-        names = {part for image in images for part in PurePosixPath(image).parent.parts}
+        names = set()
+    if not names:  # A folder may be called by a person also where it is no identity.
+        images = filter(is_image, source.members)
+        names = {part for image in images for part in PurePosixPath(image).parent.parts if part.lower() not in SPLITS}
     return names | _people(source.members)
 
 
 def _people(files: Iterable[str], least_words: int = 2) -> set[str]:
     """Names that images are called by, as in Ann_Lee_0001.jpg."""
-    stems = (PurePosixPath(file).stem for file in files if file.lower().endswith(IMAGE_SUFFIXES))
+    stems = (PurePosixPath(file).stem for file in map(composed, files) if is_image(file))
     people = {re.sub(r"[\W_\d]+$", "", stem) for stem in stems}
     return {person for person in people - NO_NAMES if len(WORD.findall(person)) >= least_words}
 

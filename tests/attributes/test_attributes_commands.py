@@ -1,5 +1,7 @@
 """From annotated pictures to a classifier to a table, by command."""
 
+import zipfile
+
 import pandas as pd
 import pytest
 from tiny_faces import random_set, tiny_classifier, visible_set
@@ -90,6 +92,20 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence(tmp_path, annotated, 
     assert f"no file at '{tmp_path}/none.csv'" in said["none"]
     assert "size_px = 30" in refused(capsys, [*command, "--size=30"])
     assert not (tmp_path / "mac.safetensors").exists()
+
+
+def test_images_in_one_folder_of_a_zip_are_trained_on_without_identities(tmp_path, annotated, capsys):
+    """CelebA's zip and list, as they are handed out."""
+    faces, values, command = annotated
+    names = [f"{i:06d}.jpg" for i in range(1, len(faces) + 1)]
+    with zipfile.ZipFile(tmp_path / "img_align_celeba.zip", "w") as archive:
+        for name, i in zip(names, range(len(faces)), strict=True):
+            archive.writestr(f"img_align_celeba/{name}", faces.encoded(i))
+    rows = [f"{name} {male:2d} {smiling:2d}" for name, (male, smiling) in zip(names, values, strict=True)]
+    (tmp_path / "list.txt").write_text("\n".join([str(len(rows)), "Male Smiling", *rows]) + "\n")
+    changed = [f"--faces={tmp_path / 'img_align_celeba.zip'}", f"--table={tmp_path / 'list.txt'}"]
+    assert main([*command, *changed]) == 0
+    assert "judged on other images, of persons who may have taught" in capsys.readouterr().out
 
 
 def test_a_seed_that_cannot_be_is_refused_in_one_sentence_and_leaves_nothing(tmp_path, annotated, capsys):

@@ -1,5 +1,6 @@
 """Any table of annotations becomes one coding, and rows meet the images that they name."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,19 @@ def test_images_are_found_by_name_or_its_end_with_or_without_suffix(write, faces
     positions, values = table.of(faces("a/0.png", "a/2.png", "b/1.png"))
     assert positions.dtype == np.int64 and positions.tolist() == [0, 1, 2]
     assert values.dtype == np.int8 and values.tolist() == [[0, 1], [1, 1], [-1, 1]]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_images_are_found_in_either_of_unicodes_normal_forms(write, faces, form):
+    set_of, listed = (unicodedata.normalize(each, "Zoë/é.png") for each in ("NFD", form))
+    table = read_annotations(write(f"name,Male\n{listed},1\na/b.png,-1\n"))
+    assert table.of(faces(set_of, "a/b.png"))[1].tolist() == [[1], [-1]]
+
+
+def test_images_in_one_folder_or_in_none_are_found(write, faces):
+    table = read_annotations(write("2\nMale Young\n000001.jpg 1 -1\n000002.jpg -1 1\n", "list.txt"))
+    found = faces("img_align_celeba/000001.jpg", "img_align_celeba/000002.jpg")
+    assert found.labels is None and column(table, "Male") == table.of(found)[1][:, 0].tolist() == [1, -1]
 
 
 def test_the_whole_name_goes_before_its_end(write, faces):

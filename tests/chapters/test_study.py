@@ -11,7 +11,7 @@ from stage_folder import StageFolder, pairs_of
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
-from sface_lib.chapters.study import open_study, weights_file
+from sface_lib.chapters.study import open_study, read_groups, weights_file
 from sface_lib.data import open_faces, write_bin, write_faces, write_protocol
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
@@ -99,6 +99,12 @@ def test_groups_of_own_faces_come_from_a_table_by_name(tmp_path, rendered_zip):
     table.write_text("name,group\nnobody,a\n")
     with pytest.raises(InputError, match="has the columns .'name', 'group'.; give identity and group"):
         _ = stage.study().groups
+
+
+def test_groups_name_identities_in_either_of_unicodes_normal_forms(tmp_path):
+    table = tmp_path / "groups.csv"
+    table.write_text("identity,group\nZoe\u0308,a\nBo,b\n", encoding="utf-8")
+    assert read_groups(table) == {"Zo\u00eb": "a", "Bo": "b"}
 
 
 def test_which_images_train_has_one_answer(tmp_path):

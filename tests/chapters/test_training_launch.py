@@ -293,7 +293,7 @@ def test_one_identity_is_refused_with_what_was_taken_for_it(tmp_path, rendered_z
     else:
         write_faces(path, images, np.zeros(len(images), np.int64))
     told = {"folder": "the folder of an image", "dataset.json": "in dataset.json", "record": "an image's record"}[kind]
-    data = FaceBatches(open_faces(path), 32)
+    data = FaceBatches(open_faces(path, labels="folders" if kind == "folder" else "auto"), 32)
     with pytest.raises(InputError, match=f"strategy CLS needs two identities or more.* are of one; .*{told}"):
         train_recognition(parameters(), "CLS", data, tmp_path / "out", 0)
     assert not (tmp_path / "out" / "model.safetensors").exists()

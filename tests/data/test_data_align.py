@@ -185,6 +185,24 @@ def test_a_flat_folder_has_no_identities(tmp_path, heads):
     assert {"one.jpg", "deep/er/two.jpg"} < files(tmp_path / "faces").keys()
 
 
+@pytest.mark.parametrize("labels", ["none", "folders"])
+def test_faces_of_numbered_folders_open_as_the_photographs_were_taken(tmp_path, heads, labels):
+    for number in (0, 1, 1000, 1001):
+        file = tmp_path / "shares" / f"{number // 1000 * 1000:05d}" / f"{number:05d}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        photograph((heads[1], 160, (80, 40))).save(file)
+    align_faces(tmp_path / "shares", tmp_path / "faces", labels=labels)
+    faces = open_faces(tmp_path / "faces")
+    assert len(faces) == 4 and faces.identities == (() if labels == "none" else ("00000", "01000"))
+
+
+def test_files_that_are_not_read_are_counted_and_named(source, tmp_path, capsys):
+    for name in ("Ann Lee/IMG_0001.HEIC", "Zoë/no_ending", "notes.txt"):
+        (source / name).write_bytes(b"?")
+    assert cli.main(["data", "align", str(source), str(tmp_path / "faces")]) == 0
+    assert "Files not read: 2, e.g. 'Ann Lee/IMG_0001.HEIC', 'Zoë/no_ending'\n" in capsys.readouterr().out
+
+
 def test_a_zip_with_labels_becomes_identity_folders(source, tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("00000/a.jpg", (source / "Ann Lee" / "0.jpg").read_bytes())

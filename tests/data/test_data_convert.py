@@ -156,6 +156,35 @@ def test_an_image_that_cannot_be_read_stops_the_conversion(photos, tmp_path, mon
     assert not (tmp_path / "a.zip").exists()
 
 
+@pytest.mark.parametrize("name", ["copy", "copy.zip", "copy.rec"])
+def test_images_that_are_skipped_are_left_out_of_a_copy_and_told(photos, tmp_path, capsys, name):
+    whole = contents(photos)
+    (photos / "Bo" / "2.jpg").write_bytes(b"no image")
+    (photos / "Cy" / "cut.png").write_bytes((photos / "Cy" / "2.png").read_bytes()[:200])
+    command = ["data", "convert", str(photos), str(tmp_path / name)]
+    assert cli.main(command) == 2 and not (tmp_path / name).exists()
+    assert cli.main([*command, "--on-bad-image", "skip"]) == 0
+    said = capsys.readouterr().out
+    assert "Skipped: 2 of 10 images, which cannot be decoded: 'Bo/2.jpg' (" in said and "'Cy/cut.png' (" in said
+    assert contents(tmp_path / name) == whole
+
+
+@pytest.mark.parametrize("name", ["copy.bin", "copy"])
+def test_pairs_that_name_a_skipped_image_are_left_out(tmp_path, make, name):
+    files = [make.encode(make.pixels_of(seed)) for seed in range(6)]
+    source = write_bin(tmp_path / "a.bin", files, [True, False, True])
+    pickled = source.read_bytes()
+    source.write_bytes(pickled.replace(files[2], files[2][:40] + bytes(len(files[2]) - 40)))
+    faces = open_faces(source, on_bad_image="skip")
+    assert len(faces.inspect().bad) == 1
+    written = convert_set(faces, tmp_path / name)
+    protocol, copy = read_protocol(written[-1]), open_faces(written[0])
+    left, right = protocol.resolve(copy)
+    assert protocol.same.tolist() == [True, True]
+    sides = [copy.encoded(i) for pair in zip(left, right, strict=True) for i in pair]
+    assert sides == [files[0], files[1], files[4], files[5]]
+
+
 def test_a_set_is_described(photos, make):
     (photos / "Cy" / "cut.jpg").write_bytes(make.encode(make.pixels_of(1, 40, 40), "JPEG")[:500])
     (photos / "Cy" / "grey.png").write_bytes(make.encode(make.pixels_of(1, 20, 30), mode="L"))

@@ -5,9 +5,9 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
-from sface_lib.data.decode import UndecodableImage, decode_image, image_size
+from sface_lib.data.decode import FORMATS, UndecodableImage, decode_image, image_size, image_suffixes
 
 
 def file_of(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -21,7 +21,7 @@ def image(make) -> Image.Image:
     return Image.fromarray(make.pixels_of(0, 10, 14))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP", "TIFF"])
 def test_lossless_rgb_comes_back_exactly_and_uncounted(image, kind):
     pixels, converted = decode_image(file_of(image, kind, **({"lossless": True} if kind == "WEBP" else {})))
     np.testing.assert_array_equal(pixels, np.asarray(image))
@@ -39,6 +39,10 @@ def test_lossless_rgb_comes_back_exactly_and_uncounted(image, kind):
         ("RGBA", "PNG", "alpha"),
         ("P", "PNG", "palette"),
         ("CMYK", "JPEG", "cmyk"),
+        ("L", "TIFF", "grey"),
+        ("RGBA", "TIFF", "alpha"),
+        ("CMYK", "TIFF", "cmyk"),
+        ("RGB", "GIF", "palette"),
     ],
 )
 def test_other_modes_are_converted_and_counted(image, mode, kind, expected):
@@ -84,6 +88,36 @@ def test_orientation_in_exif_is_not_applied(image):
     exif = Image.Exif()
     exif[0x0112] = 6
     assert decode_image(file_of(image, "JPEG", exif=exif))[0].shape == (10, 14, 3)
+
+
+def test_a_tiff_of_fractions_is_no_picture_because_their_range_is_unknown():
+    with pytest.raises(UndecodableImage, match="samples are fractions"):
+        decode_image(file_of(Image.fromarray(np.full((2, 3), 0.5, np.float32)), "TIFF"))
+
+
+def test_sixteen_bits_of_a_tiff_keep_their_high_byte():
+    pixels, converted = decode_image(file_of(Image.fromarray(np.array([[255, 256, 65535]], dtype=np.uint16)), "TIFF"))
+    assert converted == "16-bit"
+    np.testing.assert_array_equal(pixels[0, :, 0], [0, 1, 255])
+
+
+def test_of_an_animation_the_first_frame_is_read(make):
+    frames = [Image.fromarray(make.pixels_of(seed)).quantize(16) for seed in range(3)]
+    data = file_of(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(decode_image(data)[0], np.asarray(frames[0].convert("RGB")))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+def test_an_avif_is_read(make):
+    smooth = Image.fromarray(np.full((16, 24, 3), (200, 90, 40), np.uint8))
+    pixels, converted = decode_image(file_of(smooth, "AVIF"))
+    assert converted is None
+    np.testing.assert_allclose(pixels, np.asarray(smooth), atol=4)  # AVIF is lossy; red and blue differ by 160.
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_of_each_kind_is_known_by_its_beginning(image, kind):
+    assert image_suffixes(file_of(image, kind)) == FORMATS[kind]
 
 
 def test_size_comes_from_the_header_alone(image):

@@ -275,7 +275,8 @@ def test_on_bad_image_is_stop_or_skip(folder):
 # ---- layouts --------------------------------------------------------------------------------------------------
 
 
-def test_images_without_identity_folders_are_refused_with_the_allowed_layouts(tmp_path, make):
+def test_images_beside_identity_folders_are_refused_with_the_allowed_layouts(tmp_path, make):
+    make.fill(tmp_path, {"Ann": 1})
     (tmp_path / "a.png").write_bytes(make.encode(make.pixels_of(0)))
     with pytest.raises(FacesError, match=r"outside identity folders, e\.g\. 'a\.png'; allowed are <identity>/<image>"):
         open_faces(tmp_path)
@@ -294,7 +295,7 @@ def test_a_loop_of_links_ends_in_a_refusal(folder):
 
 
 def test_one_identity_alone_and_one_image_alone_can_be_opened(tmp_path, make):
-    faces = open_faces(make.fill(tmp_path / "set", {"only": 1}))
+    faces = open_faces(make.fill(tmp_path / "set", {"only": 1}), labels="folders")
     assert faces.identities == ("only",)
     assert faces.inspect().images_per_identity == {"min": 1, "median": 1.0, "max": 1}
 

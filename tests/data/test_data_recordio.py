@@ -149,6 +149,66 @@ def test_an_identity_without_images_is_no_class(tmp_path, files):
     assert faces.labels.tolist() == [0, 0, 1]
 
 
+LISTED = ["anna", "bo", "anna", "cy", "bo", "anna"]
+
+
+@pytest.fixture
+def listed(tmp_path, files):
+    """Six images of one label, as DCFace has them, and a list of their keys and identities beside."""
+
+    def write(lines, label=0, payloads=None):
+        put(tmp_path / "file.rec", payloads or {key: scalar(label, file) for key, file in enumerate(files)})
+        (tmp_path / "list.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("label", [0, 3])
+def test_where_all_labels_are_one_identities_are_those_of_a_list_beside(listed, files, label):
+    path = listed([f"{key}\t{who}\t{who}/{key}.jpg" for key, who in enumerate(LISTED)], label)
+    for given_path in (path, path / "file.rec"):
+        faces = open_faces(given_path)
+        assert faces.identities == ("anna", "bo", "cy")
+        assert faces.labels.tolist() == [0, 0, 0, 1, 1, 2]
+        assert [faces.encoded(i) for i in range(6)] == [files[i] for i in (0, 2, 5, 1, 4, 3)]
+        assert faces.names[3] == "bo/00000001.jpg"
+    assert open_faces(path, labels="none").labels is None
+
+
+def test_numbers_in_the_list_are_named_and_sorted_as_labels_are(listed):
+    faces = open_faces(listed([f"{key}\t{number}\tx" for key, number in enumerate([10, 9, 10, 9, 2, 2])]))
+    assert faces.identities == ("0000002", "0000009", "0000010")
+    assert faces.names[0] == "0000002/00000004.jpg"
+
+
+def test_names_in_the_list_that_are_equal_in_normal_form_are_one_identity(listed):
+    people = ["Zoe\u0308", "Zo\u00eb", "Bo"] * 2
+    assert open_faces(listed([f"{key}\t{who}" for key, who in enumerate(people)])).identities == ("Bo", "Zo\u00eb")
+
+
+def test_a_list_may_name_more_records_and_stand_with_identity_records(listed, files):
+    lines = [f"{key}\tp{key % 2}" for key in range(1, 40)]
+    faces = open_faces(listed(lines, payloads=with_identities({0: files})))
+    assert faces.identities == ("p0", "p1") and faces.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "lines", [["0\tanna", "1\tbo"], ["a list of something else"], [], ["x\ty\tz"], [f"{k}\t" for k in range(6)]]
+)
+def test_a_list_that_does_not_name_every_image_tells_nothing(listed, lines):
+    faces = open_faces(listed(lines))
+    assert faces.identities == ("0000000",)
+    with pytest.raises(InputError, match=r"two identities.*list\.txt with key, identity and path separated by tabs"):
+        faces.require_classes("this")
+
+
+def test_a_list_beside_records_with_labels_of_their_own_is_left_aside(listed, files):
+    payloads = {key: scalar(key % 2, file) for key, file in enumerate(files)}
+    lines = [f"{key}\t{who}" for key, who in enumerate(LISTED)]
+    assert open_faces(listed(lines, payloads=payloads)).identities == ("0000000", "0000001")
+
+
 def test_an_image_in_no_range_has_its_own_label(tmp_path, files):
     payloads = {0: vector([3.0, 4.0]), 1: scalar(4, files[0]), 2: scalar(9, files[1]), 3: vector([1.0, 2.0])}
     assert open_faces(put(tmp_path / "a.rec", payloads)).identities == ("0000004", "0000009")

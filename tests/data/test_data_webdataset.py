@@ -333,9 +333,11 @@ def test_names_that_are_no_stems_become_numbers(tmp_path, make, names):
     for seed, name in enumerate(names):
         data = make.encode(make.pixels_of(seed), "JPEG" if name.endswith("jpg") else "PNG")
         (tmp_path / "set" / "Ann" / name).write_bytes(data)
+    (tmp_path / "set" / "Ben").mkdir()
+    (tmp_path / "set" / "Ben" / "x.png").write_bytes(make.encode(make.pixels_of(2), "PNG"))
     (path,) = convert_set(tmp_path / "set", tmp_path / "a.tar")
     faces = open_faces(path)
-    assert faces.names == ("Ann/00000000.jpg", "Ann/00000001.png")
+    assert faces.names == ("Ann/00000000.jpg", "Ann/00000001.png", "Ben/00000002.png")
     assert contents(faces) == contents(open_faces(tmp_path / "set"))
 
 

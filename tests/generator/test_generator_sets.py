@@ -420,3 +420,9 @@ def test_faces_out_of_place_are_left_out_and_later_indices_drawn(generator, tmp_
     made(tmp_path / "set", generator, Order(1, 4), aligned=0.06)
     kept = sorted(int(path.stem) for path in (tmp_path / "set").glob("*/*.png"))
     assert kept == [2, 6, 10, 14] and seen == [4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("name", ["set", "set.zip"])
+def test_a_set_of_one_class_has_its_label(tmp_path, generator, name):
+    faces = open_faces(made(tmp_path / name, generator, dataclasses.replace(ORDER, classes=1)))
+    assert faces.labels.tolist() == [0, 0, 0]

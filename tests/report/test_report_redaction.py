@@ -1,6 +1,7 @@
 """Names of real people do not leave the machine unless asked."""
 
 import tarfile
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -99,3 +100,34 @@ def test_what_images_are_usually_called_is_no_name(tmp_path):
     (tmp_path / "pairs.txt").write_text("face_0001.jpg 1\nimg_2.png 1\nBea_0001.jpg 0\nimage3.jpg 0\n")
     redact = Redactor(collect_names([tmp_path / "pairs.txt"]))
     assert redact("The face in this image is that of Bea.") == "The face in this image is that of [name withheld]."
+
+
+def test_names_are_withheld_in_either_of_unicodes_normal_forms(tmp_path):
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "Zoë_Ångström")
+        (tmp_path / form / "00001").mkdir(parents=True)
+        (tmp_path / form / "00001" / f"{name}_0001.jpg").write_text("")
+        redact = Redactor(collect_names([tmp_path / form]))
+        for shown in ("NFC", "NFD"):
+            assert redact(unicodedata.normalize(shown, "Zoë Ångström smiles")) == "[name withheld] smiles"
+
+
+def test_a_person_whose_folder_is_no_identity_is_withheld_and_a_split_is_not(tmp_path):
+    for name in ("Ann_Lee/1.jpg",):
+        (tmp_path / "one" / name).parent.mkdir(parents=True)
+        (tmp_path / "one" / name).write_text("")
+    for name in ("train", "test"):
+        (tmp_path / "splits" / name).mkdir(parents=True)
+        (tmp_path / "splits" / name / "1.jpg").write_text("")
+    assert collect_names([tmp_path / "one", tmp_path / "splits"]) == {"Ann_Lee"}
+
+
+def test_identities_of_a_metadata_table_and_of_a_list_of_records_are_known(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"{number}.jpg").write_text("")
+    (folder / "metadata.csv").write_text("file_name,identity\n0.jpg,Ann Lee\n1.jpg,Bea Poe\n")
+    record = write_encoded(tmp_path / "rec" / "file.rec", [encode_png(np.zeros((3, 8, 8), np.uint8))] * 2, [0, 0])
+    (tmp_path / "rec" / "list.txt").write_text("1\tCy Roe\tx\n2\tDan Woe\tx\n")
+    assert collect_names([folder, record]) == {"Ann Lee", "Bea Poe", "Cy Roe", "Dan Woe"}

@@ -7,7 +7,7 @@ import numpy as np
 
 from sface_lib.chapters.generation.parameters import GenerationParameters, GeneratorTrainingParameters
 from sface_lib.chapters.study import open_study, weights_file
-from sface_lib.data import FaceBatches
+from sface_lib.data import FaceBatches, FaceSet
 from sface_lib.engine import launch, make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import atomic_path, sha256_of_file
@@ -90,18 +90,46 @@ def open_pair(path: Path, to_train: bool) -> TrainedPair:
     return TrainedPair(generator, discriminator, kimg=0.0, ada_p=0.0, fingerprint=sha256_of_file(path))
 
 
-def train_generator(p: GeneratorTrainingParameters, out: str | Path, selection: str | Path | None = None) -> Path:
+def training_images(
+    p: GeneratorTrainingParameters, selection: str | Path | None = None
+) -> tuple[FaceSet, tuple[tuple[str, str], ...]]:
+    """The images that train, and (name, reason) of those that are left out because they can't be decoded.
+
+    Raises
+    ------
+    BadImageError
+        There are such images and `on_bad_image` is "stop"; it names all of them.
+    """
+    study = open_study(p)
+    faces = study.select(selection)
+    # What may train of the whole set was looked at already, and is good.
+    looked_at = study.faces if p.on_bad_image == "skip" and selection is None else faces
+    return faces if looked_at is study.faces else faces.usable(), looked_at.inspect().bad
+
+
+def train_generator(
+    p: GeneratorTrainingParameters,
+    out: str | Path,
+    selection: str | Path | None = None,
+    faces: FaceSet | None = None,
+) -> Path:
     """Train in a folder, on as many processes as were launched; give `out/generator.safetensors`.
 
     The folder keeps checkpoints, `log.jsonl`, and a grid of faces `grid-<step>.npy` for each snapshot. A run that was
     stopped goes on; a longer `total_kimg` prolongs a finished one.
+
+    Parameters
+    ----------
+    selection, faces
+        A file that says which images train, or these images themselves where they are open already.
     """
     if p.total_kimg == 0:
         raise InputError("total_kimg = 0 trains nothing; give a length above 0")
     out = Path(out)
     target = out / WEIGHTS_FILE
     accelerator = make_accelerator(p.precision)
-    data = FaceBatches(open_study(p).select(selection), p.generator_resolution_px)
+    faces = training_images(p, selection)[0] if faces is None else faces
+    data = FaceBatches(faces, p.generator_resolution_px)
     spec, start = make_start(p, data.n_classes)
     out.mkdir(parents=True, exist_ok=True)
     trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, out, start)
