@@ -383,6 +383,29 @@ def plot_named_points(axes: Axes, table, x: str, y: str, name: str, origin: bool
         axes.annotate(row[name].replace("_", " "), (row[x], row[y]), fontsize=6, color="0.3", **place)
 
 
+def plot_by_set(axes: Axes, values: Mapping[str, float | None], title: str, reference: str | None = None) -> None:
+    """One number of each set as a dot on a row, the first on top; that of the reference is a dashed line as well."""
+    rows = -np.arange(len(values))
+    known = np.array([np.nan if value is None else value for value in values.values()])
+    lowest, highest = np.nanmin(known, initial=0), np.nanmax(known, initial=0)
+    room = 0.35 * ((highest - lowest) or 1)  # For the numbers beside the dots.
+    if values.get(reference) is not None:
+        axes.axvline(values[reference], color="0.5", linestyle="--", linewidth=1)
+    axes.hlines(rows, 0, known, color=PALETTE[0], linewidth=1, alpha=0.5)
+    axes.plot(known, rows, MARKERS[0], color=PALETTE[0], markersize=5)
+    for row, value in zip(rows, known, strict=True):
+        text, at, colour = ("not measured", 0, "0.5") if np.isnan(value) else (f"{value:.3g}", value, "black")
+        look = {"color": colour, "fontsize": "x-small", "va": "center"}
+        patch = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # Lines do not cross the numbers.
+        axes.annotate(text, (at, row), (6, 0), textcoords="offset points", bbox=patch, **look)
+    axes.set(xlim=(lowest, highest + room), ylim=(rows[-1] - 0.7, 0.7))
+    axes.set_title(title, fontsize="small")
+    axes.set_yticks(rows, values)
+    axes.tick_params(labelsize="small")
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.grid(axis="y", visible=False)
+
+
 def rows_of(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
     """Rows of images uint8 `[n, 3, S, S]`, n <= columns, one after the other; short ones are filled with white."""
     blank = np.full((columns, *rows[0].shape[1:]), 255, np.uint8)

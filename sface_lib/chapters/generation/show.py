@@ -1,6 +1,6 @@
 """The tables, figures, contact sheets and sentences of notebook 02."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,12 +9,23 @@ from PIL import Image
 
 from sface_lib.chapters import plots
 from sface_lib.chapters.generation.compute import (
+    AUTHENTIC,
     Findings,
     Quality,
     Snapshot,
     SteeringEffect,
     Training,
     measured_per_class,
+)
+from sface_lib.chapters.generation.describe import (
+    EYE_TOLERANCE,
+    FMR,
+    MOST_OF_CLASS,
+    MOST_SAMPLED,
+    MOST_SCORED,
+    PARTS_FMR,
+    Distinct,
+    SetDescription,
 )
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.generator import SHIPPED_PATH
@@ -24,6 +35,10 @@ from sface_lib.generator.quality import Memorisation
 LEAST_SIDE_PX = 64  # Of a shown face: smaller ones are enlarged by a whole number.
 LOSSES = ("loss_generator", "loss_discriminator")
 BALANCE = ("logit_real", "logit_fake", "ada_p")
+IDENTITIES, LOWER = f"identities, FMR {100 * FMR:g} %", "identities, lower FMR"
+# What a reader of a set is told of: more near copies than this, fewer persons than so many of as many authentic ones,
+# more classes of several persons, an EER from this on, and more faces without eyes in place.
+MOST_COPIES, LEAST_DISTINCT, MOST_SEVERAL, NEAR_CHANCE, MOST_WITHOUT_EYES = 0.01, 0.95, 0.05, 0.4, 0.5
 
 
 def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
@@ -143,3 +158,158 @@ def what_was_drawn(found: Findings) -> str:
         f"within as many authentic images of each class with {100 * eer['authentic']:.1f} %. "
         + " ".join(found.shortcomings)
     )
+
+
+def descriptions(sets: Mapping[str, SetDescription]) -> pd.DataFrame:
+    """A row for each set; a cell is empty where something was not measured. Numbers have three digits that count."""
+    table = pd.DataFrame(
+        {
+            "set": name,
+            "images": each.images,
+            "classes": each.classes,
+            "size (px)": _sizes(each),
+            "copies (%)": _percent(each.copies),
+            "near copies (%)": _percent(each.near_copies),
+            "EER within (%)": _percent(each.eer),
+            "genuine score": each.consistency,
+            "diversity (%)": _percent(each.diversity),
+            "sharpness (%)": _percent(each.sharpness),
+            "eyes not in place (%)": _percent(each.without_eyes),
+            IDENTITIES: _identities(each, low=False),
+            LOWER: _identities(each, low=True),
+            "several persons (%)": _percent(each.several_persons),
+        }
+        for name, each in sets.items()
+    )
+    whole, text = ("images", "classes", IDENTITIES, LOWER), ("set", "size (px)")
+    rates = [column for column in table if column not in (*whole, *text)]
+    return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(rates, "float64"))
+
+
+def descriptions_caption(sets: Mapping[str, SetDescription]) -> str:
+    """What the columns are, and how much of a set they are of."""
+    score = next(iter(sets.values())).near_copy_score
+    return (
+        f"Images and classes are of the whole set, all else of {MOST_SAMPLED:,} images at most: whole classes at "
+        f"random, their first {MOST_OF_CLASS} images; the EER of {MOST_SCORED:,} at most. Copies have the bytes of an "
+        f"earlier image; near copies score {score:.3f} or more with one, as half of the authentic images do with their "
+        "own JPEG of quality 60. Diversity and sharpness are over the authentic set's. Eyes are not in place where "
+        f"dlib's frontal detector finds no face, or an eye more than {100 * EYE_TOLERANCE:g} % of the eyes' distance "
+        "from its place in an aligned one: turned and masked faces are among them. Identities are what links between "
+        "class templates leave. A class holds several persons where its two parts are no more alike than "
+        f"{100 * (1 - PARTS_FMR):g} % of different authentic persons."
+    )
+
+
+def distinct_identities(sets: Mapping[str, SetDescription]) -> pd.DataFrame | None:
+    """How many persons the classes are, a row for each set and FMR; None where no set could be counted."""
+    rows = [
+        {
+            "set": name,
+            "FMR (%)": 100 * found.fmr,
+            "images of a template": found.images,
+            "classes": found.classes,
+            "identities": found.identities,
+            "false links expected": found.false_links,
+            "classes compared": found.compared,
+            "identities of them": found.of_compared,
+            "of as many authentic": found.of_authentic,
+            "authentic recognised (%)": _percent(found.recognised),
+        }
+        for name, each in sets.items()
+        for found in each.distinct
+    ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def distinct_caption() -> str:
+    """How identities are counted, and why false links matter."""
+    return (
+        "Distinct identities: classes whose templates score as only a share FMR of the pairs of different authentic "
+        "persons do are linked, and what hangs together is one identity. False links chain: where as many are expected "
+        "as half of the classes, most classes hang together by chance. So read the count beside that of as many "
+        "authentic persons, and the lower FMR, which allows a false link for every twentieth class. Recognised are "
+        "authentic persons whose templates of other images are linked: others would be counted twice."
+    )
+
+
+def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]:
+    """Sets beside one another, a small panel for each number, and the numbers."""
+    panels = {
+        "near copies (%)": [_percent(each.near_copies) for each in sets.values()],
+        "identities (% of classes)": [_share_of_classes(each) for each in sets.values()],
+        "several persons (% of classes)": [_percent(each.several_persons) for each in sets.values()],
+        "EER within (%)": [_percent(each.eer) for each in sets.values()],
+        "genuine score": [each.consistency for each in sets.values()],
+        "diversity (% of authentic)": [_percent(each.diversity) for each in sets.values()],
+        "sharpness (% of authentic)": [_percent(each.sharpness) for each in sets.values()],
+        "eyes not in place (%)": [_percent(each.without_eyes) for each in sets.values()],
+    }
+    columns = len(panels) // 2
+    figure, axes = plots.new_figure(columns, 2, width=2.6, height=0.8 + 0.27 * len(sets))
+    for i, (ax, (label, values)) in enumerate(zip(axes.flat, panels.items(), strict=True)):
+        plots.plot_by_set(ax, dict(zip(sets, values, strict=True)), label, AUTHENTIC)
+        if i % columns:
+            ax.set_yticklabels([])
+    return figure, pd.DataFrame({"set": list(sets), **panels}).astype(dict.fromkeys(panels, "float64"))
+
+
+def what_sets_are(sets: Mapping[str, SetDescription]) -> str:
+    """What a careful reader must know of each set, in sentences: copies, too few or too many persons, idle labels."""
+    told = {name: _cautions(each) for name, each in sets.items()}
+    sentences = [f"**{name}**: {'; '.join(cautions)}." for name, cautions in told.items() if cautions]
+    quiet = [name for name, cautions in told.items() if not cautions]
+    if quiet:
+        sentences.append(f"No such caution is due for {', '.join(quiet)}.")
+    return " ".join(sentences)
+
+
+def _cautions(each: SetDescription) -> list[str]:
+    found = []
+    if each.undecodable:
+        found.append(f"{each.undecodable:,} images cannot be decoded and are left out")
+    if each.near_copies > MOST_COPIES:
+        found.append(
+            f"{100 * each.near_copies:.1f} % of {each.sampled:,} images are copies of an earlier one or as near to it "
+            f"as to their own JPEG ({100 * each.copies:.1f} % byte for byte), so that it holds fewer images than it "
+            "counts"
+        )
+    if each.classes is None:
+        found.append("it has no labels, so that nothing is known of its identities")
+    found += [
+        f"its classes show fewer identities: of {last.compared:,} classes {last.of_compared:,} are distinct, of as "
+        f"many authentic persons {last.of_authentic:,} (FMR {100 * last.fmr:.2g} %)"
+        for last in each.distinct[-1:]
+        if last.of_compared < LEAST_DISTINCT * last.of_authentic
+    ]
+    if (each.several_persons or 0) > MOST_SEVERAL:
+        found.append(f"{100 * each.several_persons:.0f} % of {each.judged_classes:,} classes hold several persons each")
+    if (each.eer or 0) >= NEAR_CHANCE:
+        found.append(f"its labels hardly tell identities apart (EER {100 * each.eer:.1f} %, chance is 50 %)")
+    if (each.without_eyes or 0) > MOST_WITHOUT_EYES:
+        found.append(
+            f"eyes are not in place in {100 * each.without_eyes:.0f} % of {each.looked_at:,} images: it may be aligned "
+            "otherwise than recognition models expect"
+        )
+    return found
+
+
+def _identities(each: SetDescription, low: bool) -> int | None:
+    return next((found.identities for found in each.distinct if (found.fmr < FMR) == low), None)
+
+
+def _share_of_classes(each: SetDescription) -> float | None:
+    """Of the count at the lowest FMR."""
+    last: Distinct | None = each.distinct[-1] if each.distinct else None
+    return None if last is None else 100 * last.identities / last.classes
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else share
+
+
+def _sizes(each: SetDescription) -> str:
+    """The most common sizes, with their shares where there are several."""
+    if len(each.sizes_px) == 1:
+        return next(iter(each.sizes_px))
+    return ", ".join(f"{size}: {100 * share:.0f} %" for size, share in each.sizes_px.items())

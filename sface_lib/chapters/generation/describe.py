@@ -1,0 +1,382 @@
+"""What is said of every set of faces, drawn in this run or given, with labels or without.
+
+Everything is measured in the same way in every set, with the authentic training set beside it: its persons set the
+thresholds, and its own figures say what to expect of a good set. A set may be large, so that most figures are of a
+seeded sample: whole classes in a random order, the first images of each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sface_lib.biometrics import templates
+from sface_lib.data import FaceSet, first_of_class, place_in_class
+from sface_lib.data.align import PLACES_112
+from sface_lib.data.landmarks import find_eyes, load_models
+from sface_lib.errors import InputError
+from sface_lib.generator import assessment, quality
+from sface_lib.generator.assessment import Sample
+from sface_lib.population.nuisance import load_nuisance_regressor
+from sface_lib.privacy import compare_within
+from sface_lib.privacy.alterations import compressed, sharpness
+from sface_lib.privacy.persons import best_earlier, can_show, components, several_persons, threshold_between
+from sface_lib.recognition import Embedder, RecognitionModel, embed_batches
+from sface_lib.recognition.embedding import batch_size
+from sface_lib.run import Facts
+
+MOST_SAMPLED, MOST_OF_CLASS = 20_000, 20  # Images of a sample, and of each of its classes.
+MOST_SCORED = 6_000  # Images of it that are scored against one another for the EER: 18 million pairs.
+MOST_LOOKED_AT = 2_000  # Images whose eyes are looked for, at 20 ms each.
+MOST_OF_REFERENCE, MOST_VARIED = 10, 10  # Images of an authentic class, and those of a class that diversity is of.
+MOST_CLASSES = 100_000  # Whose templates are scored against one another: 5 billion pairs.
+MOST_OF_TEMPLATE, LEAST_OF_TEMPLATE = 5, 2  # Images.
+RESAVED = 200  # Images that are saved again to learn what a copy scores.
+COMMON_PX = 112  # Size at which sets are compared for sharpness.
+BLOCK = 250  # Images that are held at a time.
+FMR = 1e-3  # Between templates of different persons, at which two classes are one person.
+FALSE_LINKS = 0.05  # False links for each class that the stricter rate allows.
+PARTS_FMR = 0.05  # Parts of a class that score less than all but so many different persons are several persons.
+# Where the detector finds the eyes of a face that is aligned to the ArcFace template, as shares of the side, and how
+# far off they may lie, as a share of their distance. Of faces that are found, 97 % of LFW's aligned ones and 95 % of
+# the rendered ones keep to it, and 4 % of LFW's photographs as published, which are not aligned to that template.
+EYES, EYE_TOLERANCE = PLACES_112[:2] / 112, 0.2
+SIZES_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Distinct(Facts):
+    """How many persons the classes of a set are, by links between their templates at one FMR.
+
+    Attributes
+    ----------
+    fmr
+        Share of the pairs of authentic persons' templates, of as many images, that are linked.
+    images
+        Images of a template, at most.
+    classes
+        Classes that are linked.
+    identities
+        Components of them.
+    false_links
+        Links that are expected at this rate where every class is another person.
+    compared
+        As many classes of both sets, drawn at random.
+    of_compared, of_authentic
+        Components of those of this set, and of the authentic set's, at the same threshold.
+    recognised
+        Share of authentic persons whose templates of other images are linked with their first: what share of the links
+        is seen. None where no person has enough images.
+    """
+
+    fmr: float
+    images: int
+    classes: int
+    identities: int
+    false_links: float
+    compared: int
+    of_compared: int
+    of_authentic: int
+    recognised: float | None
+
+
+@dataclass(frozen=True)
+class SetDescription(Facts):
+    """A set of faces; None where something was not measured.
+
+    Attributes
+    ----------
+    images, classes
+        Of the whole set; no classes without labels.
+    sampled
+        Images that copies, sharpness and classes are judged by.
+    undecodable
+        Images among those looked at that cannot be decoded, and count in nothing else.
+    sizes_px
+        The three most common sizes, as "width x height", and the share of the images looked at that has each.
+    copies
+        Share of sampled images whose file is equal to that of an earlier one, byte for byte. In a set that is larger
+        than the sample, copies of images in other classes are met by chance alone: there are at least so many.
+    near_copies
+        Share whose score with an earlier one is `near_copy_score` or more; copies are among them.
+    near_copy_score
+        What half of the authentic images score with themselves saved as JPEG of quality 60.
+    sharpness
+        Fine detail (mean square of the Laplacian at 112 px) over that of authentic images; noise counts as detail.
+    without_eyes, looked_at
+        Share of images in which dlib's frontal detector finds no face, or an eye farther from its place in a face that
+        is aligned to the ArcFace template than a fifth of the eyes' distance; and how many were looked at. Turned,
+        masked and badly drawn faces are among them, and nearly all of a set that is not aligned to that template:
+        compare with the authentic share. None without the extra `align`.
+    eer, scored_images, scored_classes
+        EER of all pairs of some classes of the sample, by the verifier, and how much it is of.
+    consistency
+        Mean genuine score of a class, averaged over the sampled classes.
+    diversity
+        Spread of pose, light, expression and pixels within a class over the authentic spread, averaged.
+    distinct
+        How many persons the classes are: at a FMR of 0.1 %, and at a lower one where false links would be many. Empty
+        where there are too few authentic persons to show the rate.
+    several_persons, judged_classes
+        Share of the sampled classes of four images or more that hold several persons, and how many these are.
+    """
+
+    images: int
+    classes: int | None
+    sampled: int
+    undecodable: int
+    sizes_px: dict[str, float]
+    copies: float
+    near_copies: float
+    near_copy_score: float
+    sharpness: float
+    without_eyes: float | None
+    looked_at: int
+    eer: float | None
+    scored_images: int
+    scored_classes: int
+    consistency: float | None
+    diversity: float | None
+    distinct: tuple[Distinct, ...]
+    several_persons: float | None
+    judged_classes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What is known of the authentic training set, which all sets are held against.
+
+    Attributes
+    ----------
+    embeddings, labels
+        Of a sample with ten images of a person at most: float32 `[N, d]` by the verifier, and int64 `[N]` from 0.
+    varied
+        What diversity is over.
+    near_copy_score
+        See `SetDescription`.
+    sharpness
+        In squared grey levels, at 112 px.
+    """
+
+    embeddings: np.ndarray
+    labels: np.ndarray
+    varied: Sample
+    near_copy_score: float
+    sharpness: float
+
+    def templates(self, images: int, later: bool = False) -> np.ndarray:
+        """One template of exactly so many images of each person who has them, float64 `[K, d]`.
+
+        `later` makes them of the images after those, of each person who has twice as many.
+        """
+        enough = np.bincount(self.labels)[self.labels] >= images * (1 + later)
+        chosen = enough & (place_in_class(self.labels) >= images * later)
+        return templates(self.embeddings[chosen], self.labels[chosen], images)[1]
+
+    def persons(self, images: int) -> np.ndarray:
+        """Labels of the persons who have so many images, int64 `[K]`."""
+        return np.flatnonzero(np.bincount(self.labels) >= images)
+
+    def recognised(self, images: int, threshold: float) -> float | None:
+        """Share of persons whose two templates of so many images score a threshold or more."""
+        both = np.isin(self.persons(images), self.persons(2 * images))
+        if not both.any():
+            return None
+        scores = (self.templates(images)[both] * self.templates(images, later=True)).sum(1)
+        return float(np.mean(scores >= threshold))
+
+    def most_images(self, fmr: float, at_most: int = MOST_OF_TEMPLATE) -> int | None:
+        """Most images of a template of which enough persons have as many to show a FMR; None where too few have one."""
+        sizes = range(at_most, 0, -1)
+        return next((images for images in sizes if can_show(len(self.persons(images)), fmr)), None)
+
+
+def measure_reference(faces: FaceSet, *, verifier: RecognitionModel, embedder: Embedder, seed: int) -> Reference:
+    """Measure the authentic training set; raises `InputError` where it has no labels."""
+    faces.require_labels()
+    part = faces.subset(sample_images(faces, MOST_OF_REFERENCE, seed))
+    return Reference(
+        embeddings=embedder.embed(verifier, part),
+        labels=part.labels,
+        varied=_varied(part, verifier, embedder),
+        near_copy_score=_near_copy_score(part, verifier, embedder, seed),
+        sharpness=_sharpness(part),
+    )
+
+
+def describe(
+    faces: FaceSet, *, reference: Reference, verifier: RecognitionModel, embedder: Embedder, seed: int
+) -> SetDescription:
+    """Describe a set, which may be the authentic one.
+
+    Parameters
+    ----------
+    reference
+        The authentic training set, by the same verifier.
+
+    Raises
+    ------
+    BadImageError
+        An image cannot be decoded, and the set was opened with `on_bad_image="stop"`.
+    InputError
+        None of the images can be decoded.
+    """
+    chosen = sample_images(faces, MOST_OF_CLASS, seed)
+    images_of_template = _images_of_template(faces.labels, reference)
+    enrolled = _enrolled(faces.labels, images_of_template, seed)
+    used = np.union1d(chosen, enrolled)
+    part = faces.subset(used, relabel=False)
+    manifest = part.inspect()
+    if len(manifest.bad_indices) == len(part):
+        raise InputError(f"'{faces.path}': none of {len(part):,} images can be decoded; give another set")
+    good = part.good
+    used, part = used[good], part.subset(good, relabel=False)
+    embeddings = embedder.embed(verifier, part)
+    in_sample, in_templates = np.isin(used, chosen), np.isin(used, enrolled)
+    sample, rows = part.subset(in_sample), embeddings[in_sample]
+    near_copies = best_earlier(rows) >= reference.near_copy_score
+    without_eyes, looked_at = _without_eyes(sample, seed)
+    return SetDescription(
+        images=len(faces),
+        classes=None if faces.labels is None else len(np.unique(faces.labels)),
+        sampled=len(sample),
+        undecodable=len(manifest.bad_indices),
+        sizes_px={size: count / len(part) for size, count in list(manifest.sizes.items())[:SIZES_NAMED]},
+        copies=1 - len({sample.digest(i) for i in range(len(sample))}) / len(sample),
+        near_copies=float(near_copies.mean()),
+        near_copy_score=reference.near_copy_score,
+        sharpness=_sharpness(sample) / reference.sharpness,
+        without_eyes=without_eyes,
+        looked_at=looked_at,
+        **_of_classes(sample, rows, reference, verifier, embedder),
+        distinct=_distinct(embeddings[in_templates], part.labels, in_templates, images_of_template, reference, seed),
+    )
+
+
+def sample_images(faces: FaceSet, of_class: int, seed: int) -> np.ndarray:
+    """Positions, ascending int64, of 20,000 images at most: whole classes in a random order, the first images of each.
+
+    Images at random where there are no labels.
+    """
+    random = np.random.default_rng(seed)
+    if faces.labels is None:
+        return np.sort(random.permutation(len(faces))[:MOST_SAMPLED])
+    positions = first_of_class(faces.labels, of_class)
+    classes, counts = np.unique(faces.labels[positions], return_counts=True)
+    order = random.permutation(len(classes))
+    taken = classes[order[np.cumsum(counts[order]) <= MOST_SAMPLED]]
+    return positions[np.isin(faces.labels[positions], taken)]
+
+
+def _images_of_template(labels: np.ndarray | None, reference: Reference) -> int | None:
+    """Images of a class template: five, or fewer where classes are many or small; None where persons can't be told."""
+    if labels is None:
+        return None
+    counts = np.unique(labels, return_counts=True)[1]
+    affordable = max(LEAST_OF_TEMPLATE, MOST_SAMPLED // len(counts))
+    return reference.most_images(FMR, min(MOST_OF_TEMPLATE, affordable, int(np.median(counts))))
+
+
+def _enrolled(labels: np.ndarray | None, images: int | None, seed: int) -> np.ndarray:
+    """Positions, ascending int64, of the images that class templates are made of."""
+    if images is None:
+        return np.zeros(0, np.int64)
+    classes = np.random.default_rng(seed).permutation(np.unique(labels))[:MOST_CLASSES]
+    return first_of_class(labels, images, np.flatnonzero(np.isin(labels, classes)))
+
+
+def _distinct(
+    embeddings: np.ndarray,
+    labels: np.ndarray | None,
+    enrolled: np.ndarray,
+    images: int | None,
+    reference: Reference,
+    seed: int,
+) -> tuple[Distinct, ...]:
+    if images is None:
+        return ()
+    own, known = templates(embeddings, labels[enrolled], images)[1], reference.templates(images)
+    rates = dict.fromkeys((FMR, min(FMR, 2 * FALSE_LINKS / len(own))))
+    random, compared = np.random.default_rng(seed), min(len(own), len(known))
+    some, others = (rows[random.permutation(len(rows))[:compared]] for rows in (own, known))
+    found = []
+    for fmr in (rate for rate in rates if can_show(len(known), rate)):
+        threshold = threshold_between(known, fmr)
+        counts = [int(components(rows, threshold).max()) + 1 for rows in (own, some, others)]
+        found.append(
+            Distinct(
+                fmr=fmr,
+                images=images,
+                classes=len(own),
+                identities=counts[0],
+                false_links=len(own) * (len(own) - 1) / 2 * fmr,
+                compared=compared,
+                of_compared=counts[1],
+                of_authentic=counts[2],
+                recognised=reference.recognised(images, threshold),
+            )
+        )
+    return tuple(found)
+
+
+def _of_classes(
+    sample: FaceSet, rows: np.ndarray, reference: Reference, verifier: RecognitionModel, embedder: Embedder
+) -> dict[str, float | int | None]:
+    """What the labels of a sample are good for, by the names of `SetDescription`; None where it can't be told."""
+    nothing = dict.fromkeys(("eer", "consistency", "diversity", "several_persons"))
+    found = nothing | dict.fromkeys(("scored_images", "scored_classes", "judged_classes"), 0)
+    if sample.labels is None:
+        return found
+    counts = np.bincount(sample.labels)
+    if counts.max() > 1:
+        found["consistency"] = float(np.nanmean(quality.class_consistency(rows, sample.labels)))
+        spread = assessment.diversity(reference.varied, _varied(sample, verifier, embedder))
+        found["diversity"] = float(np.nanmean(spread)) if np.isfinite(spread).any() else None
+    scored = sample.labels < max(2, np.searchsorted(np.cumsum(counts), MOST_SCORED, "right"))
+    compared = np.bincount(sample.labels[scored])
+    if len(compared) > 1 and compared.max() > 1:
+        found["eer"] = compare_within(rows[scored], sample.labels[scored]).metrics().eer
+        found |= {"scored_images": int(scored.sum()), "scored_classes": len(compared)}
+    images = reference.most_images(PARTS_FMR)
+    if images is not None:
+        threshold = threshold_between(reference.templates(images), PARTS_FMR)
+        several = several_persons(rows, sample.labels, threshold)
+        found["judged_classes"] = len(several)
+        found["several_persons"] = float(several.mean()) if len(several) else None
+    return found
+
+
+def _varied(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder) -> Sample:
+    return assessment.take_sample(faces, MOST_VARIED, verifier, load_nuisance_regressor(), embedder)
+
+
+def _near_copy_score(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder, seed: int) -> float:
+    """Median score of images with themselves saved as JPEG of quality 60."""
+    random = np.random.default_rng(seed)
+    images = faces.load(random.permutation(len(faces))[:RESAVED], size_px=verifier.spec.size_px).numpy()
+    accelerator = embedder.accelerator
+    before, after = (
+        embed_batches(verifier, torch.from_numpy(each).split(batch_size(accelerator)), accelerator)
+        for each in (images, compressed(images, random))
+    )
+    return float(np.median((before * after).sum(1)))
+
+
+def _sharpness(faces: FaceSet) -> float:
+    """Mean over the images of a set, at one size for all sets."""
+    blocks = [range(start, min(start + BLOCK, len(faces))) for start in range(0, len(faces), BLOCK)]
+    found = [sharpness(faces.load(block, size_px=COMMON_PX).numpy()) for block in blocks]
+    return float(np.average(found, weights=[len(block) for block in blocks]))
+
+
+def _without_eyes(faces: FaceSet, seed: int) -> tuple[float | None, int]:
+    """Share of some images whose eyes are not in place, and how many; (None, 0) without the extra `align`."""
+    try:
+        load_models()
+    except InputError:
+        return None, 0
+    chosen = np.random.default_rng(seed).permutation(len(faces))[:MOST_LOOKED_AT]
+    blocks = np.split(chosen, range(BLOCK, len(chosen), BLOCK))
+    eyes = np.concatenate([find_eyes(faces.load(block, size_px=COMMON_PX)) for block in blocks])
+    away = np.linalg.norm(eyes - EYES, axis=2).max(1) / np.linalg.norm(EYES[1] - EYES[0])
+    return float(np.mean(~(away <= EYE_TOLERANCE))), len(chosen)  # NaN, where no face is found, is not in place.

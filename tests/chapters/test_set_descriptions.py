@@ -1,0 +1,330 @@
+"""What notebook 02 says of a set of faces, and how it is shown."""
+
+import dataclasses
+import importlib.util
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from sface_lib.chapters.generation import describe as module
+from sface_lib.chapters.generation import show
+from sface_lib.chapters.generation.describe import Distinct, SetDescription, measure_reference, sample_images
+from sface_lib.data import open_faces, write_encoded, write_faces
+from sface_lib.data.landmarks import load_models
+from sface_lib.engine import make_accelerator
+from sface_lib.errors import BadImageError, InputError
+from sface_lib.population import VERIFIER_PATH
+from sface_lib.recognition import Embedder, open_model
+from sface_lib.run.results import as_plain, from_plain
+
+PERSONS, IMAGES, PX = 50, 8, 64
+
+
+@pytest.fixture(scope="module")
+def authentic(tmp_path_factory, rendered_zip):
+    """Fifty rendered persons, enough for a FMR of 0.1 % between them, with eight images each."""
+    return open_faces(rendered_zip(tmp_path_factory.mktemp("sets") / "authentic.zip", PERSONS, IMAGES, PX))
+
+
+@pytest.fixture(scope="module")
+def pixels(authentic):
+    return authentic.load().numpy()
+
+
+@pytest.fixture(scope="module")
+def by(tmp_path_factory):
+    """The verifier, and an embedder that knows an image again."""
+    embedder = Embedder(make_accelerator("float32"), tmp_path_factory.mktemp("embeddings"))
+    return {"verifier": open_model(VERIFIER_PATH), "embedder": embedder, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def reference(authentic, by):
+    return measure_reference(authentic, **by)
+
+
+@pytest.fixture(autouse=True)
+def few_are_looked_at(monkeypatch):
+    """Looking for eyes takes 20 ms an image."""
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", 20)
+
+
+@pytest.fixture
+def describe(tmp_path, reference, by):
+    """Describe a set, or images uint8 `[N, 3, S, S]` with their labels."""
+
+    def of(given, labels=None) -> SetDescription:
+        faces = given
+        if isinstance(given, np.ndarray):
+            faces = open_faces(write_faces(tmp_path / f"{len(list(tmp_path.iterdir()))}.zip", given, labels))
+        return module.describe(faces, reference=reference, **by)
+
+    return of
+
+
+# Describing
+
+
+def test_the_authentic_set_is_what_it_is_held_against(authentic, describe):
+    found = describe(authentic)
+    assert (found.images, found.classes, found.sampled, found.undecodable) == (400, PERSONS, 400, 0)
+    assert found.sizes_px == {"64x64": 1.0}
+    assert (found.copies, found.near_copies) == (0, 0) and 0.95 < found.near_copy_score < 1
+    assert found.sharpness == pytest.approx(1) and found.diversity == pytest.approx(1)
+    assert found.eer < 0.08 and (found.scored_images, found.scored_classes) == (400, PERSONS)
+    assert 0.5 < found.consistency < 0.9
+    assert (found.several_persons, found.judged_classes) == (0, PERSONS)
+    (distinct,) = found.distinct  # A false link for every twentieth class is more than 0.1 % of the pairs make.
+    assert (distinct.fmr, distinct.images, distinct.compared) == (0.001, 5, PERSONS)
+    assert distinct.identities == distinct.of_compared == distinct.of_authentic == PERSONS - 1  # One link of 1225.
+    assert distinct.false_links == pytest.approx(1.225) and distinct.recognised is None  # It takes ten images.
+
+
+def test_results_can_be_written_and_read_back(authentic, describe):
+    found = describe(authentic)
+    assert from_plain(as_plain(found, SetDescription), SetDescription) == found
+
+
+def test_copies_are_counted_by_bytes_and_near_copies_by_score(pixels, describe):
+    brighter = np.minimum(pixels[:20].astype(int) + 2, 255).astype(np.uint8)
+    found = describe(np.concatenate([pixels[:160], pixels[:20], brighter]), np.arange(200) // 8)
+    assert found.copies == pytest.approx(0.1) and found.near_copies == pytest.approx(0.2, abs=0.01)
+
+
+def test_persons_who_stand_in_two_classes_are_counted_once(pixels, describe):
+    """Every class is halved, so that each person stands in two."""
+    (found, *_) = describe(pixels, np.arange(400) // 4).distinct
+    assert (found.classes, found.images, found.compared) == (100, 4, PERSONS)
+    assert found.identities == pytest.approx(49, abs=3)
+    assert found.of_compared < found.of_authentic
+
+
+def test_a_lower_rate_is_taken_where_false_links_would_be_many(pixels, describe, monkeypatch):
+    monkeypatch.setattr(module, "FMR", 0.05)
+    plain, lower = describe(pixels, np.arange(400) // 8).distinct
+    assert (plain.fmr, lower.fmr) == (0.05, 2 * module.FALSE_LINKS / PERSONS)
+    assert lower.false_links == pytest.approx(module.FALSE_LINKS * PERSONS, rel=0.03)  # K - 1 instead of K.
+    assert plain.identities < lower.identities
+
+
+def test_classes_of_two_persons_are_found(pixels, describe):
+    half = np.where(np.arange(400) % 2 == 0, np.arange(400) // 8, (np.arange(400) // 8 + 1) % PERSONS)
+    assert describe(pixels, half).several_persons >= 0.9
+
+
+def test_shuffled_labels_tell_nobody_apart(pixels, describe):
+    found = describe(pixels, np.random.default_rng(0).permutation(400) // 8)
+    assert found.eer == pytest.approx(0.5, abs=0.05) and abs(found.consistency) < 0.1
+    assert found.several_persons > 0.9
+
+
+def test_a_class_that_shows_one_picture_has_no_diversity(pixels, describe):
+    found = describe(pixels[np.arange(400) // 8 * 8], np.arange(400) // 8)
+    assert found.diversity == pytest.approx(0, abs=1e-6) and found.copies == pytest.approx(7 / 8)
+    assert found.eer < 0.01 and found.several_persons == 0
+
+
+def test_blurred_images_are_less_sharp(pixels, describe):
+    small = torch.nn.functional.interpolate(torch.from_numpy(pixels).float(), scale_factor=0.25, mode="area")
+    blurred = torch.nn.functional.interpolate(small, size=PX, mode="bicubic").clamp(0, 255).byte().numpy()
+    assert describe(blurred, np.arange(400) // 8).sharpness < 0.3
+
+
+def test_without_labels_nothing_is_said_of_identities(pixels, describe):
+    found = describe(pixels[:60])
+    assert (found.images, found.classes, found.sampled, found.distinct) == (60, None, 60, ())
+    assert {found.eer, found.consistency, found.diversity, found.several_persons} == {None}
+    assert (found.scored_images, found.scored_classes, found.judged_classes) == (0, 0, 0)
+    assert found.copies == 0 and found.sharpness > 0 and found.looked_at == 20
+
+
+def test_classes_of_one_image_have_no_pairs(pixels, describe):
+    found = describe(pixels[::8], np.arange(PERSONS))
+    assert {found.eer, found.consistency, found.diversity, found.several_persons} == {None}
+    assert found.distinct[0].images == 1 and found.distinct[0].classes == PERSONS
+
+
+def test_too_few_authentic_persons_show_no_rate(pixels, reference, describe):
+    few = reference.labels < 12
+    reference = dataclasses.replace(reference, embeddings=reference.embeddings[few], labels=reference.labels[few])
+    assert reference.most_images(0.001) is None and reference.most_images(0.05) == 5
+    assert module._distinct(np.zeros((0, 4)), None, np.zeros(0, bool), None, reference, 0) == ()
+
+
+def test_templates_are_of_exactly_so_many_images_and_the_later_ones_of_others(reference):
+    short = np.ones(len(reference.labels), bool)
+    short[3:8] = False  # The first person keeps three images.
+    short = dataclasses.replace(reference, embeddings=reference.embeddings[short], labels=reference.labels[short])
+    assert short.persons(4).tolist() == list(range(1, PERSONS)) and len(short.templates(4)) == PERSONS - 1
+    for later in (False, True):
+        rows = reference.embeddings[8 + 3 * later : 11 + 3 * later].astype(np.float64).mean(0)
+        np.testing.assert_allclose(short.templates(3, later)[1 - later], rows / np.linalg.norm(rows), atol=1e-6)
+    assert reference.recognised(4, -1) == 1 and reference.recognised(4, 1.1) == 0
+    assert short.recognised(3, 0.2) > 0.95 and reference.recognised(5, 0.2) is None
+
+
+def test_images_that_cannot_be_decoded_stop_or_are_counted(tmp_path, authentic, describe):
+    files = [authentic.encoded(i) for i in range(80)]
+    files[3] = files[3][:200]
+    path = write_encoded(tmp_path / "set", files, np.arange(80) // 8)
+    with pytest.raises(BadImageError, match="1 image that cannot be decoded"):
+        describe(open_faces(path))
+    found = describe(open_faces(path, on_bad_image="skip"))
+    assert (found.images, found.sampled, found.undecodable) == (80, 79, 1)
+
+
+def test_a_set_of_damaged_images_alone_is_refused(tmp_path, describe):
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(stream, "PNG")
+    path = write_encoded(tmp_path / "set", [stream.getvalue()] * 2, [0, 1])
+    for file in path.rglob("*.png"):
+        file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match="none of 2 images can be decoded; give another set"):
+        describe(open_faces(path, on_bad_image="skip"))
+
+
+def test_eyes_that_are_moved_are_not_in_place(pixels, describe, monkeypatch):
+    """A fifth of the eyes' distance is 4 of 64 px."""
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", 60)
+    placed, moved = (describe(np.roll(pixels[:100], by, 2)) for by in (0, 10))
+    assert placed.looked_at == 60 and placed.without_eyes < 0.5  # Turned and masked faces are among them.
+    assert moved.without_eyes > 0.95
+
+
+def test_eyes_of_aligned_photographs_are_in_place_and_those_of_others_are_not(real_data):
+    aligned, others = open_faces(real_data / "lfw112.tar"), open_faces(real_data / "lfw250_sample")
+    some = np.arange(0, len(aligned), 133)
+    assert module._without_eyes(aligned.subset(some), 0)[0] < 0.15
+    assert module._without_eyes(others, 0)[0] > 0.8
+
+
+def test_without_the_extra_eyes_are_not_measured(pixels, describe, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "dlib" else find(name, *rest))
+    load_models.cache_clear()
+    found = describe(pixels[:10])
+    load_models.cache_clear()
+    assert (found.without_eyes, found.looked_at) == (None, 0)
+
+
+def test_large_sets_are_sampled_by_whole_classes(authentic, describe, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SAMPLED", 100)
+    chosen, other = (sample_images(authentic, 6, seed) for seed in (0, 1))
+    labels, counts = np.unique(authentic.labels[chosen], return_counts=True)
+    assert (counts == 6).all() and len(labels) == 16 and (np.diff(chosen) > 0).all()
+    assert set(labels) != set(authentic.labels[other]) and np.array_equal(chosen, sample_images(authentic, 6, 0))
+    found = describe(authentic)
+    assert (found.sampled, found.judged_classes, found.classes, found.images) == (96, 12, PERSONS, 400)
+    assert (found.distinct[0].classes, found.distinct[0].images) == (PERSONS, 2)  # All classes, by fewer images.
+
+
+def test_the_pairs_of_a_sample_are_bounded(authentic, describe, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SCORED", 100)
+    found = describe(authentic)
+    assert (found.scored_images, found.scored_classes) == (96, 12)
+
+
+# Showing
+
+
+def made_up(classes=1000, **changes) -> SetDescription:
+    distinct = tuple(Distinct(fmr, 5, classes, k, 5.0, 200, k // 5, 198, 0.99) for fmr, k in ((1e-3, 700), (1e-4, 990)))
+    plain = SetDescription(
+        images=50_000, classes=classes, sampled=20_000, undecodable=0, sizes_px={"112x112": 1.0}, copies=0.0,
+        near_copies=0.004, near_copy_score=0.98, sharpness=0.9, without_eyes=0.03, looked_at=2000, eer=0.05,
+        scored_images=6000, scored_classes=300, consistency=0.6, diversity=0.8, distinct=distinct,
+        several_persons=0.01, judged_classes=1000,
+    )  # fmt: skip
+    return dataclasses.replace(plain, **changes)
+
+
+def unlabelled() -> SetDescription:
+    nothing = dict.fromkeys(("classes", "eer", "consistency", "diversity", "several_persons"))
+    return made_up(**nothing, distinct=(), scored_images=0, scored_classes=0, judged_classes=0)
+
+
+def test_the_table_has_a_row_for_each_set_and_empty_cells_for_what_was_not_measured():
+    table = show.descriptions({"authentic": made_up(), "own": unlabelled()}).set_index("set")
+    assert table.index.tolist() == ["authentic", "own"]
+    first = table.loc["authentic"]
+    assert (first["images"], first["classes"], first["size (px)"]) == (50_000, 1000, "112x112")
+    assert (first["identities, FMR 0.1 %"], first["identities, lower FMR"]) == (700, 990)
+    assert first[["near copies (%)", "EER within (%)", "diversity (%)"]].tolist() == pytest.approx([0.4, 5, 80])
+    empty = table.columns[table.loc["own"].isna()]
+    assert {"classes", "EER within (%)", "diversity (%)", "identities, FMR 0.1 %", "several persons (%)"} <= set(empty)
+    assert table["classes"].dtype == "Int64" and table["EER within (%)"].dtype == "float64"
+
+
+def test_mixed_sizes_are_named_with_their_shares():
+    table = show.descriptions({"own": made_up(sizes_px={"112x112": 0.9, "96x112": 0.06})})
+    assert table["size (px)"].item() == "112x112: 90 %, 96x112: 6 %"
+
+
+def test_the_table_of_identities_has_both_rates_beside_the_authentic_count():
+    table = show.distinct_identities({"authentic": made_up(), "own": unlabelled()})
+    assert table["FMR (%)"].tolist() == pytest.approx([0.1, 0.01]) and (table["set"] == "authentic").all()
+    assert table[["identities", "identities of them", "of as many authentic"]].iloc[1].tolist() == [990, 198, 198]
+    assert show.distinct_identities({"own": unlabelled()}) is None
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_the_panels_share_the_sets(count):
+    sets = {"authentic": made_up()} | {f"set {i}": made_up(near_copies=i / 100) for i in range(1, count)}
+    figure, numbers = show.described(sets)
+    assert numbers["set"].tolist() == list(sets) and len(figure.axes) == numbers.shape[1] - 1
+    figure.draw_without_rendering()
+    for i, ax in enumerate(figure.axes):
+        names = [label.get_text() for label in ax.get_yticklabels()]
+        assert names == (list(sets) if i % 4 == 0 else [""] * count)
+        places = [text.get_window_extent() for text in ax.texts]
+        assert not any(a.overlaps(b) for k, a in enumerate(places) for b in places[k + 1 :])
+        assert all(ax.bbox.x0 <= place.x0 and place.x1 <= ax.bbox.x1 for place in places)
+
+
+def test_a_panel_says_what_was_not_measured():
+    figure, numbers = show.described({"authentic": made_up(), "own": unlabelled()})
+    texts = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
+    assert texts["EER within (%)"] == ["5", "not measured"] and texts["near copies (%)"] == ["0.4", "0.4"]
+    assert texts["identities (% of classes)"] == ["99", "not measured"]
+    assert np.isnan(numbers["EER within (%)"][1])
+    figure, numbers = show.described({"own": unlabelled()})
+    assert numbers["genuine score"].isna().all()
+
+
+def test_a_set_without_faults_is_passed_over():
+    assert show.what_sets_are({"A": made_up(), "B": made_up()}) == "No such caution is due for A, B."
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"near_copies": 0.12, "copies": 0.031}, r"12.0 % of 20,000 images are copies .* \(3.1 % byte for byte\)"),
+        ({"eer": 0.47}, r"hardly tell identities apart \(EER 47.0 %"),
+        ({"several_persons": 0.3}, "30 % of 1,000 classes hold several persons"),
+        ({"without_eyes": 0.97}, "eyes are not in place in 97 % of 2,000 images"),
+        ({"undecodable": 4}, "4 images cannot be decoded"),
+        (
+            {"distinct": (Distinct(1e-4, 5, 1000, 500, 5.0, 200, 150, 198, 0.99),)},
+            r"of 200 classes 150 are distinct, of as many authentic persons 198 \(FMR 0.01 %\)",
+        ),
+    ],
+)
+def test_what_a_careful_reader_must_know_is_said_of_that_set_alone(changes, told):
+    text = show.what_sets_are({"good": made_up(), "poor": made_up(**changes)})
+    assert text.startswith("**poor**: ") and text.endswith("No such caution is due for good.")
+    assert pd.Series([text]).str.contains(told).item() and text.count(";") == 0
+
+
+def test_a_set_without_labels_is_said_to_be_one():
+    assert "it has no labels" in show.what_sets_are({"own": unlabelled()})
+
+
+def test_captions_give_the_numbers_behind():
+    caption = show.descriptions_caption({"own": made_up()})
+    assert "20,000 images at most" in caption and "score 0.980 or more" in caption
+    assert "more than 20 % of the eyes' distance" in caption and "than 95 % of different" in caption
+    assert "false link for every twentieth class" in show.distinct_caption() and module.FALSE_LINKS == 1 / 20
