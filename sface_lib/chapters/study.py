@@ -134,9 +134,10 @@ class Study(ABC):
     @cached_property
     def synthetic(self) -> tuple[SyntheticSet, ...]:
         """The synthetic sets, in the order in which they were asked for."""
-        return tuple(map(self._open, self._p.synthetic))
+        return tuple(map(self.open_set, self._p.synthetic))
 
-    def _open(self, spec: SetSpec) -> SyntheticSet:
+    def open_set(self, spec: SetSpec) -> SyntheticSet:
+        """One of them; that of the run's generator must have been drawn."""
         if spec.generated:
             return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)), AUTHENTIC)
         if spec.path == SHIPPED:

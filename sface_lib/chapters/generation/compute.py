@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import handover
+from sface_lib.chapters.generation.describe import SetDescription, describe, measure_reference
 from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
@@ -292,9 +293,23 @@ def between(
     return morph(generator, accelerator, *ends, np.linspace(0, 1, MORPHED), p.seed, psi=p.psi)
 
 
-def results(found: Findings | None, accelerator: Accelerator) -> GenerationResults:
-    """What later chapters and readers of the run folder find; None where nothing was generated."""
-    return GenerationResults(None if found is None else _facts(found, accelerator))
+def describe_all(
+    p: GenerationParameters, study: Study, drawn: DrawnSets | None, embedder: Embedder
+) -> dict[str, SetDescription]:
+    """The authentic training set, and every synthetic one, described alike: see `describe`."""
+    verifier = open_model(study.verifier)
+    about = {"verifier": verifier, "embedder": embedder, "seed": p.seed}
+    sets = {AUTHENTIC: study.training}
+    sets |= {s.name: drawn.synthetic if s.generated else study.open_set(s).faces for s in p.synthetic}
+    reference = measure_reference(study.training, **about)
+    return {name: describe(faces, reference=reference, **about) for name, faces in sets.items()}
+
+
+def results(
+    found: Findings | None, described: Mapping[str, SetDescription], accelerator: Accelerator
+) -> GenerationResults:
+    """What later chapters and readers of the run folder find; `found` is None where nothing was generated."""
+    return GenerationResults(None if found is None else _facts(found, accelerator), dict(described))
 
 
 def _facts(found: Findings, accelerator: Accelerator) -> GeneratedFacts:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sface_lib.chapters.generation.describe import SetDescription
 from sface_lib.run import Facts, Results
 
 
@@ -43,8 +44,17 @@ class GeneratedFacts(Facts):
 
 @dataclass(frozen=True)
 class GenerationResults(Results):
-    """What notebook 02 finds; `generated` is None where all synthetic sets were given."""
+    """What notebook 02 finds.
+
+    Attributes
+    ----------
+    generated
+        None where all synthetic sets were given.
+    described
+        The authentic training set, which comes first, and every synthetic one.
+    """
 
     VERSION = 2
 
     generated: GeneratedFacts | None
+    described: dict[str, SetDescription]
