@@ -48,11 +48,11 @@ class _Sample:
 class WebSource:
     """The images of the shards of a WebDataset, read at random.
 
-    Opening reads the header of every file in the shards and every label: a minute or more for a million images. They
+    Opening reads the header of every file in the shards and every label: a minute or more for a million images. Images
     have the names that they have there, below the folder of their identity if there are no folders; where shards repeat
     names, images are numbered. Files that are neither images nor labels are left aside. Compressed shards are
-    decompressed to temporary files. In memory are the names and the place of each image, about 100 bytes an image; while
-    a shard is read that has images without any label, several times that for each of those.
+    decompressed to temporary files. In memory are the names and the place of each image, about 100 bytes an image;
+    while a shard is read that has images without any label, several times that for each of those.
 
     Raises
     ------
