@@ -48,10 +48,11 @@ class _Sample:
 class WebSource:
     """The images of the shards of a WebDataset, read at random.
 
-    Opening reads the header of every file in the shards and every label: a minute or more for a million images. They
+    Opening reads the header of every file in the shards and every label: a minute or more for a million images. Images
     have the names that they have there, below the folder of their identity if there are no folders; where shards repeat
     names, images are numbered. Files that are neither images nor labels are left aside. Compressed shards are
-    decompressed to temporary files. In memory are the names and the place of each image, about 100 bytes an image.
+    decompressed to temporary files. In memory are the names and the place of each image, about 100 bytes an image;
+    while a shard is read that has images without any label, several times that for each of those.
 
     Raises
     ------
@@ -175,22 +176,26 @@ def _label(ending: str, data: bytes, where: str) -> Any:
 
 
 def _shows_sample(file: Path) -> bool:
-    """Whether a tar has an image and a label of one stem among its first files; of a compressed one little is read."""
-    images, labels = set(), set()
+    """Whether a tar has an image and a label of one stem among its first files; of a compressed one little is read.
+
+    A `.txt` beside images in several folders describes them: the folders tell identities, as in any other tar.
+    """
+    images, labels, texts, folders = set(), set(), set(), set()
     try:
         with tarfile.open(file, "r:*") as archive:
             for member in islice(archive, PEEKED):
-                stem, ending = split_name(member.name) or (None, "")
+                stem, ending = split_name(member.name) or ("", "")
                 if f".{ending}".endswith(IMAGE_SUFFIXES):
                     images.add(stem)
+                    folders.add(stem.rpartition("/")[0])
                 elif ending in (CLASS, JSON, TEXT) and member.isreg():
-                    data = archive.extractfile(member).read()
-                    labels |= {stem} if _label(ending, data, "") is not None else set()
+                    said = _label(ending, archive.extractfile(member).read(), "")
+                    (texts if ending == TEXT else labels).update([stem] * (said is not None))
                 if images & labels:
                     return True
     except (*DAMAGED, OSError, FacesError):
         return False  # The reader of other tars says what is wrong.
-    return False
+    return bool(images & texts) and len(folders) == 1
 
 
 def _holds_nothing_else(folder: Path) -> bool:

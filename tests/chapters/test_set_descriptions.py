@@ -111,6 +111,12 @@ def test_a_lower_rate_is_taken_where_false_links_would_be_many(pixels, describe,
     assert plain.identities < lower.identities
 
 
+def test_a_rate_that_the_authentic_persons_cannot_show_is_left_out(pixels, describe):
+    """Two hundred classes ask for a FMR of 0.05 %, and fifty persons make 1,225 pairs."""
+    (found,) = describe(pixels, np.arange(400) // 2).distinct
+    assert (found.fmr, found.classes, found.images) == (0.001, 200, 2)
+
+
 def test_classes_of_two_persons_are_found(pixels, describe):
     half = np.where(np.arange(400) % 2 == 0, np.arange(400) // 8, (np.arange(400) // 8 + 1) % PERSONS)
     assert describe(pixels, half).several_persons >= 0.9

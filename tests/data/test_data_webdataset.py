@@ -168,6 +168,21 @@ def test_a_tar_of_identity_folders_is_read_as_before(folder, tmp_path, make):
     assert faces.fingerprint == open_faces(folder).fingerprint
 
 
+@pytest.mark.parametrize("text", ["a photo of a person", "31"])
+def test_texts_beside_images_of_identity_folders_are_no_labels(tmp_path, files, text):
+    members = []
+    for name, data in zip(["Ann/1", "Ann/2", "Bo/1"], files[:3], strict=True):
+        members += [(f"{name}.jpg", data), (f"{name}.txt", text)]
+    faces = open_faces(pack(tmp_path / "a.tar", members))
+    assert (faces.kind, faces.identities, faces.labels.tolist()) == ("tar", ("Ann", "Bo"), [0, 0, 1])
+
+
+def test_texts_beside_images_of_one_folder_are_labels(tmp_path, files):
+    members = [(f"train/{name}", data) for name, data in samples(files[:3], ["b", "a", "b"], "txt")]
+    faces = open_faces(pack(tmp_path / "a.tar", members))
+    assert (faces.kind, faces.identities, faces.labels.tolist()) == ("WebDataset", ("a", "b"), [1, 0, 1])
+
+
 def test_a_tar_beside_identity_folders_is_left_aside(folder, make, tmp_path):
     make.pack_tar(folder, tmp_path / "a.tar").rename(folder / "copy.tar")
     assert open_faces(folder).kind == "folder"

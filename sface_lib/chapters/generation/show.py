@@ -305,7 +305,7 @@ def _share_of_classes(each: SetDescription) -> float | None:
 
 
 def _percent(share: float | None) -> float | None:
-    return None if share is None else share
+    return None if share is None else 100 * share
 
 
 def _sizes(each: SetDescription) -> str:
