@@ -50,8 +50,11 @@ def _classes(kind: str) -> str:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a cell is empty: None, NaN or their kin, which differ from themselves."""
-    return value is None or bool(getattr(value, "shape", ()) == () and value != value)  # noqa: PLR0124
+    """Whether a cell is empty: None, NaN, or pandas' own."""
+    from pandas import isna
+    from pandas.api.types import is_scalar
+
+    return value is None or (is_scalar(value) and bool(isna(value)))
 
 
 def _is_number(value: Any) -> bool:
