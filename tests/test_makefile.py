@@ -69,3 +69,10 @@ def test_settings_are_separated_by_blanks_and_each_arrives_as_it_is(checkout):
         "total_kimg=3;touch",
     ]
     assert not (checkout / "made").exists()
+
+
+def test_sets_and_unseen_faces_are_given_by_name(checkout):
+    sets = "a=x.rec, b=y.zip:authentic, floor=embedded"
+    given = arguments(checkout, f"SYNTHETIC={sets}", "CONTROL=c.rec", "HELD_OUT_SPLIT=0.2", "IDENTITY_ORDER=o.txt")
+    settings = {given[i + 1] for i, word in enumerate(given) if word == "--set"}
+    assert settings == {f"synthetic={sets}", "control=c.rec", "held_out_split=0.2", "identity_order=o.txt"}

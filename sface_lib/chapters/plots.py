@@ -184,13 +184,13 @@ def plot_frontier(
 ) -> None:
     """Accuracy of each model with its interval over the link of what it was trained on.
 
-    `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`. The axis
-    begins at `chance`, the 95 % band of it.
+    `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`; a model's
+    colour and marker go by its row's label in the index. The axis begins at `chance`, the 95 % band of it.
     """
     axes.axvspan(*chance, color="0.9", label="chance, 95 %")
     strongest = max(1.0, float(table[link].max()))
     axes.set_xlim(min(chance[0], float(table[link].min())), strongest + 0.03 * (strongest - chance[0]))
-    for i, row in enumerate(table.to_dict("records")):
+    for i, row in zip(table.index, table.to_dict("records"), strict=True):
         below, above = row["accuracy"] - row["95 % low"], row["95 % high"] - row["accuracy"]
         axes.errorbar(
             row[link],

@@ -14,6 +14,7 @@ from sface_lib.errors import InputError, ParameterError, RunError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.run import Chapter, Facts, Results, Stage
 from sface_lib.run.folder import sealed
+from sface_lib.run.fragments import table_html
 
 
 @pytest.fixture
@@ -379,3 +380,10 @@ def test_embeddings_go_when_a_notebook_run_by_hand_has_finished(stage, monkeypat
         stage.embeddings.mkdir(parents=True, exist_ok=True)
         stage.finish()
         assert stage.embeddings.exists() == bool(batch)
+
+
+def test_whatever_is_missing_in_a_table_is_a_dash():
+    whole = pd.array([3, None], dtype="Int64")
+    frame = pd.DataFrame({"name": ["a", None], "whole": whole, "real": [0.5, np.nan], "when": [pd.NaT, pd.NaT]})
+    html = table_html(frame, "Gaps.")
+    assert html.count("–") == 5 and "NA" not in html and "NaN" not in html and ">3<" in html
