@@ -242,8 +242,8 @@ class FaceSet:
     def relabelled(self, labels: np.ndarray | None, identities: Sequence[str]) -> "FaceSet":
         """The same images with other labels, int64 `[N]`, indices into the names `identities`; None for none."""
         layout = dataclasses.replace(self._layout, labels=labels, identities=tuple(identities))
-        renamed = FaceSet(self._source, layout, self._on_bad_image)
-        renamed._digests, renamed._opened = self._digests, self._opened
+        renamed = FaceSet(self._source, layout, self.on_bad_image)
+        renamed._digests, renamed.positions = self._digests, self.positions
         return renamed
 
     def inspect(self, progress: bool = False) -> Manifest:
