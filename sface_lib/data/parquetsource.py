@@ -252,8 +252,13 @@ def _is_table(file: Path) -> bool:
 
 
 def _has_images(file: Path) -> bool:
+    """Whether a table's column of images holds files; such as the number of an image does not."""
     with _readable(file):
-        return IMAGE in pq.read_schema(file).names
+        schema = pq.read_schema(file)
+    if IMAGE not in schema.names:
+        return False
+    kind = schema.field(IMAGE).type
+    return _is_binary(kind) or (pa.types.is_struct(kind) and any(_is_binary(field.type) for field in kind))
 
 
 def _find_columns(schema: pa.Schema, file: Path) -> _Columns:

@@ -374,3 +374,13 @@ def test_input_that_is_not_as_described_is_refused_and_leaves_nothing(tmp_path, 
     with pytest.raises(InputError, match=words):
         write_encoded(tmp_path / "a.parquet", *(files if given[0] is None else given[0], *given[1:]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_numbers_beside_identity_folders_is_left_aside(tmp_path, make):
+    """Such as the ground truth of rendered sets, whose column `image` is the number of an image."""
+    for name in ("Ann", "Ben"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "0.png").write_bytes(make.encode(make.pixels_of(1), "PNG"))
+    pq.write_table(pa.table({"name": ["Ann/0.png"], "image": [0]}), tmp_path / "set" / "labels.parquet")
+    faces = open_faces(tmp_path / "set")
+    assert (faces.kind, faces.identities) == ("folder", ("Ann", "Ben"))
