@@ -331,3 +331,11 @@ def test_drift_is_told_of_the_compared_pair():
     assert "Of 2 attributes that the classifier tells reliably, 1 differ between authentic and synthetic" in said
     assert "KL(synthetic || authentic) is 0.500 nats, KL(authentic || synthetic) 1.250: the first explains" in said
     assert "had no classifier" in show.attributes_that_drift(None)
+
+
+def test_a_label_free_link_that_supports_no_claim_is_left_out():
+    free = {"a": LinkAtChance(0.9, 0.4, 0.6, 0.01, False)}
+    for exchangeable in (True, False):
+        own = replace(privacy().sets[0], label_free=free, control_is_exchangeable=exchangeable)
+        summary = summarise(privacy_results({"a": a_judge()}, own), TRAINING, evaluation())
+        assert (summary[CLS].label_free is not None) == exchangeable

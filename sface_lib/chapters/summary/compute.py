@@ -46,7 +46,7 @@ class ModelBesideLink:
         for a set whose classes do not stand for authentic identities.
     label_free
         Share of its set's classes that are nearer to a training person than to any control person; None for a floor and
-        the baseline, and without control persons.
+        the baseline, and without control persons who could stand for training persons.
     """
 
     name: str
@@ -99,7 +99,8 @@ def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: Ev
             own = audited.get(model.trained_on)
             links = {"link": privacy.judges[judge.name].authentic} if model.trained_on == AUTHENTIC else {}
             if own:
-                links = {"link": own.link(judge.name), "label_free": own.label_free.get(judge.name)}
+                free = own.label_free.get(judge.name) if own.control_is_exchangeable else None
+                links = {"link": own.link(judge.name), "label_free": free}
             about = accuracy[model.name], evaluation.mean_accuracy[model.name]
             models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **links)
     floors = tuple(
