@@ -29,7 +29,9 @@ def is_image(name: str) -> bool:
 
 def may_be_image(name: str) -> bool:
     """Whether a file that is not read may be an image: by a name such as IMG_0001.HEIC, or one without an ending."""
+    if is_image(name):
+        return False
     path = PurePosixPath(name.lower())
     kind, packed = _TYPES.guess_type(path.name)
     known = packed is not None or (kind is not None and not kind.startswith("image/"))
-    return not (is_image(name) or known or _NO_IMAGES & {path.suffix, path.name})
+    return not (known or _NO_IMAGES & {path.suffix, path.name})

@@ -5,7 +5,6 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +109,7 @@ def as_numbers(texts: Sequence[str]) -> Sequence[str] | list[int]:
 
 
 def _called(source: Any, name: str) -> list[str]:
-    return [member for member in source.members if PurePosixPath(member).name == name]
+    return [member for member in source.members if member.rpartition("/")[2] == name]
 
 
 def _folder(file: str) -> str:
