@@ -331,6 +331,7 @@ def test_a_set_without_labels_is_said_to_be_one():
 
 def test_captions_give_the_numbers_behind():
     caption = show.descriptions_caption({"own": made_up()})
-    assert "20,000 images at most" in caption and "score 0.980 or more" in caption
+    assert "all else of 20,000 images at most" in caption and f"eyes of {show.MOST_LOOKED_AT:,}." in caption
+    assert "score 0.980 or more" in caption
     assert "more than 20 % of the eyes' distance" in caption and "than 95 % of different" in caption
     assert "false link for every twentieth class" in show.distinct_caption() and module.FALSE_LINKS == 1 / 20

@@ -20,6 +20,7 @@ from sface_lib.chapters.generation.compute import (
 from sface_lib.chapters.generation.describe import (
     EYE_TOLERANCE,
     FMR,
+    MOST_LOOKED_AT,
     MOST_OF_CLASS,
     MOST_SAMPLED,
     MOST_SCORED,
@@ -190,8 +191,9 @@ def descriptions_caption(sets: Mapping[str, SetDescription]) -> str:
     """What the columns are, and how much of a set they are of."""
     score = next(iter(sets.values())).near_copy_score
     return (
-        f"Images and classes are of the whole set, all else of {MOST_SAMPLED:,} images at most: whole classes at "
-        f"random, their first {MOST_OF_CLASS} images; the EER of {MOST_SCORED:,} at most. Copies have the bytes of an "
+        "Images and classes are of the whole set, identities of all its classes, all else of "
+        f"{MOST_SAMPLED:,} images at most: whole classes at random, their first {MOST_OF_CLASS} images; the EER of "
+        f"{MOST_SCORED:,} of these at most, the eyes of {MOST_LOOKED_AT:,}. Copies have the bytes of an "
         f"earlier image; near copies score {score:.3f} or more with one, as half of the authentic images do with their "
         "own JPEG of quality 60. Diversity and sharpness are over the authentic set's. Eyes are not in place where "
         f"dlib's frontal detector finds no face, or an eye more than {100 * EYE_TOLERANCE:g} % of the eyes' distance "
