@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,10 @@ CORRECT = "data/correct.csv"
 FILTERED = "data/filtered/"
 
 
-def write_selection(stage: Any, positions: np.ndarray, labels: np.ndarray, file: str = SELECTION) -> None:
-    """Hand images on, the training images or those kept apart: positions in the authentic set, and their labels."""
+def write_selection(stage: Any, positions: np.ndarray, labels: np.ndarray) -> None:
+    """Hand the training images on: their positions in the authentic set, and their labels."""
     table = pd.DataFrame({"position": positions, "label": labels})
-    write_text(stage.output(file), table.to_csv(index=False))
-
-
-def read_positions(stage_file: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and labels, int64, as `write_selection` wrote them."""
-    table = pd.read_csv(stage_file)
-    return table["position"].to_numpy(np.int64), table["label"].to_numpy(np.int64)
+    write_text(stage.output(SELECTION), table.to_csv(index=False))
 
 
 def write_pairs(stage: Any, pairs: Mapping[str, ProtocolPairs]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC, read_positions
+from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC
 from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSpec
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
@@ -308,7 +308,7 @@ class OwnStudy(Study):
         if self._p.control:
             return open_faces(self._p.control)
         if self._p.control_split:
-            return self.faces.subset(read_positions(self._run_file(CONTROL))[0])
+            return self.select(self._run_file(CONTROL))
         others = self.evaluated[0]
         return None if others.labels is None else others
 
@@ -318,10 +318,10 @@ class OwnStudy(Study):
     @cached_property
     def held_out(self) -> FaceSet | None:
         if self._p.held_out:
-            return held_out_by_name(self._p.held_out, self.training.identities)
+            return held_out_by_name(open_faces(self._p.held_out), self.training.identities)
         if self._p.held_out_split:
-            positions, labels = read_positions(self._run_file(HELD_OUT))
-            return self.faces.subset(positions).relabelled(labels, self.training.identities)
+            apart = read_selection(self._run_file(HELD_OUT), len(self.faces))
+            return held_out_from(self.faces, apart, self.training.positions)
         return None
 
     def held_out_at_random(self, synthetic: SyntheticSet) -> bool:
@@ -370,9 +370,19 @@ class OwnStudy(Study):
         return found
 
 
-def held_out_by_name(path: str | Path, training: tuple[str, ...]) -> FaceSet:
+def held_out_from(faces: FaceSet, apart: np.ndarray, training: np.ndarray) -> FaceSet:
+    """Some images of the authentic set, by their positions, labelled as its training images, whose identities they are.
+
+    `training` are the positions of those.
+    """
+    trained = faces.subset(training).identities
+    labels = np.searchsorted(np.unique(faces.labels[training]), faces.labels[apart])
+    return faces.subset(apart).relabelled(labels, trained)
+
+
+def held_out_by_name(faces: FaceSet, training: tuple[str, ...]) -> FaceSet:
     """The images of a set whose persons have the names of training identities, labelled as those."""
-    faces, known = open_faces(path), {name: label for label, name in enumerate(training)}
+    known = {name: label for label, name in enumerate(training)}
     by_class = np.array([known.get(name, -1) for name in faces.identities], np.int64)
     labels = by_class[faces.require_labels()]
     return faces.relabelled(labels, training).subset(labels >= 0, relabel=False)

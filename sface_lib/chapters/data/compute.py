@@ -1,7 +1,7 @@
 """Which images train, which pairs are evaluated, and that no person is in both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from sface_lib.chapters import handover
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.study import Study, held_out_by_name
-from sface_lib.data import FaceSet, Manifest, Protocol, open_faces, parse_folds, select_images
+from sface_lib.chapters.study import Study, held_out_by_name, held_out_from
+from sface_lib.data import FaceSet, Manifest, Protocol, open_faces, parse_folds, select_images, write_selection
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.recognition import ProtocolPairs, resolve_pairs
 
@@ -50,10 +50,6 @@ class Evaluated:
         return sum(len(each.same) for each in self.pairs.values())
 
 
-def _nothing() -> np.ndarray:
-    return np.zeros(0, np.int64)
-
-
 @dataclass(frozen=True, eq=False)
 class Selection:
     """The training images.
@@ -66,21 +62,17 @@ class Selection:
         Where they lie in the whole set, int64.
     excluded
         Labels, in the whole set, of the identities that occur in evaluated pairs.
-    control, control_labels
-        Where the images of the identities lie that are kept apart as control, int64, and their labels in the whole set;
-        empty without `control_split`.
-    held_out, held_out_labels
-        Where the images of training identities lie that are kept apart, int64, and their labels among the training
-        identities; empty without `held_out_split`.
+    control
+        The images of the identities that are kept apart; None without `control_split`.
+    held_out
+        The images of training identities that are kept apart, labelled as those; None without `held_out_split`.
     """
 
     faces: FaceSet
     positions: np.ndarray
     excluded: frozenset[int]
-    control: np.ndarray = field(default_factory=_nothing)
-    control_labels: np.ndarray = field(default_factory=_nothing)
-    held_out: np.ndarray = field(default_factory=_nothing)
-    held_out_labels: np.ndarray = field(default_factory=_nothing)
+    control: FaceSet | None = None
+    held_out: FaceSet | None = None
 
     @property
     def images_per_identity(self) -> np.ndarray:
@@ -117,24 +109,25 @@ def select_training(p: DataParameters, study: Study, evaluated: Evaluated) -> Se
         seen = {evaluated.faces.digest(position) for position in evaluated.images}
         excluded |= {int(faces.labels[position]) for position in candidates if faces.digest(position) in seen}
     kept = candidates[select_images(faces.labels[candidates], p.min_images, exclude=excluded, seed=p.seed)]
-    kept, control = split_persons(p, kept, faces.labels[kept])
-    kept, held_out = split_images(p, kept, faces.labels[kept])
-    trained = np.unique(faces.labels[kept])
-    held_out_labels = np.searchsorted(trained, faces.labels[held_out])
-    apart = control, faces.labels[control], held_out, held_out_labels
-    return Selection(faces.subset(kept), kept, frozenset(excluded), *apart)
+    control = held_out = None
+    if p.control_split:
+        apart = control_persons(p, faces.labels[kept])
+        kept, control = kept[~apart], faces.subset(kept[apart])
+    if p.held_out_split:
+        apart = held_out_images(p, faces.labels[kept])
+        kept, others = kept[~apart], kept[apart]
+        held_out = held_out_from(faces, others, kept)
+    return Selection(faces.subset(kept), kept, frozenset(excluded), control, held_out)
 
 
-def split_persons(p: DataParameters, positions: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the images of identities that train, and of those kept apart as control, by `control_split`.
+def control_persons(p: DataParameters, labels: np.ndarray) -> np.ndarray:
+    """Which images are of the identities that `control_split` keeps apart, bool `[N]`.
 
     Raises
     ------
     ParameterError
         Fewer than two identities are left of one kind.
     """
-    if not p.control_split:
-        return positions, positions[:0]
     persons = np.random.default_rng(p.seed).permutation(np.unique(labels))
     apart = persons[: round(p.control_split * len(persons))]
     if min(len(apart), len(persons) - len(apart)) < 2:
@@ -142,12 +135,11 @@ def split_persons(p: DataParameters, positions: np.ndarray, labels: np.ndarray) 
             f"control_split = {p.control_split:g} keeps {len(apart)} of {len(persons)} identities apart, and two are "
             "needed on either side; give another share, or control=PATH"
         )
-    chosen = np.isin(labels, apart)
-    return positions[~chosen], positions[chosen]
+    return np.isin(labels, apart)
 
 
-def split_images(p: DataParameters, positions: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the images that train, and of those of the same identities that are kept apart by `held_out_split`.
+def held_out_images(p: DataParameters, labels: np.ndarray) -> np.ndarray:
+    """Which images of the training identities `held_out_split` keeps apart, bool `[N]`.
 
     Of each identity at least one image stays, and `min_images` where it has so many.
 
@@ -156,8 +148,6 @@ def split_images(p: DataParameters, positions: np.ndarray, labels: np.ndarray) -
     ParameterError
         No identity has images enough to keep one apart.
     """
-    if not p.held_out_split:
-        return positions, positions[:0]
     random, chosen = np.random.default_rng([p.seed, 1]), np.zeros(len(labels), bool)
     for _, own in pd.Series(np.arange(len(labels))).groupby(labels):
         count = min(round(p.held_out_split * len(own)), len(own) - max(1, p.min_images))
@@ -167,7 +157,7 @@ def split_images(p: DataParameters, positions: np.ndarray, labels: np.ndarray) -
             f"held_out_split = {p.held_out_split:g} keeps no image apart, as no identity has more than min_images = "
             f"{p.min_images} images to spare; give a larger share or a smaller min_images, or held_out=PATH"
         )
-    return positions[~chosen], positions[chosen]
+    return chosen
 
 
 def check_unseen(p: DataParameters, study: Study, selection: Selection) -> None:
@@ -179,30 +169,29 @@ def check_unseen(p: DataParameters, study: Study, selection: Selection) -> None:
         A person of `control` has the name of an authentic identity, or an image of `control` or `held_out` is a
         training image; or `held_out` has no training person.
     """
-    names, trained = set(study.faces.identities), None
-    if p.control:
-        given = study.control
-        given.require_labels()
-        shared = sorted(name for name in set(given.identities) & names if not name.isdecimal())
+    given = {name: open_faces(path) for name in ("control", "held_out") if (path := getattr(p, name))}
+    if "control" in given:
+        given["control"].require_labels()
+        both = set(given["control"].identities) & set(study.faces.identities)
+        shared = sorted(name for name in both if not name.isdecimal())
         if shared:
             raise InputError(
                 f"control = '{p.control}' and authentic share {len(shared)} persons by name, such as {shared[0]!r}; "
                 "leave them out of control"
             )
-    if p.held_out and not len(held_out_by_name(p.held_out, selection.faces.identities)):
+    if "held_out" in given and not len(held_out_by_name(given["held_out"], selection.faces.identities)):
         raise InputError(
             f"held_out = '{p.held_out}' has no person with the name of a training identity, such as "
             f"{selection.faces.identities[0]!r}; name its folders as those of authentic"
         )
-    for name in ("control", "held_out"):
-        if path := getattr(p, name):
-            faces = open_faces(path)
-            trained = trained or {selection.faces.digest(i) for i in range(len(selection.faces))}
-            same = sum(faces.digest(i) in trained for i in range(len(faces)))
-            if same:
-                raise InputError(
-                    f"{name} = '{path}' holds {same} of the training images, byte for byte; leave them out of {name}"
-                )
+    trained = {selection.faces.digest(i) for i in range(len(selection.faces))} if given else set()
+    for name, faces in given.items():
+        same = sum(faces.digest(i) in trained for i in range(len(faces)))
+        if same:
+            raise InputError(
+                f"{name} = '{getattr(p, name)}' holds {same} of the training images, byte for byte; leave them out of "
+                f"{name}"
+            )
 
 
 def check_batches(p: DataParameters, images_per_identity: np.ndarray) -> None:
@@ -218,8 +207,9 @@ def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:
     """Leave the selection and the pairs for later notebooks."""
     handover.write_pairs(stage, evaluated.pairs)
     handover.write_selection(stage, selection.positions, selection.faces.labels)
-    handover.write_selection(stage, selection.control, selection.control_labels, handover.CONTROL)
-    handover.write_selection(stage, selection.held_out, selection.held_out_labels, handover.HELD_OUT)
+    for file, apart in ((handover.CONTROL, selection.control), (handover.HELD_OUT, selection.held_out)):
+        if apart is not None:
+            write_selection(stage.output(file), apart)
 
 
 def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.ndarray]:
@@ -255,9 +245,9 @@ def results(study: Study, manifest: Manifest, selection: Selection, evaluated: E
         training_images=len(selection.faces),
         training_identities=len(selection.faces.identities),
         excluded_identities=len(selection.excluded),
-        control_images=len(selection.control),
-        control_identities=len(np.unique(selection.control_labels)),
-        held_out_images=len(selection.held_out),
+        control_images=len(selection.control or ()),
+        control_identities=len(selection.control.identities) if selection.control else 0,
+        held_out_images=len(selection.held_out or ()),
         evaluation_pairs=len(evaluated),
         benchmarks=tuple(evaluated.pairs),
         evaluation_identities=len(evaluated.identities),

@@ -54,12 +54,14 @@ def split(selection: Selection, evaluated: Evaluated) -> pd.DataFrame:
     tested = len(evaluated.identities) or "unknown"
     rows = [
         ["training", len(selection.faces.identities), len(selection.faces), ""],
-        ["control: kept apart", len(np.unique(selection.control_labels)), len(selection.control), ""],
-        ["held out: kept apart", len(np.unique(selection.held_out_labels)), len(selection.held_out), ""],
+        *(
+            [f"{name}: kept apart", len(np.unique(apart.labels)), len(apart), ""]
+            for name, apart in (("control", selection.control), ("held out", selection.held_out))
+            if apart is not None
+        ),
         ["evaluation", tested, len(evaluated.images), f"{len(evaluated):,} in {len(evaluated.folds)} folds"],
     ]
-    table = pd.DataFrame(rows, columns=["part", "identities", "images", "pairs"])
-    return table[table["images"] > 0]
+    return pd.DataFrame(rows, columns=["part", "identities", "images", "pairs"])
 
 
 def images_per_identity(selection: Selection) -> tuple[Figure, pd.DataFrame] | None:
