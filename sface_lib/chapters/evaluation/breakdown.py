@@ -12,7 +12,7 @@ from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.training.plan import model_name
-from sface_lib.chapters.training.results import TrainedModel, TrainingResults
+from sface_lib.chapters.training.results import TrainedModel
 from sface_lib.recognition import ProtocolPairs, by_group, trade_off
 
 FEWEST_GROUPS = 2  # To compare groups on a benchmark.
@@ -98,12 +98,7 @@ def _sweep_point(name: str, model: TrainedModel, evaluated: Evaluated) -> SweepP
     return SweepPoint(model_name(model.strategy, model.trained_on), number, accuracy, evaluated.mean(name))
 
 
-def training_images(trained: TrainingResults) -> dict[str, int]:
-    """Model -> how many images it learnt from, whatever its seed."""
-    return {model.name: model.images for model in trained.models}
-
-
-def frontier(evaluated: Evaluated, audited: AuditFacts, trained: TrainingResults) -> list[FrontierPoint]:
+def frontier(evaluated: Evaluated, audited: AuditFacts) -> list[FrontierPoint]:
     """CLS on a whole synthetic set and on what each filter left of it, by the link that the impartial judge still sees.
 
     There are no points where no judge is impartial, labels are not those of authentic identities, or no filtered set
@@ -115,8 +110,8 @@ def frontier(evaluated: Evaluated, audited: AuditFacts, trained: TrainingResults
     links = {model_name("CLS", audited.name): audited.link(judge).auc}
     left = {model_name("CLS", audited.name, fmr=r.fmr): r.link_auc for r in audited.remedy if r.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
-    images, models = training_images(trained), evaluated.found[evaluated.first_benchmark]
-    points = [FrontierPoint(name, images[name], auc, models[name].accuracy) for name, auc in links.items()]
+    trained, models = evaluated.trained, evaluated.found[evaluated.first_benchmark]
+    points = [FrontierPoint(name, trained[name].images, auc, models[name].accuracy) for name, auc in links.items()]
     return points if len(points) > 1 else []
 
 

@@ -79,16 +79,9 @@ def _gaps(
 ) -> BenchmarkGaps:
     """`names` are those of the compared models, the baseline first."""
     baseline, *others = (_by_seed(name, parts) for name in names)
-    by_seed = [[one - other for one, other in zip(baseline, each, strict=True)] for each in others]
-    differences = {
-        name: average(own).estimate(seeds)
-        for name, own, seeds in zip(names[1:], by_seed, seed_variances(by_seed), strict=True)
-    }
-    return BenchmarkGaps(
-        benchmark,
-        average(baseline).value,
-        {name: _gap(each, paired) for name, each in differences.items()},
-    )
+    differences = _differences([(baseline, each) for each in others])
+    gaps_to_it = {name: _gap(each, paired) for name, each in zip(names[1:], differences, strict=True)}
+    return BenchmarkGaps(benchmark, average(baseline).value, gaps_to_it)
 
 
 def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:
@@ -101,13 +94,18 @@ def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:
     if not pairs or (len(parts) > 1 and not share_identities(evaluated.pairs.values())):
         return ()
     of = {name: _by_seed(name, parts) for name in evaluated.by_labels}
-    by_seed = [[one - other for one, other in zip(of[a], of[b], strict=True)] for a, b in pairs]
-    found = [average(own).estimate(seeds) for own, seeds in zip(by_seed, seed_variances(by_seed), strict=True)]
+    found = _differences([(of[one], of[other]) for one, other in pairs])
     p_values = holm([each.p_of_zero() for each in found]).tolist()
     sets = [[evaluated.trained[name].trained_on for name in pair] for pair in pairs]
     return tuple(
         SetDifference(*names, _gap(each, True), p) for names, each, p in zip(sets, found, p_values, strict=True)
     )
+
+
+def _differences(pairs: Sequence[tuple[list[PairMean], list[PairMean]]]) -> list[Estimate]:
+    """Of each two models, given by their seeds, the one minus the other, with what seeds add in common to all pairs."""
+    by_seed = [[one - other for one, other in zip(*pair, strict=True)] for pair in pairs]
+    return [average(own).estimate(seeds) for own, seeds in zip(by_seed, seed_variances(by_seed), strict=True)]
 
 
 def _gap(found: Estimate, paired: bool) -> Gap:
