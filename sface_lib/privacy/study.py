@@ -58,10 +58,9 @@ class Embedded:
     labels
         What a synthetic label is: "authentic", the authentic identity of that number; "own", an identity of the set's
         own; "none", nothing, each image having a number of its own.
-    exchangeable
-        Whether control and authentic persons are of one distribution, so that one could stand for the other.
-    held_out_at_random
-        Whether the held-out images were split off at random before training.
+    barred
+        Why nothing is claimed from "control" or "held_out", by their name: `NOT_EXCHANGEABLE`, `NOT_RANDOM`. Without
+        what may be relied on.
     """
 
     authentic: tuple[np.ndarray, np.ndarray]
@@ -70,8 +69,7 @@ class Embedded:
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     groups: pd.Series | None = None
     labels: Literal["authentic", "own", "none"] = "authentic"
-    exchangeable: bool = True
-    held_out_at_random: bool = True
+    barred: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("authentic", "synthetic", "control", "held_out"):
@@ -82,12 +80,6 @@ class Embedded:
     def by_label(self) -> bool:
         """Whether synthetic labels are those of authentic identities."""
         return self.labels == "authentic"
-
-    @property
-    def barred(self) -> dict[str, str]:
-        """Why nothing is claimed from "control" or "held_out", by their name; without what may be relied on."""
-        reasons = {"control": (self.exchangeable, NOT_EXCHANGEABLE), "held_out": (self.held_out_at_random, NOT_RANDOM)}
-        return {name: why for name, (holds, why) in reasons.items() if not holds}
 
     @property
     def classes(self) -> np.ndarray:

@@ -37,6 +37,12 @@ class Background:
         flags = given.control_is_exchangeable(synthetic), given.held_out_at_random(synthetic)
         return cls(given.control, given.held_out, demographics, *flags)
 
+    @property
+    def barred(self) -> dict[str, str]:
+        """Why nothing is claimed from "control" or "held_out": see `sface_lib.privacy.study.Embedded`."""
+        control = {} if self.exchangeable else {"control": study.NOT_EXCHANGEABLE}
+        return control | ({} if self.held_out_at_random else {"held_out": study.NOT_RANDOM})
+
 
 @dataclass(frozen=True, eq=False)
 class AuditedSets:
@@ -141,10 +147,9 @@ class AuditedSets:
         return {name: faces for name, faces in every.items() if faces is not None}
 
     @property
-    def barred(self) -> frozenset[str]:
-        """Of "control" and "held_out" what supports no claim; see `sface_lib.privacy.study.Embedded`."""
-        holds = {"control": self.background.exchangeable, "held_out": self.background.held_out_at_random}
-        return frozenset(name for name, relied_on in holds.items() if not relied_on)
+    def barred(self) -> dict[str, str]:
+        """That of the background."""
+        return self.background.barred
 
     @functools.cached_property
     def groups(self) -> pd.Series | None:
@@ -214,14 +219,7 @@ def view_of(
         name: (judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels)
         for name, faces in sets.compared.items()
     }
-    background = sets.background
-    embedded = study.Embedded(
-        **rows,
-        groups=sets.groups,
-        labels=sets.labels,
-        exchangeable=background.exchangeable,
-        held_out_at_random=background.held_out_at_random,
-    )
+    embedded = study.Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred)
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
     scored = study.three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)

@@ -96,12 +96,18 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
 
 def overview(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """What every judge sees of every set, a row each, and the cells that support no claim."""
-    rows = [_overview_row(each, view) for each in audits.done for view in each.views if view.judge.model is not None]
-    grey = []
-    for i, (own, view) in enumerate((o, v) for o in audits.done for v in o.views if v.judge.model is not None):
-        doubted = list(OVERVIEW.values()) if not view.competent else [OVERVIEW[name] for name in _doubted(own)]
-        grey += [(i, column) for column in doubted if not pd.isna(rows[i][column])]
+    rows, grey = [], []
+    for own, view in _by_models(audits):
+        row, doubted = _overview_row(own, view), [OVERVIEW[name] for name in _doubted(own)]
+        shown = doubted if view.competent else OVERVIEW.values()
+        grey += [(len(rows), column) for column in shown if not pd.isna(row[column])]
+        rows.append(row)
     return pd.DataFrame(rows), grey
+
+
+def _by_models(audits: Audits) -> Iterable[tuple[Audit, View]]:
+    """Every set with the view of every judge that is a model."""
+    return ((own, view) for own in audits.done for view in own.views if view.judge.model is not None)
 
 
 def _doubted(found: Audit) -> list[str]:
@@ -142,9 +148,7 @@ def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
             "chance": float(tested[0].test.null.mean()),
             "supports a claim": statistic.needs not in own.sets.barred,
         }
-        for own in audits.done
-        for view in own.views
-        if view.judge.model is not None
+        for own, view in _by_models(audits)
         for statistic in study.STATISTICS
         if statistic.name in OVERVIEW and (tested := statistic.tested(view.evidence))
     )
@@ -564,20 +568,16 @@ def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
     if table is None:
         return None
     table = table[list(titles)].rename(columns=titles)
-    filterers = {each.name: each.remedies.filterer for each in audits.done}
-    own = np.flatnonzero(table["judge"] == table["set"].map(filterers))
+    of = {each.name: each for each in audits.done}
+    own = np.flatnonzero(table["judge"] == [of[name].remedies.filterer for name in table["set"]])
     grey = [(int(row), column) for row in own for column in ("link AUC", "link EER", "rank 1")]
-    doubted = [i for i, name in enumerate(table["set"]) if "control" in _of(audits, name).sets.barred]
+    doubted = [i for i, name in enumerate(table["set"]) if "control" in of[name].sets.barred]
     grey += [(i, column) for i in doubted for column in ("control images above", "on the other half", "kept")]
     return table, [(row, column) for row, column in grey if not pd.isna(table.loc[row, column])]
 
 
 def _left(found: Audit) -> pd.DataFrame:
     return pd.DataFrame(dataclasses.asdict(facts) for each in found.remedies.found for facts in each.left)
-
-
-def _of(audits: Audits, name: str) -> Audit:
-    return next(each for each in audits.done if each.name == name)
 
 
 def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
