@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic import model_validator as check_model
 
+from sface_lib.run.parameters import existing
+
 GENERATED, SHIPPED = "generated", "embedded"
 AUTHENTIC, OWN, UNLABELLED = "authentic", "own", "none"
 UNEXPOSED = "unexposed"
@@ -113,7 +115,7 @@ class SetSpec(BaseModel):
         for key in ("path", "model"):
             if value := found.get(key):
                 found[key] = value if value == SHIPPED and key == "path" else _existing(value, f"{name} {key}".strip())
-        found["taught_by"] = [_absolute(each) for each in found.get("taught_by", ())]
+        found["taught_by"] = [existing(each) or each for each in found.get("taught_by", ())]
         return found
 
     def files(self) -> dict[str, Path]:
@@ -185,13 +187,7 @@ SyntheticSets = Annotated[
 
 
 def _existing(value: str, what: str) -> str:
-    path = Path(value).expanduser()
-    if not path.exists():
+    path = existing(value)
+    if path is None:
         raise ValueError(f"synthetic: no file or folder at {value!r} for {what}; give an existing path")
-    return str(path.resolve())
-
-
-def _absolute(value: str) -> str:
-    """A path made absolute; a name or a hash as it is."""
-    path = Path(value).expanduser()
-    return str(path.resolve()) if path.exists() else value
+    return path

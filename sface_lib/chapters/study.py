@@ -390,7 +390,7 @@ def held_out_by_name(faces: FaceSet, training: tuple[str, ...]) -> FaceSet:
 
 def _unseen_by(synthetic: SyntheticSet) -> bool:
     """Whether a set's generator saw no image that this run keeps apart: it is this run's, or unexposed."""
-    return synthetic.name == GENERATED or not synthetic.exposed
+    return synthetic.generated or not synthetic.exposed
 
 
 def open_study(parameters: Any, run_file: Callable[[str], Path] | None = None) -> Study:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sface_lib.chapters.setspec import AUTHENTIC, OWN, UNLABELLED, Labels, SetSpec
+from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, UNLABELLED, Labels, SetSpec
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.errors import InputError
 
@@ -42,6 +42,11 @@ class SyntheticSet:
     origin: Path | None = None
     truth: pd.DataFrame | None = None
     unmatched: tuple[str, ...] = ()
+
+    @property
+    def generated(self) -> bool:
+        """Whether this run's generator drew it."""
+        return self.name == GENERATED
 
     @property
     def by_label(self) -> bool:

@@ -34,16 +34,21 @@ class Parameters(BaseModel):
         words = path_words(cls, info.field_name)
         if words is None or value in words:
             return value
-        path = Path(value).expanduser()
-        if not path.exists():
+        path = existing(value)
+        if path is None:
             allowed = " or ".join(repr(word) if word else "leave it empty" for word in words)
-            raise ValueError(
-                f"{info.field_name}: no file or folder at {str(path)!r}; give an existing path, or {allowed}"
-            )
-        return str(path.resolve())
+            there = str(Path(value).expanduser())
+            raise ValueError(f"{info.field_name}: no file or folder at {there!r}; give an existing path, or {allowed}")
+        return path
 
 
 P = TypeVar("P", bound=Parameters)
+
+
+def existing(value: str) -> str | None:
+    """A path made absolute, with the home folder in place of `~`; None where nothing is there."""
+    path = Path(value).expanduser()
+    return str(path.resolve()) if path.exists() else None
 
 
 def setting(default: Any, description: str, **limits: Any) -> Any:

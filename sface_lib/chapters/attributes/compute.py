@@ -26,7 +26,6 @@ from sface_lib.chapters.attributes.results import (
     SetFacts,
 )
 from sface_lib.chapters.attributes.sets import AttributeSet
-from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.study import Study
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
@@ -160,7 +159,7 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
 def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[AttributeSet]:
     """The sets to compare; the unlabelled one, whose images mix two classes, is drawn now."""
     p = stage.parameters
-    drawn = next((each for each in study.synthetic if each.name == GENERATED), None)
+    drawn = next((each for each in study.synthetic if each.generated), None)
     if drawn is None:
         return gathering.attribute_sets(study, None)
     generator, mixed = load_generator(stage.input("weights/generator.safetensors")), None

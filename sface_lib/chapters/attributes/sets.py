@@ -21,7 +21,6 @@ from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.handover import CORRECT
-from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.study import Study
 from sface_lib.data import FaceSet
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
@@ -81,7 +80,7 @@ def attribute_sets(study: Study, unlabelled: FaceSet | None) -> list[AttributeSe
         sets.append(_labelled(own.name, "authentic", own.faces, next(number), own.truth))
     for own in study.synthetic:
         sets.append(_labelled(own.name, "synthetic", own.faces, 0 if own.by_label else next(number), own.truth))
-        if unlabelled is not None and own.name == GENERATED:
+        if unlabelled is not None and own.generated:
             sets.append(_labelled("unlabelled", "synthetic", unlabelled, next(number)))
     return sets
 

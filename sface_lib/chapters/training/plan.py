@@ -102,12 +102,12 @@ def chosen_images(p: TrainingParameters, sets: Mapping[str, TrainingSet]) -> dic
     counts = np.bincount(authentic[chosen])
     for each in labelled.values():
         if each.labels == AUTHENTIC:
-            counts = np.minimum(counts, _padded(each.sizes, len(counts))[: len(counts)])
+            counts = np.minimum(counts, _of_length(each.sizes, len(counts)))
     order = np.argsort(-counts, kind="stable")
     for each in labelled.values():
         if each.labels != AUTHENTIC:
             largest = np.sort(each.sizes)[::-1]
-            counts[order] = np.minimum(counts[order], _padded(largest, len(counts))[: len(counts)])
+            counts[order] = np.minimum(counts[order], _of_length(largest, len(counts)))
     found = {AUTHENTIC: first_of_class(authentic, counts, chosen)}
     for name, each in sets.items():
         if name == AUTHENTIC:
@@ -123,19 +123,18 @@ def _first(given: TrainingSet, most: int) -> np.ndarray:
     return np.arange(len(given.faces)) if given.labels == UNLABELLED else first_of_class(given.faces.labels, most)
 
 
-def _padded(sizes: np.ndarray, classes: int) -> np.ndarray:
-    """Sizes of at least so many classes, of which further ones are empty."""
-    return np.pad(sizes, (0, max(0, classes - len(sizes))))
+def _of_length(sizes: np.ndarray, classes: int) -> np.ndarray:
+    """Sizes of the first so many classes; those that are not there are empty."""
+    return np.pad(sizes[:classes], (0, max(0, classes - len(sizes))))
 
 
 def _for_classes(given: TrainingSet, counts: np.ndarray, order: np.ndarray) -> np.ndarray:
     """How many images each class gives: `counts` by identity, and of a set's own classes the largest, by `order`."""
-    wanted = np.zeros(max(len(given.sizes), len(counts)), np.int64)
     if given.labels == AUTHENTIC:
-        wanted[: len(counts)] = counts
-    else:
-        places = np.argsort(-given.sizes, kind="stable")[: len(counts)]
-        wanted[places] = counts[order][: len(places)]
+        return _of_length(counts, max(len(given.sizes), len(counts)))
+    wanted = np.zeros_like(given.sizes)
+    places = np.argsort(-given.sizes, kind="stable")[: len(counts)]
+    wanted[places] = counts[order][: len(places)]
     return wanted
 
 
