@@ -10,22 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sface_lib.data.parquetsource import BYTES, IMAGE, LABEL, METADATA, PATH
+from sface_lib.data.rows import Row
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path
 
 GROUP_ROWS = 256  # Images of a row group: few, since one is read by decoding those before it.
 
 
-def write_table(path: Path, rows: Iterable[Any], identities: Sequence[str] | None, labelled: bool) -> None:
+def write_table(path: Path, rows: Iterable[Row], identities: Sequence[str] | None, labelled: bool) -> None:
     """Write images as they come, `GROUP_ROWS` in memory at a time.
 
     Parameters
     ----------
     path
         The .parquet file.
-    rows
-        `data`, the bytes of an image file, its `name` or None, `index`, `suffix`, and `label`, an integer from 0 or
-        None, of each image.
     identities
         Names of the labels, which become those of a ClassLabel; None for plain integers.
     labelled
@@ -63,7 +61,7 @@ def _schema(identities: Sequence[str] | None, labelled: bool) -> pa.Schema:
     return pa.schema(fields, {METADATA: json.dumps({"info": {"features": features}}).encode()})
 
 
-def _distinct(rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+def _distinct(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
     names = set()
     for row in rows:
         name = row.name or f"{row.index:08d}{row.suffix}"

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from sface_lib.data.decode import image_size
 from sface_lib.data.recordio import EXACT, HEADER, frame_record
+from sface_lib.data.rows import Row
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path
 
@@ -17,7 +17,7 @@ def companions(path: Path) -> tuple[Path, Path]:
     return path.with_suffix(".idx"), path.with_name("property")
 
 
-def write_records(path: Path, rows: Iterable[Any], n_identities: int = 0) -> None:
+def write_records(path: Path, rows: Iterable[Row], n_identities: int = 0) -> None:
     """Write images as they come; their keys go by identity, as InsightFace's ranges need it.
 
     Parameters
@@ -25,7 +25,7 @@ def write_records(path: Path, rows: Iterable[Any], n_identities: int = 0) -> Non
     path
         The .rec file.
     rows
-        `data`, the bytes of an image file, and `label`, an integer from 0, of each image.
+        The images, all with a label.
     n_identities
         Identities at least; one without images gets an empty range.
 

@@ -5,14 +5,14 @@ import json
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from sface_lib.data.rows import Row
 from sface_lib.data.websource import CLASS, JSON, split_name
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path
 
 
-def write_samples(path: Path, rows: Iterable[Any], identities: Sequence[str] | None) -> None:
+def write_samples(path: Path, rows: Iterable[Row], identities: Sequence[str] | None) -> None:
     """Write images as they come: `<stem>.jpg`, `<stem>.cls` and, where identities have names, `<stem>.json`.
 
     The .json holds `label` and `identity`, both null in a set without labels. The same input gives the same bytes.
@@ -21,9 +21,6 @@ def write_samples(path: Path, rows: Iterable[Any], identities: Sequence[str] | N
     ----------
     path
         The .tar file.
-    rows
-        `data`, the bytes of an image file, its `name` or None, `index`, `suffix`, and `label`, an integer from 0 or
-        None, of each image.
     identities
         Names of the labels.
 
@@ -55,7 +52,7 @@ def has_stems(names: Sequence[str]) -> bool:
     return len(stems) == len(names)
 
 
-def _stem(row: Any) -> str:
+def _stem(row: Row) -> str:
     if row.name is None:
         return f"{row.index:08d}"
     stem = _sample_stem(row.name)

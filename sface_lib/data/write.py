@@ -8,7 +8,7 @@ import operator
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,22 +20,13 @@ from sface_lib.data.labelfiles import LABELS_FILE
 from sface_lib.data.layout import find_layout
 from sface_lib.data.parquetwriter import write_table
 from sface_lib.data.recordwriter import companions, write_records
+from sface_lib.data.rows import Row
 from sface_lib.data.sources import FolderSource, member_name
 from sface_lib.data.tarwriter import write_samples
 from sface_lib.errors import FacesError, InputError
 from sface_lib.files import add_to_zip, atomic_folder, atomic_path, write_json
 
 _END = object()
-
-
-class _Row(NamedTuple):
-    """One image on its way to the disk: its file's bytes, and the suffix that fits them."""
-
-    index: int
-    data: bytes
-    suffix: str
-    label: int | None
-    name: str | None
 
 
 def write_faces(
@@ -124,7 +115,7 @@ def new_path(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write(path: str | Path, rows: Iterator[_Row], labelled: bool, identities: Sequence[str] | None) -> Path:
+def _write(path: str | Path, rows: Iterator[Row], labelled: bool, identities: Sequence[str] | None) -> Path:
     path = Path(path)
     ending = path.suffix.lower()
     if ending == ".rec" and not labelled:
@@ -141,7 +132,7 @@ def _write(path: str | Path, rows: Iterator[_Row], labelled: bool, identities: S
     return path
 
 
-def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | None) -> None:
+def _write_zip(path: Path, rows: Iterator[Row], identities: Sequence[str] | None) -> None:
     labels = {}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for row in rows:
@@ -156,7 +147,7 @@ def _write_zip(path: Path, rows: Iterator[_Row], identities: Sequence[str] | Non
         add_to_zip(archive, LABELS_FILE, json.dumps(content))
 
 
-def _write_folder(path: Path, rows: Iterator[_Row], identities: Sequence[str] | None) -> None:
+def _write_folder(path: Path, rows: Iterator[Row], identities: Sequence[str] | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     labelled = True
     with atomic_folder(path) as temporary:
@@ -190,7 +181,7 @@ def keep_labels(folder: Path, labelled: bool) -> None:
     write_json(folder / LABELS_FILE, content)
 
 
-def _folder_member(row: _Row, identities: Sequence[str] | None) -> str:
+def _folder_member(row: Row, identities: Sequence[str] | None) -> str:
     """`<identity>/<file>` of an image; identity folders sort like their labels when they have no names."""
     own = row.name or f"{row.index:08d}{row.suffix}"
     if row.label is None:
@@ -210,7 +201,7 @@ def _rows(
     names: Iterable | None,
     identities: Sequence[str] | None,
     encode: Callable[[Any, str], bytes],
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """Check and encode one image after the other."""
     given = [column for column in (images, labels, names) if column is not None]
     for index, values in enumerate(itertools.zip_longest(*given, fillvalue=_END)):
@@ -222,7 +213,7 @@ def _rows(
         data = encode(values[0], f"image {index}" + (f" ({name!r})" if name else ""))
         suffixes = image_suffixes(data)
         name = None if names is None else _checked_name(name, suffixes)
-        yield _Row(index, data, suffixes[0], label, name)
+        yield Row(index, data, suffixes[0], label, name)
 
 
 def _checked_label(value: int, index: int, identities: Sequence[str] | None) -> int:

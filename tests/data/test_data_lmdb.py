@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from opened_sets import contents, refused
 from torch.utils.data import DataLoader
 
 from sface_lib.data import open_faces, write_faces
@@ -30,16 +31,6 @@ def put(path, values, subdir=True):
             value = value if isinstance(value, bytes) else pickle.dumps(value, 4)
             to.put(key.encode() if isinstance(key, str) else key, value)
     return path
-
-
-def contents(faces):
-    return [faces.encoded(i) for i in range(len(faces))]
-
-
-def refused(path, words):
-    with pytest.raises(FacesError, match=words) as caught:
-        open_faces(path)
-    assert "\n" not in str(caught.value)
 
 
 # ---- image files as values ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from opened_sets import refused
 from torch.utils.data import DataLoader
 
 from sface_lib.data import convert_set, open_faces, parquetsource, write_encoded
@@ -40,12 +41,6 @@ def class_names(*names):
 
 def contents(faces):
     return {name: faces.encoded(i) for i, name in enumerate(faces.names)}
-
-
-def refused(path, words):
-    with pytest.raises(FacesError, match=words) as caught:
-        open_faces(path)
-    assert "\n" not in str(caught.value)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from opened_sets import refused
 from torch.utils.data import DataLoader
 
 from sface_lib.data import open_faces, write_encoded, write_faces
@@ -88,12 +89,6 @@ def people(files):
 @pytest.fixture
 def record(tmp_path, people):
     return put(tmp_path / "train.rec", with_identities(people))
-
-
-def refused(path, words):
-    with pytest.raises(FacesError, match=words) as caught:
-        open_faces(path)
-    assert "\n" not in str(caught.value)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 import torch
+from opened_sets import contents, refused
 from torch.utils.data import DataLoader
 
 from sface_lib.data import convert_set, open_faces, write_encoded
@@ -38,16 +39,6 @@ def samples(files, labels, ending="cls", start=0):
     """An image and its label in turn, as WebDataset's writer has them, by number."""
     for i, (data, label) in enumerate(zip(files, labels, strict=True), start):
         yield from ((f"{i:06d}.{ending}", label), (f"{i:06d}.jpg", data))
-
-
-def contents(faces):
-    return [faces.encoded(i) for i in range(len(faces))]
-
-
-def refused(path, words):
-    with pytest.raises(FacesError, match=words) as caught:
-        open_faces(path)
-    assert "\n" not in str(caught.value)
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
