@@ -123,6 +123,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     faces, protocols = _benchmarks(arguments)
     found = {name: verify(model, protocol, faces, accelerator) for name, protocol in protocols.items()}
     print(f"Model: {arguments.model}, {model.spec.size_px} px, trained on: {model.description['trained_on']}")
+    if "ignored" in model.description:
+        print(f"Tensors beside the network, left aside: {model.description['ignored']}")
     if len(found) == 1:
         _print_verification(*found.popitem()[1])
     else:
