@@ -122,7 +122,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     model, accelerator = open_model(arguments.model), make_accelerator()
     faces, protocols = _benchmarks(arguments)
     found = {name: verify(model, protocol, faces, accelerator) for name, protocol in protocols.items()}
-    print(f"Model: {arguments.model}, {model.spec.size_px} px, trained on: {model.description['trained_on']}")
+    sees = f"{model.spec.size_px} px" if model.spec.size_px else model.spec.source
+    print(f"Model: {arguments.model}, {sees}, trained on: {model.description['trained_on']}")
     if "ignored" in model.description:
         print(f"Tensors beside the network, left aside: {model.description['ignored']}")
     if len(found) == 1:
@@ -421,7 +422,9 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         help="judge a recognition model on verification pairs",
         description="K-fold accuracy with its interval, EER, and FNMR at fixed FMR, on a protocol's pairs.",
     )
-    verify.add_argument("--model", required=True, metavar="FILE", help="weights of a recognition model")
+    verify.add_argument(
+        "--model", required=True, metavar="FILE", help="weights of a recognition model, or an .npz of vectors"
+    )
     verify.add_argument(
         "--protocol",
         required=True,

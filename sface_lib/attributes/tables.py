@@ -149,8 +149,8 @@ def _refuse_zero_and_one(path: Path, table: pd.DataFrame) -> None:
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     if {0, 1} <= set(numbers.ravel()) and not (numbers == -1).any():
         raise InputError(
-            f"'{path}' seems coded 0/1: it holds 0 and 1 but no -1, and 0 would be read as undefined instead of absent; "
-            "recode its attributes as 2 * x - 1, so that absent is -1 (a table of 1 and 0 alone is always refused)"
+            f"'{path}' seems coded 0/1: it holds 0 and 1 but no -1, and 0 would be read as undefined instead of absent "
+            "(a table of 1 and 0 alone is always refused); recode its attributes as 2 * x - 1, so that absent is -1"
         )
 
 

@@ -13,6 +13,7 @@ from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import check_shipped
 from sface_lib.otherfiles import CHECKPOINT, refuse_other_files
 from sface_lib.recognition.foreign import foreign_network, network_tensors
+from sface_lib.recognition.given_embeddings import GivenEmbeddings, holds_embeddings, open_embeddings
 from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel, described_network
 from sface_lib.recognition.onnx_model import open_onnx
 
@@ -20,14 +21,15 @@ from sface_lib.recognition.onnx_model import open_onnx
 NESTED = ("state_dict_backbone", "net_state_dict", "model_state_dict", "state_dict", "backbone", "model", "net")
 
 
-def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionModel:
+def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionModel | GivenEmbeddings:
     """Read a recognition model; nothing in the file is run.
 
     - safetensors that this program wrote;
     - tensors of an iResNet or a MobileFaceNet by their names, as safetensors or as a `.pth`: see `foreign_network`.
       They may be one part of a checkpoint, and their names may have a prefix in common: see `network_tensors`. Tensors
       that were left aside are told by `description["ignored"]`;
-    - an `.onnx` graph, with the extra `onnx`: see `open_onnx`.
+    - an `.onnx` graph, with the extra `onnx`: see `open_onnx`;
+    - an `.npz` of file names and of unit vectors, which judges sets and does nothing else: see `open_embeddings`.
 
     Parameters
     ----------
@@ -40,8 +42,13 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
         The file is no file of weights (and what it is), is damaged, is of an unknown architecture, or lacks or adds
         tensors.
     InputError
-        `spec` gives images of another size than the network takes, or the extra `onnx` is not installed.
+        `spec` gives images of another size than the network takes, or is given with vectors; or the extra `onnx` is not
+        installed.
     """
+    if holds_embeddings(path):
+        if spec is not None:
+            raise InputError(f"{path} holds vectors, for which no input can be specified; leave the specification out")
+        return open_embeddings(path)
     refuse_other_files(path, CHECKPOINT)
     if Path(path).suffix == ".onnx":
         return open_onnx(path, spec)
