@@ -120,15 +120,6 @@ def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(know
     }
 
 
-def test_copies_are_planted_for_judges_that_embed_images_alone(linked, monkeypatch):
-    """Not for vectors that were given, which no altered image has."""
-    monkeypatch.setattr(compute, "make_pictures", lambda *_: "pictures")
-    monkeypatch.setattr(compute, "plant_copies", lambda embed, *_: embed(np.zeros((1, 3, SIZE_PX, SIZE_PX), np.uint8)))
-    given = dataclasses.replace(linked.views[1], judge=dataclasses.replace(linked.views[1].judge, embed_images=None))
-    assert list(compute.plant(linked.sets, linked.views, SETTINGS)) == ["blind", "sharp"]
-    assert list(compute.plant(linked.sets, [linked.views[0], given, *linked.views[2:]], SETTINGS)) == ["blind"]
-
-
 def test_the_shipped_verifier_is_known_by_its_contents(known):
     own, shipped = reader("a", sha256="0" * 64), reader("a", sha256=sha256_of_file(VERIFIER_PATH))
     said = [audit(known.authentic, None, known.strangers, [j], SETTINGS).verifier_shipped for j in (own, shipped)]
@@ -468,3 +459,12 @@ def test_the_page_shows_what_was_computed(linked):
     for table in (show.tail(views), show.growth(views, PERSONS)[1], show.chance(shown)[1]):
         assert len(table)
     assert len(show.scores(shown).axes) == 3
+
+
+def test_copies_are_planted_for_judges_that_embed_images_alone(linked, monkeypatch):
+    """Not for vectors that were given, which no altered image has."""
+    monkeypatch.setattr(compute, "make_pictures", lambda *_: "pictures")
+    monkeypatch.setattr(compute, "plant_copies", lambda embed, *_: embed(np.zeros((1, 3, SIZE_PX, SIZE_PX), np.uint8)))
+    given = dataclasses.replace(linked.views[1], judge=dataclasses.replace(linked.views[1].judge, embed_images=None))
+    assert list(compute.plant(linked.sets, linked.views, SETTINGS)) == ["blind", "sharp"]
+    assert list(compute.plant(linked.sets, [linked.views[0], given, *linked.views[2:]], SETTINGS)) == ["blind"]
