@@ -178,7 +178,7 @@ def test_what_is_no_table_of_annotations_is_refused(write, text, message):
 
 def test_a_table_coded_0_and_1_is_told_so_and_how_to_recode_it(write):
     """CelebA's, too, of which a mouth slightly open becomes the opposite of a closed one."""
-    said = r"table\.csv' seems coded 0/1: .* read as undefined instead of absent .*; recode its attributes as 2 \* x - 1"
+    said = r"table\.csv' seems coded 0/1: .* undefined instead of absent .*; recode its attributes as 2 \* x - 1"
     rows = "1.jpg,1,0,1,0\n2.jpg,0,1,0,1\n"
     for header in ("name,Male,Young,Smiling,Eyeglasses", "image_id,Male,Mouth_Slightly_Open,Smiling,Eyeglasses"):
         with pytest.raises(InputError, match=said):

@@ -459,12 +459,3 @@ def test_the_page_shows_what_was_computed(linked):
     for table in (show.tail(views), show.growth(views, PERSONS)[1], show.chance(shown)[1]):
         assert len(table)
     assert len(show.scores(shown).axes) == 3
-
-
-def test_copies_are_planted_for_judges_that_embed_images_alone(linked, monkeypatch):
-    """Not for vectors that were given, which no altered image has."""
-    monkeypatch.setattr(compute, "make_pictures", lambda *_: "pictures")
-    monkeypatch.setattr(compute, "plant_copies", lambda embed, *_: embed(np.zeros((1, 3, SIZE_PX, SIZE_PX), np.uint8)))
-    given = dataclasses.replace(linked.views[1], judge=dataclasses.replace(linked.views[1].judge, embed_images=None))
-    assert list(compute.plant(linked.sets, linked.views, SETTINGS)) == ["blind", "sharp"]
-    assert list(compute.plant(linked.sets, [linked.views[0], given, *linked.views[2:]], SETTINGS)) == ["blind"]
