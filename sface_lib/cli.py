@@ -119,23 +119,66 @@ def _ship(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     """`sface verify`."""
-    from sface_lib.data import read_protocol
     from sface_lib.engine import make_accelerator
     from sface_lib.recognition import open_model, verify
 
-    model, protocol = open_model(arguments.model), read_protocol(arguments.protocol)
-    faces = _evaluated_faces(arguments, protocol)
-    found, pairs = verify(model, protocol, faces, make_accelerator())
+    model, accelerator = open_model(arguments.model), make_accelerator()
+    faces, protocols = _benchmarks(arguments)
+    found = {name: verify(model, protocol, faces, accelerator) for name, protocol in protocols.items()}
+    sees = f"{model.spec.size_px} px" if model.spec.size_px else model.spec.source
+    print(f"Model: {arguments.model}, {sees}, trained on: {model.description['trained_on']}")
+    if "ignored" in model.description:
+        print(f"Tensors beside the network, left aside: {model.description['ignored']}")
+    if len(found) == 1:
+        _print_verification(*found.popitem()[1])
+    else:
+        _print_benchmarks(found)
+    return 0
+
+
+def _print_verification(found: Any, pairs: Any) -> None:
     accuracy, metrics, interval = found.accuracy, found.metrics, found.interval
     units = "identities" if pairs.identities[0] is not None else "pairs (identities are not known)"
-    print(f"Model: {arguments.model}, {model.spec.size_px} px, trained on: {model.description['trained_on']}")
     print(f"Pairs: {metrics.n_genuine:,} genuine, {metrics.n_impostor:,} impostor, {len(accuracy.folds)} folds")
     print(f"Accuracy: {100 * accuracy.mean:.2f} % (sd over folds {100 * accuracy.sd:.2f})")
     print(f"95 % interval over {units}: {100 * interval.low:.2f} to {100 * interval.high:.2f} %")
     print(f"EER: {100 * metrics.eer:.2f} %")
     for target, name in ((0.01, "fmr100"), (0.001, "fmr1000")):
         print(f"FNMR at FMR {target:.1%}: {_rate(found.scored, target) or metrics.reasons[name]}")
-    return 0
+
+
+def _print_benchmarks(found: dict[str, tuple[Any, Any]]) -> None:
+    """A row a benchmark."""
+    import pandas as pd
+
+    rows = {
+        name: {
+            "genuine": f"{each.metrics.n_genuine:,}",
+            "impostor": f"{each.metrics.n_impostor:,}",
+            "accuracy, %": f"{100 * each.accuracy.mean:.2f}",
+            "sd": f"{100 * each.accuracy.sd:.2f}",
+            "95 % interval": f"[{100 * each.interval.low:.2f}, {100 * each.interval.high:.2f}]",
+            "EER, %": f"{100 * each.metrics.eer:.2f}",
+        }
+        | {f"FNMR at FMR {target:.1%}": _rate(each.scored, target) or "-" for target in (0.01, 0.001)}
+        for name, (each, _) in found.items()
+    }
+    print(pd.DataFrame.from_dict(rows, orient="index").to_string())
+
+
+def _benchmarks(arguments: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The images that the pairs of `--protocol` name, and the pairs by their file: of a folder of .bin, of each."""
+    from sface_lib.data import holds_bins, open_bins, read_protocol
+
+    given = arguments.protocol
+    if not holds_bins(given):
+        protocol = read_protocol(given)
+        return _evaluated_faces(arguments, protocol), {Path(given).stem: protocol}
+    faces, protocols = open_bins(given, arguments.on_bad_image)
+    faces = _evaluation_set(arguments) if arguments.images else faces
+    for protocol in protocols.values():
+        _say_skipped_pairs(arguments, faces, protocol)
+    return faces, protocols
 
 
 def _rate(scored: Any, target: float) -> str | None:
@@ -149,22 +192,30 @@ def _rate(scored: Any, target: float) -> str | None:
 
 def _evaluated_faces(arguments: argparse.Namespace, protocol: Any) -> Any:
     """The set with the images that the pairs of `--protocol` name; those of them that are skipped are told."""
+    faces = _evaluation_set(arguments)
+    _say_skipped_pairs(arguments, faces, protocol)
+    return faces
+
+
+def _evaluation_set(arguments: argparse.Namespace) -> Any:
+    """The set of `--images`, or of `--protocol` where that holds images."""
     from sface_lib.data import holds_bins, open_bins, open_faces
 
     source = arguments.images or arguments.protocol
     if holds_bins(source):
-        faces = open_bins(source, arguments.on_bad_image)[0]
-    elif arguments.images:
-        faces = open_faces(source, arguments.on_bad_image, arguments.labels)
-    else:
+        return open_bins(source, arguments.on_bad_image)[0]
+    if not arguments.images:
         raise InputError(f"{arguments.protocol} holds names of images; give the faces that they name by --images")
+    return open_faces(source, arguments.on_bad_image, arguments.labels)
+
+
+def _say_skipped_pairs(arguments: argparse.Namespace, faces: Any, protocol: Any) -> None:
     if arguments.on_bad_image == "skip":
         pairs = np.stack(protocol.resolve(faces), axis=1)
         used = np.unique(pairs)
         found = faces.subset(used).inspect()
         left_out = np.isin(pairs, used[list(found.bad_indices)]).any(axis=1)
         _say_skipped(found.bad, len(used), f", and the {left_out.sum():,} pairs that name them")
-    return faces
 
 
 def _given_faces(path: str, arguments: argparse.Namespace) -> Any:
@@ -434,9 +485,14 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         help="judge a recognition model on verification pairs",
         description="K-fold accuracy with its interval, EER, and FNMR at fixed FMR, on a protocol's pairs.",
     )
-    verify.add_argument("--model", required=True, metavar="FILE", help="weights of a recognition model")
     verify.add_argument(
-        "--protocol", required=True, metavar="FILE", help="pairs: an InsightFace .bin, LFW's pairs.txt, or a CSV"
+        "--model", required=True, metavar="FILE", help="weights of a recognition model, or an .npz of vectors"
+    )
+    verify.add_argument(
+        "--protocol",
+        required=True,
+        metavar="PATH",
+        help="pairs: an InsightFace .bin, a folder of several, LFW's pairs.txt, a CSV, or another list of the field",
     )
     verify.add_argument("--images", metavar="SET", help="the faces that the pairs name; a .bin holds them itself")
     _add_set_options(verify)

@@ -17,8 +17,8 @@ class _Restricted(pickle.Unpickler):
         wanted = f"{module}.{name}"
         if wanted not in self._allowed:
             raise InputError(
-                f"{self._name} asks for {wanted}, which no file of this kind needs; it was not opened, "
-                "because a pickle can run any program"
+                f"{self._name} asks for {wanted}, which no file of this kind needs; it was not opened, so get the file "
+                "itself from where it was published"
             )
         return self._allowed[wanted]
 

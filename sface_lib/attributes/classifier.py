@@ -19,6 +19,7 @@ from sface_lib.attributes.head import AttributeHead
 from sface_lib.engine import load_strictly, read_description, save_weights, seed_step, unflatten
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import ASSETS, check_shipped
+from sface_lib.otherfiles import refuse_other_files
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import RecognitionModel, open_model
 from sface_lib.recognition.models import described_network
@@ -198,10 +199,11 @@ def open_classifier(path: str | Path = SHIPPED_PATH, embedder: str | Path | None
     Raises
     ------
     WeightsError
-        The file is no classifier, or is damaged.
+        The file is no classifier (and what it is), or is damaged.
     InputError
         The embedder is not the one that the head was trained on, or the classifier needs none.
     """
+    refuse_other_files(path)
     try:
         about, state = read_description(check_shipped(path)), load_file(path)
     except (OSError, SafetensorError, json.JSONDecodeError) as error:

@@ -95,8 +95,8 @@ def read_annotations(path: str | Path) -> AttributeTable:
     Raises
     ------
     InputError
-        The file is no such table, an attribute is unknown (near matches are told), a value is not 1, -1 or 0, or no
-        attribute is left.
+        The file is no such table, an attribute is unknown (near matches are told), a value is not 1, -1 or 0, no
+        attribute is left, or no value is -1 and some are 0 and 1: the table seems coded 0/1.
     """
     path = Path(path)
     table = _read(path)
@@ -110,6 +110,7 @@ def read_annotations(path: str | Path) -> AttributeTable:
     if path.suffix.lower() != ".parquet":
         others = [c for c in table.columns if c not in known and c not in (*KEYS, *CELEBA_ONLY, "Identity", "identity")]
         check_names(others, f"'{path}'")
+    _refuse_zero_and_one(path, table[known])
     celeba = {*CELEBA_ONLY, "Mouth_Slightly_Open"} & set(table.columns)
     columns = _renamed(table[known]) if celeba else table[known]
     names = tuple(name for name in ATTRIBUTES if name in columns)
@@ -143,6 +144,16 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
+def _refuse_zero_and_one(path: Path, table: pd.DataFrame) -> None:
+    """Before anything is renamed: the opposite of an attribute that is 1 would be -1."""
+    numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    if {0, 1} <= set(numbers.ravel()) and not (numbers == -1).any():
+        raise InputError(
+            f"'{path}' seems coded 0/1: it holds 0 and 1 but no -1, and 0 would be read as undefined instead of absent "
+            "(a table of 1 and 0 alone is always refused); recode its attributes as 2 * x - 1, so that absent is -1"
+        )
+
+
 def _renamed(table: pd.DataFrame) -> pd.DataFrame:
     """CelebA's columns under MAAD-Face's names."""
     columns = {}
@@ -164,8 +175,6 @@ def _coded(path: Path, keys: pd.Series, table: pd.DataFrame) -> np.ndarray:
             f"'{path}': {table.columns[column]} of {keys.iloc[row]!r} is {table.iat[row, column]!r}; an attribute is 1 "
             f"(present), -1 (absent) or 0 (undefined) ({len(wrong)} values are not)"
         )
-    if {0, 1} <= set(numbers.ravel()) and not (numbers == -1).any():
-        raise InputError(f"'{path}' holds 0 and 1 but no -1, and 0 is undefined; write -1 where an attribute is absent")
     return numbers.astype(np.int8)
 
 

@@ -22,7 +22,13 @@ from sface_lib.attributes.head import AttributeHead, AttributeLoss
 from sface_lib.data import FaceBatches, FaceSet, split_by_identity
 from sface_lib.engine import require_finite, seed_everything, seed_step
 from sface_lib.errors import InputError
-from sface_lib.recognition import RecognitionModel, RecognitionRecipe, RecognitionTrainer, embed_faces
+from sface_lib.recognition import (
+    GivenEmbeddings,
+    RecognitionModel,
+    RecognitionRecipe,
+    RecognitionTrainer,
+    embed_faces,
+)
 
 SHARES = (0.8, 0.1, 0.1)  # Of the identities: taught, calibrated on, judged on.
 FEWEST = 10  # Present and absent images that an attribute needs among those that teach, to be taught.
@@ -121,8 +127,11 @@ def train_classifier(
     Raises
     ------
     InputError
-        A seed below 0, no step, no attribute present and absent in at least `FEWEST` images, or too few identities.
+        An embedder given as vectors, a seed below 0, no step, no attribute present and absent in at least `FEWEST`
+        images, or too few identities.
     """
+    if isinstance(embedder, GivenEmbeddings):
+        embedder.refuse("as an attribute classifier's embedder")
     if seed < 0 or steps < 1:
         raise InputError(f"seed {seed}, steps {steps}: a seed from 0 and at least 1 step are needed")
     identities = np.arange(len(faces)) if faces.labels is None else faces.labels

@@ -14,11 +14,15 @@ from sface_lib.data.filenames import composed
 from sface_lib.data.pairlists import (
     COLUMNS,
     Row,
+    bare_lfw_rows,
     cfp_rows,
     contiguous_folds,
     csv_rows,
+    flagged_rows,
+    is_bare_lfw,
+    is_flagged,
     lfw_rows,
-    one_line_rows,
+    refuse_people,
     two_line_rows,
 )
 from sface_lib.data.verification import bin_name, is_bin, read_bin
@@ -130,20 +134,25 @@ def read_protocol(path: str | Path) -> Protocol:
     """Read the pairs of a benchmark, recognised by content; folds are numbered from 1.
 
     - LFW's pairs.txt or pairsDevTest.txt: `folds pairs` (or `pairs`), then `name number number` for a genuine pair and
-      `name number name number` for an impostor one.
-    - CSV with the header left,right,same,fold.
+      `name number name number` for an impostor one; the same without that first line, as RFW has it, or as a CSV with
+      the header `name,imagenum1,imagenum2,`, as Kaggle has it.
+    - CSV with the header left,right,same,fold; `fold` may be left out.
     - CALFW's and CPLFW's list: a line `file flag` for either image of a pair, 0 for impostors; images are named
       `<person>/<file>`. As published, the n-th tenth of the genuine and of the impostor pairs are fold n.
-    - Lists `same file file`, as the aligned copies of AgeDB-30 and others have: ten folds in their order.
+    - Lists `same file file`, as the aligned copies of AgeDB-30 and others have, or `file file same`, between spaces,
+      tabs or commas: `same` is 1 for a genuine pair, and 0 or -1 for an impostor.
     - An InsightFace verification .bin: images are named as in its FaceSet, ten folds in their order.
     - A folder of CFP: Protocol/Split/FP/01/same.txt and diff.txt with lines `i,j`, numbers of lines in
       Protocol/Pair_list_F.txt and Pair_list_P.txt. Give Protocol/Split/FF for the frontal pairs. Images are named as
       below Data/Images, e.g. "001/profile/01.jpg"; a set with such names needs a `dataset.json`.
 
+    A list that tells no folds is cut into ten in its order. Where a tenth would hold one kind of pair alone, as where
+    all genuine pairs come first, the n-th tenth of the genuine and of the impostor pairs are fold n.
+
     Raises
     ------
     ProtocolError
-        If the file can't be read or is none of these; the message gives the line.
+        If the file can't be read or is none of these, such as LFW's list of people; the message gives the line.
     """
     path = Path(path)
     try:
@@ -164,17 +173,21 @@ def _rows(path: Path) -> Iterable[Row]:
         return _bin_rows(path)
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     header = lines[0].strip() if lines else ""
+    if set(COLUMNS[:3]) <= {column.strip() for column in header.split(",")}:
+        return csv_rows(lines, path)
+    if re.fullmatch(r"\S+\.[A-Za-z]{3,4}\s+\d+", header):
+        return two_line_rows(lines, path)
+    refuse_people(lines, path)
     if re.fullmatch(r"\d+(\s+\d+)?", header):
         return lfw_rows(lines, path)
-    if set(COLUMNS) <= {column.strip() for column in header.split(",")}:
-        return csv_rows(lines, path)
-    if re.fullmatch(r"\S+\.\w+\s+\d+", header):
-        return two_line_rows(lines, path)
-    if re.fullmatch(r"[01]\s+\S+\s+\S+", header):
-        return one_line_rows(lines, path)
+    if is_bare_lfw(lines):
+        return bare_lfw_rows(lines, path)
+    if is_flagged(lines):
+        return flagged_rows(lines, path)
     raise ProtocolError(
         f"'{path}' begins with {header[:60]!r}, but must begin like LFW's pairs.txt (number of folds, pairs "
-        f"in each), with the CSV header {','.join(COLUMNS)}, or like a list `file flag` or `same file file`"
+        f"in each; or a pair), with the CSV header {','.join(COLUMNS)}, or like a list `file flag`, `same file file` "
+        "or `file file same`"
     )
 
 

@@ -20,6 +20,7 @@ import torch
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.otherfiles import STYLEGAN2, refuse_other_files
 from sface_lib.unpickle import load_restricted
 
 RESAMPLING = (1.0, 3.0, 3.0, 1.0)
@@ -94,10 +95,11 @@ def import_stylegan2(path: str | Path) -> tuple[Generator, Discriminator | None]
     Raises
     ------
     WeightsError
-        The file holds no StyleGAN2-ADA generator, or one of an architecture that is not ours.
+        The file holds no StyleGAN2-ADA generator (and what else it is), or one of an architecture that is not ours.
     InputError
         The file asks for anything but tensors and plain containers.
     """
+    refuse_other_files(path, STYLEGAN2)
     content = load_restricted(path, ALLOWED)
     if not isinstance(content, dict) or not isinstance(content.get("G_ema"), ForeignModule):
         raise WeightsError(f"{path} holds no StyleGAN2-ADA generator 'G_ema'; give a network-snapshot-*.pkl")

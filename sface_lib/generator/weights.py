@@ -17,6 +17,7 @@ from sface_lib.engine import load_strictly, read_description, read_log, save_wei
 from sface_lib.errors import WeightsError
 from sface_lib.files import ASSETS, check_shipped, sha256_of_file
 from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.otherfiles import refuse_other_files
 
 # The generator of the embedded population; beside it the log of its training and its figures.
 SHIPPED_PATH = ASSETS / "generator" / "balanced-64.safetensors"
@@ -79,6 +80,7 @@ def shipped_log() -> list[dict[str, Any]]:
 
 
 def _description(path: str | Path) -> dict:
+    refuse_other_files(path)
     try:
         description = read_description(check_shipped(path))
     except (OSError, SafetensorError) as error:

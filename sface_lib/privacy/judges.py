@@ -10,7 +10,14 @@ import torch
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
-from sface_lib.recognition import Embedder, RecognitionModel, embed_batches, open_model, pixel_embeddings
+from sface_lib.recognition import (
+    Embedder,
+    GivenEmbeddings,
+    RecognitionModel,
+    embed_batches,
+    open_model,
+    pixel_embeddings,
+)
 from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
@@ -21,11 +28,11 @@ PIXELS = "raw pixels"
 class Judge:
     """A name, and embeddings float32 `[N, d]` of a set or of images uint8 `[N, 3, S, S]`; `model` None is pixels.
 
-    `sha256` is that of the file of weights.
+    `sha256` is that of the file of weights. `embed_images` is None for pixels and for vectors that were given.
     """
 
     name: str
-    model: RecognitionModel | None
+    model: RecognitionModel | GivenEmbeddings | None
     sha256: str | None
     embed: Callable[[FaceSet], np.ndarray]
     embed_images: Callable[[np.ndarray], np.ndarray] | None = None
@@ -52,7 +59,7 @@ def open_judges(files: Mapping[str, Path], embedder: Embedder) -> list[Judge]:
 
 
 def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
-    """A judge from weights that `open_model` reads, or from dlib's own file.
+    """A judge from weights or vectors that `open_model` reads, or from dlib's own file.
 
     It must not have taught the generator whose faces it judges.
     """
@@ -65,4 +72,5 @@ def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
         accelerator = embedder.accelerator
         return embed_batches(model, torch.from_numpy(images).split(batch_size(accelerator)), accelerator)
 
-    return Judge(name, model, sha256_of_file(path), embed, embed_images)
+    drawn = None if isinstance(model, GivenEmbeddings) else embed_images
+    return Judge(name, model, sha256_of_file(path), embed, drawn)

@@ -16,6 +16,7 @@ from sface_lib.recognition.evaluation import (
     used_images,
     verify,
 )
+from sface_lib.recognition.given_embeddings import GivenEmbeddings
 from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
 from sface_lib.recognition.models import InputSpec, RecognitionModel, make_backbone
 from sface_lib.recognition.recipe import STRATEGIES, RecognitionRecipe
@@ -30,6 +31,7 @@ __all__ = [
     "Classification",
     "CombinedLearning",
     "Evaluation",
+    "GivenEmbeddings",
     "HEADS",
     "IResNet",
     "InputSpec",

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from sface_lib.data import FaceSet
 from sface_lib.files import atomic_path
 from sface_lib.recognition.embedding import batch_size, embed_batches, embed_both, embed_faces
+from sface_lib.recognition.given_embeddings import GivenEmbeddings
 from sface_lib.recognition.models import RecognitionModel
 
 SINGLE, FUSED = "single", "fused"  # Of the image alone; with the mirror image, as the model says.
@@ -37,9 +38,12 @@ class Embedder:
         self.accelerator = accelerator
         self._folder = folder
 
-    def embed(self, model: RecognitionModel, faces: FaceSet, fuse: bool = True) -> np.ndarray:
-        """Embeddings float32 `[N, d]` of a set, in its order, rows of unit length; see `embed_batches` for `fuse`."""
-        if self._folder is None:
+    def embed(self, model: RecognitionModel | GivenEmbeddings, faces: FaceSet, fuse: bool = True) -> np.ndarray:
+        """Embeddings float32 `[N, d]` of a set, in its order, rows of unit length; see `embed_faces` for `fuse`.
+
+        Vectors that were given are not kept: they are in their file.
+        """
+        if self._folder is None or isinstance(model, GivenEmbeddings):
             return embed_faces(model, faces, self.accelerator, fuse)
         digests = [faces.digest(i) for i in range(len(faces))]
         kept, kind = self._folder / self._name(model), FUSED if fuse else SINGLE

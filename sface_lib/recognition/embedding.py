@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 
 from sface_lib.data import FaceSet
+from sface_lib.recognition.given_embeddings import GivenEmbeddings
 from sface_lib.recognition.models import RecognitionModel
 
 # Larger batches are slower on a CPU: their activations are given back to the system and cleared again at every step.
@@ -68,8 +69,12 @@ def _embed(
     return tuple(map(np.concatenate, zip(*rows, strict=True)))
 
 
-def embed_faces(model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, fuse: bool = True) -> np.ndarray:
-    """Embeddings float32 `[N, d]` of a set, in its order."""
+def embed_faces(
+    model: RecognitionModel | GivenEmbeddings, faces: FaceSet, accelerator: Accelerator, fuse: bool = True
+) -> np.ndarray:
+    """Embeddings float32 `[N, d]` of a set, in its order; vectors that were given are what they are, fused or not."""
+    if isinstance(model, GivenEmbeddings):
+        return model.of(faces)
     return embed_batches(model, image_batches(faces, model.spec.size_px, batch_size(accelerator)), accelerator, fuse)
 
 

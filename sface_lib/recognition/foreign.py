@@ -18,6 +18,35 @@ IRESNET_NAMES = {"layer1.0.conv1.weight", "layer4.0.prelu.weight", "fc.weight", 
 MOBILEFACENET_NAMES = {"dw_conv1.conv.weight", "linear1.conv.weight"}
 
 
+def network_tensors(state: dict[str, torch.Tensor], path: str) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """The tensors of a known network in a state dict, by the network's own names, and the names of all others.
+
+    Their names may have a prefix in common, such as `model.` or `module.backbone.`, which is taken off. What stands
+    without it, such as the head that the network was trained with, is no part of the network. Without a prefix, or
+    where no network is known, all tensors are given.
+
+    Raises
+    ------
+    WeightsError
+        There are several networks.
+    """
+    found = {
+        name.removesuffix(anchor): name
+        for names in (IRESNET_NAMES, MOBILEFACENET_NAMES)
+        for anchor in [min(names)]
+        for name in state
+        if f".{name}".endswith(f".{anchor}") and state.keys() >= {name.removesuffix(anchor) + own for own in names}
+    }
+    if len(found) > 1:
+        raise WeightsError(
+            f"{path} holds {len(found)} networks (with {' and '.join(found.values())}); save the state_dict() of "
+            "the one that is meant"
+        )
+    prefix = next(iter(found), "")
+    inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return inside, [name for name in state if not name.startswith(prefix)]
+
+
 def foreign_network(state: dict[str, torch.Tensor], path: str, trained_on: str) -> tuple[nn.Module, InputSpec, dict]:
     """A new network that a state dict is of, its input specification and description.
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from sface_lib.data import FaceBatches, FaceSet
 from sface_lib.recognition.embedding import batch_size, embed_batches, image_batches
+from sface_lib.recognition.given_embeddings import GivenEmbeddings
 from sface_lib.recognition.models import RecognitionModel
 
 
@@ -125,7 +126,14 @@ def teach(
     """The teacher of a run: computed once where students see plain and mirrored images only, else at every step.
 
     KT and CL follow each other on the same images: what the last teacher has seen is kept for the next run.
+
+    Raises
+    ------
+    InputError
+        The teacher is given as vectors, which say nothing of mirrored and augmented views.
     """
+    if isinstance(model, GivenEmbeddings):
+        model.refuse("as a teacher")
     if not plain_views:
         return LiveTeacher(model, accelerator)
     faces = data.whole.faces

@@ -11,20 +11,25 @@ from safetensors.torch import load_file
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import check_shipped
-from sface_lib.recognition.foreign import foreign_network
+from sface_lib.otherfiles import CHECKPOINT, refuse_other_files
+from sface_lib.recognition.foreign import foreign_network, network_tensors
+from sface_lib.recognition.given_embeddings import GivenEmbeddings, holds_embeddings, open_embeddings
 from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel, described_network
 from sface_lib.recognition.onnx_model import open_onnx
 
-# Where training programs put the network's tensors in a checkpoint of several things.
-NESTED = ("state_dict", "net_state_dict", "state_dict_backbone")
+# Where training programs put the network's tensors in a checkpoint of several things, by preference.
+NESTED = ("state_dict_backbone", "net_state_dict", "model_state_dict", "state_dict", "backbone", "model", "net")
 
 
-def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionModel:
+def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionModel | GivenEmbeddings:
     """Read a recognition model; nothing in the file is run.
 
     - safetensors that this program wrote;
-    - tensors of an iResNet or a MobileFaceNet by their names, as safetensors or as a `.pth`: see `foreign_network`;
-    - an `.onnx` graph, with the extra `onnx`: see `open_onnx`.
+    - tensors of an iResNet or a MobileFaceNet by their names, as safetensors or as a `.pth`: see `foreign_network`.
+      They may be one part of a checkpoint, and their names may have a prefix in common: see `network_tensors`. Tensors
+      that were left aside are told by `description["ignored"]`;
+    - an `.onnx` graph, with the extra `onnx`: see `open_onnx`;
+    - an `.npz` of file names and of unit vectors, which judges sets and does nothing else: see `open_embeddings`.
 
     Parameters
     ----------
@@ -34,10 +39,17 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
     Raises
     ------
     WeightsError
-        The file cannot be read, is of an unknown architecture, or lacks or adds tensors.
+        The file is no file of weights (and what it is), is damaged, is of an unknown architecture, or lacks or adds
+        tensors.
     InputError
-        `spec` gives images of another size than the network takes, or the extra `onnx` is not installed.
+        `spec` gives images of another size than the network takes, or is given with vectors; or the extra `onnx` is not
+        installed.
     """
+    if holds_embeddings(path):
+        if spec is not None:
+            raise InputError(f"{path} holds vectors, for which no input can be specified; leave the specification out")
+        return open_embeddings(path)
+    refuse_other_files(path, CHECKPOINT)
     if Path(path).suffix == ".onnx":
         return open_onnx(path, spec)
     check_shipped(path)
@@ -50,11 +62,17 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
         kind, architecture = description.get("kind"), description.get("architecture", "")
         raise WeightsError(f"{path} holds {kind} {architecture!r}; give a recognition model that this program knows")
     else:
+        state, ignored = network_tensors(state, str(path))
         network, own, description = foreign_network(state, str(path), header.get("trained_on", "not stated"))
+        description |= {"ignored": _told(ignored)} if ignored else {}
     load_strictly(network, state, str(path))
     if spec is not None and spec.door_px != own.door_px:
         raise InputError(f"{path} takes images of {_px(own)} px, and the specification given makes them {_px(spec)} px")
     return RecognitionModel(network, spec or own, description)
+
+
+def _told(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _px(spec: InputSpec) -> str:
@@ -80,14 +98,16 @@ def _is_pth(path: str | Path) -> bool:
 
 
 def _read_pth(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors of a state dict, or of a checkpoint with one under a name of `NESTED`; `module.` is taken off."""
+    """Tensors of a state dict, or of a checkpoint with one under names of `NESTED`."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
+        # Torch's reason stands between what it says of files in general and how to switch its check off.
+        reason = str(error).rpartition("WeightsUnpickler error: ")[2].partition(" Please use ")[0]
+        reason = " ".join(reason.split())[:200].rstrip(".")
         raise WeightsError(f"{path} holds more than tensors, or is damaged; save its state_dict() ({reason})") from None
-    if isinstance(content, dict):
-        content = next((content[name] for name in NESTED if isinstance(content.get(name), dict)), content)
+    while isinstance(content, dict) and any(isinstance(content.get(name), dict) for name in NESTED):
+        content = next(content[name] for name in NESTED if isinstance(content.get(name), dict))
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise WeightsError(f"{path} holds no dictionary of tensors; save the network's state_dict()")
-    return {str(name).removeprefix("module."): value for name, value in content.items()}, {}
+    return {str(name): value for name, value in content.items()}, {}

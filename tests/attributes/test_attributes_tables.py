@@ -177,6 +177,20 @@ def test_what_is_no_table_of_annotations_is_refused(write, text, message):
         read_annotations(write(text))
 
 
+def test_a_table_coded_0_and_1_is_told_so_and_how_to_recode_it(write):
+    """CelebA's, too, of which a mouth slightly open becomes the opposite of a closed one."""
+    said = r"table\.csv' seems coded 0/1: .* undefined instead of absent .*; recode its attributes as 2 \* x - 1"
+    rows = "1.jpg,1,0,1,0\n2.jpg,0,1,0,1\n"
+    for header in ("name,Male,Young,Smiling,Eyeglasses", "image_id,Male,Mouth_Slightly_Open,Smiling,Eyeglasses"):
+        with pytest.raises(InputError, match=said):
+            read_annotations(write(f"{header}\n{rows}"))
+    text = celeba_text({"Male": 1, "Mouth_Slightly_Open": 1}, {"Eyeglasses": 1}).replace("-1", " 0")
+    with pytest.raises(InputError, match=r"list\.txt' seems coded 0/1"):
+        read_annotations(write(text, "list.txt"))
+    undefined = read_annotations(write("name,Male,Young\n1.jpg,1,0\n2.jpg,0,-1\n"))
+    assert undefined.values.tolist() == [[1, 0], [0, -1]]
+
+
 def test_files_that_are_not_there_or_not_text_are_refused(tmp_path):
     for name in ("none.csv", "none.parquet"):
         with pytest.raises(InputError, match=f"no file at '.*{name}'"):

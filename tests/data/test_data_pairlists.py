@@ -1,4 +1,4 @@
-"""The lists that the five benchmarks are published with are known by their content and give the published folds."""
+"""Lists of pairs as they are published and handed on are known by their content; published folds are kept."""
 
 import numpy as np
 import pytest
@@ -48,8 +48,123 @@ def test_aligned_copies_list_truth_and_two_files_in_ten_folds(tmp_path):
     assert (protocol.left[5], protocol.right[5], protocol.same[5]) == ("agedb/5_a.jpg", "agedb/5_b.jpg", True)
     assert np.bincount(protocol.fold).tolist() == [0, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2]
     (tmp_path / "agedb_30_ann.txt").write_text("1 a b\n2 a b\n")
-    with pytest.raises(ProtocolError, match="line 2: '2 a b' is not '0 or 1, file, file'"):
+    with pytest.raises(ProtocolError, match="line 2: '2 a b' is not '1 or 0, file, file'"):
         read_protocol(tmp_path / "agedb_30_ann.txt")
+
+
+SAME = [("Ann", 1, 2), ("Ann", 2, 3), ("Bo Li", 1, 2), ("Bo Li", 1, 3)]
+OTHER = [("Ann", 1, "Bo Li", 1), ("Ann", 2, "Bo Li", 2), ("Ann", 3, "Cy", 1), ("Bo Li", 2, "Cy", 1)]
+LFW_LEFT = ("Ann/Ann_0001", "Ann/Ann_0002", "Bo Li/Bo Li_0001", "Bo Li/Bo Li_0001") + (
+    *("Ann/Ann_0001", "Ann/Ann_0002", "Ann/Ann_0003", "Bo Li/Bo Li_0002"),
+)
+LFW_RIGHT = ("Ann/Ann_0002", "Ann/Ann_0003", "Bo Li/Bo Li_0002", "Bo Li/Bo Li_0003") + (
+    *("Bo Li/Bo Li_0001", "Bo Li/Bo Li_0002", "Cy/Cy_0001", "Cy/Cy_0001"),
+)
+
+
+def rows(separator: str, end: str = "") -> str:
+    """The pairs above in LFW's form, genuine ones first."""
+    return "".join(separator.join(map(str, row)) + (end if len(row) == 3 else "") + "\n" for row in SAME + OTHER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,imagenum1,imagenum2,\n" + rows(",", ","),  # Kaggle's pairs.csv.
+        "name,imagenum1,imagenum2\n" + rows(","),
+        rows("\t"),  # RFW's, and LFW's own after its first line.
+        rows(", ").replace(" Li", "_Li"),
+        rows(" ").replace(" Li", "_Li"),
+        "4\n" + rows("\t"),  # pairsDevTest.txt.
+    ],
+)
+def test_lfws_pairs_without_folds_are_read_whoever_hands_them_on(tmp_path, text):
+    (tmp_path / "pairs").write_text(text)
+    protocol = read_protocol(tmp_path / "pairs")
+    left, right = (tuple(name.replace("_Li", " Li") for name in side) for side in (protocol.left, protocol.right))
+    assert (left, right) == (LFW_LEFT, LFW_RIGHT)
+    assert protocol.same.tolist() == [True] * 4 + [False] * 4
+    assert protocol.fold.tolist() == [1, 2, 3, 4] * 2
+
+
+def test_lfws_own_folds_come_back_from_its_pairs_alone(tmp_path):
+    lines = []
+    for fold in range(10):
+        lines += [f"P{fold}\t1\t{n}" for n in range(2, 5)] + [f"P{fold}\t{n}\tQ{fold}\t1" for n in range(1, 4)]
+    (tmp_path / "pairs.txt").write_text("10\t3\n" + "\n".join(lines))
+    (tmp_path / "bare.txt").write_text("\n".join(lines))
+    published, bare = read_protocol(tmp_path / "pairs.txt"), read_protocol(tmp_path / "bare.txt")
+    assert (bare.left, bare.right) == (published.left, published.right)
+    assert bare.fold.tolist() == published.fold.tolist() == np.repeat(np.arange(1, 11), 6).tolist()
+
+
+def test_a_row_that_names_one_person_twice_is_genuine(tmp_path):
+    (tmp_path / "pairs.csv").write_text("Ann,1,Ann,2\nAnn,1,Bo,1\n")
+    assert read_protocol(tmp_path / "pairs.csv").same.tolist() == [True, False]
+
+
+FILES = [("Ann/1.jpg", "Ann/2.jpg"), ("Bo/1.jpg", "Bo/2.jpg"), ("Ann/1.jpg", "Bo/1.jpg"), ("Ann/2.jpg", "Bo/2.jpg")]
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ",", ", "])
+@pytest.mark.parametrize("impostor", ["0", "-1"])
+@pytest.mark.parametrize("first", [True, False])
+def test_flags_stand_first_or_last_between_spaces_tabs_or_commas(tmp_path, separator, impostor, first):
+    flags = ["1", "1", impostor, impostor]
+    lines = [separator.join((flag, *pair) if first else (*pair, flag)) for pair, flag in zip(FILES, flags, strict=True)]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines) + "\n")
+    protocol = read_protocol(tmp_path / "pairs.txt")
+    assert list(zip(protocol.left, protocol.right, strict=True)) == FILES
+    assert protocol.same.tolist() == [True, True, False, False]
+    assert protocol.fold.tolist() == [1, 2, 1, 2]
+
+
+def test_a_csv_without_folds_is_cut_as_other_lists(tmp_path):
+    lines = [f"{left},{right},{int(i < 2)}" for i, (left, right) in enumerate(FILES)]
+    (tmp_path / "pairs.csv").write_text("left,right,same\n" + "\n".join(lines))
+    assert read_protocol(tmp_path / "pairs.csv").fold.tolist() == [1, 2, 1, 2]
+
+
+def test_files_that_are_called_as_flags_are_told_by_the_other_column(tmp_path):
+    (tmp_path / "pairs.txt").write_text("1 a 1\n1 b 0\n")
+    with pytest.raises(ProtocolError, match="does not show which column .*, the first or the last; give a CSV"):
+        read_protocol(tmp_path / "pairs.txt")
+    (tmp_path / "pairs.txt").write_text("1 a 1\n2 b 0\n")
+    assert read_protocol(tmp_path / "pairs.txt").left == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1 4 0\n1 5 0\n", "three whole numbers a line, which may be .*; give a CSV with the header left,right,same"),
+        ("a.jpg b.jpg 1\na.jpg c.jpg 0\na.jpg c.jpg -1\n", "flags pairs by 0 and by -1; write 1 for one person"),
+        ("a.jpg b.jpg 1\na.jpg c.jpg 2\n", "line 2: 'a.jpg c.jpg 2' is not 'file, file, 1 or 0'"),
+        ("a.jpg b.jpg 1\na.jpg c.jpg 1\n", "holds genuine pairs alone; give one list with impostor pairs, too"),
+        ("name,imagenum1,name,imagenum2\nAnn,1,Bo,1\n", "holds impostor pairs alone; give .* genuine pairs"),
+        ("Ann,1,2\nAnn,1,Bo\n", "line 2: 'Ann,1,Bo' is not 'name, number, number' or 'name, number, name, number'"),
+        ("2\nAnn\t1\t2\nAnn\t1\tBo\t2\n", "announces 2 x 2 pairs, but holds 2; get the whole file"),
+    ],
+)
+def test_lists_that_leave_it_open_or_lack_a_kind_are_refused(tmp_path, text, words):
+    (tmp_path / "p.txt").write_text(text)
+    with pytest.raises(ProtocolError, match=words):
+        read_protocol(tmp_path / "p.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("people.txt", "2\n2\nAnn\t4\nBo Li\t1\n1\nCy\t3\n", "pairs.txt"),
+        ("peopleDevTest.txt", "2\nAnn\t4\nBo\t1\n", "pairsDevTest.txt"),
+        ("African_people.txt", "m.0c7mh2\t4\nm.0b7hp_\t3\n", "African_pairs.txt"),
+        ("lfw_allnames.csv", "name,images\nAnn Lee,4\nBo,1\n", "pairs.txt"),
+        ("names.txt", "Ann_Lee 4\nBo 1\n", "pairs.txt"),
+    ],
+)
+def test_a_list_of_people_is_told_apart_and_the_list_of_pairs_named(tmp_path, name, text, wanted):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ProtocolError, match=rf"{name}' lists people .*, not pairs; give '{wanted}' instead"):
+        read_protocol(tmp_path / name)
 
 
 @pytest.fixture

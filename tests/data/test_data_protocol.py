@@ -34,11 +34,11 @@ def test_lfw_pairs_are_genuine_first_in_each_fold(lfw):
     assert (lfw.same.dtype, lfw.fold.dtype) == (np.bool_, np.int64)
 
 
-def test_a_single_number_announces_one_fold(tmp_path):
+def test_a_single_number_announces_no_folds_and_each_kind_is_cut_into_ten(tmp_path):
     (tmp_path / "pairsDevTest.txt").write_text("2\nA\t1\t2\nB\t1\t2\nA\t1\tB\t1\nA\t2\tB\t2\n")
     protocol = read_protocol(tmp_path / "pairsDevTest.txt")
-    assert protocol.fold_ids == (1,)
-    assert protocol.same.sum() == 2
+    assert protocol.fold.tolist() == [1, 2, 1, 2]
+    assert protocol.same.tolist() == [True, True, False, False]
 
 
 def test_resolving_finds_images_whatever_their_suffix(lfw, faces):

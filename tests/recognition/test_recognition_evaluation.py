@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sface_lib.cli import main
-from sface_lib.data import Protocol, open_faces, write_faces, write_protocol
+from sface_lib.data import Protocol, open_faces, write_bin, write_faces, write_protocol
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.recognition import (
@@ -147,6 +147,30 @@ def test_verify_prints_what_the_library_finds(tmp_path, capsys, photographs):
     assert f"Accuracy: {100 * found.accuracy.mean:.2f} % (sd over folds {100 * found.accuracy.sd:.2f})" in said
     assert "FNMR at FMR 1.0%: 24 impostor scores cannot show" in said
     assert "24 genuine, 24 impostor, 4 folds" in said and "over identities" in said and "trained on: nothing" in said
+
+
+@pytest.fixture
+def bins(tmp_path, photographs):
+    """A folder of two verification .bin, of 24 and of 36 pairs."""
+    path, protocol, _ = photographs
+    faces = open_faces(path)
+    left, right = protocol.resolve(faces)
+    for name, pairs in (("lfw", np.r_[:12, 24:36]), ("agedb_30", np.r_[:18, 24:42])):
+        order = np.random.default_rng(0).permutation(pairs)
+        images = [faces.encoded(i) for pair in zip(left[order], right[order], strict=True) for i in pair]
+        write_bin(tmp_path / "bins" / f"{name}.bin", images, protocol.same[order])
+    return tmp_path / "bins"
+
+
+def test_verify_gives_a_row_for_each_bin_of_a_folder_and_needs_no_images(capsys, photographs, bins):
+    _, _, weights = photographs
+    assert main(["verify", "--model", str(weights), "--protocol", str(bins)]) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[:3] for row in table[1:]] == [["agedb_30", "18", "18"], ["lfw", "12", "12"]]
+    for name, *row in table[1:]:
+        assert main(["verify", "--model", str(weights), "--protocol", str(bins / f"{name}.bin")]) == 0
+        alone = capsys.readouterr().out
+        assert f"Accuracy: {row[2]} % (sd over folds {row[3]})" in alone and f"EER: {row[6]} %" in alone
 
 
 def test_verify_without_images_says_what_is_missing(tmp_path, capsys, photographs):

@@ -204,7 +204,7 @@ def examine(
 
 
 def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> dict[str, Planted]:
-    """For each judge that is a model, whether planted copies would be noticed; empty with too few unseen persons."""
+    """For each judge that embeds images, whether planted copies would be noticed; empty with too few unseen persons."""
     p, given = settings, (sets.authentic, sets.synthetic, sets.control, sets.held_out)
     pictures = make_pictures(*given, p.power_images, p.seed)
     if pictures is None:
@@ -214,7 +214,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
             view.judge.embed_images, pictures, view.sets.authentic[0], view.sets.synthetic[0], p.seed
         )
         for view in views
-        if view.judge.model is not None
+        if view.judge.model is not None and view.judge.embed_images is not None
     }
 
 
