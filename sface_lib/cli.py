@@ -258,7 +258,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     """`sface recognition train`; under `torchrun`, in every process."""
     from sface_lib.chapters.training.launch import MODEL_FILE, train_recognition
     from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
-    from sface_lib.data import FaceBatches, open_faces, read_protocol, read_selection
+    from sface_lib.data import FaceBatches, read_protocol
     from sface_lib.recognition import open_model, resolve_pairs, used_images
 
     parameters = build_parameters(arguments.profile, _overrides(arguments.set), RecognitionTrainingParameters)
@@ -267,10 +267,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
             f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
             "validation_identities=0, or leave --protocol out"
         )
-    faces = open_faces(arguments.faces, arguments.on_bad_image, arguments.labels)
-    if arguments.selection:
-        faces = faces.subset(read_selection(arguments.selection, len(faces)))
-    faces = _usable(faces)
+    faces = _training_faces(arguments)
     teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
     if arguments.protocol:
         protocol = read_protocol(arguments.protocol)
@@ -280,6 +277,22 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     train_recognition(parameters, arguments.strategy, data, arguments.out, arguments.seed, teacher, judged_on)
     _say(f"Weights: {Path(arguments.out) / MODEL_FILE}")
     return 0
+
+
+def _training_faces(arguments: argparse.Namespace) -> Any:
+    """The images of all `--faces`, each as far as its `--selection` goes; several sets have identities of their own."""
+    from sface_lib.data import join, open_faces, read_selection
+
+    if len(arguments.selection) not in (0, len(arguments.faces)):
+        raise InputError(
+            f"{len(arguments.faces)} sets by --faces and {len(arguments.selection)} selections by --selection do not "
+            "go together; give each set its selection, in the same order, or none at all"
+        )
+    sets = [open_faces(each, arguments.on_bad_image, arguments.labels) for each in arguments.faces]
+    for i, path in enumerate(arguments.selection):
+        sets[i] = sets[i].subset(read_selection(path, len(sets[i])))
+    sets = [_usable(each) for each in sets]
+    return sets[0] if len(sets) == 1 else join({str(i): each for i, each in enumerate(sets)})
 
 
 def _import_generator(arguments: argparse.Namespace) -> int:
@@ -507,11 +520,23 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         description="Train with the report's parameters of notebook 04 (sface report --help lists them). A stopped run "
         "goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli recognition train ...",
     )
-    train.add_argument("--faces", required=True, metavar="SET", help="the images that train")
+    train.add_argument(
+        "--faces",
+        required=True,
+        action="append",
+        metavar="SET",
+        help="the images that train; given again, further sets with identities of their own",
+    )
     train.add_argument("--strategy", default="CLS", metavar="S", help="CLS (labels), KT (a teacher), CL; default: CLS")
     train.add_argument("--teacher", metavar="FILE", help="weights of the frozen teacher of KT and CL")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log, and model.safetensors")
-    train.add_argument("--selection", metavar="CSV", help="which of the images train: a column `position`")
+    train.add_argument(
+        "--selection",
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="which of the images train: a column `position`; one for each of several sets",
+    )
     train.add_argument("--protocol", metavar="FILE", help="pairs that validation judges on")
     train.add_argument("--images", metavar="SET", help="the faces that those pairs name")
     _add_set_options(train)

@@ -69,7 +69,10 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     faces = faces.subset(select_images(faces.require_labels(), p.min_images))
     yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
     with tempfile.TemporaryDirectory() as work:
-        costs = [*_generation(p, faces, Path(work)), *_recognition(p, faces, Path(work))]
+        costs = [
+            *(_generation(p, faces, Path(work)) if p.generates else ()),
+            *(_recognition(p, faces, Path(work)) if p.train else ()),
+        ]
     device = make_accelerator(p.precision).device
     yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
     for cost in costs:
@@ -161,14 +164,15 @@ def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Co
 def _training_sets(p: ReportParameters, faces: FaceSet) -> dict[str, TrainingSet]:
     """The training images of all models; of the generator's set, which is not there yet, their number alone."""
     drawn = np.repeat(np.arange(len(faces.identities)), p.images_per_class)
-    sets = {AUTHENTIC: TrainingSet(faces)}
+    sets = {AUTHENTIC: TrainingSet(faces, model=p.baseline_model)}
     for each in p.synthetic:
         if each.generated:
-            sets[each.name] = TrainingSet(SimpleNamespace(labels=drawn), AUTHENTIC)
+            images = SimpleNamespace(labels=drawn)
         elif each.path == SHIPPED:
-            sets[each.name] = TrainingSet(shipped_faces("unexposed"), each.labels)
+            images = shipped_faces("unexposed")
         else:
-            sets[each.name] = TrainingSet(open_given(each, faces.identities, p.identity_order).faces, each.labels)
+            images = open_given(each, faces.identities, p.identity_order).faces
+        sets[each.name] = TrainingSet(images, each.labels, each.model)
     return sets
 
 

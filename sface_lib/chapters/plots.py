@@ -222,17 +222,17 @@ def plot_groups(axes: Axes, table, title: str) -> None:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
-def plot_sweep(axes: Axes, table, benchmark: str) -> None:
-    """Accuracy of each strategy over images per class, with intervals.
+def plot_sweep(axes: Axes, table, over: str, benchmark: str) -> None:
+    """Accuracy of each model over another column, such as images per class, with intervals.
 
-    `table` is a `pandas.DataFrame` with the columns model, images per class, accuracy, 95 % low, 95 % high.
+    `table` is a `pandas.DataFrame` with that column and model, accuracy, 95 % low, 95 % high.
     """
     for i, (model, rows) in enumerate(table.groupby("model", sort=False)):
-        numbers = rows["images per class"]
+        numbers = rows[over]
         axes.plot(numbers, rows["accuracy"], marker=MARKERS[i], markersize=5, **style(i), label=model)
         axes.fill_between(numbers, rows["95 % low"], rows["95 % high"], color=PALETTE[i], alpha=0.12, linewidth=0)
-    axes.set(xlabel="images of a class", ylabel=f"accuracy ({benchmark})")
-    axes.set_xticks(sorted(table["images per class"].unique()))
+    axes.set(xlabel=over, ylabel=f"accuracy ({benchmark})")
+    axes.set_xticks(sorted(table[over].unique()))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.legend(fontsize="small")
 

@@ -91,11 +91,12 @@ def build_parameters(profile: str, overrides: Mapping[str, str] | None = None, m
         An unknown profile or parameter (the nearest valid name is given), or a value of the wrong type or out of range.
     """
     values, given = load_profile(profile), dict(overrides or {})
-    missing = [name for name in values.pop("required", ()) if name not in given]
+    required = values.pop("required", ())
+    missing = [name for name in required if name not in values | given]
     if missing and model is ReportParameters:
         raise ParameterError(
             f"profile {profile!r} needs {', '.join(missing)}; give "
-            + " ".join(f"--set {name}=PATH" for name in missing)
+            + " ".join(f"--set {name}={'NAME=' * (name == 'synthetic')}PATH" for name in missing)
         )
     both = values | given
     elsewhere = ReportParameters.model_fields.keys() - model.model_fields.keys()

@@ -96,6 +96,27 @@ class Synthetic(Authentic):
         return self
 
 
+class Models(Synthetic):
+    """Which networks are trained, and which are given."""
+
+    train: bool = setting(
+        True,
+        "Train recognition models; without it only networks that are given (baseline_model, and a set's model in a "
+        "study file) are evaluated, and where none is given notebooks 04 and 05 are left out.",
+    )
+    baseline_model: str = path_setting(
+        "",
+        "Weights of a network that was trained on authentic faces, which then stands for the authentic baseline; empty "
+        "to train it.",
+        ("",),
+    )
+
+    @property
+    def has_models(self) -> bool:
+        """Whether any network is trained or given."""
+        return self.train or bool(self.baseline_model) or any(each.model for each in self.synthetic)
+
+
 class Unseen(Authentic):
     """Faces that no generator saw: other persons, and other images of the training persons."""
 

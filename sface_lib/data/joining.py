@@ -1,7 +1,9 @@
-"""Verification .bin files as benchmarks: one, or a folder of several whose images become one set."""
+"""Several sets as one: the benchmarks of a folder of verification .bin files, and sets that train together."""
 
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from sface_lib.data.faces import FaceSet
 from sface_lib.data.filenames import composed
@@ -12,22 +14,52 @@ from sface_lib.data.verification import is_bin
 
 
 class JoinedSource:
-    """The images of several sets, `<set>/<image>`, without labels: no set knows another's persons."""
+    """The images of several sets, `<set>/<image>`.
+
+    Where all have labels their identities are other ones, `<set>/<identity>`; else there are no labels: no set knows
+    another's persons.
+    """
 
     kind = "several sets"
 
     def __init__(self, path: Path, sets: Mapping[str, FaceSet]):
-        self.path, self._sets = path, dict(sets)
+        self.path, self.sets = path, dict(sets)
         self._places = {
             composed(f"{key}/{name}"): (key, i) for key, faces in sets.items() for i, name in enumerate(faces.names)
         }
         self.members = tuple(self._places)
-        self.layout = Layout(self.members, self.members, None, ())
+        self.layout = Layout(self.members, self.members, *_identities(sets))
 
     def read(self, member: str) -> bytes:
         """Bytes of one image file."""
         key, position = self._places[member]
-        return self._sets[key].encoded(position)
+        return self.sets[key].encoded(position)
+
+
+def _identities(sets: Mapping[str, FaceSet]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Labels of all images, and names of all identities."""
+    if any(faces.labels is None for faces in sets.values()):
+        return None, ()
+    first = np.cumsum([0, *(len(faces.identities) for faces in sets.values())])
+    labels = [faces.labels + start for faces, start in zip(sets.values(), first, strict=False)]
+    return np.concatenate(labels), tuple(f"{key}/{name}" for key, faces in sets.items() for name in faces.identities)
+
+
+def join(sets: Mapping[str, FaceSet]) -> FaceSet:
+    """Several sets as one, in their order; see `JoinedSource`. One that cannot be decoded stops what reads it."""
+    source = JoinedSource(next(iter(sets.values())).path, sets)
+    return FaceSet(source, source.layout, "stop")
+
+
+def parts(faces: FaceSet) -> tuple[FaceSet, ...]:
+    """The images of a set by the sets that it was joined from, each as far as it gives any; of another, itself."""
+    source = faces._source
+    if not isinstance(source, JoinedSource):
+        return (faces,)
+    ends = np.cumsum([len(each) for each in source.sets.values()])
+    belongs = np.searchsorted(ends, faces.positions, side="right")
+    own = [faces.positions[belongs == i] - (ends[i - 1] if i else 0) for i in range(len(ends))]
+    return tuple(each.subset(rows) for each, rows in zip(source.sets.values(), own, strict=True) if len(rows))
 
 
 def holds_bins(path: str | Path) -> bool:

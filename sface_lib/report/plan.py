@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.chapters.profiles import build_parameters
-from sface_lib.chapters.registry import CHAPTERS, ReportParameters
+from sface_lib.chapters.registry import ReportParameters, chapters_of
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import sha256_of_json
 from sface_lib.run import Chapter
@@ -26,7 +26,7 @@ class ReportPlan:
     folder
         The run folder.
     stages
-        The stages, in order; each has its notebook `<name>.ipynb` in `notebooks`.
+        The stages that run, in order; each has its notebook `<name>.ipynb` in `notebooks`.
     parameters, inputs
         For each stage its parameters, and those of them that are files or folders outside the run folder.
     parameter_rows
@@ -83,10 +83,11 @@ def plan_report(
     _check_files(parameters)
     values, paths = parameters.model_dump(mode="json"), input_paths(parameters)
     rows = ({**row, "value": values[row["name"]]} for row in describe(ReportParameters))
-    read = {chapter.name: chapter.parameters.model_fields for chapter in CHAPTERS}
+    stages = chapters_of(parameters)
+    read = {chapter.name: chapter.parameters.model_fields for chapter in stages}
     return ReportPlan(
         folder=Path(out or f"runs/{Path(profile).stem}-{sha256_of_json(values)[:8]}").expanduser().resolve(),
-        stages=CHAPTERS,
+        stages=stages,
         notebooks=notebooks_folder(),
         parameters={stage: {name: values[name] for name in names} for stage, names in read.items()},
         inputs={
@@ -96,7 +97,7 @@ def plan_report(
         parameter_rows=tuple(rows),
         profile=profile,
         show_authentic_images=parameters.show_authentic_images,
-        start_from=find_stage(start_from, CHAPTERS) if start_from else None,
+        start_from=find_stage(start_from, stages) if start_from else None,
         keep_embeddings=keep_embeddings,
     )
 

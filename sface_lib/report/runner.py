@@ -62,6 +62,8 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     others = neighbours(folder, progress.say)
+    for left_out in {need for spec in plan.stages for need in spec.needs} - set(names):
+        unfinish(folder.path, left_out)  # Of an earlier run with other parameters: later stages would read it.
     for position, spec in enumerate(plan.stages):
         try:
             _run_stage(plan, folder, others, spec, hashes, position >= first_forced, progress)
@@ -86,7 +88,8 @@ def _run_stage(
 ) -> None:
     """Reuse a stage, or compute it."""
     name = spec.name
-    needs = {need: what_is_read(folder.read_record(need), need in spec.files_only) for need in spec.needs}
+    run = {stage.name for stage in plan.stages}
+    needs = {n: what_is_read(folder.read_record(n), n in spec.files_only) for n in spec.needs if n in run}
     source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
     read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
     cells = read_cells(source)

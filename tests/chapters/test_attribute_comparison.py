@@ -138,7 +138,7 @@ def test_shares_within_a_group_need_the_group_in_both_sets():
 def test_accuracy_lost_stands_beside_the_drift_from_the_first_to_the_second_set():
     correct = {"baseline": np.ones(300), "CLS": np.r_[np.zeros(100), np.ones(200)]}
     carried = np.array([[1, -1]] * 250 + [[-1, 1]] * 50, np.int8)
-    found = tables.lost_accuracy(correct, (carried, carried), ("a", "b"), DRIFT)
+    found = tables.lost_accuracy(correct, "CLS", (carried, carried), ("a", "b"), DRIFT)
     assert found["attribute"].tolist() == ["a"]  # b is carried by 50 pairs.
     row = found.iloc[0]
     assert (row["pairs"], row["gap"], row["drift"], row["size of drift"]) == (250, pytest.approx(0.4), 0.2, 0.2)

@@ -43,16 +43,19 @@ def test_text_becomes_the_type_of_its_field():
 
 
 def test_an_unknown_profile_is_answered_with_those_there_are():
-    with pytest.raises(ParameterError, match="'fast' does not exist; choose one of faces, full, paper, quick, smoke"):
+    with pytest.raises(
+        ParameterError, match="'fast' does not exist; choose one of audit, faces, full, paper, quick, smoke"
+    ):
         load_profile("fast")
 
 
 def test_every_profile_is_valid(tmp_path):
-    assert profile_names() == ("faces", "full", "paper", "quick", "smoke")
+    assert profile_names() == ("audit", "faces", "full", "paper", "quick", "smoke")
     for name in profile_names():
         needed = load_profile(name).get("required", [])
         assert set(load_profile(name)) - {"required"} | set(needed) <= set(ReportParameters.model_fields)
-        build_parameters(name, dict.fromkeys(needed, str(tmp_path)))
+        given = dict.fromkeys(needed, str(tmp_path))
+        build_parameters(name, given | ({"synthetic": f"own={tmp_path}"} if "synthetic" in needed else {}))
 
 
 def test_a_profile_that_needs_paths_names_the_missing_ones(tmp_path):
@@ -60,6 +63,18 @@ def test_a_profile_that_needs_paths_names_the_missing_ones(tmp_path):
         ParameterError, match="'paper' needs protocol, verifier, generator_weights; give --set protocol="
     ):
         build_parameters("paper", {"authentic": str(tmp_path)})
+
+
+def test_what_a_profile_needs_may_stand_in_a_study_file(tmp_path):
+    study = tmp_path / "mine.toml"
+    study.write_text('profile = "audit"\nauthentic = "a"\nprotocol = "p"\n[synthetic.own]\npath = "s"\n')
+    for name in "aps":
+        (tmp_path / name).mkdir()
+    with pytest.raises(ParameterError, match="needs verifier; give --set verifier=PATH"):
+        build_parameters(str(study))
+    assert build_parameters(str(study), {"verifier": str(tmp_path)}).has_models is False
+    with pytest.raises(ParameterError, match="give .*--set synthetic=NAME=PATH --set protocol=PATH"):
+        build_parameters("audit", {"authentic": str(tmp_path)})
 
 
 def test_faces_of_ones_own_need_a_verifier_and_pairs(tmp_path):

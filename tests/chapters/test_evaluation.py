@@ -268,9 +268,9 @@ def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
 def test_the_spread_is_that_of_the_last_third_of_the_first_baselines_curve():
     curve = ((10, 0.5), (20, 0.88), (30, 0.9))
     models = (trained("baseline", accuracies=curve), trained("baseline", seed=1, accuracies=((10, 0.1), (11, 0.9))))
-    found = compute.baseline_training(evaluated(), replace(training(), models=models))
+    found = compute.baseline_training(replace(evaluated(), trained={"baseline": models[0]}))
     assert found.late_spread == pytest.approx(0.02) and found.mean_accuracy == 0.9
-    assert compute.baseline_training(evaluated(), training()).late_spread is None
+    assert compute.baseline_training(evaluated()).late_spread is None
 
 
 SWEPT = {f"{CLS} 16": stands(0.82), f"{CLS} 4": stands(0.75), f"{KT} 4": stands(0.8), "baseline 4": stands(0.88)}
@@ -496,7 +496,7 @@ def test_the_roc_has_one_legend_and_a_panel_for_each_benchmark(count, legend_in)
 def test_the_sentence_tells_the_gap_and_who_did_not_learn_where():
     weak = stands(0.6, said="did not learn")
     said = show.what_was_found(evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {CLS: weak}}))
-    assert f"baseline reaches 90.0 %, {CLS} 80.0 %, {KT} 85.0 %, {CL} 70.0 %; raw pixels 55.0 %" in said
+    assert f"reach: baseline 90.0 %, {CLS} 80.0 %, {KT} 85.0 %, {CL} 70.0 %; raw pixels 55.0 %" in said
     assert f"is 10.0 points ({CLS}). **Did not learn**" in said and said.endswith(f"{CLS} on second.")
     alone = show.what_was_found(evaluated())
     assert alone.endswith(f"is 10.0 points ({CLS}). All of them learnt.")
@@ -578,3 +578,67 @@ def test_results_hold_what_was_found():
     )
     assert kept.gap == {row.benchmark: row.gaps for row in gaps}
     assert kept.baseline_late_spread is None and kept.doubts == BaselineTraining(None, 1.0).reasons != ()
+
+
+# Networks that were given, and authentic images among synthetic ones
+
+GIVEN = {"given a": stands(0.8), "given b": stands(0.75)}
+
+
+def test_given_networks_stand_for_their_sets_and_without_a_baseline_there_is_no_gap():
+    found = evaluated({"first": FLOOR | GIVEN, "second": FLOOR | GIVEN})
+    assert found.by_labels == found.compared == ("given a", "given b") and found.main == "given a"
+    assert compute.gaps(found) == () and compute.baseline_training(found) is None
+    (between,) = compute.between_sets(found)
+    assert (between.first, between.second, round(between.difference.value, 3)) == ("a", "b", 0.05)
+    assert "no authentic baseline was trained, and none was given" in show.whether_the_gap_counts((), None, ())
+    said = show.what_was_found(found)
+    assert "reach: given a 80.0 %, given b 75.0 %; raw pixels" in said and "synthetic gap" not in said
+    rows = Embedded({}, dict.fromkeys(found.names, None))
+    kept = compute.results(open_faces_of(8), rows, found, (), (between,), None)
+    assert kept.gap == {} and kept.doubts == () and kept.seeds == 1 and kept.model_px["given a"] is None
+
+
+def open_faces_of(count):
+    return type("Faces", (), {"resolution": 32, "__len__": lambda self: count})()
+
+
+def test_a_given_baseline_is_not_doubted_for_a_curve_that_nobody_knows():
+    given = evaluated({"first": {**FLOOR, **FOUR}})
+    given = replace(given, trained=given.trained | {"baseline": replace(trained("baseline"), strategy="given")})
+    baseline = compute.baseline_training(given)
+    assert baseline.trained_out and baseline.given
+    assert "The baseline was given: its mean is 90.0 %" in show.whether_the_gap_counts(
+        compute.gaps(given), baseline, [CLS]
+    )
+    poor = replace(baseline, mean_accuracy=0.6)
+    assert poor.reasons == ("its mean accuracy is 60.0 %",)
+
+
+def test_a_given_network_is_set_against_every_seed_of_another():
+    """Differences 0.1 and 0.3 of a baseline by two seeds to one network."""
+    two = ModelOnBenchmark(by_seeds(0.8, 1.0), known(0.9, 0.85), "learnt")
+    found = evaluated({"first": FLOOR | {"baseline": two, "given a": stands(0.7)}})
+    gap = compute.gaps(found)[0].gaps["given a"]
+    assert gap.value == pytest.approx(0.2) and gap.low < 0.1
+    assert found.seeds == 2
+
+
+MIXED = {f"{CLS} mixed 0.5": stands(0.87), f"{CLS} mixed 0.1": stands(0.82)}
+
+
+def test_mixed_models_have_gaps_and_a_curve_from_the_set_to_the_baseline():
+    found = evaluated({"first": FLOOR | FOUR | MIXED})
+    assert found.compared == tuple(FOUR) and found.mixed == tuple(MIXED)
+    assert compute.gaps(found)[0].gaps[f"{CLS} mixed 0.5"].value == pytest.approx(0.03)
+    _, table = show.mixtures(found)
+    assert table.sort_values("authentic share")[["authentic share", "accuracy"]].to_numpy().tolist() == [
+        *([0.0, 0.8], [0.1, 0.82], [0.5, 0.87], [1.0, 0.9])
+    ]
+
+
+def test_the_weights_of_a_given_network_are_read_where_they_lie():
+    stage = type("S", (), {"input": staticmethod(lambda n: f"run/{n}"), "parameters": check(EvaluationParameters, {})})
+    models = (replace(trained("given a"), file="/elsewhere/a.pth"), trained("baseline"))
+    found = weights_to_evaluate(stage, replace(training(), models=models))
+    assert [path for _, _, path in found[1:]] == ["/elsewhere/a.pth", "run/weights/baseline-0"]

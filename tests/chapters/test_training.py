@@ -1,10 +1,12 @@
 """Which models a report trains, on which images, and what it keeps of their training."""
 
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from sface_lib.chapters.training import compute, show
 from sface_lib.chapters.training.compute import Training, make_plan
@@ -12,6 +14,7 @@ from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.chapters.training.plan import TrainingSet, chosen_images, plan_models
 from sface_lib.data import FaceSet, open_faces, select_images
 from sface_lib.errors import ParameterError
+from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import open_model
 from sface_lib.run.parameters import check
@@ -160,7 +163,8 @@ def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, mon
     ]
     assert (tmp_path / "weights/untrained.safetensors").exists() and len(found) == 8
     kept = compute.results(stage, plan, found, None)
-    assert (kept.training_images, kept.classes, kept.steps, len(kept.models)) == (12, 3, 2, 8)
+    assert (kept.models[0].images, kept.models[0].classes, kept.steps, len(kept.models)) == (12, 3, 2, 8)
+    assert kept.teacher_sha256 == sha256_of_file(tmp_path / "weights/baseline-seed-0.safetensors")
     assert all((tmp_path / model.file).exists() and model.images == 12 for model in kept.models)
     assert kept.image_px == {"authentic": 32, "synthetic": 32}
 
@@ -271,6 +275,146 @@ def test_the_sentence_counts_models_seeds_and_images(sets):
     plan = make_plan(parameters(recognition_seeds=2), sets, {})
     said = show.what_was_trained(plan, parameters(recognition_seeds=2), "the model given")
     assert said.startswith(
-        "8 models, of 2 seeds. The 4 to be compared saw up to 16 images in 2 steps, the baseline from 12 images"
+        "8 models, of 2 seeds. The 4 to be compared saw up to 16 images in 2 steps, baseline from 12 images"
     )
     assert "The teacher of KT and CL is the model given; it has seen authentic faces" in said
+
+
+# Networks that are given
+
+
+def test_a_network_that_is_given_takes_the_place_of_cls_and_of_the_baseline():
+    sets = {"authentic": of_sizes(4, 4), "a": of_sizes(4, 4), "b": of_sizes(4, 4, kind="own")}
+
+    def planned(given, **changes):
+        own = {name: replace(each, model="weights" * (name in given)) for name, each in sets.items()}
+        if "authentic" in given:
+            changes["baseline_model"] = str(VERIFIER_PATH)
+        return [model.name for model in plan_models(parameters(**changes), own, {})]
+
+    # The first set without a network of its own is taught, unless another one is named.
+    assert planned("a") == ["baseline", "CLS b", "KT b", "CL b"]
+    assert planned("a", teach_sets="a") == ["baseline", "KT a", "CL a", "CLS b"]
+    assert planned(("authentic", "a", "b")) == []
+    assert planned(("authentic", "a"), sweep_images_per_class="2")[3:] == ["CLS b 2", "KT b 2", "CL b 2"]
+    assert planned((), train=False) == []
+
+
+def test_a_set_that_nothing_is_trained_on_does_not_cut_the_others():
+    sets = {"authentic": of_sizes(4, 4), "a": of_sizes(4, 4), "b": replace(of_sizes(2, 2, kind="own"), model="weights")}
+    assert {len(model.positions) for model in plan_models(parameters(), sets, {})} == {8}
+
+
+def test_a_filtered_set_is_not_trained_on_where_its_network_was_given():
+    sets = {"authentic": of_sizes(4, 4), "a": replace(of_sizes(4, 4), model="weights"), "b": of_sizes(4, 4)}
+    names = [model.name for model in plan_models(parameters(), sets, {0.5: np.arange(4)})]
+    assert names == ["baseline", "CLS b", "KT b", "CL b"]
+
+
+def test_given_networks_are_handed_on_with_their_files_and_nothing_is_trained(tmp_path, sets):
+    p = parameters(train=False, baseline_model=str(VERIFIER_PATH))
+    given = {name: replace(each, model=str(VERIFIER_PATH)) for name, each in sets.items()}
+    stage, plan = Folder(tmp_path, p), make_plan(p, given, {})
+    found = compute.train_all(stage, plan, compute.given_teacher(p))
+    assert found == {} and (tmp_path / "weights/untrained.safetensors").exists()
+    kept = compute.results(stage, plan, found, None)
+    assert [(m.name, m.strategy, m.trained_on, m.images) for m in kept.models] == [
+        ("baseline", "given", "authentic", 18),
+        ("given synthetic", "given", "synthetic", 15),
+    ]
+    assert {(m.file, m.sha256) for m in kept.models} == {(str(VERIFIER_PATH), sha256_of_file(VERIFIER_PATH))}
+    assert kept.teacher_sha256 is None
+    table = show.given_models(plan)
+    assert table["model"].tolist() == ["baseline", "given synthetic"]
+    assert show.set_sizes(plan, p).endswith("stands for authentic, synthetic. Nothing is trained.")
+    assert show.what_was_trained(plan, p, "").startswith("Nothing was trained; 2 networks were given")
+
+
+def test_a_given_baseline_teaches(tmp_path, sets):
+    p = parameters(baseline_model=str(VERIFIER_PATH))
+    given = sets | {"authentic": replace(sets["authentic"], model=str(VERIFIER_PATH))}
+    teacher = compute.given_teacher(p)
+    assert teacher.fingerprint == open_model(VERIFIER_PATH).fingerprint
+    stage, plan = Folder(tmp_path, p), make_plan(p, given, {})
+    kept = compute.results(stage, plan, compute.train_all(stage, plan, teacher), teacher)
+    assert [m.name for m in kept.models] == COMPARED and kept.teacher_sha256 == sha256_of_file(VERIFIER_PATH)
+
+
+def test_nothing_to_train_and_nothing_given_is_refused(sets):
+    with pytest.raises(ParameterError, match="train = False and no model is given .* go on with notebook 06"):
+        make_plan(parameters(train=False), sets, {})
+
+
+# Authentic images among synthetic ones
+
+
+def mixed(sets, share, **changes):
+    """For the set "a" at one share: labels of the synthetic and of the authentic images of the mixed model."""
+    (model,) = [m for m in plan_models(parameters(mix=f"{share}", **changes), sets, {}) if m.mix and m.images == "a"]
+    own, authentic = sets["a"].faces.labels, sets["authentic"].faces.labels
+    behind = model.positions >= len(own)
+    assert model.name == f"CLS a mixed {share:g}" and len(np.unique(model.positions)) == len(model.positions)
+    return own[model.positions[~behind]], authentic[model.positions[behind] - len(own)]
+
+
+TEN = {"authentic": of_sizes(*[5] * 10), "a": of_sizes(*[4] * 10)}
+
+
+def test_whole_identities_take_the_place_of_the_classes_that_stand_for_them():
+    synthetic, authentic = mixed(TEN, 0.3)
+    assert sorted(np.bincount(authentic)[np.unique(authentic)]) == [4, 4, 4]
+    assert len(synthetic) == 28 and set(synthetic) == set(range(10)) - set(authentic)
+
+
+def test_a_larger_share_has_the_same_identities_and_more():
+    assert set(mixed(TEN, 0.2)[1]) < set(mixed(TEN, 0.5)[1])
+    assert len(mixed(TEN, 0.5)[0]) == len(mixed(TEN, 0.5)[1]) == 20
+
+
+def test_of_a_set_of_its_own_identities_any_classes_give_way():
+    sets = {"authentic": of_sizes(*[5] * 10), "a": of_sizes(*[4] * 12, kind="own")}
+    synthetic, authentic = mixed(sets, 0.2)
+    assert len(np.unique(authentic)) == 2 and len(np.unique(synthetic)) == 8
+    assert len(synthetic) + len(authentic) == 40
+
+
+def test_the_total_is_unchanged_where_classes_differ_in_size():
+    sets = {"authentic": of_sizes(5, 3, 2, 5), "a": of_sizes(7, 4, 6, 5, kind="own")}
+    synthetic, authentic = mixed(sets, 0.4, set_size="own", images_per_class=10)
+    assert len(synthetic) + len(authentic) == 22
+    assert (
+        np.bincount(authentic).tolist()
+        == [n if k in authentic else 0 for k, n in enumerate((5, 3, 2, 5))][: authentic.max() + 1]
+    )
+
+
+def test_more_authentic_images_than_there_are_is_refused():
+    sets = {"authentic": of_sizes(2, 2), "a": of_sizes(*[4] * 10, kind="own")}
+    with pytest.raises(
+        ParameterError, match="mix = 0.5 of the 40 images of a needs 20 authentic images, and there are 4"
+    ):
+        plan_models(parameters(mix="0.5", set_size="own"), sets, {})
+
+
+@pytest.mark.parametrize("wrong", ["0", "1", "0.1; 0.2", "1.5", "half"])
+def test_shares_that_are_none_are_refused(wrong):
+    with pytest.raises(ParameterError, match="mix"):
+        parameters(mix=wrong)
+
+
+def test_a_mixed_model_learns_from_both_sets_as_other_classes(tmp_path, sets):
+    p = parameters(mix="0.34", recognition_batch=4)
+    stage, plan = Folder(tmp_path, p), make_plan(p, sets, {})
+    (model,) = [m for m in plan.models if m.mix is not None]
+    images = plan.images(model)
+    assert plan.classes(model) == len(images.identities) == 3 and len(images) == 12
+    assert [name.split("/")[0] for name in images.identities] == ["synthetic", "synthetic", "authentic"]
+    (authentic,) = np.flatnonzero([name.startswith("authentic") for name in images.identities])
+    first = images.subset(np.flatnonzero(images.labels == authentic)[:1])
+    whole = sets["authentic"].faces
+    at = whole.names.index(first.names[0].split("/", 1)[1])
+    assert torch.equal(first.load(), whole.load([at]))
+    kept = compute.results(stage, plan, compute.train_all(stage, plan, None), None)
+    (told,) = [m for m in kept.models if m.mix is not None]
+    assert (told.images, told.classes, told.mix, told.compared) == (12, 3, 0.34, False)
+    assert "synthetic, 34 % authentic" in show.models(plan, trainings(plan, None))["images"].tolist()

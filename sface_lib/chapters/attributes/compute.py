@@ -26,7 +26,11 @@ from sface_lib.chapters.attributes.results import (
     SetFacts,
 )
 from sface_lib.chapters.attributes.sets import AttributeSet
+from sface_lib.chapters.handover import CORRECT
+from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
+from sface_lib.chapters.training.plan import model_name
+from sface_lib.chapters.training.results import BY_LABELS
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
@@ -126,8 +130,7 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
     together = analysis.compare_all(list(sets.values()), True, p.shuffles, p.seed)
     drift = analysis.divergence_table(by_attribute[first, second])
     totals = analysis.directed_totals(list(sets), together)
-    carried, correct = gathering.evaluated_attributes(stage, study, classifier, embedder, p.seed)
-    gaps = tables.lost_accuracy(correct, tuple(side[:, reliable] for side in carried), sets[first].names, drift)
+    gaps = _lost_accuracy(stage, study, classifier, embedder, reliable, second, drift)
     return Comparison(
         first=first,
         second=second,
@@ -152,8 +155,29 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
         transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
         smoothing=by_pseudo_count(sets[first].tally(True), sets[second].tally(True)),
         gaps=gaps,
-        correlations={column: correlate(gaps, column, "gap", p.shuffles, p.seed) for column in DRIFTS},
+        correlations={
+            column: None if gaps.empty else correlate(gaps, column, "gap", p.shuffles, p.seed) for column in DRIFTS
+        },
     )
+
+
+def _lost_accuracy(
+    stage: Any,
+    study: Study,
+    classifier: AttributeClassifier,
+    embedder: Embedder,
+    reliable: np.ndarray,
+    name: str,
+    drift: pd.DataFrame,
+) -> pd.DataFrame:
+    """See `tables.lost_accuracy`, of the model by labels of a set; empty where that or the baseline is missing."""
+    correct = pd.read_csv(stage.input(CORRECT)) if stage.inputs(CORRECT) else pd.DataFrame()
+    model = next((each for each in (model_name(way, name) for way in BY_LABELS) if each in correct), None)
+    if model is None or BASELINE not in correct:
+        return pd.DataFrame()
+    carried = gathering.evaluated_attributes(study, classifier, embedder, stage.parameters.seed)
+    names = tuple(np.array(classifier.names)[reliable])
+    return tables.lost_accuracy(correct, model, tuple(side[:, reliable] for side in carried), names, drift)
 
 
 def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[AttributeSet]:

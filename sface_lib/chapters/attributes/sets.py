@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from sface_lib.attributes import (
 from sface_lib.attributes.study import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.chapters.attributes.results import ClassifierFacts
-from sface_lib.chapters.handover import CORRECT
 from sface_lib.chapters.study import Study
 from sface_lib.data import FaceSet
 from sface_lib.privacy.alterations import SAMPLE, degrade, halved, sharpness
@@ -137,9 +135,9 @@ def sample_embeddings(
 
 
 def evaluated_attributes(
-    stage: Any, study: Study, classifier: AttributeClassifier, embedder: Embedder, seed: int
-) -> tuple[tuple[np.ndarray, np.ndarray], pd.DataFrame]:
-    """Attributes of both images of every evaluated pair, int8 `[P, A]` each, and the table of `write_correct`.
+    study: Study, classifier: AttributeClassifier, embedder: Embedder, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Attributes of both images of every evaluated pair, int8 `[P, A]` each, in the order of `write_correct`.
 
     The ground truth where it is known, else what the classifier says.
     """
@@ -149,4 +147,4 @@ def evaluated_attributes(
     else:
         values = truth[list(classifier.names)].to_numpy(np.int8)
     sides = (np.concatenate([getattr(found, side) for found in pairs.values()]) for side in ("left", "right"))
-    return tuple(values[side] for side in sides), pd.read_csv(stage.input(CORRECT))
+    return tuple(values[side] for side in sides)

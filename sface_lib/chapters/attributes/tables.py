@@ -10,6 +10,7 @@ from sface_lib.attributes import kind_of, study
 from sface_lib.attributes.drift import gap_by_attribute
 from sface_lib.attributes.joint import joint_divergence
 from sface_lib.attributes.study import ALPHA, AnnotatedSet
+from sface_lib.chapters.shared import BASELINE
 
 CONDITIONS = ("Male", "Asian", "White", "Black")
 
@@ -115,19 +116,24 @@ def carried_asymmetry(drift: pd.DataFrame, count: int = 10) -> pd.DataFrame:
 
 
 def lost_accuracy(
-    correct: Mapping[str, np.ndarray], carried: tuple[np.ndarray, np.ndarray], names: Sequence[str], drift: pd.DataFrame
+    correct: Mapping[str, np.ndarray],
+    model: str,
+    carried: tuple[np.ndarray, np.ndarray],
+    names: Sequence[str],
+    drift: pd.DataFrame,
 ) -> pd.DataFrame:
     """Accuracy of the baseline minus another model's on pairs that carry an attribute, beside the attribute's drift.
 
     Parameters
     ----------
     correct
-        Model -> share of its seeds that judge each pair rightly, `[P]`; the first beside the baseline is taken.
+        Model -> share of its seeds that judge each pair rightly, `[P]`.
+    model
+        The other one.
     carried
         Attributes of both images of each pair, int8 `[P, A]` each.
     """
-    other = next(name for name in correct if name not in ("baseline", "benchmark"))
-    gaps = gap_by_attribute(correct["baseline"], correct[other], *carried, names)
+    gaps = gap_by_attribute(correct[BASELINE], correct[model], *carried, names)
     gaps = gaps.merge(drift[["attribute", "difference", "forward", "backward"]], on="attribute")
     gaps["drift"] = -gaps["difference"]  # Second minus first.
     return gaps.assign(**{"size of drift": gaps["drift"].abs()}).drop(columns="difference")

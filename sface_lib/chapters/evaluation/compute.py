@@ -10,7 +10,7 @@ from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults, Gap, SetDifference
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.chapters.training.results import GIVEN
 from sface_lib.data import FaceSet
 from sface_lib.privacy.verdict import holm
 from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, late_spread
@@ -38,10 +38,13 @@ class BaselineTraining:
         Largest minus smallest accuracy in the last third of its training; None where that was not taken.
     mean_accuracy
         Over the benchmarks.
+    given
+        Whether it was trained elsewhere, where no curve is known.
     """
 
     late_spread: float | None
     mean_accuracy: float
+    given: bool = False
 
     @property
     def trained_out(self) -> bool:
@@ -52,9 +55,9 @@ class BaselineTraining:
     def reasons(self) -> tuple[str, ...]:
         """Why it is not trained out, as sentences without a full stop; none where it is."""
         reasons = []
-        if self.late_spread is None:
+        if self.late_spread is None and not self.given:
             reasons.append("its curve was not taken in this profile (validation_interval_steps)")
-        elif self.late_spread >= TRAINED_OUT:
+        if self.late_spread is not None and self.late_spread >= TRAINED_OUT:
             reasons.append(f"the last third of its curve spreads {100 * self.late_spread:.1f} points")
         if self.mean_accuracy < LOWEST_MEAN_ACCURACY:
             reasons.append(f"its mean accuracy is {100 * self.mean_accuracy:.1f} %")
@@ -62,11 +65,13 @@ class BaselineTraining:
 
 
 def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
-    """The gaps on each benchmark, and last in the mean where there are several benchmarks.
+    """The gaps on each benchmark, and last in the mean where there are several benchmarks; none without a baseline.
 
     The mean of the benchmarks has an interval only where all show the same identities.
     """
-    names = evaluated.compared
+    if not evaluated.has_baseline:
+        return ()
+    names = (BASELINE, *evaluated.synthetic, *evaluated.mixed)
     single = [_gaps(benchmark, names, [models], True) for benchmark, models in evaluated.found.items()]
     if len(single) == 1:
         return tuple(single)
@@ -103,9 +108,17 @@ def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:
 
 
 def _differences(pairs: Sequence[tuple[list[PairMean], list[PairMean]]]) -> list[Estimate]:
-    """Of each two models, given by their seeds, the one minus the other, with what seeds add in common to all pairs."""
-    by_seed = [[one - other for one, other in zip(*pair, strict=True)] for pair in pairs]
+    """Of each two models, given by their seeds, the one minus the other, with what seeds add in common to all pairs.
+
+    A network that was given has one seed, which is set against each of the other's.
+    """
+    by_seed = [[one - other for one, other in zip(*_as_many(*pair), strict=True)] for pair in pairs]
     return [average(own).estimate(seeds) for own, seeds in zip(by_seed, seed_variances(by_seed), strict=True)]
+
+
+def _as_many(one: list[PairMean], other: list[PairMean]) -> tuple[list[PairMean], list[PairMean]]:
+    seeds = max(len(one), len(other))
+    return one * (seeds // len(one)), other * (seeds // len(other))
 
 
 def _gap(found: Estimate, paired: bool) -> Gap:
@@ -129,10 +142,13 @@ def share_identities(pairs: Iterable[ProtocolPairs]) -> bool:
     return len({np.unique(np.stack([own.left_identity, own.right_identity])).tobytes() for own in pairs}) == 1
 
 
-def baseline_training(evaluated: Evaluated, trained: TrainingResults) -> BaselineTraining:
+def baseline_training(evaluated: Evaluated) -> BaselineTraining | None:
     """How far the baseline of the first seed was trained, by its curve, and how accurate the baselines are."""
-    curve = next(model.accuracies for model in trained.models if model.name == BASELINE)
-    return BaselineTraining(late_spread(*zip(*curve, strict=True)) if curve else None, evaluated.mean(BASELINE))
+    if not evaluated.has_baseline:
+        return None
+    baseline = evaluated.trained[BASELINE]
+    spread = late_spread(*zip(*baseline.accuracies, strict=True)) if baseline.accuracies else None
+    return BaselineTraining(spread, evaluated.mean(BASELINE), baseline.strategy == GIVEN)
 
 
 def results(
@@ -141,7 +157,7 @@ def results(
     evaluated: Evaluated,
     gap_rows: Sequence[BenchmarkGaps],
     differences: Sequence[SetDifference],
-    baseline: BaselineTraining,
+    baseline: BaselineTraining | None,
 ) -> EvaluationResults:
     """What later chapters find."""
     return EvaluationResults(
@@ -149,11 +165,11 @@ def results(
         folds=tuple(np.unique(evaluated.pairs[evaluated.first_benchmark].fold).tolist()),
         image_px=faces.resolution,
         model_px=dict(embedded.model_px),
-        seeds=len(embedded.embeddings[BASELINE]),
+        seeds=evaluated.seeds,
         accuracy={b: {name: model.accuracy for name, model in models.items()} for b, models in evaluated.found.items()},
         mean_accuracy={name: evaluated.mean(name) for name in evaluated.names},
         gap={row.benchmark: dict(row.gaps) for row in gap_rows},
         between_sets=tuple(differences),
-        baseline_late_spread=baseline.late_spread,
-        doubts=baseline.reasons,
+        baseline_late_spread=baseline.late_spread if baseline else None,
+        doubts=baseline.reasons if baseline else (),
     )

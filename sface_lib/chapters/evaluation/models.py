@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.results import Accuracy
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.results import TrainedModel, TrainingResults
+from sface_lib.chapters.training.results import BY_LABELS, GIVEN, TrainedModel, TrainingResults
 from sface_lib.data import FaceSet
 from sface_lib.recognition import (
     PIXELS_PX,
@@ -39,11 +39,11 @@ class Embedded:
     embeddings
         Model -> seed -> rows of unit length, float32 `[N, d]`; models and seeds in the order of their evaluation.
     model_px
-        Model -> side of the images that it sees.
+        Model -> side of the images that it sees; None where that is not known.
     """
 
     embeddings: Mapping[str, Mapping[int, np.ndarray]]
-    model_px: Mapping[str, int]
+    model_px: Mapping[str, int | None]
 
     def first(self, model: str) -> np.ndarray:
         """Embeddings by the model's first seed."""
@@ -129,13 +129,28 @@ class Evaluated:
 
     @property
     def by_labels(self) -> tuple[str, ...]:
-        """CLS of each synthetic set: learnt from nothing else."""
-        return tuple(name for name in self.synthetic if self.trained[name].strategy == "CLS")
+        """CLS of each synthetic set, or the network that was given with it."""
+        return tuple(name for name in self.synthetic if self.trained[name].strategy in BY_LABELS)
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        """Those that learnt from synthetic images with a share of authentic ones, in the order of their training."""
+        return tuple(name for name, model in self.trained.items() if model.mix is not None)
 
     @property
     def main(self) -> str:
-        """The one that stands for all where one is looked at closely: CLS of the first set, or its only model."""
-        return (self.by_labels or self.synthetic)[0]
+        """The one that stands for all where one is looked at closely: CLS of the first set, or the only model."""
+        return (self.by_labels or self.synthetic or self.compared)[0]
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a network of authentic faces was trained or given."""
+        return BASELINE in self.trained
+
+    @property
+    def seeds(self) -> int:
+        """Of the models that were trained here; 1 where all were given."""
+        return max(len(self.found[self.first_benchmark][name].evaluations) for name in self.compared)
 
     def mean(self, model: str) -> float:
         """Mean accuracy of a model over the benchmarks."""
@@ -146,7 +161,9 @@ def weights_to_evaluate(stage: Any, trained: TrainingResults) -> list[tuple[str,
     """Name, seed and file of each network: the untrained one, the trained ones, and a teacher that was given."""
     p = stage.parameters
     files = [("untrained", p.seed, stage.input("weights/untrained.safetensors"))]
-    files += [(model.name, model.seed, stage.input(model.file)) for model in trained.models]
+    for model in trained.models:
+        given = model.strategy == GIVEN
+        files.append((model.name, model.seed, model.file if given else stage.input(model.file)))
     return [*files, *([("teacher given", p.seed, p.teacher)] if p.teacher != BASELINE else [])]
 
 

@@ -50,13 +50,14 @@ class EvaluationResults(Results):
     pairs
         Benchmark -> number of evaluated pairs.
     image_px, model_px
-        Side of the images, and of what each model sees.
+        Side of the images, and of what each model sees; None where that is not known.
     accuracy
         Benchmark -> model -> accuracy.
     mean_accuracy
         Model -> mean over the benchmarks.
     gap
-        Benchmark, or "mean" where there are several -> model of a synthetic set -> its gap to the baseline.
+        Benchmark, or "mean" where there are several -> model of a synthetic set, mixed with authentic images or not ->
+        its gap to the baseline; empty without a baseline.
     between_sets
         Each two sets that train CLS; none where that is fewer than two, or the mean of the benchmarks has no interval.
     baseline_late_spread
@@ -66,12 +67,12 @@ class EvaluationResults(Results):
         where it is.
     """
 
-    VERSION = 3
+    VERSION = 4
 
     pairs: dict[str, int]
     folds: tuple[int, ...]
     image_px: int | None
-    model_px: dict[str, int]
+    model_px: dict[str, int | None]
     seeds: int
     accuracy: dict[str, dict[str, Accuracy]]
     mean_accuracy: dict[str, float]

@@ -71,7 +71,7 @@ def benchmarks_caption(evaluated: Evaluated, image_px: int | None) -> str:
 
 def _over_what(evaluated: Evaluated) -> str:
     """What the intervals are taken over."""
-    seeds = len(evaluated.found[evaluated.first_benchmark][BASELINE].evaluations)
+    seeds = evaluated.seeds
     if seeds == 1:
         return (
             "Intervals are over other identities alone: how much another training, with another seed, would change is "
@@ -140,13 +140,22 @@ def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:
     return {f"{name} *": references.loc[labels == label, column].iloc[0] for label, name in QUOTED.items()}
 
 
-def whether_the_gap_counts(rows: Sequence[BenchmarkGaps], baseline: BaselineTraining, by_labels: Sequence[str]) -> str:
+def whether_the_gap_counts(
+    rows: Sequence[BenchmarkGaps], baseline: BaselineTraining | None, by_labels: Sequence[str]
+) -> str:
     """The gaps of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
+    if baseline is None:
+        return "There is no gap to tell of: no authentic baseline was trained, and none was given (`baseline_model`)."
     each = ", ".join(f"{_points(rows[-1].gaps[name])} points ({name})" for name in by_labels)
     gap = f"The synthetic gap is {each}. " if by_labels else ""
     if not baseline.trained_out:
         reasons = "; ".join(baseline.reasons)
         return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."
+    if baseline.given:
+        return (
+            f"{gap}The baseline was given: its mean is {100 * baseline.mean_accuracy:.1f} %, and how far it was "
+            "trained is not known here. A gap between networks of different recipes is one of the recipes, too."
+        )
     return (
         f"{gap}The baseline is trained out: the last third of its curve spreads {100 * baseline.late_spread:.2f} "
         f"points, and its mean is {100 * baseline.mean_accuracy:.1f} %."
@@ -191,8 +200,42 @@ def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.Data
         for point in points
     )
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_sweep(axes, table, benchmark)
+    plots.plot_sweep(axes, table, "images per class", benchmark)
     return figure, table
+
+
+def mixtures(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy of CLS of each set over the share of authentic images, and the numbers behind.
+
+    The first benchmark's; the set alone stands at 0 and the baseline at 1, where they were trained or given.
+    """
+    models = evaluated.found[evaluated.first_benchmark]
+    table = pd.DataFrame(
+        {
+            "model": name,
+            "authentic share": share,
+            "accuracy": models[model].accuracy.mean,
+            "mean": evaluated.mean(model),
+            "95 % low": models[model].accuracy.low,
+            "95 % high": models[model].accuracy.high,
+        }
+        for name, points in _shares(evaluated).items()
+        for share, model in points
+    )
+    figure, axes = plots.new_figure(width=5.6, height=3.6)
+    plots.plot_sweep(axes, table, "authentic share", evaluated.first_benchmark)
+    return figure, table
+
+
+def _shares(evaluated: Evaluated) -> dict[str, list[tuple[float, str]]]:
+    """For each set that is mixed, by its name, pairs of a share of authentic images and a model, ascending."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for name in evaluated.mixed:
+        model = evaluated.trained[name]
+        alone = [(0.0, each) for each in evaluated.by_labels if evaluated.trained[each].trained_on == model.trained_on]
+        found.setdefault(model.trained_on, alone).append((model.mix, name))
+    authentic = [(1.0, BASELINE)] if evaluated.has_baseline else []
+    return {name: points + authentic for name, points in found.items()}
 
 
 def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFacts) -> tuple[Figure, pd.DataFrame]:
@@ -238,12 +281,13 @@ def what_was_found(evaluated: Evaluated) -> str:
     """What the models reach on the first benchmark, their gaps there, and who did not learn."""
     benchmark = evaluated.first_benchmark
     mean = {name: model.accuracy.mean for name, model in evaluated.found[benchmark].items()}
-    others = ", ".join(f"{name} {100 * mean[name]:.1f} %" for name in evaluated.synthetic)
-    gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):.1f} points ({name})" for name in evaluated.by_labels)
+    reached = ", ".join(f"{name} {100 * mean[name]:.1f} %" for name in evaluated.compared)
+    named = evaluated.by_labels if evaluated.has_baseline else ()
+    gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):.1f} points ({name})" for name in named)
     gap = f"The synthetic gap there is {gaps}. " if gaps else ""
     return (
-        f"On the pairs of {benchmark} the authentic baseline reaches {100 * mean[BASELINE]:.1f} %, {others}; raw "
-        f"pixels {100 * mean['raw pixels']:.1f} %. {gap}{_unlearnt(evaluated)}"
+        f"On the pairs of {benchmark} the models reach: {reached}; raw pixels {100 * mean['raw pixels']:.1f} %. "
+        f"{gap}{_unlearnt(evaluated)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults
@@ -39,6 +39,8 @@ class ChosenJudge:
 class ModelBesideLink:
     """A model: what it learnt from, its accuracy on the first benchmark and in the mean of all, and the links.
 
+    Where there are no models, a set stands in the place of one.
+
     Attributes
     ----------
     link
@@ -52,8 +54,8 @@ class ModelBesideLink:
     name: str
     strategy: str
     learns_from: str
-    accuracy: Accuracy
-    mean_accuracy: float
+    accuracy: Accuracy | None
+    mean_accuracy: float | None
     link: VerificationMetrics | None = None
     label_free: LinkAtChance | None = None
 
@@ -62,11 +64,11 @@ class ModelBesideLink:
 class Summary:
     """The models and the floors under them, on the first of some benchmarks, with the judge of the links.
 
-    `audited` is what notebook 03 found of the first set.
+    Where there are no models, the sets and no benchmark. `audited` is what notebook 03 found of the first set.
     """
 
     audited: AuditFacts
-    benchmark: str
+    benchmark: str | None
     n_benchmarks: int
     judge: ChosenJudge
     models: tuple[ModelBesideLink, ...]
@@ -76,7 +78,7 @@ class Summary:
         return next(model for model in (*self.models, *self.floors) if model.name == name)
 
 
-def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_sha256: str) -> ChosenJudge:
+def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_sha256: str | None) -> ChosenJudge:
     """The judge that sees most of a set, among those that are competent and taught nobody, as far as there are any.
 
     Raw pixels, which have no weights, are asked only where no model is competent.
@@ -88,20 +90,23 @@ def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_
     return ChosenJudge(name, "impartial" if impartial else "teacher" if competent else "incompetent")
 
 
-def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: EvaluationResults) -> Summary:
-    """Each model beside the links of the images it learnt from, by one judge for all."""
-    judge = choose_judge(privacy.judges, privacy.sets[0], training.teacher_sha256)
-    audited = {each.name: each for each in privacy.sets}
+def summarise(
+    privacy: PrivacyResults, training: TrainingResults | None, evaluation: EvaluationResults | None
+) -> Summary:
+    """Each model beside the links of the images it learnt from, by one judge for all; of none the sets alone."""
+    judge = choose_judge(privacy.judges, privacy.sets[0], training and training.teacher_sha256)
+    if training is None or evaluation is None:
+        sets = (
+            ModelBesideLink(each.name, "none", each.name, None, None, **_links(privacy, each.name, judge))
+            for each in privacy.sets
+        )
+        return Summary(privacy.sets[0], None, 0, judge, tuple(sets), ())
     benchmark, accuracy = next(iter(evaluation.accuracy.items()))
     models = {}
     for model in training.models:
         if model.compared and model.name not in models:
-            own = audited.get(model.trained_on)
-            links = {"link": privacy.judges[judge.name].authentic} if model.trained_on == AUTHENTIC else {}
-            if own:
-                free = own.label_free.get(judge.name) if own.control_is_exchangeable else None
-                links = {"link": own.link(judge.name), "label_free": free}
             about = accuracy[model.name], evaluation.mean_accuracy[model.name]
+            links = _links(privacy, model.trained_on, judge)
             models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **links)
     floors = tuple(
         ModelBesideLink(name, "none", "none", found, evaluation.mean_accuracy[name])
@@ -109,6 +114,15 @@ def summarise(privacy: PrivacyResults, training: TrainingResults, evaluation: Ev
         if found.verdict == "floor"
     )
     return Summary(privacy.sets[0], benchmark, len(evaluation.accuracy), judge, tuple(models.values()), floors)
+
+
+def _links(privacy: PrivacyResults, name: str, judge: ChosenJudge) -> dict[str, Any]:
+    """The links of a set: of the authentic one those of its identities."""
+    if name == AUTHENTIC:
+        return {"link": privacy.judges[judge.name].authentic}
+    own = next(each for each in privacy.sets if each.name == name)
+    free = own.label_free.get(judge.name) if own.control_is_exchangeable else None
+    return {"link": own.link(judge.name), "label_free": free}
 
 
 def results(answers: Sequence[Answer], summary: Summary) -> SummaryResults:

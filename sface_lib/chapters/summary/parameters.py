@@ -1,7 +1,7 @@
-"""Notebook 07 has no parameters: everything is read from results."""
+"""Parameters of notebook 07: everything else is read from results."""
 
-from sface_lib.run.parameters import Parameters
+from sface_lib.chapters.shared import Models
 
 
-class SummaryParameters(Parameters):
-    """None."""
+class SummaryParameters(Models):
+    """What notebook 07 reads: whether there are models to tell of."""

@@ -16,6 +16,7 @@ from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
 from sface_lib.chapters.training.plan import model_name
+from sface_lib.chapters.training.results import BY_LABELS, GIVEN
 from sface_lib.chapters.words import p_clause
 
 NEAREST = "label of the nearest image"
@@ -27,7 +28,7 @@ AXES = {
 
 
 def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """Every model and floor in a row, and the cells of links that must not be relied on."""
+    """Every model and floor in a row, and the cells of links that must not be relied on; without models the sets."""
     rows = [_row(model) for model in (*summary.models, *summary.floors)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
     doubted = [i for i, model in enumerate(summary.models) if summary.judge.doubts(model.strategy)]
@@ -37,7 +38,12 @@ def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
 
 
 def _row(model: ModelBesideLink) -> dict[str, object]:
-    found = {
+    links = (model.link.eer, model.link.auc) if model.link else (np.nan, np.nan)
+    free = model.label_free.observed if model.label_free else np.nan
+    linked = dict(zip(LINKS, (*links, free), strict=True))
+    if model.accuracy is None:
+        return {"set": model.name} | linked
+    told = {
         "model": model.name,
         "training images": model.learns_from,
         "accuracy": model.accuracy.mean,
@@ -46,9 +52,18 @@ def _row(model: ModelBesideLink) -> dict[str, object]:
         "mean of benchmarks": model.mean_accuracy,
         "verdict": model.accuracy.verdict,
     }
-    links = (model.link.eer, model.link.auc) if model.link else (np.nan, np.nan)
-    free = model.label_free.observed if model.label_free else np.nan
-    return found | dict(zip(LINKS, (*links, free), strict=True))
+    return told | linked
+
+
+def overview_caption(summary: Summary) -> str:
+    """What stands in the rows, and who judged."""
+    link = f"by the {summary.judge.name}."
+    if summary.benchmark is None:
+        return f"The links of each set {link}"
+    return (
+        f"Accuracy of each model and of the two floors ({summary.benchmark}), and the identity link of the training "
+        f"images {link}"
+    )
 
 
 def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
@@ -121,10 +136,14 @@ def _chance(audited: AuditFacts) -> str:
     return f"Chance of what goes by labels is within {' and '.join(audited.chance.within)}, {source}."
 
 
-def teaches(summary: Summary, data: DataResults, generation: GenerationResults, evaluation: EvaluationResults) -> str:
+def teaches(
+    summary: Summary, data: DataResults, generation: GenerationResults, evaluation: EvaluationResults | None
+) -> str:
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
-    where, gaps = list(evaluation.gap.items())[-1]
-    by_labels = [model for model in summary.models if model.strategy == "CLS" and model.learns_from != AUTHENTIC]
+    if evaluation is None:
+        return "**What does each teach?** Nothing was trained, and no network was given."
+    where, gaps = list(evaluation.gap.items())[-1] if evaluation.gap else ("", {})
+    by_labels = [m for m in summary.models if m.strategy in BY_LABELS and m.learns_from != AUTHENTIC]
     of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
     doubts = (
         "\n\nThe gaps are **not to be relied on**, for the baseline is not trained out: "
@@ -132,12 +151,24 @@ def teaches(summary: Summary, data: DataResults, generation: GenerationResults, 
         if evaluation.doubts
         else ""
     )
-    each = [f"- {m.learns_from}: {_accuracy(summary, m.name)}; gap {_points(gaps[m.name])}" for m in by_labels]
+    each = [
+        f"- {m.learns_from}: {_accuracy(summary, m.name)}"
+        + (f"; gap {_points(gaps[m.name])}" if gaps else "")
+        + (", by the network that was given" if m.strategy == GIVEN else "")
+        for m in by_labels
+    ]
+    authentic = (
+        f"Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), and on "
+        f"synthetic ones by labels alone, with the gap {of}"
+        if gaps
+        else f"Recognition trained on synthetic images by labels alone reaches on {summary.benchmark}, without a "
+        "baseline to compare with"
+    )
     return (
         f"**What does each teach?** The authentic set has {data.training_images:,} images of "
-        f"{data.training_identities:,} identities{_generator(generation.generated)}. Recognition trained on authentic "
-        f"images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), and on synthetic ones by labels alone "
-        f"(CLS), with the gap {of}:\n\n" + "\n".join(each) + doubts
+        f"{data.training_identities:,} identities{_generator(generation.generated)}. {authentic}:\n\n"
+        + "\n".join(each)
+        + doubts
     )
 
 
@@ -158,7 +189,7 @@ def _accuracy(summary: Summary, model: str) -> str:
     return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}], {found.verdict}"
 
 
-def beside_published(summary: Summary, evaluation: EvaluationResults) -> pd.DataFrame:
+def beside_published(summary: Summary, evaluation: EvaluationResults | None) -> pd.DataFrame:
     """This run's figures beside the published ones of SFace.
 
     Returns
@@ -189,7 +220,7 @@ def beside_published(summary: Summary, evaluation: EvaluationResults) -> pd.Data
     accuracies = published("sface_accuracy").set_index("training_set")
     cls = model_name("CLS", audited.name)
     for model, training_set in ((BASELINE, "CASIA-WebFace"), (cls, "SFace-10"), (cls, "SFace-60")):
-        if model not in evaluation.mean_accuracy:
+        if evaluation is None or model not in evaluation.mean_accuracy:
             continue
         quoted = accuracies.loc[[training_set]].iloc[0]
         of = f"{training_set}, {quoted['strategy']}: mean of LFW, AgeDB-30, CALFW, CFP-FP and CPLFW"

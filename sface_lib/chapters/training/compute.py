@@ -14,9 +14,9 @@ from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.launch import launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, plan_models
-from sface_lib.chapters.training.results import TrainedModel, TrainingResults
-from sface_lib.data import FaceBatches, FaceSet
+from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, model_name, plan_models
+from sface_lib.chapters.training.results import GIVEN, TrainedModel, TrainingResults
+from sface_lib.data import FaceBatches, FaceSet, join
 from sface_lib.engine import read_log
 from sface_lib.errors import ParameterError
 from sface_lib.files import sha256_of_file
@@ -30,7 +30,7 @@ class Plan:
     Attributes
     ----------
     sets
-        "authentic", then the synthetic sets by their names.
+        "authentic", then the synthetic sets by their names; each of authentic faces alone may have a model, too.
     models
         Those to be trained, each baseline before the models that it teaches.
     too_few
@@ -41,16 +41,36 @@ class Plan:
     models: tuple[PlannedModel, ...]
     too_few: tuple[PlannedModel, ...] = ()
 
+    def images(self, model: PlannedModel) -> FaceSet:
+        """Its training images."""
+        return self._source(model).subset(model.positions)
+
+    def _source(self, model: PlannedModel) -> FaceSet:
+        """What its positions are of."""
+        return self.sets[model.images].faces if model.mix is None else self.mixed(model.images)
+
+    def mixed(self, name: str) -> FaceSet:
+        """The images of a synthetic set, and behind them the authentic ones, as other identities."""
+        return join({each: self.sets[each].faces for each in (name, AUTHENTIC)})
+
     def classes(self, model: PlannedModel) -> int | None:
         """How many classes its training images show; None where they have no labels."""
-        labels = self.sets[model.images].faces.labels
-        return None if labels is None else len(np.unique(labels[model.positions]))
+        own = self.sets[model.images].faces.labels
+        if own is None:
+            return None
+        positions, beyond = model.positions, model.positions[model.positions >= len(own)] - len(own)
+        authentic = np.unique(self.sets[AUTHENTIC].faces.labels[beyond]) if len(beyond) else ()
+        return len(np.unique(own[positions[positions < len(own)]])) + len(authentic)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """Weights of the networks that were given, by the set that they were trained on."""
+        return {name: each.model for name, each in self.sets.items() if each.model}
 
     @cached_property
     def compared(self) -> tuple[PlannedModel, ...]:
         """The baseline, and CLS, KT and CL of the sets, of the first seed."""
-        first = self.models[0].seed
-        return tuple(model for model in self.models if model.compared and model.seed == first)
+        return tuple(model for model in self.models if model.compared and model.seed == self.models[0].seed)
 
     @property
     def unlabelled(self) -> tuple[str, ...]:
@@ -73,9 +93,10 @@ class Training:
 
 def open_plan(stage: Any, study: Study) -> Plan:
     """The plan of a stage, from the sets that earlier notebooks left."""
-    sets = {AUTHENTIC: TrainingSet(study.training)}
-    sets |= {each.name: TrainingSet(each.faces, each.labels) for each in study.synthetic}
     first, p = study.synthetic[0], stage.parameters
+    models = {each.name: each.model for each in p.synthetic}
+    sets = {AUTHENTIC: TrainingSet(study.training, model=p.baseline_model)}
+    sets |= {each.name: TrainingSet(each.faces, each.labels, models[each.name]) for each in study.synthetic}
     filtered = handover.filtered_sets(stage, first.name) if p.train_filtered and first.labels != UNLABELLED else {}
     return make_plan(p, sets, filtered)
 
@@ -86,12 +107,18 @@ def make_plan(p: TrainingParameters, sets: Mapping[str, TrainingSet], filtered: 
     Raises
     ------
     ParameterError
-        `teach_sets` names an unknown set, or the sets have too few images in common for the baseline to be trained on.
+        `teach_sets` names an unknown set, the sets have too few images in common for the first model to be trained on,
+        or nothing is trained and nothing given.
     """
+    if not p.has_models:
+        raise ParameterError(
+            "train = False and no model is given (baseline_model, or a set's model in a study file), so that notebooks "
+            "04 and 05 have nothing to do; go on with notebook 06, or set train = True"
+        )
     planned = plan_models(p, sets, filtered)
     whole = Plan(sets, tuple(planned))
     enough = {m.file for m in planned if len(m.positions) >= p.recognition_batch and whole.classes(m) != 1}
-    if planned[0].file not in enough:
+    if planned and planned[0].file not in enough:
         raise ParameterError(
             f"recognition_batch = {p.recognition_batch} is more than the {len(planned[0].positions)} images that each "
             "set gives where all are as large as the smallest; lower it, leave that set out, or set set_size=own"
@@ -100,8 +127,9 @@ def make_plan(p: TrainingParameters, sets: Mapping[str, TrainingSet], filtered: 
 
 
 def given_teacher(p: TrainingParameters) -> RecognitionModel | None:
-    """The teacher that the user gave; None where the baseline of each seed teaches."""
-    return None if p.teacher == BASELINE else open_model(p.teacher)
+    """The teacher that the user gave, or the baseline if that was given; None where that of each seed teaches."""
+    path = p.baseline_model if p.teacher == BASELINE else p.teacher
+    return open_model(path) if path and p.train else None
 
 
 def train_all(
@@ -123,12 +151,11 @@ def train_all(
         teacher = (given or baselines.get(model.seed)) if model.strategy != "CLS" else None
         how = (work, model.seed, teacher, judged_on)
         if decoded:
-            used, data = decoded[model.images]
+            used, data = decoded[source_of(model)]
             data = data.subset(np.searchsorted(used, model.positions))
             trained = train_recognition(p, model.strategy, data, *how)
         else:
-            faces = plan.sets[model.images].faces.subset(model.positions)
-            trained = launch_recognition(p, model.strategy, faces, *how)
+            trained = launch_recognition(p, model.strategy, plan.images(model), *how)
         trained.save(stage.output(weights_file(model)))
         if model.images == AUTHENTIC and model.compared:
             baselines[model.seed] = trained
@@ -136,15 +163,22 @@ def train_all(
     return done
 
 
-def decode(plan: Plan, size_px: int) -> dict[str, tuple[np.ndarray, FaceBatches]]:
-    """For each set the positions that any model learns from, ascending, and those images, decoded once for all."""
+def decode(plan: Plan, size_px: int) -> dict[tuple[str, bool], tuple[np.ndarray, FaceBatches]]:
+    """For each source the positions that any model learns from, ascending, and those images, decoded once for all."""
+    asked: dict[tuple[str, bool], list[PlannedModel]] = {}
+    for model in plan.models:
+        asked.setdefault(source_of(model), []).append(model)
     found = {}
-    for name, each in plan.sets.items():
-        positions = [model.positions for model in plan.models if model.images == name]
-        if positions:
-            used = np.unique(np.concatenate(positions))
-            found[name] = used, FaceBatches(each.faces.subset(used), size_px)
+    for (name, mixed), models in asked.items():
+        used = np.unique(np.concatenate([model.positions for model in models]))
+        faces = plan.mixed(name) if mixed else plan.sets[name].faces
+        found[name, mixed] = used, FaceBatches(faces.subset(used), size_px)
     return found
+
+
+def source_of(model: PlannedModel) -> tuple[str, bool]:
+    """Whose images it learns from, and whether they are mixed with authentic ones."""
+    return model.images, model.mix is not None
 
 
 def validation_pairs(p: TrainingParameters, study: Study) -> tuple[FaceSet, ProtocolPairs] | None:
@@ -165,35 +199,67 @@ def teacher_in_words(given: RecognitionModel | None) -> str:
     return f"the model given ({given.description['trained_on']})" if given else "the authentic baseline of this run"
 
 
+def teacher_sha256(stage: Any, plan: Plan) -> str | None:
+    """SHA-256 of the teacher's weights, of the first seed where there are several; None where nobody is taught."""
+    p = stage.parameters
+    if not any(model.strategy != "CLS" for model in plan.models):
+        return None
+    path = p.baseline_model if p.teacher == BASELINE else p.teacher
+    return sha256_of_file(path or stage.output(weights_file(plan.models[0])))
+
+
 def results(
     stage: Any, plan: Plan, trainings: Mapping[str, Training], given: RecognitionModel | None
 ) -> TrainingResults:
     """What later chapters find."""
-    p, first = stage.parameters, plan.models[0]
+    p = stage.parameters
     return TrainingResults(
-        training_images=len(first.positions),
-        classes=plan.classes(first),
         steps=p.training_steps,
         batch=p.recognition_batch,
-        models=tuple(
-            TrainedModel(
-                name=model.name,
-                strategy=model.strategy,
-                trained_on=model.images,
-                per_class=model.per_class,
-                fmr=model.fmr,
-                seed=model.seed,
-                file=weights_file(model),
-                images=len(model.positions),
-                classes=plan.classes(model),
-                seconds=trainings[model.file].seconds,
-                accuracies=trainings[model.file].accuracies,
-            )
-            for model in plan.models
+        models=(
+            *(_given(name, path, plan.sets[name], p.seed) for name, path in plan.given.items()),
+            *(_trained(model, plan.classes(model), trainings[model.file]) for model in plan.models),
         ),
         teacher=teacher_in_words(given),
-        teacher_sha256=sha256_of_file(p.teacher if given else stage.output(weights_file(first))),
+        teacher_sha256=teacher_sha256(stage, plan),
         backbone=p.backbone,
         model_px=p.recognition_resolution_px,
         image_px={name: each.faces.resolution for name, each in plan.sets.items()},
+    )
+
+
+def _given(name: str, path: str, learnt_from: TrainingSet, seed: int) -> TrainedModel:
+    faces = learnt_from.faces
+    return TrainedModel(
+        name=model_name(GIVEN, name),
+        strategy=GIVEN,
+        trained_on=name,
+        per_class=None,
+        fmr=None,
+        mix=None,
+        seed=seed,
+        file=path,
+        sha256=sha256_of_file(path),
+        images=len(faces),
+        classes=len(faces.identities) or None,
+        seconds=0.0,
+        accuracies=(),
+    )
+
+
+def _trained(model: PlannedModel, classes: int | None, training: Training) -> TrainedModel:
+    return TrainedModel(
+        name=model.name,
+        strategy=model.strategy,
+        trained_on=model.images,
+        per_class=model.per_class,
+        fmr=model.fmr,
+        mix=model.mix,
+        seed=model.seed,
+        file=weights_file(model),
+        sha256=None,
+        images=len(model.positions),
+        classes=classes,
+        seconds=training.seconds,
+        accuracies=training.accuracies,
     )

@@ -13,6 +13,7 @@ from sface_lib.data import (
     FaceSet,
     Protocol,
     first_of_class,
+    parts,
     split_by_identity,
     write_protocol,
     write_selection,
@@ -158,9 +159,9 @@ def launch_recognition(
     judged_on: tuple[FaceSet, ProtocolPairs] | None = None,
 ) -> RecognitionModel:
     """`train_recognition` in `p.processes` processes that are started for it."""
-    selection = write_selection(out / "selection.csv", faces)
     command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
-    command += ["--faces", str(faces.path), "--selection", str(selection)]
+    for i, part in enumerate(parts(faces)):
+        command += ["--faces", str(part.path), "--selection", str(write_selection(out / f"selection-{i}.csv", part))]
     if teacher is not None:
         command += ["--teacher", str(teacher.as_file(out / "teacher.safetensors"))]
     if judged_on is not None:

@@ -6,12 +6,12 @@ from pydantic import model_validator
 
 from sface_lib.chapters.shared import (
     ImagesPerClass,
+    Models,
     Pairs,
     Precision,
     Processes,
     RecognitionBatch,
     Seed,
-    Synthetic,
     Teacher,
 )
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, parse_numbers, setting
@@ -94,7 +94,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
         return self
 
 
-class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precision, Teacher, Seed, Synthetic, Pairs):
+class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precision, Teacher, Seed, Models, Pairs):
     """What notebook 04 reads."""
 
     recognition_seeds: int = setting(
@@ -108,11 +108,18 @@ class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precisio
     )
     teach_sets: str = setting(
         "",
-        "Names of the synthetic sets that KT and CL learn from, separated by commas; empty for the first one alone.",
+        "Names of the synthetic sets that KT and CL learn from, separated by commas; empty for the first one that has "
+        "no model of its own.",
     )
     set_size: Literal["equal", "own"] = setting(
         "equal",
         "How much of each set is trained on: as many classes, and images of each, as the smallest set has, or all.",
+    )
+    mix: str = setting(
+        "",
+        "Shares of authentic images, e.g. 0.1, 0.5, at which CLS is trained on each set too: so many of its images "
+        "give way to whole training identities, as classes of their own.",
+        pattern=r"^\s*(0?\.\d+\s*(,\s*0?\.\d+\s*)*)?$",
     )
     train_filtered: bool = setting(
         False,
@@ -127,4 +134,15 @@ class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precisio
                 f"sweep_images_per_class holds {beyond[0]}; give numbers from 2 to images_per_class "
                 f"({self.images_per_class})"
             )
+        return self
+
+    @property
+    def mixed_shares(self) -> tuple[float, ...]:
+        """The shares of `mix`, ascending, each once."""
+        return tuple(sorted({float(share) for share in self.mix.split(",") if share.strip()}))
+
+    @model_validator(mode="after")
+    def _shares_are_above_none(self) -> "TrainingParameters":
+        if 0.0 in self.mixed_shares:
+            raise ValueError("mix holds 0; a set without authentic images is trained on in any case: leave 0 out")
         return self

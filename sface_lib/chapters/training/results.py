@@ -4,25 +4,28 @@ from dataclasses import dataclass
 
 from sface_lib.run import Facts, Results
 
+GIVEN = "given"
+BY_LABELS = ("CLS", GIVEN)  # Strategies of models that learnt from nothing but a set.
+
 
 @dataclass(frozen=True)
 class TrainedModel(Facts):
-    """A model that was trained.
+    """A model that was trained, or given.
 
     Attributes
     ----------
     name
         e.g. "baseline" or "KT dcface"; models of one name differ in their seed alone.
     strategy
-        CLS, KT or CL.
+        CLS, KT or CL; "given" of a network that was trained elsewhere.
     trained_on
         "authentic", or the name of a synthetic set.
-    per_class, fmr
-        See `PlannedModel`; None but for a model of the sweep, and for one that learnt from a filtered set.
+    per_class, fmr, mix
+        See `PlannedModel`; None but for a model of the sweep, and for one that learnt from a filtered or mixed set.
     file
-        Its weights, relative to the run folder.
+        Its weights, relative to the run folder; where they were given their path, and `sha256` of the file.
     images, classes
-        How many it learnt from; no number of classes where they have no labels.
+        How many it learnt from, or of a given model its set has; no number of classes where they have no labels.
     accuracies
         Pairs of training step and accuracy in training.
     """
@@ -32,8 +35,10 @@ class TrainedModel(Facts):
     trained_on: str
     per_class: int | None
     fmr: float | None
+    mix: float | None
     seed: int
     file: str
+    sha256: str | None
     images: int
     classes: int | None
     seconds: float
@@ -41,8 +46,8 @@ class TrainedModel(Facts):
 
     @property
     def compared(self) -> bool:
-        """Whether it stands side by side with the others: it is not of the sweep, and its set is not filtered."""
-        return self.per_class is None and self.fmr is None
+        """Whether it stands beside the others: it is not of the sweep, and its set neither filtered nor mixed."""
+        return self.per_class is None and self.fmr is None and self.mix is None
 
 
 @dataclass(frozen=True)
@@ -51,23 +56,19 @@ class TrainingResults(Results):
 
     Attributes
     ----------
-    training_images, classes
-        Of the baseline; with `set_size = equal` CLS and CL have as many.
     teacher, teacher_sha256
-        Who taught KT and CL, in words, and the hash of its file.
+        Who taught KT and CL, in words, and the hash of its file; None where nobody was taught.
     model_px
         Side of the images that the models see; `image_px` that of each set.
     """
 
-    VERSION = 2
+    VERSION = 3
 
-    training_images: int
-    classes: int
     steps: int
     batch: int
     models: tuple[TrainedModel, ...]
     teacher: str
-    teacher_sha256: str
+    teacher_sha256: str | None
     backbone: str
     model_px: int
     image_px: dict[str, int | None]

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from sface_lib.chapters import plots
 from sface_lib.chapters.training.compute import Plan, Training
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.chapters.training.plan import PlannedModel
+from sface_lib.chapters.training.plan import PlannedModel, model_name
+from sface_lib.chapters.training.results import GIVEN
+from sface_lib.recognition import open_model
 
 LEARNS = {"CLS": "labels", "KT": "teacher", "CL": "labels and teacher"}
 
@@ -29,7 +31,7 @@ def models(plan: Plan, trainings: Mapping[str, Training]) -> pd.DataFrame:
         {
             "model": model.name,
             "seed": model.seed,
-            "images": model.images + (", filtered" if model.fmr is not None else ""),
+            "images": _images_in_words(model),
             "learns from": LEARNS[model.strategy],
             "number": len(model.positions),
             "classes": plan.classes(model),
@@ -39,6 +41,27 @@ def models(plan: Plan, trainings: Mapping[str, Training]) -> pd.DataFrame:
             "seconds": trainings[model.file].seconds,
         }
         for model in plan.models
+    )
+
+
+def _images_in_words(model: PlannedModel) -> str:
+    if model.mix is not None:
+        return f"{model.images}, {100 * model.mix:g} % authentic"
+    return model.images + (", filtered" if model.fmr is not None else "")
+
+
+def given_models(plan: Plan) -> pd.DataFrame:
+    """The networks that were trained elsewhere, by the set that each was trained on; no rows without any."""
+    opened = {name: open_model(path) for name, path in plan.given.items()}
+    return pd.DataFrame(
+        {
+            "model": model_name(GIVEN, name),
+            "said to be trained on": name,
+            "its own words": model.description["trained_on"],
+            "network": model.description["architecture"],
+            "sees (px)": model.spec.size_px,
+        }
+        for name, model in opened.items()
     )
 
 
@@ -57,10 +80,13 @@ def _sizes(plan: Plan) -> str:
 
 def set_sizes(plan: Plan, p: TrainingParameters) -> str:
     """How much of each set is trained on, and which sets train less."""
+    said = [f"A network that was given stands for {', '.join(plan.given)}."] if plan.given else []
+    if not plan.compared:
+        return " ".join([*said, "Nothing is trained."])
     first = plan.compared[0]
     size = f"{plan.classes(first):,} classes and {len(first.positions):,} images"
     equal = p.set_size == "equal"
-    said = [f"All sets are cut to the size of the smallest: {size}." if equal else "Sets are of their own sizes."]
+    said += [f"All sets are cut to the size of the smallest: {size}." if equal else "Sets are of their own sizes."]
     said += [f"{name} has no labels, so that no CLS is trained on it." for name in plan.unlabelled]
     return " ".join(said)
 
@@ -106,10 +132,23 @@ def _stacked(logs: Mapping[str, object]) -> pd.DataFrame:
 
 def what_was_trained(plan: Plan, p: TrainingParameters, teacher: str) -> str:
     """How many models saw how many images, and who taught."""
+    if not plan.models:
+        return f"Nothing was trained; {len(plan.given)} networks were given, and their training is not known here."
     first, seeds = plan.models[0], f"{p.recognition_seeds} seed{'s' * (p.recognition_seeds > 1)}"
-    return (
+    taught = any(model.strategy != "CLS" for model in plan.models)
+    said = [
         f"{len(plan.models)} models, of {seeds}. The {len(plan.compared)} to be compared saw up to "
-        f"{p.training_steps * p.recognition_batch:,} images in {p.training_steps:,} steps, the baseline from "
-        f"{len(first.positions):,} images of {plan.classes(first):,} classes. The teacher of KT and CL is {teacher}; "
-        "it has seen authentic faces, and what KT and CL know they owe to it in part."
-    )
+        f"{p.training_steps * p.recognition_batch:,} images in {p.training_steps:,} steps, {first.name} from "
+        f"{len(first.positions):,} images of {plan.classes(first) or 0:,} classes."
+    ]
+    if plan.given:
+        said += [
+            f"{len(plan.given)} networks were given, and their training is not known here: a difference to them is one "
+            "of the recipe, too."
+        ]
+    if taught:
+        said += [
+            f"The teacher of KT and CL is {teacher}; it has seen authentic faces, and what KT and CL know they owe to "
+            "it in part."
+        ]
+    return " ".join(said)
