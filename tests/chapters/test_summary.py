@@ -135,6 +135,33 @@ def test_a_link_below_chance_is_drawn_too():
     assert figure.axes[0].get_xlim()[0] == 0.5
 
 
+# Without models, and with given ones
+
+
+def test_without_models_every_set_stands_beside_its_links():
+    summary = summarise(privacy(), None, None)
+    assert (summary.benchmark, summary.floors) == (None, ())
+    table, grey = show.overview(summary)
+    assert table.columns.tolist() == ["set", "link EER", "link AUC", "label-free"] and grey == []
+    assert table[["set", "link AUC"]].to_numpy().tolist() == [["generated", 0.75]]
+    assert show.overview_caption(summary) == "The links of each set by the a."
+    assert show.teaches(summary, DATA, GENERATION, None).endswith("Nothing was trained, and no network was given.")
+    assert "accuracy" not in " ".join(show.beside_published(summary, None)["what"])
+
+
+def test_given_networks_are_told_without_a_gap_where_there_is_no_baseline():
+    given = trained("given generated")
+    found = evaluation()
+    accuracies = {b: FLOORS | {given.name: accuracy(0.7)} for b in found.accuracy}
+    means = {given.name: 0.7} | dict.fromkeys(FLOORS, 0.55)
+    found = replace(found, accuracy=accuracies, mean_accuracy=means, gap={}, doubts=())
+    summary = summarise(privacy(), replace(TRAINING, models=(given,), teacher_sha256=None), found)
+    assert [(m.name, m.link.auc) for m in summary.models] == [("given generated", 0.75)]
+    said = show.teaches(summary, DATA, GENERATION, found)
+    assert "without a baseline to compare with" in said and "gap" not in said
+    assert "- generated: 70.0 % [65.0, 75.0], learnt, by the network that was given" in said
+
+
 # The answer
 
 LINK, RANK, IMAGES = "same-label link, AUC", "rank-1 identification", "membership of images within persons, AUC"

@@ -20,12 +20,15 @@ from sface_lib.cli import main
 from sface_lib.data import (
     FaceBatches,
     encode_png,
+    join,
     open_bins,
     open_faces,
+    parts,
     place_in_class,
     write_bin,
     write_faces,
     write_protocol,
+    write_selection,
 )
 from sface_lib.data.write import write_encoded
 from sface_lib.engine import make_accelerator, read_log
@@ -122,6 +125,34 @@ def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_pat
     assert "\rCL:   0%|" in capsys.readouterr().err and "Weights: " in (tmp_path / "two" / "launch.log").read_text()
     again = launch_recognition(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
+
+
+def test_a_mixture_of_sets_is_trained_on_alike_in_this_process_and_by_the_command(
+    tmp_path, faces, rendered_zip, capsys
+):
+    other = open_faces(rendered_zip(tmp_path / "other.zip", 4, 8, 32, first=20))
+    mixed = join({"own": faces, "other": other}).subset(np.r_[0:40, 64 + np.arange(16)])
+    assert [len(part) for part in parts(mixed)] == [40, 16] and len(mixed.identities) == 7
+    command = ["recognition", "train", "--out", str(tmp_path / "run")]
+    for i, part in enumerate(parts(mixed)):
+        command += ["--faces", str(part.path), "--selection", str(write_selection(tmp_path / f"{i}.csv", part))]
+    settings = [f"--set={name}={value}" for name, value in SMALL.items()]
+    assert main([*command, *settings]) == 0
+    own = train_recognition(parameters(), "CLS", FaceBatches(mixed, 32), tmp_path / "own", 0)
+    assert same_weights(open_model(tmp_path / "run" / "model.safetensors"), own)
+    assert main([*command, "--faces", str(other.path), *settings]) == 2
+    assert "3 sets by --faces and 2 selections by --selection do not go together" in capsys.readouterr().err
+
+
+def test_a_launched_training_is_told_every_set_of_a_mixture(tmp_path, faces, rendered_zip, monkeypatch):
+    other = open_faces(rendered_zip(tmp_path / "other.zip", 4, 8, 32, first=20))
+    commands = []
+    monkeypatch.setattr(launch, "launch", lambda processes, command, log: commands.append(command))
+    monkeypatch.setattr(launch, "open_model", lambda path: path)
+    launch_recognition(parameters(processes=2), "CLS", join({"own": faces, "other": other}), tmp_path / "out", 0)
+    (command,) = commands
+    assert [command[i + 1] for i, word in enumerate(command) if word == "--faces"] == [str(faces.path), str(other.path)]
+    assert command.count("--selection") == 2
 
 
 def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
@@ -243,7 +274,7 @@ def test_settings_that_contradict_each_other_are_refused(changes, message):
 
 def test_pairs_of_a_subset_are_found_by_name_in_a_launched_process(tmp_path, faces):
     """The pairs that a launched process reads are names in the whole set, whatever subset was given."""
-    from sface_lib.data import Protocol, read_protocol, read_selection, write_protocol, write_selection
+    from sface_lib.data import Protocol, read_protocol, read_selection, write_protocol
 
     part = faces.subset([9, 3, 20])
     selection = write_selection(tmp_path / "selection.csv", part)

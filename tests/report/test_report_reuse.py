@@ -5,7 +5,7 @@ import shutil
 
 import nbformat
 import pytest
-from report_workshop import Workshop
+from report_workshop import STAGES, Workshop
 
 from sface_lib.chapters.registry import CHAPTERS
 from sface_lib.chapters.training import CHAPTER as TRAINING
@@ -240,3 +240,17 @@ def test_a_record_of_ones_own_that_is_broken_is_computed_anew(copy):
     tampered(copy, lambda record: "[]")
     assert copy.run()[0] == 0
     assert copy.states()[0] == "done"
+
+
+def test_a_stage_that_is_left_out_leaves_nothing_for_later_ones_to_read(workshop):
+    """The second stage of three is left out by other parameters: its readers run without it, not on what it left."""
+    third = Chapter("93_third", "Third", reads=STAGES, uses=())
+    workshop.usual_notebooks()
+    workshop.notebook("93_third", "stage.finish({'read': stage.inputs('data/')})")
+    assert workshop.run(stages=(*STAGES, third))[0] == 0
+    record = workshop.folder / "runs/a/results/92_second.json"
+    assert record.exists()
+    code, told = workshop.run(stages=(STAGES[0], third))
+    assert code == 0 and not record.exists()
+    assert "91_first reused" in told and "93_third done" in told
+    assert [*workshop.status()] == ["91_first", "93_third"] and "92_second" not in workshop.page()
