@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # command as it was given: neither make nor the shell reads it (`value` expands nothing, `quoted` is one shell word, and
 # what make exports it expands first).
 NAMES := authentic verifier teacher protocol protocol_faces evaluation_folds min_images show_authentic_images
-NAMES += synthetic identity_order control control_split held_out held_out_split
+NAMES += synthetic identity_order control control_split held_out held_out_split train baseline_model
 upper = $(shell echo $(1) | tr a-z A-Z)
 quoted = '$(subst ','\'',$(1))'
 given = $(value $(call upper,$(1)))
