@@ -26,6 +26,7 @@ from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorTrainer, draw
 from sface_lib.population import shipped_faces
 from sface_lib.recognition import RecognitionTrainer
+from sface_lib.run.contents import files_of
 from sface_lib.run.parameters import input_paths
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
@@ -102,9 +103,7 @@ def _contents(name: str, path: Path) -> str:
 
 
 def _size(path: Path) -> int:
-    return (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )
+    return sum(file.stat().st_size for file in files_of(path)[1])
 
 
 class _Noise(FaceBatches):

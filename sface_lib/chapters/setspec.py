@@ -112,9 +112,10 @@ class SetSpec(BaseModel):
                     f"synthetic: the set {name!r} has {key} = {value!r}, not {values[key]!r}; leave it out"
                 )
         found = dict(values) | implied
-        for key in ("path", "model"):
-            if value := found.get(key):
-                found[key] = value if value == SHIPPED and key == "path" else _existing(value, f"{name} {key}".strip())
+        if path and path != SHIPPED:
+            found["path"] = _existing(path, f"{name} path", shards=True)
+        if model := found.get("model"):
+            found["model"] = _existing(model, f"{name} model")
         found["taught_by"] = [existing(each) or each for each in found.get("taught_by", ())]
         return found
 
@@ -186,8 +187,8 @@ SyntheticSets = Annotated[
 ]
 
 
-def _existing(value: str, what: str) -> str:
-    path = existing(value)
+def _existing(value: str, what: str, shards: bool = False) -> str:
+    path = existing(value, shards)
     if path is None:
         raise ValueError(f"synthetic: no file or folder at {value!r} for {what}; give an existing path")
     return path

@@ -9,11 +9,11 @@ from sface_lib.data.layout import Labels, Layout, find_layout
 from sface_lib.data.lmdbsource import LmdbSource, find_lmdb
 from sface_lib.data.parquetsource import ParquetSource, find_tables
 from sface_lib.data.recordsource import RecordSource, find_record
-from sface_lib.data.shards import expand_pattern
 from sface_lib.data.sources import open_source
 from sface_lib.data.verification import BinSource, is_bin
 from sface_lib.data.websource import WebSource, find_web
 from sface_lib.errors import FacesError, ParameterError
+from sface_lib.files import expand_pattern
 
 
 def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop", labels: Labels = "auto") -> FaceSet:

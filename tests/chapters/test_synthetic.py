@@ -170,6 +170,23 @@ def test_a_profile_that_does_not_exist_is_told_with_those_that_do():
         build_parameters("mine")
 
 
+def test_shards_are_told_beside_the_study_file_and_with_a_comma_in_it_alone(tmp_path):
+    (tmp_path / "sets").mkdir()
+    for name in ("a-0.tar", "a-1.tar"):
+        (tmp_path / "sets" / name).touch()
+    (tmp_path / "mine.toml").write_text(
+        "[synthetic.first]\npath = 'sets/a-{0..1}.tar'\n[synthetic.second]\npath = 'sets/a-{1,0}.tar'\n"
+    )
+    built = build_parameters(str(tmp_path / "mine.toml"))
+    assert [each.path for each in built.synthetic] == [str(tmp_path / f"sets/a-{{{x}}}.tar") for x in ("0..1", "1,0")]
+    dumped = built.model_dump(mode="json")["synthetic"]
+    assert check(ReportParameters, {"synthetic": dumped}).synthetic == built.synthetic
+    with pytest.raises(ParameterError, match="a path with , : or = needs a study file"):
+        asked(f"second={tmp_path}/sets/a-{{1,0}}.tar")
+    with pytest.raises(ParameterError, match="names 3 shards, of which .*a-2.tar"):
+        asked(f"third={tmp_path}/sets/a-{{0..2}}.tar")
+
+
 # Opening
 
 
