@@ -17,11 +17,11 @@ from sface_lib.chapters.generation.launch import make_start
 from sface_lib.chapters.privacy.remedies import rates
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import AUTHENTIC, SHIPPED, UNLABELLED
-from sface_lib.chapters.study import open_study
-from sface_lib.chapters.synthetic import open_given
+from sface_lib.chapters.study import open_persons, open_study
+from sface_lib.chapters.synthetic import open_given, open_images
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet, plan_models
-from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
+from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, read_protocol, select_images
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorTrainer, draw
 from sface_lib.population import shipped_faces
@@ -32,6 +32,7 @@ from sface_lib.run.parameters import input_paths
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
 STEPS = 2  # Measured, after one that is not.
 GIB = 2**30
+FACES = ("authentic", "control", "held_out", "protocol_faces")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,20 +87,22 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
 
 def _describe_inputs(p: ReportParameters) -> Iterator[str]:
     paths = input_paths(p)
+    specs = {f"synthetic {each.name}": each for each in p.synthetic}
     for name, path in sorted(paths.items()):
-        yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{_contents(name, path)}"
+        contents = ""
+        if name in specs or name in FACES:
+            faces = open_images(specs[name]) if name in specs else open_persons(name, str(path))
+            contents = f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
+        elif name == "protocol":
+            contents = _pairs(path)
+        yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{contents}"
     if not paths:
         yield "  the embedded population and what ships with it"
 
 
-def _contents(name: str, path: Path) -> str:
-    if name in ("authentic", "protocol_faces") or (name.startswith("synthetic ") and not name.endswith(" model")):
-        faces = open_faces(path)
-        return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
-    if name == "protocol":
-        protocols = open_bins(path)[1] if holds_bins(path) else {path.stem: read_protocol(path)}
-        return ", " + ", ".join(f"{each}: {len(pairs):,} pairs" for each, pairs in protocols.items())
-    return ""
+def _pairs(path: Path) -> str:
+    protocols = open_bins(path)[1] if holds_bins(path) else {path.stem: read_protocol(path)}
+    return ", " + ", ".join(f"{each}: {len(pairs):,} pairs" for each, pairs in protocols.items())
 
 
 def _size(path: Path) -> int:

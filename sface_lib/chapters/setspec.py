@@ -19,12 +19,12 @@ from pydantic import model_validator as check_model
 from sface_lib.run.parameters import existing
 
 GENERATED, SHIPPED = "generated", "embedded"
-AUTHENTIC, OWN, UNLABELLED = "authentic", "own", "none"
+AUTHENTIC, OWN, FOLDERS, UNLABELLED = "authentic", "own", "folders", "none"
 UNEXPOSED = "unexposed"
-LABELS = (OWN, AUTHENTIC, UNLABELLED)
+LABELS = (OWN, FOLDERS, AUTHENTIC, UNLABELLED)
 # Names that tables, figures and files of a report give to something else.
 TAKEN = ("authentic", "baseline", "control", "held-out", "mean", "mix", "unlabelled", "untrained")
-GRAMMAR = "name=path[:own|authentic|none][:unexposed]"
+GRAMMAR = "name=path[:own|folders|authentic|none][:unexposed]"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
 
 Labels = Literal["own", "authentic", "none"]
@@ -41,8 +41,8 @@ class SetSpec(BaseModel):
         Where it lies; "embedded" for the shipped set of rendered persons that nothing was trained on; empty for the
         set that this run's generator draws, whose name is "generated".
     labels
-        What a class is: "own", an identity of the set's own; "authentic", the authentic identity of the class's name;
-        "none", nothing.
+        What a class is: "own", an identity of the set's own; "folders", the same, and the folders of images are those
+        identities, whatever else tells them; "authentic", the authentic identity of the class's name; "none", nothing.
     exposed
         Whether its generator may have seen the authentic set.
     model
@@ -57,7 +57,7 @@ class SetSpec(BaseModel):
 
     name: str
     path: str = ""
-    labels: Labels = OWN
+    labels: Literal["own", "folders", "authentic", "none"] = OWN
     exposed: bool = True
     model: str = ""
     taught_by: tuple[str, ...] = ()

@@ -71,9 +71,10 @@ class Synthetic(Authentic):
     synthetic: SyntheticSets = setting(
         GENERATED,
         "Synthetic sets, separated by commas: 'generated' is that of this run's generator; any other is a name, an "
-        "equals sign and a path, and then :own, :authentic or :none for what its classes are (identities of its own, "
-        "the authentic ones of the same names, nothing) and :unexposed where its generator never saw the authentic "
-        "set. The path 'embedded' is the shipped set of rendered persons that nothing was trained on.",
+        "equals sign and a path, and then :own, :folders, :authentic or :none for what its classes are (identities of "
+        "its own, the same by its folders alone, the authentic ones of the same names, nothing) and :unexposed where "
+        "its generator never saw the authentic set. The path 'embedded' is the shipped set of rendered persons that "
+        "nothing was trained on.",
         validate_default=True,
     )
     identity_order: str = path_setting(

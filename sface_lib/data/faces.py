@@ -59,6 +59,8 @@ class FaceSet:
         "stop" or "skip", see `open_faces`.
     unread
         Names of files of the set that may be images, and are not read.
+    asked_labels
+        "auto", "folders" or "none", see `open_faces`.
     positions
         Place of each image in the set that was opened, int64 `[N]`; other numbers than 0 to N - 1 in a subset.
     """
@@ -72,7 +74,7 @@ class FaceSet:
         self.kind: str = source.kind
         self.on_bad_image = on_bad_image
         self.names, self.labels, self.identities = layout.names, layout.labels, layout.identities
-        self.unread = layout.unread
+        self.unread, self.asked_labels = layout.unread, layout.asked
 
     def __len__(self) -> int:
         return len(self.names)

@@ -56,7 +56,7 @@ def test_the_paper_profile_names_what_it_needs(capsys):
 
 
 def test_a_protocol_of_one_pair_file_is_named_by_it(tmp_path):
-    from sface_lib.chapters.dryrun import _contents
+    from sface_lib.chapters.dryrun import _pairs
 
     pairs = Protocol(("a/1", "a/1"), ("a/2", "b/1"), np.array([True, False]), np.array([1, 2]))
-    assert _contents("protocol", write_protocol(tmp_path / "own.csv", pairs)) == ", own: 2 pairs"
+    assert _pairs(write_protocol(tmp_path / "own.csv", pairs)) == ", own: 2 pairs"

@@ -160,7 +160,7 @@ def launch_recognition(
     """`train_recognition` in `p.processes` processes that are started for it."""
     selection = write_selection(out / "selection.csv", faces)
     command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
-    command += ["--faces", str(faces.path), "--selection", str(selection)]
+    command += ["--faces", str(faces.path), "--labels", faces.asked_labels, "--selection", str(selection)]
     if teacher is not None:
         command += ["--teacher", str(teacher.as_file(out / "teacher.safetensors"))]
     if judged_on is not None:
