@@ -3,8 +3,7 @@
 import dataclasses
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from sface_lib.chapters.costs import Cost, Sizes, attribute_cost, audit_costs, evaluation_cost, look_cost
+from sface_lib.chapters.costs import timed as _timed
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
 from sface_lib.chapters.generation.launch import make_start
 from sface_lib.chapters.privacy.remedies import rates
@@ -30,31 +31,8 @@ from sface_lib.run.contents import files_of
 from sface_lib.run.parameters import input_paths
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
-STEPS = 2  # Measured, after one that is not.
 GIB = 2**30
 FACES = ("authentic", "control", "held_out", "protocol_faces")
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """Something that the report computes over images.
-
-    Attributes
-    ----------
-    what
-        In words.
-    images
-        How many in all.
-    seconds
-        For one image, by one process of this machine.
-    gib
-        Memory of a process beyond the libraries', where it was measured.
-    """
-
-    what: str
-    images: int
-    seconds: float
-    gib: float | None = None
 
 
 def dry_run(p: ReportParameters) -> Iterator[str]:
@@ -71,18 +49,28 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     faces = faces.subset(select_images(faces.require_labels(), p.min_images))
     yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
     with tempfile.TemporaryDirectory() as work:
-        costs = [*_generation(p, faces, Path(work)), *_recognition(p, faces, Path(work))]
+        trained = [*_generation(p, faces, Path(work))] if p.generates else []
+        trained += _recognition(p, faces, Path(work))
+    costs = [*trained, *_notebooks(p, faces)]
     device = make_accelerator(p.precision).device
     yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
     for cost in costs:
         memory = "" if cost.gib is None else f", {cost.gib:.1f} GiB of memory"
         yield (
-            f"  {cost.what}: {cost.images:,} images, {1 / cost.seconds:,.0f} a second, "
-            f"{cost.images * cost.seconds / 3600:.1f} hours{memory}"
+            f"  {cost.what}: {cost.images:,} {cost.unit}, {1 / cost.seconds:,.0f} a second, {cost.hours:.1f} "
+            f"hours{memory}"
         )
-    hours = sum(cost.images * cost.seconds for cost in costs) / 3600
-    shared = f"; {hours / p.processes:.1f} if {p.processes} processes share them evenly" if p.processes > 1 else ""
-    yield f"Hours in all, without privacy, evaluation and attributes: {hours:.1f}{shared}"
+    hours = sum(cost.hours for cost in costs)
+    yield f"Hours in all: {hours:.1f}{_shared(costs, p.processes)}"
+    yield "Not counted: descriptions of the sets, label shuffles, planted copies, comparisons of attributes."
+
+
+def _shared(costs: Sequence[Cost], processes: int) -> str:
+    """What several processes make of it."""
+    if processes == 1:
+        return ""
+    hours = sum(cost.hours / (1 if cost.alone else processes) for cost in costs)
+    return f"; {hours:.1f} if {processes} processes share the trainings evenly, the rest being done by one process"
 
 
 def _describe_inputs(p: ReportParameters) -> Iterator[str]:
@@ -123,6 +111,17 @@ class _Noise(FaceBatches):
         return self._noise[indices % len(self._noise)], self.labels[indices]
 
 
+def _notebooks(p: ReportParameters, faces: FaceSet) -> Iterator[Cost]:
+    """What is done to whole sets in notebooks, each of which is one process."""
+    study, accelerator, sets = open_study(p), make_accelerator(p.precision), _training_sets(p, faces)
+    sizes, models = Sizes.of(p, study, faces), plan_models(p, sets, _filtered(p, sets))
+    yield look_cost(study)
+    yield from audit_costs(p, study, sets, sizes, accelerator)
+    yield evaluation_cost(p, study, len(models), sizes, accelerator)
+    if annotation := attribute_cost(p, study, sets, sizes, accelerator):
+        yield annotation
+
+
 def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
     """Training and sampling of the generator."""
     accelerator = make_accelerator(p.precision)
@@ -139,7 +138,7 @@ def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cos
         generator = start.generator.eval().to(accelerator.device)
     classes, zeros = np.arange(16) % max(spec.n_classes, 1), np.zeros(16, int)
     seconds = _timed(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
-    yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds)
+    yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds, alone=True)
 
 
 def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
@@ -200,20 +199,3 @@ class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
 
 def _measured(batch: int, size_px: int, accelerator: Accelerator) -> int:
     return batch if accelerator.device.type != "cpu" else min(batch, max(4, MEASURED_PIXELS // size_px**2))
-
-
-def _timed(step, warm_up: bool = True) -> float:
-    """Seconds of one call."""
-    if warm_up:
-        step()
-    _wait()
-    started = time.perf_counter()
-    for _ in range(STEPS):
-        step()
-    _wait()
-    return (time.perf_counter() - started) / STEPS
-
-
-def _wait() -> None:
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()
