@@ -267,6 +267,10 @@ class FaceSet:
             raise bad_image_error(self.path, list(self._manifest.bad))
         return self._manifest
 
+    def know(self, manifest: Manifest) -> None:
+        """Take in what another process found by `inspect` of the same set, so that it is not looked at again."""
+        self._manifest, self._fingerprint = manifest, manifest.fingerprint
+
     def _inspect(self, progress: bool) -> Manifest:
         sizes, converted, bad, digests = Counter(), Counter(), {}, []
         for index in tqdm(range(len(self)), unit="image", desc="inspect", disable=not progress):
