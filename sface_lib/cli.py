@@ -226,10 +226,12 @@ def _given_faces(path: str, arguments: argparse.Namespace) -> Any:
 
 
 def _usable(faces: Any) -> Any:
-    """A set without images that are skipped, which are told."""
-    usable = faces.usable(progress=_is_first())
+    """A set without images that are skipped, which are told; of several processes the first looks for them."""
+    from sface_lib.engine import from_first
+
+    faces.know(from_first(lambda: faces.inspect(progress=True)))
     _say_skipped(faces.inspect().bad, len(faces))
-    return usable
+    return faces.usable()
 
 
 def _say_skipped(bad: Sequence[tuple[str, str]], images: int, more: str = "") -> None:
@@ -460,7 +462,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)")
     report.add_argument(
-        "--dry-run", action="store_true", help="open every path, measure a step of each training, and say what it costs"
+        "--dry-run", action="store_true", help="open every path, measure trainings and judges, and say what it costs"
     )
     report.add_argument(
         "--keep-embeddings",

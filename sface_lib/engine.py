@@ -17,15 +17,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import InitProcessGroupKwargs, gather_object
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gather_object
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
@@ -36,6 +36,8 @@ CHECKPOINTS_KEPT = 2
 TENSORS_FILE, STATE_FILE = "tensors.safetensors", "state.json"
 PATIENCE = datetime.timedelta(days=7)  # Of processes for each other: shares of work differ, one of them packs.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # Of glibc's malloc.h.
+
+T = TypeVar("T")
 
 
 def make_accelerator(precision: str = "auto") -> Accelerator:
@@ -70,6 +72,16 @@ def make_accelerator(precision: str = "auto") -> Accelerator:
     atexit.unregister(leave_process_group)
     atexit.register(leave_process_group)
     return accelerator
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` gives in the first of the processes that were launched together, in all of them; it runs there alone.
+
+    Where it raises, the first process must end, which ends the others.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return make()
+    return broadcast_object_list([make() if make_accelerator().is_main_process else None])[0]
 
 
 def leave_process_group() -> None:

@@ -37,6 +37,20 @@ class BadImageError(FacesError):
         self.bad = bad
 
 
+class NumberedFoldersError(FacesError):
+    """The numbered folders of a set may be identities or mere shares of its files: a word must say which.
+
+    Attributes
+    ----------
+    found
+        What was found, without what to do about it.
+    """
+
+    def __init__(self, message: str, found: str = ""):
+        super().__init__(message)
+        self.found = found
+
+
 class ProtocolError(InputError):
     """A verification protocol cannot be read, or does not fit the set it is used with."""
 

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import functools
 import hashlib
+import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -14,11 +16,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from sface_lib.errors import InputError
+from sface_lib.errors import FacesError, InputError
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 CHUNK_BYTES = 1 << 20
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # The first date that a zip can hold.
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_BRACES = re.compile(r"\{(\d+\.\.\d+|[^{}]*,[^{}]*)\}")
 
 
 @contextlib.contextmanager
@@ -138,6 +142,32 @@ def files_read_with(path: Path) -> list[Path]:
     return sorted(path.parent.glob(patterns[path.suffix])) if path.suffix in patterns else []
 
 
+def expand_pattern(path: Path) -> list[Path] | None:
+    """The files that a path with braces names, in its order; None where it has none or exists as it stands.
+
+    `{000..099}` counts, with as many digits as the first number; `{a,b}` lists; other braces are part of a name.
+
+    Raises
+    ------
+    FacesError
+        If one of the files does not exist, or none is named.
+    """
+    if not _BRACES.search(str(path)) or path.exists():
+        return None
+    pieces = _BRACES.split(str(path))
+    choices = [_choices(piece) if place % 2 else [piece] for place, piece in enumerate(pieces)]
+    files = [Path("".join(chosen)) for chosen in itertools.product(*choices)]
+    if not files:
+        raise FacesError(f"'{path}' names no shard; count from the lower number to the higher, as in {{000..099}}")
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise FacesError(
+            f"'{path}' names {len(files)} shards, of which '{missing[0]}' does not exist ({len(missing)} in all); get "
+            "it, or give a pattern of those that you have"
+        )
+    return files
+
+
 def sha256_of_file(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
@@ -192,3 +222,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _choices(text: str) -> list[str]:
+    counted = _RANGE.fullmatch(text)
+    if counted is None:
+        return text.split(",")
+    first, last = counted.groups()
+    return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]

@@ -3,8 +3,7 @@
 import dataclasses
 import os
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,47 +11,28 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from sface_lib.chapters.costs import STEPS, Cost, Sizes, attribute_cost, audit_costs, evaluation_cost, look_cost
+from sface_lib.chapters.costs import timed as _timed
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
 from sface_lib.chapters.generation.launch import make_start
 from sface_lib.chapters.privacy.remedies import rates
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import AUTHENTIC, SHIPPED, UNLABELLED
-from sface_lib.chapters.study import open_study
-from sface_lib.chapters.synthetic import open_given
+from sface_lib.chapters.study import open_persons, open_study
+from sface_lib.chapters.synthetic import open_given, open_images
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet, plan_models
-from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, open_faces, read_protocol, select_images
+from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, read_protocol, select_images
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorTrainer, draw
 from sface_lib.population import shipped_faces
 from sface_lib.recognition import RecognitionTrainer
+from sface_lib.run.contents import files_of
 from sface_lib.run.parameters import input_paths
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
-STEPS = 2  # Measured, after one that is not.
 GIB = 2**30
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """Something that the report computes over images.
-
-    Attributes
-    ----------
-    what
-        In words.
-    images
-        How many in all.
-    seconds
-        For one image, by one process of this machine.
-    gib
-        Memory of a process beyond the libraries', where it was measured.
-    """
-
-    what: str
-    images: int
-    seconds: float
-    gib: float | None = None
+FACES = ("authentic", "control", "held_out", "protocol_faces")
 
 
 def dry_run(p: ReportParameters) -> Iterator[str]:
@@ -69,45 +49,52 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     faces = faces.subset(select_images(faces.require_labels(), p.min_images))
     yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
     with tempfile.TemporaryDirectory() as work:
-        costs = [
-            *(_generation(p, faces, Path(work)) if p.generates else ()),
-            *(_recognition(p, faces, Path(work)) if p.train else ()),
-        ]
+        trained = [*_generation(p, faces, Path(work))] if p.generates else []
+        trained += _recognition(p, faces, Path(work)) if p.train else []
+    costs = [*trained, *_notebooks(p, faces)]
     device = make_accelerator(p.precision).device
     yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
     for cost in costs:
         memory = "" if cost.gib is None else f", {cost.gib:.1f} GiB of memory"
         yield (
-            f"  {cost.what}: {cost.images:,} images, {1 / cost.seconds:,.0f} a second, "
-            f"{cost.images * cost.seconds / 3600:.1f} hours{memory}"
+            f"  {cost.what}: {cost.images:,} {cost.unit}, {1 / cost.seconds:,.0f} a second, {cost.hours:.1f} "
+            f"hours{memory}"
         )
-    hours = sum(cost.images * cost.seconds for cost in costs) / 3600
-    shared = f"; {hours / p.processes:.1f} if {p.processes} processes share them evenly" if p.processes > 1 else ""
-    yield f"Hours in all, without privacy, evaluation and attributes: {hours:.1f}{shared}"
+    hours = sum(cost.hours for cost in costs)
+    yield f"Hours in all: {hours:.1f}{_shared(costs, p.processes)}"
+    yield "Not counted: descriptions of the sets, label shuffles, planted copies, comparisons of attributes."
+
+
+def _shared(costs: Sequence[Cost], processes: int) -> str:
+    """What several processes make of it."""
+    if processes == 1:
+        return ""
+    hours = sum(cost.hours / (1 if cost.alone else processes) for cost in costs)
+    return f"; {hours:.1f} if {processes} processes share the trainings evenly, the rest being done by one process"
 
 
 def _describe_inputs(p: ReportParameters) -> Iterator[str]:
     paths = input_paths(p)
+    specs = {f"synthetic {each.name}": each for each in p.synthetic}
     for name, path in sorted(paths.items()):
-        yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{_contents(name, path)}"
+        contents = ""
+        if name in specs or name in FACES:
+            faces = open_images(specs[name]) if name in specs else open_persons(name, str(path))
+            contents = f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
+        elif name == "protocol":
+            contents = _pairs(path)
+        yield f"  {name}: {path}, {_size(path) / GIB:.2f} GiB{contents}"
     if not paths:
         yield "  the embedded population and what ships with it"
 
 
-def _contents(name: str, path: Path) -> str:
-    if name in ("authentic", "protocol_faces") or (name.startswith("synthetic ") and not name.endswith(" model")):
-        faces = open_faces(path)
-        return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
-    if name == "protocol":
-        protocols = open_bins(path)[1] if holds_bins(path) else {path.stem: read_protocol(path)}
-        return ", " + ", ".join(f"{each}: {len(pairs):,} pairs" for each, pairs in protocols.items())
-    return ""
+def _pairs(path: Path) -> str:
+    protocols = open_bins(path)[1] if holds_bins(path) else {path.stem: read_protocol(path)}
+    return ", " + ", ".join(f"{each}: {len(pairs):,} pairs" for each, pairs in protocols.items())
 
 
 def _size(path: Path) -> int:
-    return (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )
+    return sum(file.stat().st_size for file in files_of(path)[1])
 
 
 class _Noise(FaceBatches):
@@ -122,6 +109,19 @@ class _Noise(FaceBatches):
     def images(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         indices = torch.as_tensor(np.asarray(indices))
         return self._noise[indices % len(self._noise)], self.labels[indices]
+
+
+def _notebooks(p: ReportParameters, faces: FaceSet) -> Iterator[Cost]:
+    """What is done to whole sets in notebooks, each of which is one process."""
+    study, accelerator, sets = open_study(p), make_accelerator(p.precision), _training_sets(p, faces)
+    sizes, given = Sizes.of(p, study, faces), [name for name, each in sets.items() if each.model]
+    yield look_cost(study)
+    yield from audit_costs(p, study, sets, sizes, accelerator)
+    if p.has_models:
+        models = len(plan_models(p, sets, _filtered(p, sets))) + len(given)
+        yield evaluation_cost(p, study, models, sizes, accelerator)
+    if annotation := attribute_cost(p, study, sets, sizes, accelerator):
+        yield annotation
 
 
 def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
@@ -140,7 +140,7 @@ def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cos
         generator = start.generator.eval().to(accelerator.device)
     classes, zeros = np.arange(16) % max(spec.n_classes, 1), np.zeros(16, int)
     seconds = _timed(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
-    yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds)
+    yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds, alone=True)
 
 
 def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
@@ -148,7 +148,8 @@ def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Co
     accelerator = make_accelerator(p.precision)
     models = plan_models(p, sets := _training_sets(p, faces), _filtered(p, sets))
     asked = make_recipe(p, p.seed)
-    recipe = dataclasses.replace(asked, batch=_measured(asked.batch, asked.size_px, accelerator), parts=1)
+    batch = _measured(asked.batch, asked.size_px, accelerator)
+    recipe = dataclasses.replace(asked, batch=batch, parts=1, steps=max(asked.steps, 1 + STEPS))
     trainer = RecognitionTrainer(_Noise(faces.labels, asked.size_px), "CLS", recipe, accelerator, work)
     pieces = trainer.data.walk(trainer._pieces())
     held = _SavedBytes()
@@ -202,20 +203,3 @@ class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
 
 def _measured(batch: int, size_px: int, accelerator: Accelerator) -> int:
     return batch if accelerator.device.type != "cpu" else min(batch, max(4, MEASURED_PIXELS // size_px**2))
-
-
-def _timed(step, warm_up: bool = True) -> float:
-    """Seconds of one call."""
-    if warm_up:
-        step()
-    _wait()
-    started = time.perf_counter()
-    for _ in range(STEPS):
-        step()
-    _wait()
-    return (time.perf_counter() - started) / STEPS
-
-
-def _wait() -> None:
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()

@@ -19,12 +19,12 @@ from pydantic import model_validator as check_model
 from sface_lib.run.parameters import existing
 
 GENERATED, SHIPPED = "generated", "embedded"
-AUTHENTIC, OWN, UNLABELLED = "authentic", "own", "none"
+AUTHENTIC, OWN, FOLDERS, UNLABELLED = "authentic", "own", "folders", "none"
 UNEXPOSED = "unexposed"
-LABELS = (OWN, AUTHENTIC, UNLABELLED)
+LABELS = (OWN, FOLDERS, AUTHENTIC, UNLABELLED)
 # Names that tables, figures and files of a report give to something else.
 TAKEN = ("authentic", "baseline", "control", "held-out", "mean", "mix", "unlabelled", "untrained")
-GRAMMAR = "name=path[:own|authentic|none][:unexposed]"
+GRAMMAR = "name=path[:own|folders|authentic|none][:unexposed]"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
 
 Labels = Literal["own", "authentic", "none"]
@@ -41,8 +41,8 @@ class SetSpec(BaseModel):
         Where it lies; "embedded" for the shipped set of rendered persons that nothing was trained on; empty for the
         set that this run's generator draws, whose name is "generated".
     labels
-        What a class is: "own", an identity of the set's own; "authentic", the authentic identity of the class's name;
-        "none", nothing.
+        What a class is: "own", an identity of the set's own; "folders", the same, and the folders of images are those
+        identities, whatever else tells them; "authentic", the authentic identity of the class's name; "none", nothing.
     exposed
         Whether its generator may have seen the authentic set.
     model
@@ -57,7 +57,7 @@ class SetSpec(BaseModel):
 
     name: str
     path: str = ""
-    labels: Labels = OWN
+    labels: Literal["own", "folders", "authentic", "none"] = OWN
     exposed: bool = True
     model: str = ""
     taught_by: tuple[str, ...] = ()
@@ -112,9 +112,10 @@ class SetSpec(BaseModel):
                     f"synthetic: the set {name!r} has {key} = {value!r}, not {values[key]!r}; leave it out"
                 )
         found = dict(values) | implied
-        for key in ("path", "model"):
-            if value := found.get(key):
-                found[key] = value if value == SHIPPED and key == "path" else _existing(value, f"{name} {key}".strip())
+        if path and path != SHIPPED:
+            found["path"] = _existing(path, f"{name} path", shards=True)
+        if model := found.get("model"):
+            found["model"] = _existing(model, f"{name} model")
         found["taught_by"] = [existing(each) or each for each in found.get("taught_by", ())]
         return found
 
@@ -186,8 +187,8 @@ SyntheticSets = Annotated[
 ]
 
 
-def _existing(value: str, what: str) -> str:
-    path = existing(value)
+def _existing(value: str, what: str, shards: bool = False) -> str:
+    path = existing(value, shards)
     if path is None:
         raise ValueError(f"synthetic: no file or folder at {value!r} for {what}; give an existing path")
     return path

@@ -13,9 +13,11 @@ EMBEDDED, NONE, AUTO, BASELINE = "embedded", "none", "auto", "baseline"
 class Authentic(Parameters):
     authentic: str = path_setting(
         EMBEDDED,
-        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, RecordIO, "
-        "or 'embedded' for the rendered population, in which no person exists.",
+        "Authentic faces: a folder, zip or tar of identity folders, a set with dataset.json, RecordIO, parquet, "
+        "WebDataset, LMDB, a pattern of shards such as train-{000..099}.tar, or 'embedded' for the rendered "
+        "population, in which no person exists.",
         (EMBEDDED,),
+        shards=True,
     )
 
 
@@ -30,6 +32,7 @@ class Pairs(Authentic):
         "",
         "Faces that the pairs name; empty for the authentic set itself, or for a .bin, which holds its own.",
         ("",),
+        shards=True,
     )
 
     @model_validator(mode="after")
@@ -68,9 +71,10 @@ class Synthetic(Authentic):
     synthetic: SyntheticSets = setting(
         GENERATED,
         "Synthetic sets, separated by commas: 'generated' is that of this run's generator; any other is a name, an "
-        "equals sign and a path, and then :own, :authentic or :none for what its classes are (identities of its own, "
-        "the authentic ones of the same names, nothing) and :unexposed where its generator never saw the authentic "
-        "set. The path 'embedded' is the shipped set of rendered persons that nothing was trained on.",
+        "equals sign and a path, and then :own, :folders, :authentic or :none for what its classes are (identities of "
+        "its own, the same by its folders alone, the authentic ones of the same names, nothing) and :unexposed where "
+        "its generator never saw the authentic set. The path 'embedded' is the shipped set of rendered persons that "
+        "nothing was trained on.",
         validate_default=True,
     )
     identity_order: str = path_setting(
@@ -125,6 +129,7 @@ class Unseen(Authentic):
         "Labelled faces of persons that no generator saw; empty for those kept apart by control_split, or else for the "
         "persons of the evaluated pairs.",
         ("",),
+        shards=True,
     )
     control_split: float = setting(
         0.0,
@@ -143,6 +148,7 @@ class Unseen(Authentic):
         "Further faces of the training persons, by their names, that no generator saw; empty for those kept apart by "
         "held_out_split.",
         ("",),
+        shards=True,
     )
     held_out_split: float = setting(
         0.0,

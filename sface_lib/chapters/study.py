@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
 from sface_lib.data.filenames import composed
-from sface_lib.errors import InputError
+from sface_lib.errors import FacesError, InputError, NumberedFoldersError
 from sface_lib.population import (
     BENCHMARKS,
     VERIFIER_PATH,
@@ -285,7 +285,7 @@ class OwnStudy(Study):
 
     @cached_property
     def faces(self) -> FaceSet:
-        return open_faces(self._p.authentic, on_bad_image=self._on_bad_image)
+        return open_persons("authentic", self._p.authentic, self._on_bad_image)
 
     @property
     def truth(self) -> None:
@@ -306,7 +306,7 @@ class OwnStudy(Study):
     def control(self) -> FaceSet | None:
         """Those given or kept apart; else the persons of the evaluated pairs, whom notebook 01 kept out of training."""
         if self._p.control:
-            return open_faces(self._p.control)
+            return open_persons("control", self._p.control)
         if self._p.control_split:
             return self.select(self._run_file(CONTROL))
         others = self.evaluated[0]
@@ -318,7 +318,7 @@ class OwnStudy(Study):
     @cached_property
     def held_out(self) -> FaceSet | None:
         if self._p.held_out:
-            return held_out_by_name(open_faces(self._p.held_out), self.training.identities)
+            return held_out_by_name(open_persons("held_out", self._p.held_out), self.training.identities)
         if self._p.held_out_split:
             apart = read_selection(self._run_file(HELD_OUT), len(self.faces))
             return held_out_from(self.faces, apart, self.training.positions)
@@ -333,8 +333,9 @@ class OwnStudy(Study):
         given = self._p.protocol
         if holds_bins(given):
             return open_bins(given, self._on_bad_image)
-        faces = self._p.protocol_faces or self._p.authentic
-        return open_faces(faces, self._on_bad_image), {"the pairs given": read_protocol(given)}
+        name = "protocol_faces" if self._p.protocol_faces else "authentic"
+        faces = open_persons(name, getattr(self._p, name), self._on_bad_image)
+        return faces, {"the pairs given": read_protocol(given)}
 
     @property
     def evaluated_truth(self) -> None:
@@ -368,6 +369,24 @@ class OwnStudy(Study):
                 f"groups = '{self._p.groups}' names none of the training or evaluated identities, such as {others[:1]}"
             )
         return found
+
+
+def open_persons(name: str, path: str, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
+    """The faces that a parameter names, whose identities matter.
+
+    Raises
+    ------
+    FacesError
+        There is no set, or its numbered folders may be mere shares of its files: to take those for persons would
+        make one person of many.
+    """
+    try:
+        return open_faces(path, on_bad_image)
+    except NumberedFoldersError as error:
+        raise FacesError(
+            f"{name} = {error.found}; if each folder is one identity, give the copy that `sface data convert IN OUT "
+            "--labels folders` makes"
+        ) from None
 
 
 def held_out_from(faces: FaceSet, apart: np.ndarray, training: np.ndarray) -> FaceSet:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, UNLABELLED, Labels, SetSpec
+from sface_lib.chapters.setspec import AUTHENTIC, FOLDERS, GENERATED, OWN, UNLABELLED, Labels, SetSpec
 from sface_lib.data import FaceSet, open_faces
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, NumberedFoldersError
 
 SHOWN = 3  # Names in a message.
 
@@ -24,7 +24,7 @@ class SyntheticSet:
         Its images. Where `labels` is "authentic", class k < K is the training identity k of K, and the classes whose
         names no training identity has are numbered from K on.
     labels
-        See `SetSpec`.
+        What its classes are: "own", "authentic" or "none", see `SetSpec`.
     exposed
         See `SetSpec`.
     origin
@@ -69,9 +69,9 @@ def open_given(spec: SetSpec, training: Iterable[str], order: str | Path | None 
     InputError
         It has no labels or one class only where it should have several, or no class has a training identity's name.
     """
-    faces = open_faces(spec.path)
+    faces = open_images(spec)
     if spec.labels == UNLABELLED:
-        return SyntheticSet(spec.name, faces.relabelled(None, ()), UNLABELLED, spec.exposed, Path(spec.path))
+        return SyntheticSet(spec.name, faces, UNLABELLED, spec.exposed, Path(spec.path))
     if faces.labels is None:
         raise InputError(f"the synthetic set {spec.name!r} has no labels; give it as {spec.name}={spec.path}:none")
     counts = np.bincount(faces.labels)
@@ -81,10 +81,29 @@ def open_given(spec: SetSpec, training: Iterable[str], order: str | Path | None 
             f"the synthetic set {spec.name!r} has no identities to compare, as {held}; give it as "
             f"{spec.name}={spec.path}:none"
         )
-    if spec.labels == OWN:
+    if spec.labels in (OWN, FOLDERS):
         return SyntheticSet(spec.name, faces, OWN, spec.exposed, Path(spec.path))
     names = faces.identities if not order else _named_in_order(faces.identities, order, spec.name)
     return _matched(spec, faces, names, tuple(training))
+
+
+def open_images(spec: SetSpec) -> FaceSet:
+    """The images of a set that was given by its path, with identities as its files tell them, or none if so asked.
+
+    Raises
+    ------
+    InputError
+        There is no set, or its numbered folders may be identities or not, and what was asked does not tell.
+    """
+    try:
+        return open_faces(spec.path, labels=spec.labels if spec.labels in (FOLDERS, UNLABELLED) else "auto")
+    except NumberedFoldersError as error:
+        if spec.labels == AUTHENTIC:  # States that classes are identities.
+            return open_faces(spec.path, labels=FOLDERS)
+        raise InputError(
+            f"the synthetic set {spec.name!r}: {error.found}; give it as {spec.name}={spec.path}:none if so, or as "
+            f"{spec.name}={spec.path}:folders if each folder is one identity"
+        ) from None
 
 
 def _matched(spec: SetSpec, faces: FaceSet, names: tuple[str, ...], training: tuple[str, ...]) -> SyntheticSet:

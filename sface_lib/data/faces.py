@@ -59,6 +59,8 @@ class FaceSet:
         "stop" or "skip", see `open_faces`.
     unread
         Names of files of the set that may be images, and are not read.
+    asked_labels
+        "auto", "folders" or "none", see `open_faces`.
     positions
         Place of each image in the set that was opened, int64 `[N]`; other numbers than 0 to N - 1 in a subset.
     """
@@ -72,7 +74,7 @@ class FaceSet:
         self.kind: str = source.kind
         self.on_bad_image = on_bad_image
         self.names, self.labels, self.identities = layout.names, layout.labels, layout.identities
-        self.unread = layout.unread
+        self.unread, self.asked_labels = layout.unread, layout.asked
 
     def __len__(self) -> int:
         return len(self.names)
@@ -264,6 +266,10 @@ class FaceSet:
         if self._manifest.bad and self.on_bad_image == "stop":
             raise bad_image_error(self.path, list(self._manifest.bad))
         return self._manifest
+
+    def know(self, manifest: Manifest) -> None:
+        """Take in what another process found by `inspect` of the same set, so that it is not looked at again."""
+        self._manifest, self._fingerprint = manifest, manifest.fingerprint
 
     def _inspect(self, progress: bool) -> Manifest:
         sizes, converted, bad, digests = Counter(), Counter(), {}, []

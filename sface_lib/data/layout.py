@@ -9,7 +9,7 @@ import numpy as np
 from sface_lib.data.decode import IMAGE_SUFFIXES
 from sface_lib.data.filenames import composed, is_image, may_be_image
 from sface_lib.data.labelfiles import LABELS_FILE, METADATA_FILE, number, told_by_dataset_json, told_by_metadata
-from sface_lib.errors import FacesError
+from sface_lib.errors import FacesError, NumberedFoldersError
 
 Labels = Literal["auto", "folders", "none"]
 SPLITS = {"train", "val", "valid", "validation", "test", "dev"}
@@ -37,6 +37,8 @@ class Layout:
         What was taken for an image's identity, in words.
     unread
         Names of files that may be images, and are not read.
+    asked
+        What was to be taken for identities, see `open_faces`.
     """
 
     members: tuple[str, ...]
@@ -45,6 +47,7 @@ class Layout:
     identities: tuple[str, ...]
     told_by: str = "the folder of an image"
     unread: tuple[str, ...] = ()
+    asked: Labels = "auto"
 
 
 def find_layout(source: Any, labels: Labels = "auto") -> Layout:
@@ -61,7 +64,8 @@ def find_layout(source: Any, labels: Labels = "auto") -> Layout:
     Raises
     ------
     FacesError
-        If there is no image, or the files follow none of the layouts, or a file of labels doesn't fit them.
+        If there is no image, or the files follow none of the layouts, or a file of labels doesn't fit them; or, as
+        `NumberedFoldersError`, if folders may be identities or not.
     """
     unread = tuple(sorted(composed(member) for member in source.members if may_be_image(member)))
     members, images = _images(source.members)
@@ -123,11 +127,14 @@ def _check_shares(folders: Sequence[str], names: Sequence[str], source: Any) -> 
     if all(text.isascii() and text.isdecimal() and len(text) < 16 for text in (*folders, *files)):
         own = {(len(folder), len(file)) for folder, file in zip(folders, files, strict=True)} == {_OWN_DIGITS}
         if not own and _run_on(np.array(folders, dtype=np.int64), np.array(files, dtype=np.int64)):
-            raise FacesError(
+            found = (
                 f"'{source.path}' holds numbered folders through which file numbers run on ({names[0]!r} to "
-                f"{names[-1]!r}), as where a folder is a share of the files and no identity; set labels=none if so, or "
-                "labels=folders if each folder is one identity (--labels none, --labels folders; a report takes the "
-                "copy that `sface data convert` makes with it)"
+                f"{names[-1]!r}), as where a folder is a share of the files and no identity"
+            )
+            raise NumberedFoldersError(
+                f"{found}; set labels=none if so, or labels=folders if each folder is one identity (--labels none, "
+                "--labels folders)",
+                found,
             )
 
 

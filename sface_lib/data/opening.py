@@ -9,11 +9,11 @@ from sface_lib.data.layout import Labels, Layout, find_layout
 from sface_lib.data.lmdbsource import LmdbSource, find_lmdb
 from sface_lib.data.parquetsource import ParquetSource, find_tables
 from sface_lib.data.recordsource import RecordSource, find_record
-from sface_lib.data.shards import expand_pattern
 from sface_lib.data.sources import open_source
 from sface_lib.data.verification import BinSource, is_bin
 from sface_lib.data.websource import WebSource, find_web
 from sface_lib.errors import FacesError, ParameterError
+from sface_lib.files import expand_pattern
 
 
 def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop", labels: Labels = "auto") -> FaceSet:
@@ -51,7 +51,8 @@ def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop",
     Raises
     ------
     FacesError
-        If there is no such set at `path`; the message says what is wrong and what is allowed.
+        If there is no such set at `path`; the message says what is wrong and what is allowed. Of numbered folders that
+        need a word it is a `NumberedFoldersError`.
     ParameterError
         If `on_bad_image` or `labels` is none of its values.
     """
@@ -60,7 +61,7 @@ def open_faces(path: str | Path, on_bad_image: Literal["stop", "skip"] = "stop",
     if labels not in get_args(Labels):
         raise ParameterError(f'labels is {labels!r}, but must be "auto", "folders" or "none"')
     source = open_any(Path(path))
-    layout = own_layout(source) or find_layout(source, labels)
+    layout = dataclasses.replace(own_layout(source) or find_layout(source, labels), asked=labels)
     if labels == "none":
         layout = dataclasses.replace(layout, labels=None, identities=())
     return FaceSet(source, layout, on_bad_image)

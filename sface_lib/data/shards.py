@@ -1,41 +1,14 @@
 """Sets in several files, shards: those of a folder, or those that a pattern such as train-{000..099}.tar names."""
 
-import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from sface_lib.errors import FacesError
 
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _SPLIT = re.compile(r"(train|training|test|testing|val|valid|validation|dev)(?=[-_.\d])", re.IGNORECASE)
 _NUMBERED = re.compile(r"(.*)-(\d{5,})-of-(\d{5,})\b")  # As Hugging Face numbers its shards.
 _INSIDE = "data"  # Where a repository of Hugging Face has them.
-
-
-def expand_pattern(path: Path) -> list[Path] | None:
-    """The files that a path with braces names, in its order; None where it has none or exists as it stands.
-
-    `{000..099}` counts, with as many digits as the first number; `{a,b}` lists.
-
-    Raises
-    ------
-    FacesError
-        If one of the files does not exist.
-    """
-    if not _BRACES.search(str(path)) or path.exists():
-        return None
-    pieces = _BRACES.split(str(path))
-    choices = [_choices(piece) if place % 2 else [piece] for place, piece in enumerate(pieces)]
-    files = [Path("".join(chosen)) for chosen in itertools.product(*choices)]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        raise FacesError(
-            f"'{path}' names {len(files)} shards, of which '{missing[0]}' does not exist ({len(missing)} in all); get "
-            "it, or give a pattern of those that you have"
-        )
-    return files
 
 
 def find_shards(folder: Path, name: str) -> list[Path]:
@@ -76,11 +49,3 @@ def check_shards(path: Path, files: Sequence[Path]) -> None:
 def has_folders(folder: Path) -> bool:
     """Whether a folder holds another one that is not hidden."""
     return any(inner.is_dir() and not inner.name.startswith(".") for inner in folder.iterdir())
-
-
-def _choices(text: str) -> list[str]:
-    counted = _RANGE.fullmatch(text)
-    if counted is None:
-        return text.split(",")
-    first, last = counted.groups()
-    return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]

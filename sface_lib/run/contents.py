@@ -6,29 +6,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sface_lib.files import files_read_with, sha256_of_file
+from sface_lib.files import expand_pattern, files_read_with, sha256_of_file
 
 DEEPEST = 6
 
 
 def describe_path(path: Path) -> dict[str, Any]:
-    """SHA-256, size in bytes and number of files of a file or a whole folder.
+    """SHA-256, size in bytes and number of files of a file, a whole folder, or the shards that a pattern names.
 
     A folder's hash is over the sorted relative names and hashes of its files. So is that of a file which is read with
-    others beside it: an ONNX graph with its tensors, a RecordIO with its index.
+    others beside it: an ONNX graph with its tensors, a RecordIO with its index; and that of shards, in their order.
 
     Raises
     ------
     FileNotFoundError
         There is nothing at `path`.
+    FacesError
+        One of the shards is not there.
     """
-    if path.is_file() and (beside := files_read_with(path)):
-        return _describe_files(path.parent, [path, *beside])
-    if path.is_file():
+    folder, files = files_of(path)
+    if files == [path]:
         return {"sha256": sha256_of_file(path), "bytes": path.stat().st_size, "files": 1}
-    if not path.is_dir():
+    return _describe_files(folder, files)
+
+
+def files_of(path: Path) -> tuple[Path, list[Path]]:
+    """The files that are read of a path, and the folder that they lie below; raises as `describe_path`."""
+    if path.is_file():
+        return path.parent, [path, *files_read_with(path)]
+    if path.is_dir():
+        return path, sorted(_files_below(path))
+    if (shards := expand_pattern(path)) is None:
         raise FileNotFoundError(path)
-    return _describe_files(path, sorted(_files_below(path)))
+    return Path(os.path.commonpath([shard.parent for shard in shards])), shards
 
 
 def _files_below(path: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from sface_lib.errors import ParameterError
+from sface_lib.files import expand_pattern
 
 # Pydantic compares a Literal with the value as given, so a number that came as text is read first.
 NUMBER_FROM_TEXT = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
@@ -34,7 +35,7 @@ class Parameters(BaseModel):
         words = path_words(cls, info.field_name)
         if words is None or value in words:
             return value
-        path = existing(value)
+        path = existing(value, takes_shards(cls, info.field_name))
         if path is None:
             allowed = " or ".join(repr(word) if word else "leave it empty" for word in words)
             there = str(Path(value).expanduser())
@@ -45,10 +46,14 @@ class Parameters(BaseModel):
 P = TypeVar("P", bound=Parameters)
 
 
-def existing(value: str) -> str | None:
-    """A path made absolute, with the home folder in place of `~`; None where nothing is there."""
+def existing(value: str, shards: bool = False) -> str | None:
+    """A path made absolute, with the home folder in place of `~`; None where nothing is there.
+
+    With `shards` it may be a pattern of files, such as train-{000..099}.tar, all of which must exist.
+    """
     path = Path(value).expanduser()
-    return str(path.resolve()) if path.exists() else None
+    there = path.exists() or (shards and expand_pattern(path) is not None)
+    return str(path.resolve()) if there else None
 
 
 def setting(default: Any, description: str, **limits: Any) -> Any:
@@ -56,9 +61,9 @@ def setting(default: Any, description: str, **limits: Any) -> Any:
     return Field(default, description=description, **limits)
 
 
-def path_setting(default: str, description: str, words: Iterable[str]) -> Any:
-    """A parameter that is a path, or one of some words."""
-    return Field(default, description=description, json_schema_extra={"path_or": list(words)})
+def path_setting(default: str, description: str, words: Iterable[str], shards: bool = False) -> Any:
+    """A parameter that is a path, or one of some words; with `shards` also a pattern of files."""
+    return Field(default, description=description, json_schema_extra={"path_or": list(words), "shards": shards})
 
 
 def check(model: type[P], values: Mapping[str, Any]) -> P:
@@ -150,6 +155,11 @@ def path_words(model: type[BaseModel], name: str) -> list[str] | None:
     """What may stand for a path in a parameter; None where it is no path, or there is no such parameter."""
     field = model.model_fields.get(name)
     return field and (field.json_schema_extra or {}).get("path_or")
+
+
+def takes_shards(model: type[BaseModel], name: str) -> bool:
+    """Whether a parameter that is a path may be a pattern of files."""
+    return model.model_fields[name].json_schema_extra["shards"]
 
 
 def _type_text(schema: Mapping[str, Any]) -> str:

@@ -96,6 +96,24 @@ def test_a_path_must_exist_and_becomes_absolute(tmp_path, monkeypatch):
     assert input_paths(build_parameters("smoke")) == {}
 
 
+def test_faces_may_be_a_pattern_of_shards_and_weights_may_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a-0.tar", "a-1.tar", "net-0.pth", "net-1.pth", "pairs.csv"):
+        (tmp_path / name).touch()
+    given = dict.fromkeys(("authentic", "control", "held_out", "protocol_faces"), "a-{0..1}.tar")
+    given |= {"protocol": "pairs.csv", "verifier": "net-0.pth", "synthetic": "x=a-{0..1}.tar:none"}
+    built = build_parameters("faces", given)
+    pattern = tmp_path.resolve() / "a-{0..1}.tar"
+    shards = {name: path for name, path in input_paths(built).items() if "{" in path.name}
+    assert shards == dict.fromkeys(("authentic", "control", "held_out", "protocol_faces", "synthetic x"), pattern)
+    with pytest.raises(ParameterError, match="names 3 shards, of which 'a-2.tar' does not exist"):
+        build_parameters("faces", given | {"control": "a-{0..2}.tar"})
+    with pytest.raises(ParameterError, match="names no shard; count from the lower number"):
+        build_parameters("faces", given | {"control": "a-{1..0}.tar"})
+    with pytest.raises(ParameterError, match="no file or folder at 'net-{0..1}.pth'; give an existing path"):
+        build_parameters("faces", given | {"verifier": "net-{0..1}.pth"})
+
+
 def test_only_the_embedded_set_is_shown_without_asking():
     assert build_parameters("smoke").show_authentic_images is True
 

@@ -11,8 +11,9 @@ from stage_folder import StageFolder, pairs_of
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
-from sface_lib.chapters.study import open_study, read_groups, weights_file
-from sface_lib.data import open_faces, write_bin, write_faces, write_protocol
+from sface_lib.chapters.study import open_persons, open_study, read_groups, weights_file
+from sface_lib.cli import main
+from sface_lib.data import encode_png, open_faces, write_bin, write_faces, write_protocol
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
 from sface_lib.recognition import resolve_pairs
@@ -203,3 +204,18 @@ def test_words_for_weights_are_told_from_paths(tmp_path):
     assert asked(attribute_classifier="auto").attribute_classifier(shipped) == shipped
     assert asked(mine, attribute_classifier="auto").attribute_classifier(shipped) is None
     assert asked(mine, attribute_classifier=mine).attribute_classifier(shipped) == Path(mine)
+
+
+@pytest.mark.parametrize("name", ["authentic", "control", "held_out", "protocol_faces"])
+def test_numbered_folders_are_no_persons_until_a_copy_says_so(tmp_path, name):
+    """A silent acceptance would take FFHQ's folders of a thousand strangers for persons."""
+    data = encode_png(np.zeros((3, 8, 8), np.uint8))
+    for each in ("00000/00000", "00000/00001", "01000/01000", "01000/01001"):
+        (tmp_path / "shares" / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shares" / f"{each}.png").write_bytes(data)
+    said = f"^{name} = '.*shares' holds numbered folders.*`sface data convert IN OUT --labels folders` makes$"
+    with pytest.raises(InputError, match=said):
+        open_persons(name, tmp_path / "shares")
+    for copy in ("copy.parquet", "copy.zip", "copy"):
+        assert main(["data", "convert", str(tmp_path / "shares"), str(tmp_path / copy), "--labels", "folders"]) == 0
+        assert open_persons(name, tmp_path / copy).identities == ("00000", "01000")

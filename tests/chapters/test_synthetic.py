@@ -10,7 +10,7 @@ from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import SetSpec, parse_sets
 from sface_lib.chapters.synthetic import open_given
-from sface_lib.data import write_faces
+from sface_lib.data import encode_png, write_faces
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.run.parameters import check, input_paths
 
@@ -170,6 +170,23 @@ def test_a_profile_that_does_not_exist_is_told_with_those_that_do():
         build_parameters("mine")
 
 
+def test_shards_are_told_beside_the_study_file_and_with_a_comma_in_it_alone(tmp_path):
+    (tmp_path / "sets").mkdir()
+    for name in ("a-0.tar", "a-1.tar"):
+        (tmp_path / "sets" / name).touch()
+    (tmp_path / "mine.toml").write_text(
+        "[synthetic.first]\npath = 'sets/a-{0..1}.tar'\n[synthetic.second]\npath = 'sets/a-{1,0}.tar'\n"
+    )
+    built = build_parameters(str(tmp_path / "mine.toml"))
+    assert [each.path for each in built.synthetic] == [str(tmp_path / f"sets/a-{{{x}}}.tar") for x in ("0..1", "1,0")]
+    dumped = built.model_dump(mode="json")["synthetic"]
+    assert check(ReportParameters, {"synthetic": dumped}).synthetic == built.synthetic
+    with pytest.raises(ParameterError, match="a path with , : or = needs a study file"):
+        asked(f"second={tmp_path}/sets/a-{{1,0}}.tar")
+    with pytest.raises(ParameterError, match="names 3 shards, of which .*a-2.tar"):
+        asked(f"third={tmp_path}/sets/a-{{0..2}}.tar")
+
+
 # Opening
 
 
@@ -226,6 +243,48 @@ def test_a_set_without_labels_that_is_said_to_have_some_is_refused(tmp_path):
     path = write_faces(tmp_path / "set.zip", np.zeros((2, 3, 8, 8), np.uint8), None)
     with pytest.raises(InputError, match="the synthetic set 'x' has no labels; give it as x=.*:none"):
         opened(path, "own")
+
+
+@pytest.fixture
+def shares(tmp_path):
+    """A folder as FFHQ's: file numbers run on through numbered folders, two images in each."""
+    data = encode_png(np.zeros((3, 8, 8), np.uint8))
+    for name in ("00000/00000", "00000/00001", "01000/01000", "01000/01001"):
+        (tmp_path / "shares" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shares" / f"{name}.png").write_bytes(data)
+    return tmp_path / "shares"
+
+
+def test_numbered_folders_need_a_word_that_says_whether_they_are_identities(shares):
+    with pytest.raises(InputError, match="'x': .*file numbers run on.*as x=.*:none if so, or as x=.*:folders if each"):
+        opened(shares, "own")
+    assert opened(shares, "none").faces.labels is None
+    found = opened(shares, "folders")
+    assert (found.labels, found.faces.identities) == ("own", ("00000", "01000"))
+    matched = opened(shares, "authentic", training=("01000", "00000"))
+    assert matched.faces.labels.tolist() == [1, 1, 0, 0] and matched.by_label
+
+
+def test_the_word_folders_goes_before_what_else_tells_identities(tmp_path, shares):
+    (shares / "metadata.csv").write_text(
+        "file_name,identity\n00000/00000.png,Ann\n00000/00001.png,Ann\n01000/01000.png,Ann\n01000/01001.png,Ben\n"
+    )
+    assert opened(shares, "own").faces.identities == ("Ann", "Ben")
+    assert opened(shares, "folders").faces.identities == ("00000", "01000")
+    assert opened(shares, "authentic").faces.identities[:2] == ("Ann", "Ben")
+
+
+def test_folders_are_asked_for_in_text_and_in_tables(shares):
+    text = asked(f"x={shares}:folders:unexposed")
+    assert [(each.labels, each.exposed) for each in text] == [("folders", False)]
+    assert (
+        check(ReportParameters, {"synthetic": [{"name": "x", "path": str(shares), "labels": "folders"}]}).model_dump(
+            mode="json"
+        )["synthetic"]
+        == f"x={shares}:folders"
+    )
+    with pytest.raises(ParameterError, match="name=path"):
+        asked(f"x={shares}:folders:own")
 
 
 def test_text_tables_and_lists_are_read_alike():

@@ -155,6 +155,17 @@ def test_a_launched_training_is_told_every_set_of_a_mixture(tmp_path, faces, ren
     assert command.count("--selection") == 2
 
 
+@pytest.mark.parametrize("labels", ["auto", "folders", "none"])
+def test_launched_processes_take_for_identities_what_this_one_takes(tmp_path, faces, monkeypatch, labels):
+    """Else they would refuse numbered folders that were said to be identities, or to be none."""
+    asked = []
+    monkeypatch.setattr(launch, "launch", lambda processes, command, log: asked.extend(command))
+    monkeypatch.setattr(launch, "open_model", lambda path: None)
+    part = open_faces(faces.path, labels=labels).subset([0, 1])
+    launch_recognition(parameters(processes=2), "KT", part.relabelled(None, ()), tmp_path / "two", 0)
+    assert asked[asked.index("--labels") + 1] == labels
+
+
 def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(TrainingError, match="^strategy KT needs a teacher$"):

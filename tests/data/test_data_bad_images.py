@@ -1,6 +1,10 @@
 """Images that can't be decoded: all are named at once, and every command goes on without them where it is told to."""
 
 import itertools
+import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -118,3 +122,29 @@ def test_a_generator_is_trained_on_the_good_images_of_its_selection(damaged, tmp
     assert cli.main(command) == 0
     said = capsys.readouterr().out
     assert ("Skipped: 2 of 18 images" if selection else "Skipped: 3 of 36 images") in said
+
+
+PROGRAM = """
+import json, os, sys
+from pathlib import Path
+from sface_lib import cli
+from sface_lib.data import open_faces
+from sface_lib.data.faces import FaceSet
+looked, inspect = [], FaceSet._inspect
+FaceSet._inspect = lambda self, progress: looked.append(len(self)) or inspect(self, progress)
+usable = cli._usable(open_faces(sys.argv[1], sys.argv[2]))
+found = {"looked": looked, "names": usable.names, "fingerprint": usable.fingerprint}
+Path(sys.argv[3], os.environ["RANK"] + ".json").write_text(json.dumps(found))
+"""
+
+
+def test_of_several_processes_the_first_looks_for_bad_images(tmp_path, damaged):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [str(tmp_path / "program.py"), str(damaged), "skip", str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in "01")
+    assert (first["looked"], second["looked"]) == ([36], [])
+    assert first["names"] == second["names"] and len(first["names"]) == 33 and not set(BAD) & set(first["names"])
+    assert first["fingerprint"] == second["fingerprint"]

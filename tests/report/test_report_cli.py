@@ -1,9 +1,11 @@
 """The command line refuses before any kernel starts, and says what is allowed."""
 
+import numpy as np
 import pytest
 
 from sface_lib import cli
 from sface_lib.chapters.registry import ReportParameters
+from sface_lib.data import encode_png
 from sface_lib.report import runner
 from sface_lib.report.plan import plan_report
 from sface_lib.run.parameters import describe
@@ -112,3 +114,12 @@ def test_a_synthetic_set_that_is_none_is_refused_before_anything_starts(refused,
     given = tmp_path_factory.mktemp("given") / "set.zip"
     given.write_text("no set")
     assert "is not an archive" in refused("--profile", "smoke", f"--set=synthetic=generated, mine={given}")
+
+
+def test_numbered_folders_are_refused_in_the_words_of_a_report(refused, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given") / "ffhq"
+    for name in ("00000/00000", "00000/00001", "01000/01000"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.png").write_bytes(encode_png(np.zeros((3, 8, 8), np.uint8)))
+    complaint = refused("--profile", "smoke", f"--set=synthetic=ffhq={folder}")
+    assert f"ffhq={folder}:none if so, or as ffhq={folder}:folders if each folder is one identity" in complaint

@@ -166,6 +166,23 @@ def test_files_that_are_read_with_a_file_count_with_it(tmp_path):
     assert describe_path(tmp_path / "model.onnx") != together[0]
 
 
+def test_shards_are_described_by_their_contents_and_order_wherever_they_lie(tmp_path):
+    for folder in ("here", "{there}"):
+        (tmp_path / folder).mkdir()
+        for name in "012":
+            (tmp_path / folder / f"set-{name}.tar").write_text(name)
+    here, there = (describe_path(tmp_path / folder / "set-{0..1}.tar") for folder in ("here", "{there}"))
+    assert here == there and (here["files"], here["bytes"]) == (2, 2)
+    assert describe_path(tmp_path / "here" / "set-{1,0}.tar")["sha256"] != here["sha256"]
+    (tmp_path / "here" / "set-2.tar").write_text("is none of them")
+    assert describe_path(tmp_path / "here" / "set-{0..1}.tar") == here
+    (tmp_path / "here" / "set-1.tar").write_text("2")
+    assert describe_path(tmp_path / "here" / "set-{0..1}.tar")["sha256"] != here["sha256"]
+    (tmp_path / "here" / "set-1.tar").unlink()
+    with pytest.raises(InputError, match="names 2 shards, of which '.*set-1.tar' does not exist"):
+        describe_path(tmp_path / "here" / "set-{0..1}.tar")
+
+
 def test_who_reads_files_alone_does_not_run_again_for_other_results(copy):
     """What a stage measured may change, and how fast it was, with equal data and weights."""
     record = {

@@ -10,8 +10,8 @@ import pandas as pd
 from sface_lib.chapters import handover
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.study import Study, held_out_by_name, held_out_from
-from sface_lib.data import FaceSet, Manifest, Protocol, open_faces, parse_folds, select_images, write_selection
+from sface_lib.chapters.study import Study, held_out_by_name, held_out_from, open_persons
+from sface_lib.data import FaceSet, Manifest, Protocol, parse_folds, select_images, write_selection
 from sface_lib.errors import InputError, ParameterError
 from sface_lib.recognition import ProtocolPairs, resolve_pairs
 
@@ -169,7 +169,7 @@ def check_unseen(p: DataParameters, study: Study, selection: Selection) -> None:
         A person of `control` has the name of an authentic identity, or an image of `control` or `held_out` is a
         training image; or `held_out` has no training person.
     """
-    given = {name: open_faces(path) for name in ("control", "held_out") if (path := getattr(p, name))}
+    given = {name: open_persons(name, path) for name in ("control", "held_out") if (path := getattr(p, name))}
     if "control" in given:
         given["control"].require_labels()
         both = set(given["control"].identities) & set(study.faces.identities)

@@ -8,7 +8,7 @@ import numpy as np
 from sface_lib.chapters.generation.parameters import GenerationParameters, GeneratorTrainingParameters
 from sface_lib.chapters.study import open_study, weights_file
 from sface_lib.data import FaceBatches, FaceSet
-from sface_lib.engine import launch, make_accelerator, read_description
+from sface_lib.engine import from_first, launch, make_accelerator, read_description
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import atomic_path, sha256_of_file
 from sface_lib.generator.foreign import import_stylegan2
@@ -95,16 +95,19 @@ def training_images(
 ) -> tuple[FaceSet, tuple[tuple[str, str], ...]]:
     """The images that train, and (name, reason) of those that are left out because they can't be decoded.
 
+    Of several processes the first looks for these.
+
     Raises
     ------
     BadImageError
         There are such images and `on_bad_image` is "stop"; it names all of them.
     """
     study = open_study(p)
-    faces = study.select(selection)
-    # What may train of the whole set was looked at already, and is good.
-    looked_at = study.faces if p.on_bad_image == "skip" and selection is None else faces
-    return faces if looked_at is study.faces else faces.usable(), looked_at.inspect().bad
+    # Where bad images are skipped, what may train of the whole set is what is good of it.
+    whole = p.on_bad_image == "skip" and selection is None
+    looked_at = study.faces if whole else study.select(selection)
+    looked_at.know(from_first(looked_at.inspect))
+    return study.select() if whole else looked_at.usable(), looked_at.inspect().bad
 
 
 def train_generator(

@@ -94,14 +94,9 @@ class AuditedSets:
         InputError
             A set has no labels though its labels should mean something.
         """
-        trained, drawn = authentic.require_labels(), synthetic.faces.labels
-        if synthetic.labels == UNLABELLED:
-            drawn = np.arange(len(synthetic.faces))
-            few = np.linspace(0, len(drawn) - 1, min(len(drawn), study.MOST_UNLABELLED)).astype(np.int64)
-            rows = study.affordable(trained, few, most_identities=study.MOST_UNLABELLED, by_label=False)
-            chosen = rows[0], few[rows[1]]
-        else:
-            chosen = study.affordable(trained, synthetic.faces.require_labels(), by_label=synthetic.by_label)
+        trained = authentic.require_labels()
+        drawn = None if synthetic.labels == UNLABELLED else synthetic.faces.require_labels()
+        chosen = compared_images(trained, synthetic.labels, drawn, len(synthetic.faces))
         return cls(
             name=synthetic.name,
             labels=synthetic.labels,
@@ -168,6 +163,26 @@ class AuditedSets:
         """Whether some images are not compared."""
         whole = len(self.whole_authentic), len(self.whole_synthetic)
         return (len(self.authentic), len(self.synthetic)) != whole
+
+
+def compared_images(
+    trained: np.ndarray, meaning: str, drawn: np.ndarray | None, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, int64, of the authentic and of the synthetic images that are compared.
+
+    Parameters
+    ----------
+    trained
+        Labels of the authentic images, int64 `[N]`.
+    meaning, drawn, count
+        Of the synthetic set: what its labels are, see `SetSpec`; the labels, which are not asked for where they are
+        "none"; and how many images it has.
+    """
+    if meaning != UNLABELLED:
+        return study.affordable(trained, drawn, by_label=meaning == AUTHENTIC)
+    few = np.linspace(0, count - 1, min(count, study.MOST_UNLABELLED)).astype(np.int64)
+    rows = study.affordable(trained, few, most_identities=study.MOST_UNLABELLED, by_label=False)
+    return rows[0], few[rows[1]]
 
 
 @dataclass(frozen=True, eq=False)

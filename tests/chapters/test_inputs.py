@@ -1,0 +1,34 @@
+"""What late notebooks open is opened before the first one starts."""
+
+import numpy as np
+import pytest
+
+from sface_lib.chapters.inputs import open_inputs
+from sface_lib.chapters.profiles import build_parameters
+from sface_lib.errors import InputError
+
+
+def opened(tmp_path, name, synthetic):
+    """Open the inputs of a report that is given vectors for one of its models."""
+    given = tmp_path / "judge.npz"
+    np.savez(given, files=np.array(["a.png", "b.png"]), vectors=np.eye(2, dtype=np.float32))
+    open_inputs(build_parameters("smoke", {name: str(given), "synthetic": synthetic}))
+
+
+@pytest.mark.parametrize(
+    ("name", "synthetic", "purpose"),
+    [
+        ("verifier", "floor=embedded", "as the verifier"),
+        ("teacher", "floor=embedded", "as a teacher"),
+        ("identity_model", "generated", "to steer a generator"),
+        ("second_verifier", "generated, floor=embedded", "to judge what this run draws"),
+    ],
+)
+def test_vectors_are_refused_where_a_network_is_needed(tmp_path, name, synthetic, purpose):
+    said = f"judge.npz' holds vectors of named images and no network: it judges sets, and cannot serve {purpose}"
+    with pytest.raises(InputError, match=said):
+        opened(tmp_path, name, synthetic)
+
+
+def test_vectors_may_be_the_second_judge_of_given_sets(tmp_path):
+    opened(tmp_path, "second_verifier", "floor=embedded")
