@@ -6,19 +6,23 @@ torch would fill the report's process to the end of the run.
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from sface_lib.attributes import open_classifier
 from sface_lib.chapters.generation.launch import open_pair
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import SHIPPED
-from sface_lib.chapters.study import open_study, read_groups
+from sface_lib.chapters.study import Study, open_study, read_groups
 from sface_lib.chapters.synthetic import open_given
+from sface_lib.chapters.vectors import check_vectors
+from sface_lib.data import FaceSet, open_faces, select_images
 from sface_lib.errors import SfaceError
 from sface_lib.recognition import open_model
 from sface_lib.run.parameters import check, input_paths
 
-MODELS = ("verifier", "second_verifier", "teacher", "identity_model")
+JUDGES = ("verifier", "second_verifier")
+MODELS = (*JUDGES, "teacher", "identity_model")
 
 
 def open_inputs(p: ReportParameters) -> None:
@@ -27,7 +31,7 @@ def open_inputs(p: ReportParameters) -> None:
     Raises
     ------
     SfaceError
-        One of them cannot be read, or holds something else than it should.
+        One of them cannot be read, or holds something else than it should; or a judge given as vectors lacks images.
     """
     openers: dict[str, Any] = dict.fromkeys(MODELS, open_model) | {
         "generator_weights": lambda path: open_pair(path, p.total_kimg > 0),
@@ -37,13 +41,22 @@ def open_inputs(p: ReportParameters) -> None:
     for name, path in input_paths(p).items():
         if opener := openers.get(name):
             opener(path)
+    study = open_study(p)
     given = [each for each in p.synthetic if each.path and each.path != SHIPPED]
-    if given:
-        names = open_study(p).faces.identities
-        for each in given:
-            open_given(each, names, p.identity_order)
-            if each.model:
-                open_model(each.model)
+    sets = [open_given(each, study.faces.identities, p.identity_order).faces for each in given]
+    for each in given:
+        if each.model:
+            open_model(each.model)
+    judges = {name: path for name, path in input_paths(p).items() if name in JUDGES}
+    check_vectors(judges, _judged(p, study, sets), p.generates)
+
+
+def _judged(p: ReportParameters, study: Study, synthetic: list[FaceSet]) -> Iterator[FaceSet]:
+    """The sets that lie on disk, without authentic images that are too few to train."""
+    faces = study.select()
+    yield faces.subset(select_images(faces.require_labels(), p.min_images))
+    yield from synthetic
+    yield from (open_faces(path) for path in (p.control, p.held_out) if path)
 
 
 if __name__ == "__main__":
