@@ -250,8 +250,8 @@ def descriptions_caption(sets: Mapping[str, SetDescription], eye_images: int) ->
     near = (
         "near copies need a verifier that embeds images, which vectors do not."
         if score is None
-        else f"near copies score {score:.3f} or more with one, as half of {RESAVED} authentic images do with their own "
-        "JPEG of quality 60, saved at the verifier's size."
+        else f"near copies score {score:.3f} or more with one, as half of {RESAVED} authentic images or fewer do with "
+        "their own JPEG of quality 60, saved at the verifier's size."
     )
     return (
         f"Images and classes are of the whole set, identities of all its classes, or of {MOST_CLASSES:,} drawn at "
