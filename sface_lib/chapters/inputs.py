@@ -6,6 +6,7 @@ torch would fill the report's process to the end of the run.
 
 import json
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,16 @@ from sface_lib.attributes import open_classifier
 from sface_lib.chapters.generation.launch import open_pair
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import SHIPPED
-from sface_lib.chapters.study import open_study, read_groups
+from sface_lib.chapters.study import Study, open_persons, open_study, read_groups
 from sface_lib.chapters.synthetic import open_given
+from sface_lib.chapters.vectors import check_vectors
+from sface_lib.data import FaceSet, select_images
 from sface_lib.errors import SfaceError
 from sface_lib.recognition import GivenEmbeddings, RecognitionModel, open_model
 from sface_lib.run.parameters import check, input_paths
 
-# What a model is for that must be a network.
-NETWORKS = {
-    "verifier": "as the verifier, which sees images that are made in memory, too (second_verifier may be vectors)",
-    "teacher": "as a teacher",
-    "identity_model": "to steer a generator",
-}
+JUDGES = ("verifier", "second_verifier")
+NETWORKS = {"teacher": "as a teacher", "identity_model": "to steer a generator"}  # What a model that is none can't do.
 
 
 def open_inputs(p: ReportParameters) -> None:
@@ -34,24 +33,34 @@ def open_inputs(p: ReportParameters) -> None:
     Raises
     ------
     SfaceError
-        One of them cannot be read, or holds something else than it should, such as vectors where a network is needed.
+        One of them cannot be read, or holds something else than it should, such as vectors where a network is needed;
+        or a judge given as vectors lacks images.
     """
-    openers: dict[str, Any] = {name: partial(open_network, purpose=purpose) for name, purpose in NETWORKS.items()} | {
-        "second_verifier": partial(open_network, purpose="to judge what this run draws") if p.generates else open_model,
+    openers: dict[str, Any] = dict.fromkeys(JUDGES, open_model) | {
         "generator_weights": lambda path: open_pair(path, p.total_kimg > 0),
         "attribute_classifier": open_classifier,
         "groups": read_groups,
     }
+    openers |= {name: partial(open_network, purpose=purpose) for name, purpose in NETWORKS.items()}
     for name, path in input_paths(p).items():
         if opener := openers.get(name):
             opener(path)
+    study = open_study(p)
     given = [each for each in p.synthetic if each.path and each.path != SHIPPED]
-    if given:
-        names = open_study(p).faces.identities
-        for each in given:
-            open_given(each, names, p.identity_order)
-            if each.model:
-                open_model(each.model)
+    sets = [open_given(each, study.faces.identities, p.identity_order).faces for each in given]
+    for each in given:
+        if each.model:
+            open_model(each.model)
+    judges = {name: path for name, path in input_paths(p).items() if name in JUDGES}
+    check_vectors(judges, _judged(p, study, sets), p.generates)
+
+
+def _judged(p: ReportParameters, study: Study, synthetic: list[FaceSet]) -> Iterator[FaceSet]:
+    """The sets that lie on disk, without authentic images that are too few to train."""
+    faces = study.select()
+    yield faces.subset(select_images(faces.require_labels(), p.min_images))
+    yield from synthetic
+    yield from (open_persons(name, getattr(p, name)) for name in ("control", "held_out") if getattr(p, name))
 
 
 def open_network(path: str | Path, purpose: str) -> RecognitionModel:

@@ -6,7 +6,7 @@ asks of its study what its own parameters name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -138,6 +138,9 @@ class Study(ABC):
 
     def open_set(self, spec: SetSpec) -> SyntheticSet:
         """One of them; that of the run's generator must have been drawn."""
+        return replace(self._open(spec), credit=spec.credit, licence=spec.licence)
+
+    def _open(self, spec: SetSpec) -> SyntheticSet:
         if spec.generated:
             return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)), AUTHENTIC)
         if spec.path == SHIPPED:

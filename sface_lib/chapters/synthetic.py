@@ -33,6 +33,8 @@ class SyntheticSet:
         Of rendered faces the ground truth, a row an image; None where that is not known.
     unmatched
         Names of classes that no training identity has; only where `labels` is "authentic".
+    credit, licence
+        See `SetSpec`.
     """
 
     name: str
@@ -42,6 +44,8 @@ class SyntheticSet:
     origin: Path | None = None
     truth: pd.DataFrame | None = None
     unmatched: tuple[str, ...] = ()
+    credit: str = ""
+    licence: str = ""
 
     @property
     def generated(self) -> bool:

@@ -15,10 +15,11 @@ from sface_lib.data import FaceSet, place_in_class
 from sface_lib.generator import quality
 from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor
-from sface_lib.recognition import Embedder, RecognitionModel
+from sface_lib.recognition import Embedder, GivenEmbeddings, RecognitionModel
 
 LEAST_DIVERSITY, MOST_MEMORISATION = 0.6, 0.6
 MOST_CLASSES = 500
+PIXELS_PX = 112
 EER_OF_SAMPLES = "EER within equal samples"  # Of as many images of each class; the EER of all of them is another.
 
 
@@ -56,11 +57,18 @@ class Sample:
 
 
 def take_sample(
-    faces: FaceSet, per_class: int, model: RecognitionModel, regressor: NuisanceRegressor, embedder: Embedder
+    faces: FaceSet,
+    per_class: int,
+    model: RecognitionModel | GivenEmbeddings,
+    regressor: NuisanceRegressor,
+    embedder: Embedder,
 ) -> Sample:
-    """Measure the first `per_class` images of each class, of the first 500 classes: all their pairs are scored."""
+    """Measure the first `per_class` images of each class, of the first 500 classes: all their pairs are scored.
+
+    Pixels are compared at the size that the model takes, and at 112 px where vectors were given.
+    """
     faces = faces.subset(first_images(faces, min(len(faces.identities), MOST_CLASSES), per_class))
-    images = faces.load(size_px=model.spec.size_px).numpy()
+    images = faces.load(size_px=model.spec.size_px or PIXELS_PX).numpy()
     return Sample(
         embedder.embed(model, faces),
         faces.labels,

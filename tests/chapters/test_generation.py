@@ -235,7 +235,7 @@ def test_the_first_images_of_each_class_are_measured_and_the_last_set_is_the_syn
     assert table.loc["EER within equal samples", "synthetic"] == table.loc["EER within equal samples", "authentic"]
     assert np.nanmean(quality.spread, 0) == pytest.approx(np.ones(7))  # The set itself varies as much as itself.
     caption = show.quality_caption(p, quality, 9)
-    assert caption.endswith("psi = 1, seed 0, unfiltered, first 5 images of each of 3 classes (of 9).")
+    assert caption.endswith("psi = 1, seed 0, unfiltered, first 5 images of each of the first 3 classes (of 9).")
     assert compute.measured_per_class(parameters(images_per_class=40)) == 10
 
 

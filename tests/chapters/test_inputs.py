@@ -17,12 +17,7 @@ def opened(tmp_path, name, synthetic):
 
 @pytest.mark.parametrize(
     ("name", "synthetic", "purpose"),
-    [
-        ("verifier", "floor=embedded", "as the verifier"),
-        ("teacher", "floor=embedded", "as a teacher"),
-        ("identity_model", "generated", "to steer a generator"),
-        ("second_verifier", "generated, floor=embedded", "to judge what this run draws"),
-    ],
+    [("teacher", "floor=embedded", "as a teacher"), ("identity_model", "generated", "to steer a generator")],
 )
 def test_vectors_are_refused_where_a_network_is_needed(tmp_path, name, synthetic, purpose):
     said = f"judge.npz' holds vectors of named images and no network: it judges sets, and cannot serve {purpose}"
@@ -30,5 +25,9 @@ def test_vectors_are_refused_where_a_network_is_needed(tmp_path, name, synthetic
         opened(tmp_path, name, synthetic)
 
 
-def test_vectors_may_be_the_second_judge_of_given_sets(tmp_path):
-    opened(tmp_path, "second_verifier", "floor=embedded")
+@pytest.mark.parametrize("name", ["verifier", "second_verifier"])
+def test_vectors_may_judge_what_is_given_as_far_as_they_go_and_nothing_that_is_drawn(tmp_path, name):
+    with pytest.raises(InputError, match="'.*judge.npz' lacks 144 of 144 images of"):
+        opened(tmp_path, name, "floor=embedded")
+    with pytest.raises(InputError, match=f"{name} = '.*judge.npz' holds vectors of named images, and can have none"):
+        opened(tmp_path, name, "generated, floor=embedded")

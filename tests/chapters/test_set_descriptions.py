@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from sface_lib.chapters.generation import compute, show
 from sface_lib.chapters.generation import describe as module
-from sface_lib.chapters.generation import show
 from sface_lib.chapters.generation.describe import Distinct, SetDescription, measure_reference, sample_images
-from sface_lib.data import open_faces, write_encoded, write_faces
+from sface_lib.chapters.setspec import SetSpec
+from sface_lib.chapters.synthetic import SyntheticSet
+from sface_lib.data import encode_png, open_faces, write_encoded, write_faces
 from sface_lib.data.landmarks import load_models
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import BadImageError, InputError
@@ -47,21 +50,15 @@ def reference(authentic, by):
     return measure_reference(authentic, **by)
 
 
-@pytest.fixture(autouse=True)
-def few_are_looked_at(monkeypatch):
-    """Looking for eyes takes 20 ms an image."""
-    monkeypatch.setattr(module, "MOST_LOOKED_AT", 20)
-
-
 @pytest.fixture
 def describe(tmp_path, reference, by):
-    """Describe a set, or images uint8 `[N, 3, S, S]` with their labels."""
+    """Describe a set, or images uint8 `[N, 3, S, S]` with their labels; looking for eyes takes 20 ms an image."""
 
-    def of(given, labels=None) -> SetDescription:
+    def of(given, labels=None, eye_images=20) -> SetDescription:
         faces = given
         if isinstance(given, np.ndarray):
             faces = open_faces(write_faces(tmp_path / f"{len(list(tmp_path.iterdir()))}.zip", given, labels))
-        return module.describe(faces, reference=reference, **by)
+        return module.describe(faces, reference=reference, eye_images=eye_images, **by)
 
     return of
 
@@ -180,7 +177,7 @@ def test_images_that_cannot_be_decoded_stop_or_are_counted(tmp_path, authentic, 
     with pytest.raises(BadImageError, match="1 image that cannot be decoded"):
         describe(open_faces(path))
     found = describe(open_faces(path, on_bad_image="skip"))
-    assert (found.images, found.sampled, found.undecodable) == (80, 79, 1)
+    assert (found.images, found.sampled, found.inspected, found.undecodable) == (80, 79, 80, 1)
 
 
 def test_a_set_of_damaged_images_alone_is_refused(tmp_path, describe):
@@ -193,10 +190,9 @@ def test_a_set_of_damaged_images_alone_is_refused(tmp_path, describe):
         describe(open_faces(path, on_bad_image="skip"))
 
 
-def test_eyes_that_are_moved_are_not_in_place(pixels, describe, monkeypatch):
+def test_eyes_that_are_moved_are_not_in_place(pixels, describe):
     """A fifth of the eyes' distance is 4 of 64 px."""
-    monkeypatch.setattr(module, "MOST_LOOKED_AT", 60)
-    placed, moved = (describe(np.roll(pixels[:100], by, 2)) for by in (0, 10))
+    placed, moved = (describe(np.roll(pixels[:100], by, 2), eye_images=60) for by in (0, 10))
     assert placed.looked_at == 60 and placed.without_eyes < 0.5  # Turned and masked faces are among them.
     assert moved.without_eyes > 0.95
 
@@ -204,8 +200,8 @@ def test_eyes_that_are_moved_are_not_in_place(pixels, describe, monkeypatch):
 def test_eyes_of_aligned_photographs_are_in_place_and_those_of_others_are_not(real_data):
     aligned, others = open_faces(real_data / "lfw112.tar"), open_faces(real_data / "lfw250_sample")
     some = np.arange(0, len(aligned), 133)
-    assert module._without_eyes(aligned.subset(some), 0)[0] < 0.15
-    assert module._without_eyes(others, 0)[0] > 0.8
+    assert module._without_eyes(aligned.subset(some), 500, 0)[0] < 0.15
+    assert module._without_eyes(others, 500, 0)[0] > 0.8
 
 
 def test_without_the_extra_eyes_are_not_measured(pixels, describe, monkeypatch):
@@ -226,22 +222,140 @@ def test_large_sets_are_sampled_by_whole_classes(authentic, describe, monkeypatc
     found = describe(authentic)
     assert (found.sampled, found.judged_classes, found.classes, found.images) == (96, 12, PERSONS, 400)
     assert (found.distinct[0].classes, found.distinct[0].images) == (PERSONS, 2)  # All classes, by fewer images.
+    assert found.inspected == 96 + 2 * (PERSONS - 12)  # Templates take two images of each of the other classes.
 
 
-def test_the_pairs_of_a_sample_are_bounded(authentic, describe, monkeypatch):
+def test_sizes_are_those_of_the_sample_alone(tmp_path, pixels, describe, monkeypatch):
+    """Two sizes in equal number; the images that only templates need would tip the scales."""
+    labels = np.arange(400) // 8
+    files = [
+        encode_png(image if label % 2 else image[:, ::2, ::2]) for image, label in zip(pixels, labels, strict=True)
+    ]
+    faces = open_faces(write_encoded(tmp_path / "set", files, labels))
+    monkeypatch.setattr(module, "MOST_SAMPLED", 8)
+    only = int(labels[sample_images(faces, 8, 0)[0]])
+    assert describe(faces).sizes_px == {"64x64" if only % 2 else "32x32": 1.0}
+
+
+def test_the_pairs_of_a_sample_are_bounded_and_their_classes_drawn_at_random(authentic, by, describe, monkeypatch):
+    """Were they the first ones, the EER would be that of the first twelve classes."""
     monkeypatch.setattr(module, "MOST_SCORED", 100)
-    found = describe(authentic)
+    seen = []
+    compare = module.compare_within
+    monkeypatch.setattr(module, "compare_within", lambda rows, labels: seen.append(rows) or compare(rows, labels))
+    found, again = describe(authentic), describe(authentic)
     assert (found.scored_images, found.scored_classes) == (96, 12)
+    np.testing.assert_array_equal(*seen)
+    everything = by["embedder"].embed(by["verifier"], authentic)
+    compared = {int(authentic.labels[np.argmax(everything @ row)]) for row in seen[0]}
+    assert len(compared) == 12 and max(compared) >= 24 and again.eer == found.eer
+
+
+def test_diversity_is_of_classes_drawn_at_random(pixels, describe, monkeypatch):
+    """The first half of the classes shows one picture each."""
+    monkeypatch.setattr(module, "MOST_VARIED_CLASSES", 20)
+    labels = np.arange(400) // 8
+    still = pixels[np.where(labels < 25, labels * 8, np.arange(400))]
+    assert 0.2 < describe(still, labels).diversity < 0.8
+
+
+# Vectors in the place of a verifier
+
+
+@pytest.fixture
+def vectors(tmp_path, by):
+    """The vectors of sets of faces, as a judge; some may be left out."""
+
+    def of(*sets, left_out=0):
+        names = [f"{faces.path.stem}/{name}" for faces in sets for name in faces.names]
+        rows = np.concatenate([by["embedder"].embed(by["verifier"], faces) for faces in sets])
+        count = len(names) - left_out
+        np.savez(tmp_path / "judge.npz", files=np.array(names)[:count], vectors=rows[:count])
+        return tmp_path / "judge.npz"
+
+    return of
+
+
+def test_vectors_describe_what_the_model_that_made_them_does_but_for_near_copies(tmp_path, authentic, by, vectors):
+    """Sizes are mixed, as no model says at which one pixels are compared."""
+    pixels = authentic.load(range(200)).numpy()
+    files = [encode_png(image[:, ::2, ::2] if i % 8 == 0 else image) for i, image in enumerate(pixels)]
+    own = open_faces(write_encoded(tmp_path / "own", [*files[:-1], files[0]], np.arange(200) // 8))
+    found = {}
+    for name, path in {"model": VERIFIER_PATH, "vectors": vectors(authentic, own)}.items():
+        study = SimpleNamespace(training=authentic, verifier=path)
+        p = SimpleNamespace(seed=0, eye_images=20)
+        found[name] = compute.describe_all(p, study, [SyntheticSet("own", own, "own")], by["embedder"])
+    assert list(found["vectors"]) == ["authentic", "own"]
+    for name, given in found["vectors"].items():
+        made = found["model"][name]
+        assert (given.near_copies, given.near_copy_score) == (None, None) and made.near_copies is not None
+        assert given.eer == pytest.approx(made.eer, abs=1e-3) and given.several_persons == made.several_persons
+        assert (given.copies, given.sizes_px, given.sharpness) == (made.copies, made.sizes_px, made.sharpness)
+        assert len(given.distinct) == len(made.distinct) and given.diversity > 0
+    assert found["vectors"]["own"].copies == pytest.approx(1 / 200)
+    assert "which vectors do not" in show.descriptions_caption(found["vectors"], 20)
+    assert show.descriptions(found["vectors"])["near copies (%)"].isna().all()
+    _, numbers = show.described(found["vectors"])
+    assert numbers["near copies (%)"].isna().all()
+
+
+def test_vectors_that_lack_an_image_are_refused_before_anything_is_computed(tmp_path, authentic, vectors):
+    files = [encode_png(image) for image in authentic.load(range(16)).numpy()]
+    folder = write_encoded(tmp_path / "own", files, np.arange(16) // 8)
+    for file in list(folder.rglob("*.png")):
+        file.rename(file.with_name(f"own-{file.name}"))  # Else the last part of a name would find its authentic twin.
+    (folder / "dataset.json").unlink(missing_ok=True)
+    own = open_faces(folder)
+    spec = SetSpec(name="own", path=str(own.path))
+    study = SimpleNamespace(training=authentic, open_set=lambda spec: SyntheticSet(spec.name, own, spec.labels))
+    p = SimpleNamespace(synthetic=(spec,), generates=False)
+    study.verifier = vectors(authentic, own)
+    compute.check_verifier(p, study)
+    study.verifier = vectors(authentic, own, left_out=1)
+    with pytest.raises(InputError, match=r"lacks 1 of 16 images of '.*own', the first being .* give a vector"):
+        compute.check_verifier(p, study)
+    p.synthetic, p.generates = (*p.synthetic, SetSpec(name="generated")), True
+    with pytest.raises(InputError, match=r"verifier = '.*judge.npz' holds vectors .* or leave 'generated' out of"):
+        compute.check_verifier(p, study)
+    study.verifier = VERIFIER_PATH
+    compute.check_verifier(p, study)
 
 
 # Showing
 
 
+def said_to_be(name="own", unmatched=(), labels="own", **given) -> SyntheticSet:
+    return SyntheticSet(name, SimpleNamespace(labels=np.arange(40) // 2), labels, unmatched=unmatched, **given)
+
+
+def test_credit_and_licence_stand_beside_a_set_where_any_has_them():
+    plain = show.origins([said_to_be("a"), said_to_be("b", exposed=False)])
+    assert plain.columns.tolist() == ["set", "a class is", "generator saw the authentic set"]
+    assert plain.iloc[:, 2].tolist() == ["not ruled out", "no"]
+    table = show.origins([said_to_be("a", licence="CC BY 4.0"), said_to_be("b"), said_to_be("generated")])
+    assert table["licence"].tolist() == ["CC BY 4.0", "", ""] and "credit" not in table
+    assert table.iloc[2, 2] == "yes"
+
+
+def test_classes_without_a_training_identitys_name_are_counted_and_named_only_where_names_are_shown():
+    names = ("Ann_Lee", "Bo", "Cy", "Di")
+    sets = [said_to_be("a"), said_to_be("sface", names, "authentic"), said_to_be("b", ("Eve",), "authentic")]
+    assert show.origins(sets)[show.UNMATCHED].fillna(0).tolist() == [0, 4, 1]
+    text = show.unmatched(sets, names_shown=True)
+    assert "**sface**: 4 of 20 classes" in text and "`Ann_Lee`, `Bo`, `Cy` and others." in text and "`Eve`." in text
+    hidden = show.unmatched(sets, names_shown=False)
+    assert "4 of 20 classes" in hidden and "withheld" in hidden
+    assert not any(name in hidden for name in (*names, "Eve"))
+    assert show.unmatched(sets[:1], True) == ""
+
+
 def made_up(classes=1000, **changes) -> SetDescription:
     distinct = tuple(Distinct(fmr, 5, classes, k, 5.0, 200, k // 5, 198, 0.99) for fmr, k in ((1e-3, 700), (1e-4, 990)))
     plain = SetDescription(
-        images=50_000, classes=classes, sampled=20_000, undecodable=0, sizes_px={"112x112": 1.0}, copies=0.0,
-        near_copies=0.004, near_copy_score=0.98, sharpness=0.9, without_eyes=0.03, looked_at=2000, eer=0.05,
+        images=50_000, classes=classes, sampled=20_000, inspected=20_400, undecodable=0,
+        sizes_px={"112x112": 1.0}, copies=0.0, near_copies=0.004, near_copy_score=0.98, sharpness=0.9,
+        without_eyes=0.03, looked_at=2000, eer=0.05,
         scored_images=6000, scored_classes=300, consistency=0.6, diversity=0.8, distinct=distinct,
         several_persons=0.01, judged_classes=1000,
     )  # fmt: skip
@@ -295,7 +409,7 @@ def test_a_panel_says_what_was_not_measured():
     figure, numbers = show.described({"authentic": made_up(), "own": unlabelled()})
     texts = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
     assert texts["EER within (%)"] == ["5", "not measured"] and texts["near copies (%)"] == ["0.4", "0.4"]
-    assert texts["identities (% of classes)"] == ["99", "not measured"]
+    assert texts["identities (% of authentic)"] == ["100", "not measured"]
     assert np.isnan(numbers["EER within (%)"][1])
     figure, numbers = show.described({"own": unlabelled()})
     assert numbers["genuine score"].isna().all()
@@ -312,7 +426,11 @@ def test_a_set_without_faults_is_passed_over():
         ({"eer": 0.47}, r"hardly tell identities apart \(EER 47.0 %"),
         ({"several_persons": 0.3}, "30 % of 1,000 classes hold several persons"),
         ({"without_eyes": 0.97}, "eyes are not in place in 97 % of 2,000 images"),
-        ({"undecodable": 4}, "4 images cannot be decoded"),
+        ({"undecodable": 4}, "4 of 20,400 images looked at cannot be decoded"),
+        (
+            {"near_copies": None, "near_copy_score": None, "copies": 0.031},
+            "3.1 % of 20,000 images are copies of an earlier one, byte for byte, so that",
+        ),
         (
             {"distinct": (Distinct(1e-4, 5, 1000, 500, 5.0, 200, 150, 198, 0.99),)},
             r"of 200 classes 150 are distinct, of as many authentic persons 198 \(FMR 0.01 %\)",
@@ -330,8 +448,10 @@ def test_a_set_without_labels_is_said_to_be_one():
 
 
 def test_captions_give_the_numbers_behind():
-    caption = show.descriptions_caption({"own": made_up()})
-    assert "all else of 20,000 images at most" in caption and f"eyes of {show.MOST_LOOKED_AT:,}." in caption
-    assert "score 0.980 or more" in caption
-    assert "more than 20 % of the eyes' distance" in caption and "than 95 % of different" in caption
+    caption = show.descriptions_caption({"own": made_up()}, eye_images=500)
+    assert "a sample of 20,000 images at most" in caption and "eyes of 500 images at most" in caption
+    assert "diversity of the first 10 images of each of 500 classes at most" in caption
+    assert "score 0.980 or more" in caption and "half of 200 authentic images or fewer" in caption
+    assert "more than 20 % of the eyes' distance" in caption and "the most alike 5 % of pairs" in caption
+    assert "eyes of 20,000 images at most" in show.descriptions_caption({"own": made_up()}, eye_images=10**6)
     assert "false link for every twentieth class" in show.distinct_caption() and module.FALSE_LINKS == 1 / 20

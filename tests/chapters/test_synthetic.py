@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import SetSpec, parse_sets
+from sface_lib.chapters.study import open_study
 from sface_lib.chapters.synthetic import open_given
 from sface_lib.data import encode_png, write_faces
 from sface_lib.errors import InputError, ParameterError
@@ -192,6 +194,15 @@ def test_shards_are_told_beside_the_study_file_and_with_a_comma_in_it_alone(tmp_
 
 def opened(path, labels, training=("Ann", "Ben", "Cem"), order=None):
     return open_given(SetSpec(name="x", path=str(path), labels=labels), training, order)
+
+
+def test_credit_and_licence_go_with_a_set(own_set):
+    given = {"authentic": str(own_set("authentic.zip", ["Ann", "Ben"])), "identity_order": ""}
+    study = open_study(SimpleNamespace(**given))
+    study.training = study.faces
+    spec = SetSpec(name="x", path=str(own_set("set.zip", ["Cy", "Di"])), credit="Kim et al.", licence="MIT")
+    found = study.open_set(spec)
+    assert (found.name, found.credit, found.licence) == ("x", "Kim et al.", "MIT")
 
 
 def test_authentic_labels_are_matched_by_name_whatever_their_numbers(own_set):

@@ -110,6 +110,22 @@ def test_what_late_notebooks_read_is_opened_before_anything_starts(refused, tmp_
     assert sentence in refused("--profile", "smoke", f"--set={name}={given}")
 
 
+@pytest.mark.parametrize(
+    ("judge", "synthetic", "sentence"),
+    [
+        ("verifier", "generated", "can have none of those that this run's generator draws"),
+        ("second_verifier", "generated", "can have none of those that this run's generator draws"),
+        ("verifier", "mine=embedded", "lacks 144 of 144 images"),
+    ],
+)
+def test_vectors_that_lack_images_are_refused_before_anything_starts(
+    refused, tmp_path_factory, judge, synthetic, sentence
+):
+    given = tmp_path_factory.mktemp("given") / "judge.npz"
+    np.savez(given, files=np.array(["nobody.png"]), vectors=np.eye(1, 8, dtype=np.float32))
+    assert sentence in refused("--profile", "smoke", f"--set={judge}={given}", f"--set=synthetic={synthetic}")
+
+
 def test_a_synthetic_set_that_is_none_is_refused_before_anything_starts(refused, tmp_path_factory):
     given = tmp_path_factory.mktemp("given") / "set.zip"
     given.write_text("no set")

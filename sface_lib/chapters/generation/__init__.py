@@ -1,4 +1,4 @@
-"""Notebook 02: a generator learns the identities, and draws the synthetic set."""
+"""Notebook 02: a generator draws a synthetic set where one is asked for, and every set is described."""
 
 from sface_lib.chapters import data
 from sface_lib.chapters.generation.parameters import GenerationParameters
@@ -7,7 +7,7 @@ from sface_lib.run import Chapter
 
 CHAPTER = Chapter(
     "02_generation",
-    "Generation",
+    "Synthetic sets",
     GenerationParameters,
     GenerationResults,
     uses=(data.CHAPTER,),

@@ -1,5 +1,6 @@
 """The generator's training, the sets that it draws, and what is measured of them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from sface_lib.chapters.generation.launch import grid_writer, launch_generator, 
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.study import Study, weights_file
+from sface_lib.chapters.synthetic import SyntheticSet
+from sface_lib.chapters.vectors import check_vectors
 from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
 from sface_lib.engine import read_log
 from sface_lib.files import sha256_of_file
@@ -168,6 +171,12 @@ class Findings:
         return assessment.shortcomings(self.quality.spread, self.memorised)
 
 
+def check_verifier(p: GenerationParameters, study: Study) -> None:
+    """Refuse a verifier of vectors that lack an image of the sets: before anything is trained; see `check_vectors`."""
+    given = (study.open_set(spec).faces for spec in p.synthetic if not spec.generated)
+    check_vectors({"verifier": study.verifier}, itertools.chain([study.training], given), p.generates)
+
+
 def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
     """Train a generator on the authentic set, or take the given weights as they are; write its weights.
 
@@ -293,16 +302,26 @@ def between(
     return morph(generator, accelerator, *ends, np.linspace(0, 1, MORPHED), p.seed, psi=p.psi)
 
 
+def open_sets(p: GenerationParameters, study: Study, drawn: DrawnSets | None) -> tuple[SyntheticSet, ...]:
+    """Every synthetic set, the one drawn in this notebook among them."""
+    return tuple(
+        SyntheticSet(spec.name, drawn.synthetic, spec.labels, credit=spec.credit, licence=spec.licence)
+        if spec.generated
+        else study.open_set(spec)
+        for spec in p.synthetic
+    )
+
+
 def describe_all(
-    p: GenerationParameters, study: Study, drawn: DrawnSets | None, embedder: Embedder
+    p: GenerationParameters, study: Study, synthetic: Sequence[SyntheticSet], embedder: Embedder
 ) -> dict[str, SetDescription]:
     """The authentic training set, and every synthetic one, described alike: see `describe`."""
-    verifier = open_model(study.verifier)
-    about = {"verifier": verifier, "embedder": embedder, "seed": p.seed}
-    sets = {AUTHENTIC: study.training}
-    sets |= {s.name: drawn.synthetic if s.generated else study.open_set(s).faces for s in p.synthetic}
+    about = {"verifier": open_model(study.verifier), "embedder": embedder, "seed": p.seed}
+    sets = {AUTHENTIC: study.training} | {each.name: each.faces for each in synthetic}
     reference = measure_reference(study.training, **about)
-    return {name: describe(faces, reference=reference, **about) for name, faces in sets.items()}
+    return {
+        name: describe(faces, reference=reference, eye_images=p.eye_images, **about) for name, faces in sets.items()
+    }
 
 
 def results(

@@ -2,7 +2,8 @@
 
 Everything is measured in the same way in every set, with the authentic training set beside it: its persons set the
 thresholds, and its own figures say what to expect of a good set. A set may be large, so that most figures are of a
-seeded sample: whole classes in a random order, the first images of each.
+seeded sample: classes in a random order, the first images of each. What is too dear for all of a sample is of classes
+drawn from it at random in turn.
 """
 
 from dataclasses import dataclass
@@ -22,13 +23,13 @@ from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_within
 from sface_lib.privacy.alterations import compressed, sharpness
 from sface_lib.privacy.persons import best_earlier, can_show, components, several_persons, threshold_between
-from sface_lib.recognition import Embedder, RecognitionModel, embed_batches
+from sface_lib.recognition import Embedder, GivenEmbeddings, RecognitionModel, embed_batches
 from sface_lib.recognition.embedding import batch_size
 
 MOST_SAMPLED, MOST_OF_CLASS = 20_000, 20  # Images of a sample, and of each of its classes.
 MOST_SCORED = 6_000  # Images of it that are scored against one another for the EER: 18 million pairs.
-MOST_LOOKED_AT = 500  # Images whose eyes are looked for, at 20 ms each; a share is then known to 4 points or better.
-MOST_OF_REFERENCE, MOST_VARIED = 10, 10  # Images of an authentic class, and those of a class that diversity is of.
+MOST_OF_REFERENCE = 10  # Images of an authentic class.
+MOST_VARIED, MOST_VARIED_CLASSES = 10, assessment.MOST_CLASSES  # Images of a class that diversity is of, and classes.
 MOST_CLASSES = 100_000  # Whose templates are scored against one another: 5 billion pairs.
 MOST_OF_TEMPLATE, LEAST_OF_TEMPLATE = 5, 2  # Images.
 RESAVED = 200  # Images that are saved again to learn what a copy scores.
@@ -63,7 +64,7 @@ class Reference:
     embeddings: np.ndarray
     labels: np.ndarray
     varied: Sample
-    near_copy_score: float
+    near_copy_score: float | None
     sharpness: float
 
     def templates(self, images: int, later: bool = False) -> np.ndarray:
@@ -100,14 +101,20 @@ def measure_reference(faces: FaceSet, *, verifier: RecognitionModel, embedder: E
     return Reference(
         embeddings=embedder.embed(verifier, part),
         labels=part.labels,
-        varied=_varied(part, verifier, embedder),
+        varied=_varied(part, verifier, embedder, seed),
         near_copy_score=_near_copy_score(part, verifier, embedder, seed),
         sharpness=_sharpness(part),
     )
 
 
 def describe(
-    faces: FaceSet, *, reference: Reference, verifier: RecognitionModel, embedder: Embedder, seed: int
+    faces: FaceSet,
+    *,
+    reference: Reference,
+    verifier: RecognitionModel,
+    embedder: Embedder,
+    seed: int,
+    eye_images: int = MOST_SAMPLED,
 ) -> SetDescription:
     """Describe a set, which may be the authentic one.
 
@@ -115,6 +122,8 @@ def describe(
     ----------
     reference
         The authentic training set, by the same verifier.
+    eye_images
+        Images of the sample in which eyes are looked for, at most.
 
     Raises
     ------
@@ -123,50 +132,59 @@ def describe(
     InputError
         None of the images can be decoded.
     """
-    chosen = sample_images(faces, MOST_OF_CLASS, seed)
     images_of_template = _images_of_template(faces.labels, reference)
-    enrolled = _enrolled(faces.labels, images_of_template, seed)
-    used = np.union1d(chosen, enrolled)
+    chosen, enrolled = sample_images(faces, MOST_OF_CLASS, seed), _enrolled(faces.labels, images_of_template, seed)
+    sampled, sizes = _decodable(faces, chosen)
+    further, _ = _decodable(faces, np.setdiff1d(enrolled, chosen))
+    inspected = len(np.union1d(chosen, enrolled))
+    if not len(sampled):
+        raise InputError(f"'{faces.path}': none of {len(chosen):,} images can be decoded; give another set")
+    used = np.union1d(sampled, further)
     part = faces.subset(used, relabel=False)
-    manifest = part.inspect()
-    if len(manifest.bad_indices) == len(part):
-        raise InputError(f"'{faces.path}': none of {len(part):,} images can be decoded; give another set")
-    good = part.good
-    used, part = used[good], part.subset(good, relabel=False)
-    embeddings = embedder.embed(verifier, part)
-    in_sample, in_templates = np.isin(used, chosen), np.isin(used, enrolled)
+    embeddings, near = embedder.embed(verifier, part), reference.near_copy_score
+    in_sample, in_templates = np.isin(used, sampled), np.isin(used, enrolled)
     sample, rows = part.subset(in_sample), embeddings[in_sample]
-    near_copies = best_earlier(rows) >= reference.near_copy_score
-    without_eyes, looked_at = _without_eyes(sample, seed)
+    without_eyes, looked_at = _without_eyes(sample, eye_images, seed)
     return SetDescription(
         images=len(faces),
         classes=None if faces.labels is None else len(np.unique(faces.labels)),
         sampled=len(sample),
-        undecodable=len(manifest.bad_indices),
-        sizes_px={size: count / len(part) for size, count in list(manifest.sizes.items())[:SIZES_NAMED]},
+        inspected=inspected,
+        undecodable=inspected - len(used),
+        sizes_px={size: count / len(sample) for size, count in list(sizes.items())[:SIZES_NAMED]},
         copies=1 - len({sample.digest(i) for i in range(len(sample))}) / len(sample),
-        near_copies=float(near_copies.mean()),
-        near_copy_score=reference.near_copy_score,
+        near_copies=None if near is None else float(np.mean(best_earlier(rows) >= near)),
+        near_copy_score=near,
         sharpness=_sharpness(sample) / reference.sharpness,
         without_eyes=without_eyes,
         looked_at=looked_at,
-        **_of_classes(sample, rows, reference, verifier, embedder),
+        **_of_classes(sample, rows, reference, verifier, embedder, seed),
         distinct=_distinct(embeddings[in_templates], part.labels, in_templates, images_of_template, reference, seed),
     )
 
 
-def sample_images(faces: FaceSet, of_class: int, seed: int) -> np.ndarray:
-    """Positions, ascending int64, of 20,000 images at most: whole classes in a random order, the first images of each.
+def _decodable(faces: FaceSet, positions: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """Those of some positions whose images can be decoded, and how many have each size, the most common first."""
+    if not len(positions):
+        return positions, {}
+    part = faces.subset(positions)
+    sizes = part.inspect().sizes
+    return positions[part.good], sizes
 
-    Images at random where there are no labels.
+
+def sample_images(faces: FaceSet, of_class: int, seed: int, most: int | None = None) -> np.ndarray:
+    """Positions, ascending int64, of `most` images or fewer: classes in a random order, the first images of each.
+
+    Images at random where there are no labels. Of each class that is taken there are `of_class` images, or all that it
+    has; `most` is 20,000 where it is None.
     """
-    random = np.random.default_rng(seed)
+    random, most = np.random.default_rng(seed), most or MOST_SAMPLED
     if faces.labels is None:
-        return np.sort(random.permutation(len(faces))[:MOST_SAMPLED])
+        return np.sort(random.permutation(len(faces))[:most])
     positions = first_of_class(faces.labels, of_class)
     classes, counts = np.unique(faces.labels[positions], return_counts=True)
     order = random.permutation(len(classes))
-    taken = classes[order[np.cumsum(counts[order]) <= MOST_SAMPLED]]
+    taken = classes[order[np.cumsum(counts[order]) <= most]]
     return positions[np.isin(faces.labels[positions], taken)]
 
 
@@ -222,7 +240,7 @@ def _distinct(
 
 
 def _of_classes(
-    sample: FaceSet, rows: np.ndarray, reference: Reference, verifier: RecognitionModel, embedder: Embedder
+    sample: FaceSet, rows: np.ndarray, reference: Reference, verifier: RecognitionModel, embedder: Embedder, seed: int
 ) -> dict[str, float | int | None]:
     """What the labels of a sample are good for, by the names of `SetDescription`; None where it can't be told."""
     nothing = dict.fromkeys(("eer", "consistency", "diversity", "several_persons"))
@@ -232,13 +250,13 @@ def _of_classes(
     counts = np.bincount(sample.labels)
     if counts.max() > 1:
         found["consistency"] = float(np.nanmean(quality.class_consistency(rows, sample.labels)))
-        spread = assessment.diversity(reference.varied, _varied(sample, verifier, embedder))
+        spread = assessment.diversity(reference.varied, _varied(sample, verifier, embedder, seed))
         found["diversity"] = float(np.nanmean(spread)) if np.isfinite(spread).any() else None
-    scored = sample.labels < max(2, np.searchsorted(np.cumsum(counts), MOST_SCORED, "right"))
-    compared = np.bincount(sample.labels[scored])
+    scored = sample_images(sample, MOST_OF_CLASS, seed, MOST_SCORED)
+    compared = np.unique(sample.labels[scored], return_counts=True)[1]
     if len(compared) > 1 and compared.max() > 1:
         found["eer"] = compare_within(rows[scored], sample.labels[scored]).metrics().eer
-        found |= {"scored_images": int(scored.sum()), "scored_classes": len(compared)}
+        found |= {"scored_images": len(scored), "scored_classes": len(compared)}
     images = reference.most_images(PARTS_FMR)
     if images is not None:
         threshold = threshold_between(reference.templates(images), PARTS_FMR)
@@ -248,12 +266,19 @@ def _of_classes(
     return found
 
 
-def _varied(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder) -> Sample:
+def _varied(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder, seed: int) -> Sample:
+    """What diversity is of: the first images of some classes, drawn at random."""
+    classes = np.random.default_rng(seed).permutation(np.unique(faces.labels))[:MOST_VARIED_CLASSES]
+    faces = faces.subset(np.isin(faces.labels, classes))
     return assessment.take_sample(faces, MOST_VARIED, verifier, load_nuisance_regressor(), embedder)
 
 
-def _near_copy_score(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder, seed: int) -> float:
-    """Median score of images with themselves saved as JPEG of quality 60."""
+def _near_copy_score(
+    faces: FaceSet, verifier: RecognitionModel | GivenEmbeddings, embedder: Embedder, seed: int
+) -> float | None:
+    """Median score of images with themselves saved as JPEG of quality 60; None where vectors were given, not made."""
+    if isinstance(verifier, GivenEmbeddings):
+        return None
     random = np.random.default_rng(seed)
     images = faces.load(random.permutation(len(faces))[:RESAVED], size_px=verifier.spec.size_px).numpy()
     accelerator = embedder.accelerator
@@ -271,13 +296,13 @@ def _sharpness(faces: FaceSet) -> float:
     return float(np.average(found, weights=[len(block) for block in blocks]))
 
 
-def _without_eyes(faces: FaceSet, seed: int) -> tuple[float | None, int]:
+def _without_eyes(faces: FaceSet, most: int, seed: int) -> tuple[float | None, int]:
     """Share of some images whose eyes are not in place, and how many; (None, 0) without the extra `align`."""
     try:
         load_models()
     except InputError:
         return None, 0
-    chosen = np.random.default_rng(seed).permutation(len(faces))[:MOST_LOOKED_AT]
+    chosen = np.random.default_rng(seed).permutation(len(faces))[:most]
     blocks = np.split(chosen, range(BLOCK, len(chosen), BLOCK))
     eyes = np.concatenate([find_eyes(faces.load(block, size_px=COMMON_PX)) for block in blocks])
     away = np.linalg.norm(eyes - EYES, axis=2).max(1) / np.linalg.norm(EYES[1] - EYES[0])

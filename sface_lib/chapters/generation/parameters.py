@@ -1,4 +1,4 @@
-"""Parameters of notebook 02: the generator, and the set that it draws."""
+"""Parameters of notebook 02: the generator, the set that it draws, and how sets are described."""
 
 from typing import Annotated, Literal
 
@@ -130,6 +130,10 @@ class GenerationParameters(
     )
     identity_steps: int = setting(3, "Steps of each latent up the gradient of that model's score.", ge=0)
     identity_score: float = setting(0.3, "Drawn faces that score less to their class's mean are left out.", ge=-1, le=1)
+
+    eye_images: int = setting(
+        20_000, "Images of each set in which eyes are looked for, at most; each takes 15 to 20 ms.", ge=1
+    )
 
     @model_validator(mode="after")
     def _verifier_did_not_steer(self) -> "GenerationParameters":

@@ -86,18 +86,20 @@ class SetDescription(Facts):
     images, classes
         Of the whole set; no classes without labels.
     sampled
-        Images that copies, sharpness and classes are judged by.
-    undecodable
-        Images among those looked at that cannot be decoded, and count in nothing else.
+        Images that sizes, copies, sharpness and classes are judged by.
+    inspected, undecodable
+        Images of the sample and of class templates, and those of them that cannot be decoded, and count in nothing
+        else.
     sizes_px
-        The three most common sizes, as "width x height", and the share of the images looked at that has each.
+        The three most common sizes, as "width x height", and the share of the sampled images that has each.
     copies
         Share of sampled images whose file is equal to that of an earlier one, byte for byte. In a set that is larger
         than the sample, copies of images in other classes are met by chance alone: there are at least so many.
     near_copies
-        Share whose score with an earlier one is `near_copy_score` or more; copies are among them.
+        Share whose score with an earlier one is `near_copy_score` or more; copies are among them. None where the
+        verifier is given as vectors.
     near_copy_score
-        What half of the authentic images score with themselves saved as JPEG of quality 60.
+        What half of 200 authentic images score with themselves saved as JPEG of quality 60, at the verifier's size.
     sharpness
         Fine detail (mean square of the Laplacian at 112 px) over that of authentic images; noise counts as detail.
     without_eyes, looked_at
@@ -106,11 +108,12 @@ class SetDescription(Facts):
         masked and badly drawn faces are among them, and nearly all of a set that is not aligned to that template:
         compare with the authentic share. None without the extra `align`.
     eer, scored_images, scored_classes
-        EER of all pairs of some classes of the sample, by the verifier, and how much it is of.
+        EER of all pairs of classes drawn at random from the sample, by the verifier, and how much it is of.
     consistency
         Mean genuine score of a class, averaged over the sampled classes.
     diversity
-        Spread of pose, light, expression and pixels within a class over the authentic spread, averaged.
+        Spread of pose, light, expression and pixels within a class over the authentic spread, averaged over 500 classes
+        at most, drawn at random from the sample, and ten images of each.
     distinct
         How many persons the classes are: at a FMR of 0.1 %, and at a lower one where false links would be many. Empty
         where there are too few authentic persons to show the rate.
@@ -121,11 +124,12 @@ class SetDescription(Facts):
     images: int
     classes: int | None
     sampled: int
+    inspected: int
     undecodable: int
     sizes_px: dict[str, float]
     copies: float
-    near_copies: float
-    near_copy_score: float
+    near_copies: float | None
+    near_copy_score: float | None
     sharpness: float
     without_eyes: float | None
     looked_at: int
@@ -151,7 +155,7 @@ class GenerationResults(Results):
         The authentic training set, which comes first, and every synthetic one.
     """
 
-    VERSION = 2
+    VERSION = 3
 
     generated: GeneratedFacts | None
     described: dict[str, SetDescription]

@@ -20,22 +20,31 @@ from sface_lib.chapters.generation.compute import (
 from sface_lib.chapters.generation.describe import (
     EYE_TOLERANCE,
     FMR,
-    MOST_LOOKED_AT,
+    MOST_CLASSES,
     MOST_OF_CLASS,
     MOST_SAMPLED,
     MOST_SCORED,
+    MOST_VARIED,
+    MOST_VARIED_CLASSES,
     PARTS_FMR,
+    RESAVED,
     Distinct,
     SetDescription,
 )
 from sface_lib.chapters.generation.parameters import GenerationParameters
+from sface_lib.chapters.setspec import AUTHENTIC as AUTHENTIC_LABELS
+from sface_lib.chapters.setspec import OWN, UNLABELLED
+from sface_lib.chapters.synthetic import SHOWN, SyntheticSet
 from sface_lib.generator import SHIPPED_PATH
 from sface_lib.generator.assessment import EER_OF_SAMPLES
 from sface_lib.generator.quality import Memorisation
+from sface_lib.privacy.persons import FEWEST_JUDGED
 
 LEAST_SIDE_PX = 64  # Of a shown face: smaller ones are enlarged by a whole number.
 LOSSES = ("loss_generator", "loss_discriminator")
 BALANCE = ("logit_real", "logit_fake", "ada_p")
+CLASSES_ARE = {AUTHENTIC_LABELS: "a training identity", OWN: "an identity of its own", UNLABELLED: "not known"}
+UNMATCHED = "classes without a training identity's name"
 IDENTITIES, LOWER = f"identities, FMR {100 * FMR:g} %", "identities, lower FMR"
 # What a reader of a set is told of: more near copies than this, fewer persons than so many of as many authentic ones,
 # more classes of several persons, an EER from this on, and more faces without eyes in place.
@@ -104,7 +113,7 @@ def quality_caption(p: GenerationParameters, quality: Quality, n_classes: int) -
     return (
         f"Quality of the synthetic set: psi = {p.psi:g}, seed {p.seed}, "
         f"{'filtered' if p.identity_model else 'unfiltered'}, first {measured_per_class(p)} images of each of "
-        f"{len(quality.synthetic.consistency)} classes (of {n_classes})."
+        f"the first {len(quality.synthetic.consistency)} classes (of {n_classes})."
     )
 
 
@@ -161,6 +170,54 @@ def what_was_drawn(found: Findings) -> str:
     )
 
 
+def origins(sets: Sequence[SyntheticSet]) -> pd.DataFrame:
+    """What each synthetic set is said to be, a row for each; columns that no set fills are left out."""
+    table = pd.DataFrame(
+        {
+            "set": each.name,
+            "a class is": CLASSES_ARE[each.labels],
+            "generator saw the authentic set": _exposure(each),
+            UNMATCHED: len(each.unmatched) or None,
+            "credit": each.credit or None,
+            "licence": each.licence or None,
+        }
+        for each in sets
+    )
+    table = table.astype({UNMATCHED: "Int64"}).dropna(axis=1, how="all")
+    return table.fillna({name: "" for name in ("credit", "licence") if name in table})
+
+
+def _exposure(each: SyntheticSet) -> str:
+    if each.generated:
+        return "yes"
+    return "not ruled out" if each.exposed else "no"
+
+
+def origins_caption() -> str:
+    """Whose words these are."""
+    return "The synthetic sets, as they were asked for: nothing of this is measured."
+
+
+def unmatched(sets: Sequence[SyntheticSet], names_shown: bool) -> str:
+    """How many classes have no training identity's name, and the first of them; empty where there are none.
+
+    Classes of such a set are called by persons: their names are withheld where those of authentic identities are.
+    """
+    return " ".join(
+        f"**{each.name}**: {len(each.unmatched):,} of {len(np.unique(each.faces.labels)):,} classes have no training "
+        f"identity's name and take no part in the same-label link{_such_as(each.unmatched, names_shown)}."
+        for each in sets
+        if each.unmatched
+    )
+
+
+def _such_as(names: Sequence[str], shown: bool) -> str:
+    if not shown:
+        return "; their names are withheld (show_authentic_images is false)"
+    first = ", ".join(f"`{name}`" for name in names[:SHOWN])
+    return f": {first}{' and others' if len(names) > SHOWN else ''}"
+
+
 def descriptions(sets: Mapping[str, SetDescription]) -> pd.DataFrame:
     """A row for each set; a cell is empty where something was not measured. Numbers have three digits that count."""
     table = pd.DataFrame(
@@ -187,19 +244,27 @@ def descriptions(sets: Mapping[str, SetDescription]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(rates, "float64"))
 
 
-def descriptions_caption(sets: Mapping[str, SetDescription]) -> str:
+def descriptions_caption(sets: Mapping[str, SetDescription], eye_images: int) -> str:
     """What the columns are, and how much of a set they are of."""
     score = next(iter(sets.values())).near_copy_score
+    near = (
+        "near copies need a verifier that embeds images, which vectors do not."
+        if score is None
+        else f"near copies score {score:.3f} or more with one, as half of {RESAVED} authentic images or fewer do with "
+        "their own JPEG of quality 60, saved at the verifier's size."
+    )
     return (
-        "Images and classes are of the whole set, identities of all its classes, all else of "
-        f"{MOST_SAMPLED:,} images at most: whole classes at random, their first {MOST_OF_CLASS} images; the EER of "
-        f"{MOST_SCORED:,} of these at most, the eyes of {MOST_LOOKED_AT:,}. Copies have the bytes of an "
-        f"earlier image; near copies score {score:.3f} or more with one, as half of the authentic images do with their "
-        "own JPEG of quality 60. Diversity and sharpness are over the authentic set's. Eyes are not in place where "
-        f"dlib's frontal detector finds no face, or an eye more than {100 * EYE_TOLERANCE:g} % of the eyes' distance "
-        "from its place in an aligned one: turned and masked faces are among them. Identities are what links between "
-        "class templates leave. A class holds several persons where its two parts are no more alike than "
-        f"{100 * (1 - PARTS_FMR):g} % of different authentic persons."
+        f"Images and classes are of the whole set, identities of all its classes, or of {MOST_CLASSES:,} drawn at "
+        f"random. All else is of a sample of {MOST_SAMPLED:,} images at most: classes drawn at random, the first "
+        f"{MOST_OF_CLASS} images of each, and without labels images drawn at random; the EER of {MOST_SCORED:,} of "
+        f"these at most, classes drawn at random again, diversity of the first {MOST_VARIED} images of each of "
+        f"{MOST_VARIED_CLASSES} classes at most, eyes of {min(eye_images, MOST_SAMPLED):,} images at most. Copies have "
+        f"the bytes of an earlier image; {near} The genuine score is the mean over classes of that of two images of "
+        "one. Diversity and sharpness are over the authentic set's. Eyes are not in place where dlib's frontal "
+        f"detector finds no face, or an eye more than {100 * EYE_TOLERANCE:g} % of the eyes' distance from its place "
+        "in an aligned one: turned and masked faces are among them. Identities are what links between class templates "
+        f"leave. A class of {FEWEST_JUDGED} images or more holds several persons where its two parts score less than "
+        f"the most alike {100 * PARTS_FMR:g} % of pairs of different authentic persons."
     )
 
 
@@ -209,7 +274,7 @@ def distinct_identities(sets: Mapping[str, SetDescription]) -> pd.DataFrame | No
         {
             "set": name,
             "FMR (%)": 100 * found.fmr,
-            "images of a template": found.images,
+            "images of a template, at most": found.images,
             "classes": found.classes,
             "identities": found.identities,
             "false links expected": found.false_links,
@@ -227,11 +292,12 @@ def distinct_identities(sets: Mapping[str, SetDescription]) -> pd.DataFrame | No
 def distinct_caption() -> str:
     """How identities are counted, and why false links matter."""
     return (
-        "Distinct identities: classes whose templates score as only a share FMR of the pairs of different authentic "
-        "persons do are linked, and what hangs together is one identity. False links chain: where as many are expected "
-        "as half of the classes, most classes hang together by chance. So read the count beside that of as many "
-        "authentic persons, and the lower FMR, which allows a false link for every twentieth class. Recognised are "
-        "authentic persons whose templates of other images are linked: others would be counted twice."
+        "Distinct identities: classes whose templates, the mean of their first images, score as only a share FMR of "
+        "the pairs of different authentic persons do are linked, and what hangs together is one identity. False links "
+        "chain: where as many are expected as half of the classes, most classes hang together by chance. So read the "
+        "count beside that of as many authentic persons, and the lower FMR, which allows a false link for every "
+        "twentieth class. Recognised are authentic persons whose templates of other images are linked: others would be "
+        "counted twice."
     )
 
 
@@ -239,7 +305,7 @@ def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]
     """Sets beside one another, a small panel for each number, and the numbers."""
     panels = {
         "near copies (%)": [_percent(each.near_copies) for each in sets.values()],
-        "identities (% of classes)": [_share_of_classes(each) for each in sets.values()],
+        "identities (% of authentic)": [_share_of_authentic(each) for each in sets.values()],
         "several persons (% of classes)": [_percent(each.several_persons) for each in sets.values()],
         "EER within (%)": [_percent(each.eer) for each in sets.values()],
         "genuine score": [each.consistency for each in sets.values()],
@@ -256,6 +322,14 @@ def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]
     return figure, pd.DataFrame({"set": list(sets), **panels}).astype(dict.fromkeys(panels, "float64"))
 
 
+def described_caption() -> str:
+    """What the panels are over."""
+    return (
+        "The sets side by side, by the numbers of the table. Identities are those of some classes over those of as "
+        "many authentic persons, by the lower FMR where there is one; each set's is in the table of identities."
+    )
+
+
 def what_sets_are(sets: Mapping[str, SetDescription]) -> str:
     """What a careful reader must know of each set, in sentences: copies, too few or too many persons, idle labels."""
     told = {name: _cautions(each) for name, each in sets.items()}
@@ -269,13 +343,8 @@ def what_sets_are(sets: Mapping[str, SetDescription]) -> str:
 def _cautions(each: SetDescription) -> list[str]:
     found = []
     if each.undecodable:
-        found.append(f"{each.undecodable:,} images cannot be decoded and are left out")
-    if each.near_copies > MOST_COPIES:
-        found.append(
-            f"{100 * each.near_copies:.1f} % of {each.sampled:,} images are copies of an earlier one or as near to it "
-            f"as to their own JPEG ({100 * each.copies:.1f} % byte for byte), so that it holds fewer images than it "
-            "counts"
-        )
+        found.append(f"{each.undecodable:,} of {each.inspected:,} images looked at cannot be decoded and are left out")
+    found += _caution_of_copies(each)
     if each.classes is None:
         found.append("it has no labels, so that nothing is known of its identities")
     found += [
@@ -296,14 +365,26 @@ def _cautions(each: SetDescription) -> list[str]:
     return found
 
 
+def _caution_of_copies(each: SetDescription) -> list[str]:
+    share, kind = each.near_copies, f" or as near to it as to their own JPEG ({100 * each.copies:.1f} % byte for byte)"
+    if share is None:
+        share, kind = each.copies, ", byte for byte"
+    if share <= MOST_COPIES:
+        return []
+    return [
+        f"{100 * share:.1f} % of {each.sampled:,} images are copies of an earlier one{kind}, so that it holds fewer "
+        "images than it counts"
+    ]
+
+
 def _identities(each: SetDescription, low: bool) -> int | None:
     return next((found.identities for found in each.distinct if (found.fmr < FMR) == low), None)
 
 
-def _share_of_classes(each: SetDescription) -> float | None:
-    """Of the count at the lowest FMR."""
+def _share_of_authentic(each: SetDescription) -> float | None:
+    """Identities of some classes over those of as many authentic persons, at the lowest FMR: 100 where all differ."""
     last: Distinct | None = each.distinct[-1] if each.distinct else None
-    return None if last is None else 100 * last.identities / last.classes
+    return None if last is None else 100 * last.of_compared / last.of_authentic
 
 
 def _percent(share: float | None) -> float | None:
