@@ -92,7 +92,8 @@ def _describe_inputs(p: ReportParameters) -> Iterator[str]:
 
 
 def _contents(name: str, path: Path) -> str:
-    if name in ("authentic", "protocol_faces") or (name.startswith("synthetic ") and not name.endswith(" model")):
+    of_set = name.removeprefix("synthetic ")  # Its models have more words behind the set's name, which is one.
+    if name in ("authentic", "protocol_faces") or (of_set != name and " " not in of_set):
         faces = open_faces(path)
         return f", {faces.kind}, {len(faces):,} images, {len(faces.identities):,} identities"
     if name == "protocol":

@@ -6,7 +6,7 @@ asks of its study what its own parameters name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC
-from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSpec
+from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, STEERED, SetSpec
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
@@ -137,7 +137,12 @@ class Study(ABC):
         return tuple(map(self.open_set, self._p.synthetic))
 
     def open_set(self, spec: SetSpec) -> SyntheticSet:
-        """One of them; that of the run's generator must have been drawn."""
+        """One of them; that of the run's generator must have been drawn, and a model that steered it is barred."""
+        steered_by = getattr(self._p, "identity_model", "") if spec.generated else ""
+        steered = {steered_by: STEERED} if steered_by else {}
+        return replace(self._open_faces_of(spec), barred_models=spec.barred_models | steered)
+
+    def _open_faces_of(self, spec: SetSpec) -> SyntheticSet:
         if spec.generated:
             return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)), AUTHENTIC)
         if spec.path == SHIPPED:

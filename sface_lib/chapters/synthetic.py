@@ -1,7 +1,7 @@
 """The synthetic sets of a study as they are examined: their images, and what their classes stand for."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,8 @@ class SyntheticSet:
         Of rendered faces the ground truth, a row an image; None where that is not known.
     unmatched
         Names of classes that no training identity has; only where `labels` is "authentic".
+    barred_models
+        Paths, names or SHA-256 of models that do not judge it, such as those inside its generator -> why.
     """
 
     name: str
@@ -42,6 +44,7 @@ class SyntheticSet:
     origin: Path | None = None
     truth: pd.DataFrame | None = None
     unmatched: tuple[str, ...] = ()
+    barred_models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def generated(self) -> bool:

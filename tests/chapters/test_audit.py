@@ -335,7 +335,7 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 
 def exposed(index, values):
     evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=pd.Series(values, index=index)))
-    return SimpleNamespace(evidence=evidence, name="a", competent=True)
+    return SimpleNamespace(evidence=evidence, name="a", competent=True, barred="")
 
 
 def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
@@ -431,7 +431,7 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     )
     found = SimpleNamespace(open_set=OpenSet(own, anyone), images_pooled=told, persons=None, labelled=True)
     nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None, labelled=True)
-    views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
+    views = [SimpleNamespace(name=n, label=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show_persons.fixed_rates(views)
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
     assert table["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, own identity"
@@ -462,10 +462,12 @@ def test_the_filters_own_view_is_grey():
     kept = (RemedyFacts(0.5, 0.4, 9, "a", 0.6, 0.4, 0.1), RemedyFacts(0.5, 0.4, 9, "b", 0.7, 0.3, 0.2))
     left = remedies.Remedies("a", (remedies.Remedy(0.5, np.arange(9), kept),))
     sets = SimpleNamespace(barred=frozenset())
-    every = SimpleNamespace(done=[SimpleNamespace(name="set", remedies=left, sets=sets)])
+    every = SimpleNamespace(done=[SimpleNamespace(name="set", remedies=left, sets=sets, barred={})])
     table, grey = show_claims.remedy(every)
     assert table["judge"].tolist() == ["a", "b"] and table["link AUC"].tolist() == [0.6, 0.7]
     assert grey == [(0, "link AUC"), (0, "link EER"), (0, "rank 1")]
+    every.done[0].barred = {"b": "taught the set's generator"}
+    assert {row for row, _ in show_claims.remedy(every)[1]} == {0, 1}
     sets.barred = frozenset({"control"})  # Control persons who differ anyway set no threshold.
     assert {(row, "kept") for row in (0, 1)} <= set(show_claims.remedy(every)[1])
     every.done[0].remedies = remedies.Remedies("a")
@@ -576,6 +578,108 @@ def test_persons_who_are_not_exchangeable_support_no_claim(known):
     assert {column for _, column in show_sets.overview(found)[1]} == set(show_sets.OVERVIEW.values()) - {
         "same-label link (AUC)"
     }
+
+
+TAUGHT = "taught the set's generator"
+
+
+@pytest.fixture(scope="module")
+def partial(known):
+    """Likenesses by two judges: whole; by a generator that one of them taught; and by one that both had a part in."""
+    background = known.control, known.held_out
+    whole = audited(known.authentic, known.likenesses, *background)
+    sets = [
+        dataclasses.replace(whole, name="whole"),
+        dataclasses.replace(whole, name="taught", barred_models={"A": TAUGHT, "nobody here": TAUGHT}),
+        dataclasses.replace(whole, name="both", barred_models={"a": TAUGHT, "b": "was trained on the set"}),
+    ]
+    return several([reader("a"), reader("b", noise=0.7), reader("c", -1, noise=50.0)], *sets)
+
+
+def test_a_judge_that_taught_the_generator_claims_nothing_and_is_not_in_the_family(partial):
+    whole, taught, both = partial.done
+    of_a = [claim for claim in taught.claims if claim.judge == "a"]
+    assert {claim.verdict for claim in of_a} == {f"no claim: {TAUGHT}"} and all(claim.barred for claim in of_a)
+    assert [(claim.claim, claim.value) for claim in of_a] == [
+        (claim.claim, claim.value) for claim in whole.claims if claim.judge == "a"
+    ]  # The numbers stand.
+    p = {each.name: {c.claim: c.p_corrected for c in each.claims if c.judge == "b"} for each in partial.done}
+    link = "same-label link, AUC"
+    assert len([claim for claim in taught.claims if claim.p_corrected is not None]) == len(p["taught"])
+    assert 0 < p["taught"][link] < p["whole"][link]  # Fewer claims are corrected for.
+    assert {claim.p_corrected for claim in both.claims} == {None} and both.above_chance == ()
+
+
+def test_a_judge_that_taught_the_generator_is_not_planned_and_raises_no_alarm(partial, monkeypatch):
+    whole, taught, both = partial.done
+    assert [set(each.plan.judges) for each in partial.done] == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
+    assert all(claims.deviations(each.plan, each.claims) == [] for each in (whole, taught, both))
+    monkeypatch.setattr(compute, "make_pictures", lambda *given: "pictures")
+    monkeypatch.setattr(compute, "plant_copies", lambda *given: "planted")
+    asked = [set(compute.plant(each.sets, each.views, SETTINGS)) for each in partial.done]
+    assert asked == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
+    assert "The **a** is not asked, as it taught" in show_persons.planted_in_words(taught.planted, 84, taught.barred)
+    said = show_sets.plan_in_words(partial.plan, [{"sha256": ""}], [])
+    assert "on whole by each of 3 models" in said and "on taught by each of 2 models" in said
+
+
+def test_a_judge_that_taught_the_generator_filters_and_is_chosen_for_nothing(partial):
+    whole, taught, both = map(compute.facts, partial.done)
+    assert (whole.larger, whole.impartial_judge, partial.done[0].remedies.filterer) == ("a", "b", "a")
+    assert (taught.larger, taught.impartial_judge, partial.done[1].remedies.filterer) == ("b", None, "b")
+    assert partial.done[1].shown.name == "b" and taught.barred == {"a": TAUGHT} and whole.barred == {}
+    assert taught.nearness("a") == 0 < taught.nearness("b") < whole.nearness("a")
+    assert (both.larger, both.impartial_judge, both.remedy) == (None, None, ())
+
+
+def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(partial):
+    table, grey = show_sets.overview(partial)
+    row = table.index[(table["set"] == "taught") & (table["judge"] == "a")][0]
+    every = {show_sets.WITHIN, *show_sets.OVERVIEW.values()}
+    assert {column for i, column in grey if i == row} == every
+    assert table.loc[row, "claims above chance"] == f"none: {TAUGHT}"
+    numbers = show_sets.side_by_side(partial)[1]
+    supports = numbers.groupby(["set", "judge"])["supports a claim"].all()
+    assert supports["taught", "a"] == supports["both", "b"] == False  # noqa: E712
+    assert supports["taught", "b"] and supports["whole", "a"]
+    links = show_sets.by_set(partial.done, lambda each: show.link(each.views))
+    cells = show_sets.barred_cells(partial, links)
+    assert {(links.loc[i, "set"], links.loc[i, "judge"]) for i, _ in cells} == {
+        ("taught", "a"),
+        ("both", "a"),
+        ("both", "b"),
+    }
+    assert {links.loc[i, "setting"] for i, _ in cells} == set(study.SETTINGS[1:])
+    rows, unsupported = show_claims.all_claims(partial)
+    assert {(rows.loc[i, "set"], rows.loc[i, "judge"]) for i, _ in unsupported} == {
+        ("taught", "a"),
+        ("both", "a"),
+        ("both", "b"),
+    }
+    views = partial.done[1].views
+    assert "synthetic: a (no claim)" in show.identification(views, PERSONS)[1]
+    assert f"{study.LINK} (a (no claim))" in set(show.roc_det(views, views[1])[1]["curve"])
+
+
+def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
+    said = show_sets.barred_in_words(partial)
+    assert f"**taught**: the a {TAUGHT}. Numbers of this set in grey support no claim." in said
+    left = (
+        f"**both**: nothing is claimed of it, as no judge is left that may judge it (the a {TAUGHT}; the b was trained"
+    )
+    assert left in said and left in show_sets.what_was_found(partial) and "whole" not in said
+    assert "The b alone may judge taught, so that no other confirms it there." in show_claims.claims_in_words(partial)
+    nobody = dataclasses.replace(partial, done=partial.done[:1])
+    assert (
+        show_sets.barred_in_words(nobody) == "" and show_sets.barred_cells(nobody, show_sets.overview(nobody)[0]) == []
+    )
+
+
+def test_an_audit_from_python_bars_the_models_that_its_set_names(known):
+    own = SyntheticSet("set", known.likenesses, "authentic", barred_models={"a": TAUGHT})
+    found = audit(known.authentic, own, [reader("a"), reader("b", noise=0.7)], SETTINGS, control=known.control)
+    assert found.barred == {"a": TAUGHT} and {claim.judge for claim in found.claims if claim.above} == {"b"}
+    assert {claim.p_corrected for claim in found.claims if claim.judge == "a"} == {None}
 
 
 def test_a_set_that_fails_leaves_the_others_whole(known, three, monkeypatch):

@@ -111,7 +111,7 @@ def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
     """
     compared = {setting: shown.settings.comparisons[setting] for setting in _settings(shown)}
     if study.LINK in compared:
-        compared |= {f"{study.LINK} ({view.name})": view.link for view in views if view is not shown}
+        compared |= {f"{study.LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves))
@@ -134,8 +134,8 @@ def _curve(comparison: Comparison) -> pd.DataFrame:
 
 def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
     """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
-    forward = {view.name: view.settings.found for view in views}
-    backward = {view.name: view.settings.found_back for view in views}
+    forward = {view.label: view.settings.found for view in views}
+    backward = {view.label: view.settings.found_back for view in views}
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.8)
     plots.plot_ranks(left, forward, identities)
     plots.plot_ranks(right, backward, identities)
@@ -193,9 +193,9 @@ def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
     for i, view in enumerate(views):
         grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
-        left.plot(grown["images"], grown["AUC"], marker=plots.MARKERS[i], **plots.style(i), label=view.name)
+        left.plot(grown["images"], grown["AUC"], marker=plots.MARKERS[i], **plots.style(i), label=view.label)
         pairs = np.arange(1, len(same) + 1)
-        right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.name)
+        right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.label)
     left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")
     left.set_xticks(grown["images"], grown["images"])
     right.axhline(1 / identities, color="0.6", linestyle=":", label="chance")

@@ -50,13 +50,18 @@ def claims_in_words(audits: Audits) -> str:
             f"The {competent[0]} is the only competent judge, so that no other confirms it; a second one comes with "
             "the extra `align`, or as `second_verifier=PATH`."
         )
+    for each in audits.done:
+        left = [view.name for view in each.views if view.may_judge]
+        if len(left) == 1 < len(competent):
+            said.append(f"The {left[0]} alone may judge {each.name}, so that no other confirms it there.")
     return " ".join(said)
 
 
 def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
     """What each filter leaves as every judge sees it, and the cells that must not be relied on.
 
-    Those are the filter's own, flattered view, and its rates where control persons are not exchangeable.
+    Those are the filter's own, flattered view, that of judges which may not judge the set, and its rates where control
+    persons are not exchangeable.
     """
     titles = {
         "set": "set",
@@ -73,8 +78,9 @@ def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
         return None
     table = table[list(titles)].rename(columns=titles)
     of = {each.name: each for each in audits.done}
-    own = np.flatnonzero(table["judge"] == [of[name].remedies.filterer for name in table["set"]])
-    grey = [(int(row), column) for row in own for column in ("link AUC", "link EER", "rank 1")]
+    partial = {name: {each.remedies.filterer, *each.barred} for name, each in of.items()}
+    own = [judge in partial[name] for name, judge in zip(table["set"], table["judge"], strict=True)]
+    grey = [(int(row), column) for row in np.flatnonzero(own) for column in ("link AUC", "link EER", "rank 1")]
     doubted = [i for i, name in enumerate(table["set"]) if "control" in of[name].sets.barred]
     grey += [(i, column) for i in doubted for column in ("control images above", "on the other half", "kept")]
     return table, [(row, column) for row, column in grey if not pd.isna(table.loc[row, column])]

@@ -43,7 +43,7 @@ def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
 
     Found is the own identity where labels tell it, else any.
     """
-    searched = {view.name: next(iter(_searched(view).values())) for view in views if _searched(view)}
+    searched = {view.label: next(iter(_searched(view).values())) for view in views if _searched(view)}
     if not searched:
         return None
     curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
@@ -117,9 +117,13 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
     return figure, pd.concat(tables)
 
 
-def planted_in_words(planted: Mapping[str, Planted], images: int) -> str:
-    """What each judge notices of planted copies, and what it says of the synthetic set of so many images."""
-    said = (_alarms_in_words(name, found, images) for name, found in planted.items())
+def planted_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping[str, str] | None = None) -> str:
+    """What each judge notices of planted copies, and what it says of the synthetic set of so many images.
+
+    `barred` are the judges that may not judge the set -> why; they are not asked.
+    """
+    said = [_alarms_in_words(name, found, images) for name, found in planted.items()]
+    said += [f"The **{name}** is not asked, as it {why}." for name, why in (barred or {}).items()]
     return "\n\n".join(said) or "Not measured: it needs more images of persons who trained nothing."
 
 

@@ -15,6 +15,7 @@ from sface_lib.privacy import study
 from sface_lib.recognition import PIXELS_PX
 
 CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
+WITHIN = "EER within (%)"
 # Statistics that stand side by side, and their titles there.
 OVERVIEW = {
     "same-label link, AUC": "same-label link (AUC)",
@@ -49,9 +50,12 @@ def failures_in_words(audits: Audits) -> str:
 def plan_in_words(plan: StudyPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
     """What will be claimed, its hash, and what of it was changed since the first plan in the run folder."""
     first = next(iter(plan.sets.values()))
-    families = ", ".join(f"{len(own.claims)} on {name} ({own.shuffles:,} shuffles)" for name, own in plan.sets.items())
+    families = ", ".join(
+        f"{len(own.claims)} on {name} by each of {len(own.judges)} models ({own.shuffles:,} shuffles)"
+        for name, own in plan.sets.items()
+    )
     said = (
-        f"Before any score, the claims by each of {len(first.judges)} models: {families}. The claims on a set are one "
+        f"The claims that were planned before any score: {families}. The claims on a set are one "
         f"family ({first.correction}; alpha {first.alpha:g}). The plan is `{PLAN}`, SHA-256 `{plan.sha256}`."
     )
     if not changed:
@@ -79,13 +83,40 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
     }
 
 
+def barred_in_words(audits: Audits) -> str:
+    """Which judges may not judge which sets, and why; empty where all may."""
+    found = [each for each in audits.done if each.barred]
+    return "\n\n".join(f"**{each.name}**: {_barred_in_words(each)}" for each in found)
+
+
+def _barred_in_words(found: Audit) -> str:
+    why = "; ".join(f"the {name} {reason}" for name, reason in found.barred.items())
+    if found.larger is None:
+        return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
+    return f"{why}. Numbers of this set in grey support no claim."
+
+
+def barred_cells(audits: Audits, table: pd.DataFrame) -> list[tuple[int, str]]:
+    """The numbers, in a table by set and judge, of judges that may not judge the set.
+
+    What a judge sees of the authentic images alone is none of them.
+    """
+    of = {each.name: each.barred for each in audits.done}
+    columns = table.columns.drop(["set", "judge", "setting", "measure"], errors="ignore")
+    rows = [
+        i
+        for i, row in enumerate(table.to_dict("records"))
+        if row["judge"] in of[row["set"]] and row.get("setting") != study.SETTINGS[0]
+    ]
+    return [(i, column) for i in rows for column in columns if not pd.isna(table.loc[i, column])]
+
+
 def overview(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """What every judge sees of every set, a row each, and the cells that support no claim."""
     rows, grey = [], []
     for own, view in _by_models(audits):
-        row, doubted = _overview_row(own, view), [OVERVIEW[name] for name in _doubted(own)]
-        shown = doubted if view.competent else OVERVIEW.values()
-        grey += [(len(rows), column) for column in shown if not pd.isna(row[column])]
+        row = _overview_row(own, view)
+        grey += [(len(rows), column) for column in _doubted(view) if not pd.isna(row[column])]
         rows.append(row)
     return pd.DataFrame(rows), grey
 
@@ -95,9 +126,13 @@ def _by_models(audits: Audits) -> Iterable[tuple[Audit, View]]:
     return ((own, view) for own in audits.done for view in own.views if view.judge.model is not None)
 
 
-def _doubted(found: Audit) -> list[str]:
-    """Statistics of the overview from which nothing is claimed."""
-    return [s.name for s in study.STATISTICS if s.needs in found.sets.barred and s.name in OVERVIEW]
+def _doubted(view: View) -> list[str]:
+    """Columns of the overview from which nothing is claimed."""
+    if view.barred:
+        return [WITHIN, *OVERVIEW.values()]
+    if not view.competent:
+        return [*OVERVIEW.values()]
+    return [OVERVIEW[s.name] for s in study.STATISTICS if s.needs in view.sets.barred and s.name in OVERVIEW]
 
 
 def _overview_row(found: Audit, view: View) -> dict[str, object]:
@@ -109,10 +144,10 @@ def _overview_row(found: Audit, view: View) -> dict[str, object]:
     return {
         "set": found.name,
         "judge": view.name,
-        "EER within (%)": _percent_of(view.settings.metrics.get(study.SETTINGS[1])),
+        WITHIN: _percent_of(view.settings.metrics.get(study.SETTINGS[1])),
         **{title: values[name].value if name in values else np.nan for name, title in OVERVIEW.items()},
         "above the copy alarm (%)": np.nan if copies is None else 100 * copies,
-        "claims above chance": f"{len(above)} of {judged}",
+        "claims above chance": f"none: {view.barred}" if view.barred else f"{len(above)} of {judged}",
     }
 
 
@@ -131,7 +166,7 @@ def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
             "95 % low": tested[0].estimate.interval().low,
             "95 % high": tested[0].estimate.interval().high,
             "chance": float(tested[0].test.null.mean()),
-            "supports a claim": statistic.needs not in own.sets.barred,
+            "supports a claim": statistic.needs not in view.sets.barred,
         }
         for own, view in _by_models(audits)
         for statistic in study.STATISTICS
@@ -166,6 +201,8 @@ def what_was_found(audits: Audits) -> str:
 
 
 def _found_of(found: Audit) -> str:
+    if found.larger is None:
+        return _barred_in_words(found)
     view, parts = found.shown, []
     if view.evidence.labelled:
         metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
