@@ -59,4 +59,5 @@ def test_a_protocol_of_one_pair_file_is_named_by_it(tmp_path):
     from sface_lib.chapters.dryrun import _contents
 
     pairs = Protocol(("a/1", "a/1"), ("a/2", "b/1"), np.array([True, False]), np.array([1, 2]))
+    assert _contents("synthetic x taught by r100.onnx", tmp_path / "r100.onnx") == ""  # A model is no set to open.
     assert _contents("protocol", write_protocol(tmp_path / "own.csv", pairs)) == ", own: 2 pairs"
