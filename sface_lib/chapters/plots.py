@@ -179,17 +179,22 @@ def plot_power(axes: Axes, table, title: str) -> None:
     axes.set_title(title)
 
 
-def plot_frontier(
-    axes: Axes, table, link: str, benchmark: str, chance: tuple[float, float], grey: Sequence[str] = ()
-) -> None:
+def plot_frontier(axes: Axes, table, link: str, benchmark: str, chance: np.ndarray, grey: Sequence[str] = ()) -> None:
     """Accuracy of each model with its interval over the link of what it was trained on.
 
     `table` is a `pandas.DataFrame` with the columns model, accuracy, `95 % low`, `95 % high` and `link`; a model's
-    colour and marker go by its row's label in the index. The axis begins at `chance`, the 95 % band of it.
+    colour and marker go by its row's label in the index. `chance` is the 95 % band of it for each row, float `[N, 2]`,
+    NaN where it has none: drawn over the whole height where it is the same for all, else beneath each point. The axis
+    begins where chance does.
     """
-    axes.axvspan(*chance, color="0.9", label="chance, 95 %")
-    strongest = max(1.0, float(table[link].max()))
-    axes.set_xlim(min(chance[0], float(table[link].min())), strongest + 0.03 * (strongest - chance[0]))
+    bands = np.unique(chance[~np.isnan(chance).any(axis=1)], axis=0)
+    if len(bands) == 1:
+        axes.axvspan(*bands[0], color="0.9", label="chance, 95 %")
+    else:
+        about = {"color": "0.85", "linewidth": 9, "zorder": 0, "label": "chance for its set, 95 %"}
+        axes.hlines(table["accuracy"], *chance.T, **about)
+    lowest, strongest = bands[:, 0].min(), max(1.0, float(table[link].max()))
+    axes.set_xlim(min(lowest, float(table[link].min())), strongest + 0.03 * (strongest - lowest))
     for i, row in zip(table.index, table.to_dict("records"), strict=True):
         below, above = row["accuracy"] - row["95 % low"], row["95 % high"] - row["accuracy"]
         axes.errorbar(

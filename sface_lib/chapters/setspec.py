@@ -26,6 +26,8 @@ LABELS = (OWN, FOLDERS, AUTHENTIC, UNLABELLED)
 TAKEN = ("authentic", "baseline", "control", "held-out", "mean", "mix", "unlabelled", "untrained")
 GRAMMAR = "name=path[:own|folders|authentic|none][:unexposed]"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
+# Why a model does not judge a set.
+TAUGHT, STEERED, LEARNT = "taught the set's generator", "steered the set's generator", "was trained on the set"
 
 Labels = Literal["own", "authentic", "none"]
 
@@ -48,7 +50,7 @@ class SetSpec(BaseModel):
     model
         Weights of a network that was trained on it, which is then evaluated; empty without one.
     taught_by
-        Models inside its generator: paths, names or SHA-256. They do not judge it.
+        Models inside its generator: paths, names or SHA-256. They do not judge it, nor does `model`.
     credit, licence
         Who made it and under what terms, for the page.
     """
@@ -68,6 +70,11 @@ class SetSpec(BaseModel):
     def generated(self) -> bool:
         """Whether this run's generator draws it."""
         return self.name == GENERATED
+
+    @property
+    def barred_models(self) -> dict[str, str]:
+        """Models that do not judge it, as `taught_by` names them -> why."""
+        return ({self.model: LEARNT} if self.model else {}) | dict.fromkeys(self.taught_by, TAUGHT)
 
     @field_validator("name")
     @classmethod
@@ -116,12 +123,13 @@ class SetSpec(BaseModel):
             found["path"] = _existing(path, f"{name} path", shards=True)
         if model := found.get("model"):
             found["model"] = _existing(model, f"{name} model")
-        found["taught_by"] = [existing(each) or each for each in found.get("taught_by", ())]
+        found["taught_by"] = _models(found.get("taught_by", ()), name)
         return found
 
     def files(self) -> dict[str, Path]:
         """Files and folders outside the run folder that are read for it, by what they are."""
         given = {self.name: self.path, f"{self.name} model": self.model}
+        given |= {f"{self.name} taught by {each}": each for each in self.taught_by if Path(each).is_file()}
         return {what: Path(path) for what, path in given.items() if path and path != SHIPPED}
 
     def as_text(self) -> str | None:
@@ -185,6 +193,16 @@ SyntheticSets = Annotated[
     PlainSerializer(_dump),
     WithJsonSchema({"type": "string"}),
 ]
+
+
+def _models(value: Any, name: Any) -> list[str]:
+    """Models inside a generator, those that are paths made absolute."""
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each.strip() for each in value):
+        raise ValueError(
+            f"synthetic: the set {name!r} has taught_by = {value!r}, which is no list of models; give their paths, "
+            'names or SHA-256, e.g. taught_by = ["r100.onnx"]'
+        )
+    return [existing(each) or each for each in value]
 
 
 def _existing(value: str, what: str, shards: bool = False) -> str:

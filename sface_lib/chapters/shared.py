@@ -175,6 +175,15 @@ class Unseen(Authentic):
         return self
 
 
+class Steering(Parameters):
+    identity_model: str = path_setting(
+        "",
+        "Weights of a recognition model that steers the drawn faces toward their class's identity; empty steers none. "
+        "It must not be the verifier, and claims nothing of the generated set as another judge.",
+        ("",),
+    )
+
+
 class Teacher(Parameters):
     teacher: str = path_setting(
         BASELINE,

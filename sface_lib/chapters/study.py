@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC
-from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, SetSpec
+from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, STEERED, SetSpec
 from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
@@ -137,8 +137,10 @@ class Study(ABC):
         return tuple(map(self.open_set, self._p.synthetic))
 
     def open_set(self, spec: SetSpec) -> SyntheticSet:
-        """One of them; that of the run's generator must have been drawn."""
-        return replace(self._open(spec), credit=spec.credit, licence=spec.licence)
+        """One of them; that of the run's generator must have been drawn, and a model that steered it is barred."""
+        steered_by = getattr(self._p, "identity_model", "") if spec.generated else ""
+        barred = spec.barred_models | ({steered_by: STEERED} if steered_by else {})
+        return replace(self._open(spec), barred_models=barred, credit=spec.credit, licence=spec.licence)
 
     def _open(self, spec: SetSpec) -> SyntheticSet:
         if spec.generated:

@@ -1,7 +1,7 @@
 """The synthetic sets of a study as they are examined: their images, and what their classes stand for."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,8 @@ class SyntheticSet:
         Names of classes that no training identity has; only where `labels` is "authentic".
     credit, licence
         See `SetSpec`.
+    barred_models
+        Paths, names or SHA-256 of models that do not judge it, such as those inside its generator -> why.
     """
 
     name: str
@@ -46,6 +48,7 @@ class SyntheticSet:
     unmatched: tuple[str, ...] = ()
     credit: str = ""
     licence: str = ""
+    barred_models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def generated(self) -> bool:

@@ -1,6 +1,7 @@
 """Who judges a link: recognition models that taught nothing in the run, and raw pixels as the floor."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
 PIXELS = "raw pixels"
+DIGITS = re.compile(r"[0-9a-f]{12,64}")  # Of a SHA-256, from its first one on.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judge:
     """A name, and embeddings float32 `[N, d]` of a set or of images uint8 `[N, 3, S, S]`; `model` None is pixels.
 
-    `sha256` is that of the file of weights. `embed_images` is None for pixels and for vectors that were given.
+    `sha256` is that of the file of weights, `path`. `embed_images` is None for pixels and for vectors that were given.
     """
 
     name: str
@@ -36,6 +38,37 @@ class Judge:
     sha256: str | None
     embed: Callable[[FaceSet], np.ndarray]
     embed_images: Callable[[np.ndarray], np.ndarray] | None = None
+    path: Path | None = None
+
+    def answers_to(self, model: str) -> bool:
+        """Whether a text means this model: the path of a file, a name, or at least 12 digits of a SHA-256.
+
+        A file that exists is this one by its path, or its contents; or by its name but for another ending, as the same
+        model may have in another format. A name is the judge's, that of its file with or without ending, or what the
+        model's description calls it; of a path that leads nowhere the last part counts. Capitals don't matter.
+        """
+        if self.model is None:
+            return False
+        if Path(model).is_file():
+            return self._is_file(Path(model))
+        asked = model.strip().casefold()
+        digits = DIGITS.fullmatch(asked) is not None and (self.sha256 or "").startswith(asked)
+        return digits or Path(asked).name in self._names
+
+    def _is_file(self, other: Path) -> bool:
+        if (own := self.path) is not None:
+            converted = own.stem.casefold() == other.stem.casefold() and own.suffix != other.suffix
+            if converted or own.resolve() == other.resolve():
+                return True
+            if own.stat().st_size != other.stat().st_size:
+                return False
+        return sha256_of_file(other) == self.sha256
+
+    @property
+    def _names(self) -> set[str]:
+        file = (self.path.name, self.path.stem) if self.path else ()
+        described = (self.model.description.get(key) for key in ("architecture", "name"))
+        return {name.casefold() for name in (self.name, *file, *described) if isinstance(name, str)}
 
 
 def open_judges(files: Mapping[str, Path], embedder: Embedder) -> list[Judge]:
@@ -61,7 +94,7 @@ def open_judges(files: Mapping[str, Path], embedder: Embedder) -> list[Judge]:
 def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
     """A judge from weights or vectors that `open_model` reads, or from dlib's own file.
 
-    It must not have taught the generator whose faces it judges.
+    It must not have taught the generator whose faces it judges; see `Judge.answers_to`.
     """
     model = open_dlib_model() if Path(path) == dlib_file() else open_model(path)
 
@@ -73,4 +106,4 @@ def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
         return embed_batches(model, torch.from_numpy(images).split(batch_size(accelerator)), accelerator)
 
     drawn = None if isinstance(model, GivenEmbeddings) else embed_images
-    return Judge(name, model, sha256_of_file(path), embed, drawn)
+    return Judge(name, model, sha256_of_file(path), embed, drawn, Path(path))

@@ -37,6 +37,7 @@ LINK = SETTINGS[2]
 SAME_GROUP = f"{LINK}, same group"
 NOT_EXCHANGEABLE = "control and training persons are not known to be of one distribution"
 NOT_RANDOM = "the held-out images are not known to be split off at random"
+NEEDS = (None, "control", "held_out")  # What statistics need; None is nothing but the two sets.
 MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
 COMPETENT_EER = 0.2
 FEWEST_PROBES = 100
@@ -60,7 +61,7 @@ class Embedded:
         own; "none", nothing, each image having a number of its own.
     barred
         Why nothing is claimed from "control" or "held_out", by their name: `NOT_EXCHANGEABLE`, `NOT_RANDOM`. Without
-        what may be relied on.
+        what may be relied on. Of a judge that may claim nothing at all, why, by all of `NEEDS`.
     """
 
     authentic: tuple[np.ndarray, np.ndarray]
@@ -69,7 +70,7 @@ class Embedded:
     held_out: tuple[np.ndarray, np.ndarray] | None = None
     groups: pd.Series | None = None
     labels: Literal["authentic", "own", "none"] = "authentic"
-    barred: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    barred: Mapping[str | None, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("authentic", "synthetic", "control", "held_out"):
@@ -393,7 +394,7 @@ STATISTICS = (
 
 
 def make_claims(
-    evidence: Evidence, judge: str, competent: bool, margin: float, barred: Mapping[str, str] | None = None
+    evidence: Evidence, judge: str, competent: bool, margin: float, barred: Mapping[str | None, str] | None = None
 ) -> list[Claim]:
     """The claims of a verdict: each statistic is at chance, with this judge's evidence.
 

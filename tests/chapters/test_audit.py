@@ -11,7 +11,7 @@ from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
 from sface_lib.chapters import handover
-from sface_lib.chapters.privacy import claims, compute, exposure, remedies, show
+from sface_lib.chapters.privacy import claims, compute, exposure, remedies, show, show_claims, show_persons, show_sets
 from sface_lib.chapters.privacy.claims import ALONE, AS_CALLED, EXPLORATORY, NOT_EXCLUDED
 from sface_lib.chapters.privacy.compute import audit, examine
 from sface_lib.chapters.privacy.demographics import Demographics
@@ -165,7 +165,7 @@ def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known)
     facts = compute.facts(found)
     assert facts.larger is None and facts.impartial_judge is None
     assert {claim.p_corrected for claim in facts.claims} == {None}
-    assert "nothing can be said about the link" in show.what_was_found(every)
+    assert "nothing can be said about the link" in show_sets.what_was_found(every)
 
 
 def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
@@ -201,7 +201,7 @@ def test_a_claim_is_recorded_as_it_was_made():
         equivalent, none = "equivalent to chance (within ±0.02)", "not judged: no competent judge"
         assert [claim.verdict for claim in found] == ["above chance", equivalent, none, equivalent, none]
         assert [claim.notes for claim in found] == [(ALONE, note), (), (), (EXPLORATORY,), ()]
-    table = show.claims(found).set_index("judge")
+    table = show_claims.claims(found).set_index("judge")
     assert table.loc["a", "p, corrected"] == "≤ 0.003" and table.loc["c", "p, corrected"] == ""
     assert table.loc["a", "verdict"] == f"above chance ({ALONE}; {AS_CALLED})"
 
@@ -256,10 +256,10 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
         "made and not planned: same-label link, AUC, by the a"
     ]
     every = compute.Audits(claims.StudyPlan({"set": plan}), (found,), {})
-    said = show.claims_in_words(every)
+    said = show_claims.claims_in_words(every)
     assert "those of the plan" in said and "the only competent judge" in said and "align" in said
     short = dataclasses.replace(every, done=(dataclasses.replace(found, claims=tuple(fewer)),))
-    assert "Not as planned for set**: planned and not made" in show.claims_in_words(short)
+    assert "Not as planned for set**: planned and not made" in show_claims.claims_in_words(short)
 
 
 def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
@@ -275,12 +275,12 @@ def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
     plans = claims.record_plan(Stage("03_privacy", None, tmp_path, None), second)
     assert [plan["sha256"] for plan in plans] == [first.sha256, second.sha256]
     assert claims.changes(plans) == ["shuffles of set", "seed of set"]
-    said = show.plan_in_words(second, plans, claims.changes(plans))
+    said = show_sets.plan_in_words(second, plans, claims.changes(plans))
     assert (
         second.sha256 in said
         and f"The first was `{first.sha256}`; since then shuffles of set, seed of set changed" in said
     )
-    assert "plan 2" not in show.plan_in_words(first, plans[:1], [])
+    assert "plan 2" not in show_sets.plan_in_words(first, plans[:1], [])
     (tmp_path / claims.PLAN).write_text("[]")
     with pytest.raises(InputError, match="holds no plans of claims; remove it"):
         claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)
@@ -335,7 +335,7 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 
 def exposed(index, values):
     evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=pd.Series(values, index=index)))
-    return SimpleNamespace(evidence=evidence, name="a", competent=True)
+    return SimpleNamespace(evidence=evidence, name="a", competent=True, barred="")
 
 
 def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
@@ -359,9 +359,9 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
     assert "1 of them have as many" in found.groups["all"]
     assert found.by_images.observed == pytest.approx(1.0)
-    shown = show.exposure(found)
+    shown = show_persons.exposure(found)
     assert shown.columns[0] == "attribute" and set(shown["attribute"]) == {"half"} and len(shown) == 2
-    said = show.exposure_in_words(found)
+    said = show_persons.exposure_in_words(found)
     assert said.startswith("By all: not estimable") and "training images: 1.00." in said
 
 
@@ -381,8 +381,8 @@ def test_exposure_of_nobody_in_particular():
     view = exposed(np.arange(6), np.linspace(0.5, 0.9, 6))
     found = exposure.exposure(view, sets, SETTINGS)
     assert exposure.planned_exposure(sets) == () and exposure.exposure_claims(found, view) == []
-    assert found.groups == {} and found.by_images is None and show.exposure(found) is None
-    assert show.exposure_in_words(found).count("not estimable") == 2
+    assert found.groups == {} and found.by_images is None and show_persons.exposure(found) is None
+    assert show_persons.exposure_in_words(found).count("not estimable") == 2
 
 
 def alarm(threshold=1.5, above=0.0125, rates=(0.9,)):
@@ -398,7 +398,7 @@ def test_copies_are_told_by_question_share_and_number_of_images():
         "b": Planted(alarm(rates=(0.5, 0.7)), None, 1.75, None),
         "c": Planted(alarm(None), alarm(None), 1.75, None),
     }
-    first, second, third = show.planted_in_words(found, 2000).split("\n\n")
+    first, second, third = show_persons.planted_in_words(found, 2000).split("\n\n")
     assert first.startswith("By the **a** the largest ratio of the synthetic set is 1.75.")
     assert "a copy or a likeness** (against strangers) the alarm sounds from 1.50 on: 1.25 % of the images" in first
     assert "with exact copies from 0.5 % on (10 of 2,000 images), and whatever the alteration" in first
@@ -407,15 +407,15 @@ def test_copies_are_told_by_question_share_and_number_of_images():
     assert "a copy** (against other images of the same persons) the alarm sounds from 2.00 on: 0.00 %" in first
     assert "short of the blend at no share up to 1 %" in second and "same persons" not in second
     assert third.count("not calibrated at this size, as 1,000 images do not tell") == 2 and "sounds" not in third
-    figure, table = show.power(found)
+    figure, table = show_persons.power(found)
     assert [ax.get_visible() for ax in figure.axes] == [True, True, False, True, False, False]
     assert table.groupby(["judge", "null"]).size().to_dict() == {
         ("a", "strangers"): 3,
         ("a", "the same persons"): 3,
         ("b", "strangers"): 4,
     }
-    assert show.power({"c": found["c"]}) is None
-    assert show.planted_in_words({}, 2000).startswith("Not measured")
+    assert show_persons.power({"c": found["c"]}) is None
+    assert show_persons.planted_in_words({}, 2000).startswith("Not measured")
 
 
 def test_rates_of_what_is_found_stand_judge_by_judge():
@@ -431,17 +431,20 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     )
     found = SimpleNamespace(open_set=OpenSet(own, anyone), images_pooled=told, persons=None, labelled=True)
     nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None, labelled=True)
-    views = [SimpleNamespace(name=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
-    table = show.fixed_rates(views)
+    views = [SimpleNamespace(name=n, label=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
+    table = show_persons.fixed_rates(views)
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
     assert table["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, own identity"
     assert (table["95 % low"] < table["value"]).all() and (table["value"] < table["95 % high"]).all()
-    curves = show.open_set(views)[1]
+    curves = show_persons.open_set(views)[1]
     assert set(curves["judge"]) == {"a", "c"} and curves["tpir"].tolist()[-1] == 0.75
-    assert show.open_set(views[1:2]) is None
+    assert show_persons.open_set(views[1:2]) is None
     found.labelled = None  # Without authentic labels nobody has an own identity.
-    assert show.fixed_rates(views[:1])["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, any identity"
-    assert show.open_set(views)[1]["tpir"].tolist()[-1] == 1
+    assert (
+        show_persons.fixed_rates(views[:1])["measure"].iloc[0]
+        == "open-set identification: TPIR at FPIR 1 %, any identity"
+    )
+    assert show_persons.open_set(views)[1]["tpir"].tolist()[-1] == 1
     span = told.tpr.interval()
     assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
@@ -459,30 +462,34 @@ def test_the_filters_own_view_is_grey():
     kept = (RemedyFacts(0.5, 0.4, 9, "a", 0.6, 0.4, 0.1), RemedyFacts(0.5, 0.4, 9, "b", 0.7, 0.3, 0.2))
     left = remedies.Remedies("a", (remedies.Remedy(0.5, np.arange(9), kept),))
     sets = SimpleNamespace(barred=frozenset())
-    every = SimpleNamespace(done=[SimpleNamespace(name="set", remedies=left, sets=sets)])
-    table, grey = show.remedy(every)
+    every = SimpleNamespace(done=[SimpleNamespace(name="set", remedies=left, sets=sets, barred={})])
+    table, grey = show_claims.remedy(every)
     assert table["judge"].tolist() == ["a", "b"] and table["link AUC"].tolist() == [0.6, 0.7]
     assert grey == [(0, "link AUC"), (0, "link EER"), (0, "rank 1")]
+    every.done[0].barred = {"b": "taught the set's generator"}
+    assert {row for row, _ in show_claims.remedy(every)[1]} == {0, 1}
     sets.barred = frozenset({"control"})  # Control persons who differ anyway set no threshold.
-    assert {(row, "kept") for row in (0, 1)} <= set(show.remedy(every)[1])
+    assert {(row, "kept") for row in (0, 1)} <= set(show_claims.remedy(every)[1])
     every.done[0].remedies = remedies.Remedies("a")
-    assert show.remedy(every) is None
+    assert show_claims.remedy(every) is None
 
 
 def test_the_page_shows_what_was_computed(linked):
     views, shown = linked.views, linked.shown
     every = compute.Audits(claims.StudyPlan({"set": linked.plan}), (linked,), {})
-    assert show.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
-    spans = show.by_set(every.done, lambda each: show.spans(each.views))
+    assert show_sets.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
+    spans = show_sets.by_set(every.done, lambda each: show.spans(each.views))
     assert len(show.link(views)) == len(show.intervals(spans)) == 9 and set(spans["set"]) == {"set"}
     auc = shown.link_metrics.auc
     row = spans.query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
-    rates = show.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
+    rates = show_persons.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
     assert set(rates["measure"]) == {"membership of images, pooled over persons: AUC"}
-    assert show.claims(linked.claims)["claim"].is_monotonic_increasing
-    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show.what_was_found(every)
-    assert f"claims that are judged {len(linked.above_chance)} are above" in show.what_was_found(every)
+    assert show_claims.claims(linked.claims)["claim"].is_monotonic_increasing
+    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show_sets.what_was_found(
+        every
+    )
+    assert f"claims that are judged {len(linked.above_chance)} are above" in show_sets.what_was_found(every)
     others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
     assert set(show.roc_det(views, shown)[1]["curve"]) == {*study.SETTINGS, *others}
     ranks = show.identification(views, PERSONS)[1]
@@ -565,10 +572,114 @@ def test_persons_who_are_not_exchangeable_support_no_claim(known):
     assert "not known to be of one distribution" in reasons["label-free link, share of classes"]
     assert "split off at random" in reasons[study.MEMBERSHIP_OF_IMAGES]
     assert claims.deviations(own.plan, own.claims) == []
-    table, grey = show.all_claims(found)
+    table, grey = show_claims.all_claims(found)
     assert {row for row, _ in grey} == set(range(len(table)))
-    assert "which is no claim here" in show.what_was_found(found)
-    assert {column for _, column in show.overview(found)[1]} == set(show.OVERVIEW.values()) - {"same-label link (AUC)"}
+    assert "which is no claim here" in show_sets.what_was_found(found)
+    assert {column for _, column in show_sets.overview(found)[1]} == set(show_sets.OVERVIEW.values()) - {
+        "same-label link (AUC)"
+    }
+
+
+TAUGHT = "taught the set's generator"
+
+
+@pytest.fixture(scope="module")
+def partial(known):
+    """Likenesses by two judges: whole; by a generator that one of them taught; and by one that both had a part in."""
+    background = known.control, known.held_out
+    whole = audited(known.authentic, known.likenesses, *background)
+    sets = [
+        dataclasses.replace(whole, name="whole"),
+        dataclasses.replace(whole, name="taught", barred_models={"A": TAUGHT, "nobody here": TAUGHT}),
+        dataclasses.replace(whole, name="both", barred_models={"a": TAUGHT, "b": "was trained on the set"}),
+    ]
+    return several([reader("a"), reader("b", noise=0.7), reader("c", -1, noise=50.0)], *sets)
+
+
+def test_a_judge_that_taught_the_generator_claims_nothing_and_is_not_in_the_family(partial):
+    whole, taught, both = partial.done
+    of_a = [claim for claim in taught.claims if claim.judge == "a"]
+    assert {claim.verdict for claim in of_a} == {f"no claim: {TAUGHT}"} and all(claim.barred for claim in of_a)
+    assert [(claim.claim, claim.value) for claim in of_a] == [
+        (claim.claim, claim.value) for claim in whole.claims if claim.judge == "a"
+    ]  # The numbers stand.
+    p = {each.name: {c.claim: c.p_corrected for c in each.claims if c.judge == "b"} for each in partial.done}
+    link = "same-label link, AUC"
+    assert len([claim for claim in taught.claims if claim.p_corrected is not None]) == len(p["taught"])
+    assert 0 < p["taught"][link] < p["whole"][link]  # Fewer claims are corrected for.
+    assert {claim.p_corrected for claim in both.claims} == {None} and both.above_chance == ()
+
+
+def test_a_judge_that_taught_the_generator_is_not_planned_and_raises_no_alarm(partial, monkeypatch):
+    whole, taught, both = partial.done
+    assert [set(each.plan.judges) for each in partial.done] == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
+    assert all(claims.deviations(each.plan, each.claims) == [] for each in (whole, taught, both))
+    monkeypatch.setattr(compute, "make_pictures", lambda *given: "pictures")
+    monkeypatch.setattr(compute, "plant_copies", lambda *given: "planted")
+    asked = [set(compute.plant(each.sets, each.views, SETTINGS)) for each in partial.done]
+    assert asked == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
+    assert "The **a** is not asked, as it taught" in show_persons.planted_in_words(taught.planted, 84, taught.barred)
+    said = show_sets.plan_in_words(partial.plan, [{"sha256": ""}], [])
+    assert "on whole by each of 3 models" in said and "on taught by each of 2 models" in said
+
+
+def test_a_judge_that_taught_the_generator_filters_and_is_chosen_for_nothing(partial):
+    whole, taught, both = map(compute.facts, partial.done)
+    assert (whole.larger, whole.impartial_judge, partial.done[0].remedies.filterer) == ("a", "b", "a")
+    assert (taught.larger, taught.impartial_judge, partial.done[1].remedies.filterer) == ("b", None, "b")
+    assert partial.done[1].shown.name == "b" and taught.barred == {"a": TAUGHT} and whole.barred == {}
+    assert taught.nearness("a") == 0 < taught.nearness("b") < whole.nearness("a")
+    assert (both.larger, both.impartial_judge, both.remedy) == (None, None, ())
+
+
+def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(partial):
+    table, grey = show_sets.overview(partial)
+    row = table.index[(table["set"] == "taught") & (table["judge"] == "a")][0]
+    every = {show_sets.WITHIN, *show_sets.OVERVIEW.values()}
+    assert {column for i, column in grey if i == row} == every
+    assert table.loc[row, "claims above chance"] == f"none: {TAUGHT}"
+    numbers = show_sets.side_by_side(partial)[1]
+    supports = numbers.groupby(["set", "judge"])["supports a claim"].all()
+    assert supports["taught", "a"] == supports["both", "b"] == False  # noqa: E712
+    assert supports["taught", "b"] and supports["whole", "a"]
+    links = show_sets.by_set(partial.done, lambda each: show.link(each.views))
+    cells = show_sets.barred_cells(partial, links)
+    assert {(links.loc[i, "set"], links.loc[i, "judge"]) for i, _ in cells} == {
+        ("taught", "a"),
+        ("both", "a"),
+        ("both", "b"),
+    }
+    assert {links.loc[i, "setting"] for i, _ in cells} == set(study.SETTINGS[1:])
+    rows, unsupported = show_claims.all_claims(partial)
+    assert {(rows.loc[i, "set"], rows.loc[i, "judge"]) for i, _ in unsupported} == {
+        ("taught", "a"),
+        ("both", "a"),
+        ("both", "b"),
+    }
+    views = partial.done[1].views
+    assert "synthetic: a (no claim)" in show.identification(views, PERSONS)[1]
+    assert f"{study.LINK} (a (no claim))" in set(show.roc_det(views, views[1])[1]["curve"])
+
+
+def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
+    said = show_sets.barred_in_words(partial)
+    assert f"**taught**: the a {TAUGHT}. Numbers of this set in grey support no claim." in said
+    left = (
+        f"**both**: nothing is claimed of it, as no judge is left that may judge it (the a {TAUGHT}; the b was trained"
+    )
+    assert left in said and left in show_sets.what_was_found(partial) and "whole" not in said
+    assert "The b alone may judge taught, so that no other confirms it there." in show_claims.claims_in_words(partial)
+    nobody = dataclasses.replace(partial, done=partial.done[:1])
+    assert (
+        show_sets.barred_in_words(nobody) == "" and show_sets.barred_cells(nobody, show_sets.overview(nobody)[0]) == []
+    )
+
+
+def test_an_audit_from_python_bars_the_models_that_its_set_names(known):
+    own = SyntheticSet("set", known.likenesses, "authentic", barred_models={"a": TAUGHT})
+    found = audit(known.authentic, own, [reader("a"), reader("b", noise=0.7)], SETTINGS, control=known.control)
+    assert found.barred == {"a": TAUGHT} and {claim.judge for claim in found.claims if claim.above} == {"b"}
+    assert {claim.p_corrected for claim in found.claims if claim.judge == "a"} == {None}
 
 
 def test_a_set_that_fails_leaves_the_others_whole(known, three, monkeypatch):
@@ -582,28 +693,30 @@ def test_a_set_that_fails_leaves_the_others_whole(known, three, monkeypatch):
     monkeypatch.setattr(compute, "examine", fails_for_own)
     found = several(reader("a"), *(each.sets for each in three.done))
     assert [each.name for each in found.done] == ["labelled", "images"] and found.failed == {"own": "an image went bad"}
-    assert "**own** could not be audited: an image went bad." in show.failures_in_words(found)
+    assert "**own** could not be audited: an image went bad." in show_sets.failures_in_words(found)
     assert compute.results(found).failed == found.failed
     with pytest.raises(InputError, match="an image went bad"):
         several(reader("a"), three.done[1].sets)
 
 
 def test_sets_stand_side_by_side_by_every_judge(three):
-    table, grey = show.overview(three)
+    table, grey = show_sets.overview(three)
     assert list(zip(table["set"], table["judge"], strict=True)) == [
         (name, judge) for name in ("labelled", "own", "images") for judge in "ab"
     ]
     assert table["same-label link (AUC)"].isna().tolist() == [False, False, True, True, True, True] and grey == []
     assert table["EER within (%)"].isna().tolist() == [False] * 4 + [True] * 2
-    figure, numbers = show.side_by_side(three)
-    assert len(figure.axes) == len(show.OVERVIEW) == numbers["statistic"].nunique()
+    figure, numbers = show_sets.side_by_side(three)
+    assert len(figure.axes) == len(show_sets.OVERVIEW) == numbers["statistic"].nunique()
     assert numbers.groupby("statistic").size().to_dict()["same-label link, AUC"] == 2
-    assert show.sets(three)["classes are"].tolist() == [show.CLASSES[labels] for labels in ("authentic", "own", "none")]
-    assert show.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
+    assert show_sets.sets(three)["classes are"].tolist() == [
+        show_sets.CLASSES[labels] for labels in ("authentic", "own", "none")
+    ]
+    assert show_sets.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
     for each in three.done[1:]:
         assert len(show.scores(each.shown).axes) == len(each.shown.settings.comparisons)
         assert show.chance(each.shown)[1].shape[1] == 1 and show.roc_det(each.views, each.shown)
         sheet, caption = show.strongest(each.sets, each.shown)
         assert "of one label" not in caption and caption.startswith(each.name)
-    said = show.what_was_found(three)
+    said = show_sets.what_was_found(three)
     assert "% of its classes are nearer" in said and "% of its images are nearer" in said

@@ -2,16 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from stage_folder import StageFolder, pairs_of
+from tiny_faces import random_set
 
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
-from sface_lib.chapters.study import open_persons, open_study, read_groups, weights_file
+from sface_lib.chapters.setspec import SetSpec, parse_sets
+from sface_lib.chapters.study import PopulationStudy, open_persons, open_study, read_groups, weights_file
 from sface_lib.cli import main
 from sface_lib.data import encode_png, open_faces, write_bin, write_faces, write_protocol
 from sface_lib.errors import InputError
@@ -219,3 +222,21 @@ def test_numbered_folders_are_no_persons_until_a_copy_says_so(tmp_path, name):
     for copy in ("copy.parquet", "copy.zip", "copy"):
         assert main(["data", "convert", str(tmp_path / "shares"), str(tmp_path / copy), "--labels", "folders"]) == 0
         assert open_persons(name, tmp_path / copy).identities == ("00000", "01000")
+
+
+def test_models_that_had_a_part_in_a_set_are_barred_from_it_and_from_no_other(tmp_path):
+    """What steered this run's generator, what lies inside a given one's, and what was trained on a set."""
+    drawn, given = (random_set(tmp_path / name, 8, 4).path for name in ("drawn.zip", "given.zip"))
+    net = tmp_path / "net.pth"
+    net.touch()
+    tables = parse_sets({"generated": {"taught_by": ["r50"]}, "x": {"path": str(given), "model": str(net)}})
+    sets = [SetSpec(**each) for each in tables]
+    parameters = SimpleNamespace(synthetic=sets, identity_order="", identity_model="g.pth")
+    study = PopulationStudy(parameters, lambda name: drawn)
+    study.training = study.open_set(sets[0]).faces
+    assert [each.barred_models for each in study.synthetic] == [
+        {"r50": "taught the set's generator", "g.pth": "steered the set's generator"},
+        {str(net): "was trained on the set"},
+    ]
+    del parameters.identity_model  # Notebooks that judge nothing do not read it.
+    assert study.open_set(sets[0]).barred_models == {"r50": "taught the set's generator"}

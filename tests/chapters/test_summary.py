@@ -33,7 +33,7 @@ PIXELS = a_judge(competent=False, sha256=None)
 
 
 def chosen(judges, links, teacher="teacher"):
-    return choose_judge(judges, audit_facts(links), teacher)
+    return choose_judge(judges, [audit_facts(links)], teacher)
 
 
 def test_the_judge_is_the_one_that_sees_the_larger_link():
@@ -221,15 +221,68 @@ def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
 
 
 def test_without_a_competent_judge_nothing_is_answered():
-    found, run = asked(claim("not judged: no competent judge", p=None))
+    _, run = asked(claim("not judged: no competent judge", p=None))
+    found = gives_away(privacy_results({"a": a_judge(competent=False)}, run), run)
     assert (found.word, found.judged) == ("undecided", ())
     assert "Undecided.** No judge tells" in show.gives_away(found, run)
+    nothing, _ = asked()  # A competent judge, but neither equal labels nor persons to compare with.
+    assert "Undecided.** No claim can be made of it without unseen faces" in show.gives_away(nothing, run)
 
 
 def test_a_value_that_supports_no_claim_decides_nothing():
     """The label-free link of control persons who are not exchangeable with the training persons."""
     barred = claim("no claim: control and training persons differ", "label-free link, share of classes", p=None)
     assert asked(barred)[0].judged == () and asked(claim("above chance"), barred)[0].word == "yes"
+
+
+BARRED = {"a": "taught the set's generator"}
+
+
+def test_a_judge_that_taught_the_generator_is_not_counted_in_the_answer():
+    """Neither its claims, which have no p, nor its alarm; its link is chosen only where no other may judge."""
+    alarm = PlantedFacts(AlarmFacts(1.4, 0.001, 0.05, 0.01), None)
+    made = claim("no claim: taught the set's generator", p=None), claim(EQUIVALENT, by="b", value=0.5, p=0.8)
+    run = audit_facts({"a": LINKED, "b": BETWEEN}, claims=made, planted={"a": alarm}, barred=BARRED)
+    judges = {"a": a_judge(), "b": a_judge(sha256="other")}
+    found = gives_away(privacy_results(judges, run), run)
+    assert (found.word, found.judges, found.judged) == ("undecided", ("b",), made[1:])
+    assert found.alarms == () and not found.looked_for_copies
+    said = show.gives_away(found, run)
+    assert "None of 1 claims by the judge b" in said and "Not asked: the a, which taught the set's generator." in said
+    free = gives_away(privacy_results(judges, replace(run, barred={})), replace(run, barred={}))
+    assert free.alarms == ("a",) and free.looked_for_copies
+
+
+def test_where_no_judge_is_left_the_answer_says_why():
+    run = audit_facts({"a": LINKED}, claims=(claim("no claim: taught the set's generator", p=None),), barred=BARRED)
+    found = gives_away(privacy_results({"a": a_judge()}, run), run)
+    assert (found.word, found.judges) == ("undecided", ())
+    assert "No judge is left that may judge it (the a taught the set's generator), so" in show.gives_away(found, run)
+
+
+def test_the_chosen_judge_is_one_that_may_judge_most_sets():
+    judges = {"a": a_judge(), "b": a_judge(sha256="other"), "teacher": a_judge(sha256="teacher")}
+    links = {"a": LINKED, "b": BETWEEN, "teacher": AT_CHANCE}
+    first, second = audit_facts(links), audit_facts(links, name="second", barred=BARRED)
+    assert choose_judge(judges, [first], "teacher").name == "a"
+    found = choose_judge(judges, [first, second], "teacher")
+    assert (found.name, found.standing, found.barred) == ("b", "impartial", {})
+    two = {name: judges[name] for name in ("a", "teacher")}
+    found = choose_judge(two, [first, second], "teacher")
+    assert (found.name, found.standing, found.barred) == ("a", "impartial", {"second": BARRED["a"]})
+    assert found.doubts("CLS", "second") and not found.doubts("CL", first.name)
+    found = choose_judge(two, [second], "teacher")  # Nothing that the first sees of the only set counts.
+    assert (found.name, found.standing) == ("teacher", "teacher")
+    assert second.nearness("a") == 0 < second.nearness("b")
+
+
+def test_the_links_of_a_set_whose_generator_the_judge_taught_are_grey_and_told():
+    run = privacy(barred=BARRED)
+    summary = summarise(run, TRAINING, evaluation())
+    _, grey = show.overview(summary)
+    assert grey == [(row, column) for row in (1, 2, 3) for column in ("link EER", "link AUC")]
+    said = show.who_may_know_whom(summary, DATA, run)
+    assert said[0] == "The a taught the set's generator, so the links of generated are shown in grey."
 
 
 def test_an_unexposed_set_says_that_a_yes_would_be_an_error():
@@ -249,6 +302,14 @@ def test_each_set_has_its_own_answer_in_the_results():
     assert kept.by == {"generated": (f"{LINK}, a",), "other": ()} and not kept.verifier_is_teacher
 
 
+def segments(axes):
+    """The bars of chance beneath the points; those of accuracies are upright."""
+    lines = [
+        segment for found in axes.collections if hasattr(found, "get_segments") for segment in found.get_segments()
+    ]
+    return [segment for segment in lines if np.ptp(segment[:, 1]) == 0]
+
+
 def test_a_set_without_authentic_labels_stands_over_its_label_free_link():
     free = {"a": LinkAtChance(0.7, 0.4, 0.6, 0.01, False)}
     first = replace(privacy().sets[0], label_free={"a": LinkAtChance(0.9, 0.4, 0.6, 0.01, False)})
@@ -264,6 +325,16 @@ def test_a_set_without_authentic_labels_stands_over_its_label_free_link():
     figure, numbers = show.frontier(summary)
     assert [ax.get_xlabel() for ax in figure.axes] == list(show.AXES.values())
     assert numbers.set_index("model").loc["CLS own", ["link AUC", "label-free"]].isna().tolist() == [True, False]
+    first_null, own_null = first.label_free["a"], replace(free["a"], low=0.3, high=0.55)
+    assert not segments(figure.axes[1])  # Both sets have one band, which is drawn over the whole height.
+    other = replace(own, label_free={"a": own_null})
+    figure, numbers = show.frontier(
+        summarise(privacy_results({"a": a_judge()}, first, other), training(trained("CLS own")), found)
+    )
+    bars = {tuple(np.round(segment[:, 0], 9)) for segment in segments(figure.axes[1])}
+    assert bars == {(first_null.low, first_null.high), (0.3, 0.55)} and figure.axes[1].get_xlim()[0] == 0.3
+    ends = numbers.set_index("model")[["label-free, chance low", "label-free, chance high"]]
+    assert ends.loc["CLS own"].tolist() == [0.3, 0.55] and ends.loc[CLS].tolist() == [0.4, 0.6]
     alone = summarise(privacy_results({"a": a_judge()}, own), training(trained("CLS own"), names=NAMES[:1]), found)
     assert len(show.frontier(alone)[0].axes) == 1
 

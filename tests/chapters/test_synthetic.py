@@ -75,6 +75,24 @@ def test_files_of_the_sets_are_part_of_what_is_read(tmp_path):
     assert input_paths(p) == {"synthetic x": tmp_path, "synthetic x model": tmp_path / "net.pth"}
 
 
+def test_models_inside_a_generator_are_a_list_and_files_among_them_are_read(tmp_path):
+    """A change of what lies there may change who judges."""
+    (tmp_path / "net.pth").touch()
+    (tmp_path / "r100.onnx").touch()
+    given = {"name": "x", "path": str(tmp_path), "model": str(tmp_path / "net.pth")}
+    taught = [str(tmp_path / "r100.onnx"), "ArcFace"]
+    p = check(ReportParameters, {"synthetic": [given | {"taught_by": taught}]})
+    assert input_paths(p)[f"synthetic x taught by {taught[0]}"] == tmp_path / "r100.onnx" and len(input_paths(p)) == 3
+    assert p.synthetic[0].barred_models == {
+        given["model"]: "was trained on the set",
+        taught[0]: "taught the set's generator",
+        "ArcFace": "taught the set's generator",
+    }
+    for wrong in ("r100", [""], [3], 3):
+        with pytest.raises(ParameterError, match="which is no list of models; give their paths, names or SHA-256"):
+            check(ReportParameters, {"synthetic": [given | {"taught_by": wrong}]})
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

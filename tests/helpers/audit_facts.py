@@ -29,6 +29,7 @@ def audit_facts(links: Mapping[str, VerificationMetrics], low: float = 0.45, hig
         "control_is_exchangeable": True,
         "images": 100,
         "image_px": 64,
+        "barred": {},
         "larger": None,
         "impartial_judge": None,
         "metrics": metrics,

@@ -253,7 +253,7 @@ def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFact
     )
     figure, axes = plots.new_figure(height=3.8)
     chance = privacy.shuffle[privacy.impartial_judge]
-    plots.plot_frontier(axes, table, "link AUC", benchmark, (chance.low, chance.high))
+    plots.plot_frontier(axes, table, "link AUC", benchmark, np.array([[chance.low, chance.high]] * len(table)))
     axes.set_xlabel("AUC of the same-label link")
     return figure, table
 

@@ -17,6 +17,7 @@ from sface_lib.chapters.shared import (
     Processes,
     Resamples,
     Seed,
+    Steering,
     Synthetic,
     Truncation,
     Unseen,
@@ -118,16 +119,20 @@ class GeneratorTrainingParameters(_Generator, EmbeddedSelection, BadImages):
 
 
 class GenerationParameters(
-    _Generator, ImagesPerClass, Truncation, Resamples, Precision, Seed, Pictures, Verifier, Unseen, Synthetic
+    _Generator,
+    ImagesPerClass,
+    Truncation,
+    Resamples,
+    Precision,
+    Seed,
+    Pictures,
+    Verifier,
+    Steering,
+    Unseen,
+    Synthetic,
 ):
     """What notebook 02 reads."""
 
-    identity_model: str = path_setting(
-        "",
-        "Weights of a recognition model that steers the drawn faces toward their class's identity; empty steers none. "
-        "It must not be the verifier, which judges the outcome.",
-        ("",),
-    )
     identity_steps: int = setting(3, "Steps of each latent up the gradient of that model's score.", ge=0)
     identity_score: float = setting(0.3, "Drawn faces that score less to their class's mean are left out.", ge=-1, le=1)
 

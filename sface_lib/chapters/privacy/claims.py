@@ -47,7 +47,7 @@ class ClaimsPlan:
     claims
         Names.
     judges
-        Name -> SHA-256 of the weights.
+        Name -> SHA-256 of the weights; without those that had a part in the set.
     sets
         Name -> fingerprint of the compared images.
     groups
@@ -78,7 +78,7 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
     relied_on = {None} | sets.compared.keys() - sets.barred
     statistics = [s.name for s in study.STATISTICS if s.needs in relied_on and (sets.by_label or not s.by_label)]
     names = (*statistics, *planned_exposure(sets))
-    models = {judge.name: judge.sha256 for judge in judges if judge.model is not None}
+    models = {j.name: j.sha256 for j in judges if j.model is not None and None not in sets.barred_by(j)}
     return ClaimsPlan(
         claims=names,
         judges=models,

@@ -48,11 +48,12 @@ class Audit:
     plan
         What was to be claimed, fixed before any score.
     shown
-        The view whose pictures are shown: of the competent judge that sees most, else the first.
+        The view whose pictures are shown: see `shown_view`.
     exposures
         Judge, of those that are models -> whose link is strong; empty unless labels are those of authentic identities.
     planted
-        Judge -> whether planted copies would be noticed; empty where there are too few unseen persons.
+        Judge, of those that may judge the set -> whether planted copies would be noticed; empty where there are too few
+        unseen persons.
     """
 
     sets: AuditedSets
@@ -71,8 +72,13 @@ class Audit:
 
     @property
     def larger(self) -> View | None:
-        """The shown view; None where no judge is competent."""
-        return self.shown if self.shown.competent else None
+        """The shown view; None where no competent judge may judge the set."""
+        return self.shown if self.shown.may_judge else None
+
+    @property
+    def barred(self) -> dict[str, str]:
+        """Judges that may not judge the set -> why."""
+        return {view.name: view.barred for view in self.views if view.barred}
 
     @property
     def above_chance(self) -> tuple[ClaimFacts, ...]:
@@ -119,7 +125,8 @@ def audit(
     synthetic
         The images, whose class k stands for the authentic identity k; or a set that says what its classes are.
     judges
-        See `sface_lib.privacy.judges.open_judge`. They may not have taught the generator.
+        See `sface_lib.privacy.judges.open_judge`. Those that had a part in the set, as its `barred_models` say, claim
+        nothing of it.
     settings
         By default those of notebook 03.
     control
@@ -204,7 +211,10 @@ def examine(
 
 
 def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> dict[str, Planted]:
-    """For each judge that embeds images, whether planted copies would be noticed; empty with too few unseen persons."""
+    """Whether planted copies would be noticed, for each judge that embeds images and may judge the set.
+
+    Empty with too few unseen persons.
+    """
     p, given = settings, (sets.authentic, sets.synthetic, sets.control, sets.held_out)
     pictures = make_pictures(*given, p.power_images, p.seed)
     if pictures is None:
@@ -214,7 +224,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
             view.judge.embed_images, pictures, view.sets.authentic[0], view.sets.synthetic[0], p.seed
         )
         for view in views
-        if view.judge.model is not None and view.judge.embed_images is not None
+        if view.judge.model is not None and view.judge.embed_images is not None and not view.barred
     }
 
 
@@ -234,7 +244,7 @@ def results(found: Audits) -> PrivacyResults:
 def facts(found: Audit) -> AuditFacts:
     """What is recorded of one set's audit."""
     sets, views = found.sets, found.views
-    impartial = [view for view in views if view.competent and view.name != found.remedies.filterer]
+    impartial = [view for view in views if view.may_judge and view.name != found.remedies.filterer]
     labelled = views if sets.by_label else ()
     return AuditFacts(
         name=sets.name,
@@ -243,6 +253,7 @@ def facts(found: Audit) -> AuditFacts:
         control_is_exchangeable=sets.background.exchangeable,
         images=len(sets.synthetic),
         image_px=sets.synthetic.resolution,
+        barred=found.barred,
         larger=found.larger.name if found.larger else None,
         impartial_judge=shown_view(impartial).name if impartial else None,
         metrics={view.name: view.settings.metrics for view in views},

@@ -83,6 +83,7 @@ def planned_exposure(sets: AuditedSets) -> tuple[str, ...]:
 def exposure_claims(found: Exposure, view: View) -> list[Claim]:
     """The claims that exposure is the same in all groups, and whatever the number of images."""
     about = {"judge": view.name, "interval": None, "competent": view.competent, "margin": 0.0}
+    about["barred"] = view.barred
     about["identities"] = len(found.by_identity)
     made = []
     for trait, each in found.groups.items():

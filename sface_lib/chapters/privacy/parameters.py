@@ -11,6 +11,7 @@ from sface_lib.chapters.shared import (
     Resamples,
     Seed,
     Shuffles,
+    Steering,
     Synthetic,
     Unseen,
     Verifier,
@@ -36,7 +37,7 @@ class AuditSettings(Resamples, Shuffles, Seed):
 
 
 class PrivacyParameters(
-    AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Unseen, Synthetic, Pairs
+    AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Steering, Unseen, Synthetic, Pairs
 ):
     """What notebook 03 reads."""
 

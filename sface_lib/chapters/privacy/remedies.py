@@ -41,7 +41,8 @@ class Remedies:
     Attributes
     ----------
     filterer
-        The judge that filters: the first competent one; None without one. Its own view of what it left is flattered.
+        The judge that filters: the first competent one that may judge the set; None without one. Its own view of what
+        it left is flattered.
     found
         A remedy for each rate, in the order asked for.
     refused
@@ -54,11 +55,11 @@ class Remedies:
 
 
 def filter_at_rates(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> Remedies:
-    """Filter the synthetic set by the first competent judge; nothing is filtered without control persons.
+    """Filter the set by the first competent judge that may judge it; nothing is filtered without control persons.
 
     All that was drawn is filtered, against all who trained, also where a part of either was compared.
     """
-    filterer = next((view for view in views if view.competent), None)
+    filterer = next((view for view in views if view.may_judge), None)
     if filterer is None or sets.control is None:
         return Remedies(filterer.name if filterer else None)
     drawn, trained = _whole(filterer, sets)

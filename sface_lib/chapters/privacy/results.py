@@ -98,7 +98,7 @@ class ClaimFacts(Facts):
 
     @property
     def barred(self) -> bool:
-        """Whether the value supports no claim, since what it is compared with is not exchangeable."""
+        """Whether the value supports no claim: what it is compared with isn't exchangeable, or its judge had a part."""
         return self.verdict.startswith(BARRED)
 
 
@@ -169,8 +169,10 @@ class AuditFacts(Facts):
         Whether control persons could stand for training persons, so that what is compared with them is a claim.
     images
         How many are compared.
+    barred
+        Judge -> why it may not judge the set, such as that it taught the set's generator. Its numbers support no claim.
     larger
-        The competent judge that sees most; None without one.
+        The competent judge that sees most and may judge the set; None without one.
     impartial_judge
         The one that sees most among those that did not filter.
     metrics
@@ -191,6 +193,7 @@ class AuditFacts(Facts):
     control_is_exchangeable: bool
     images: int
     image_px: int
+    barred: dict[str, str]
     larger: str | None
     impartial_judge: str | None
     metrics: dict[str, dict[str, VerificationMetrics]]
@@ -209,7 +212,12 @@ class AuditFacts(Facts):
         return self.labels == "authentic"
 
     def nearness(self, judge: str) -> float:
-        """By how much a judge sees the set near to the training persons: AUC of the link, or the label-free share."""
+        """By how much a judge sees the set near to the training persons: AUC of the link, or the label-free share.
+
+        0 by one that may not judge it.
+        """
+        if judge in self.barred:
+            return 0.0
         if self.by_label:
             return self.link(judge).auc
         return self.label_free[judge].observed if judge in self.label_free else 0.5
@@ -237,7 +245,7 @@ class PrivacyResults(Results):
         Name -> why a set could not be audited.
     """
 
-    VERSION = 3
+    VERSION = 4
 
     judges: dict[str, JudgeFacts]
     plan_sha256: str

@@ -1,8 +1,8 @@
 """A set that is audited with those that it is held against, and what one judge sees of them."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,8 @@ class AuditedSets:
         at random before training.
     demographics
         What is known or called of the training identities, or None.
+    barred_models
+        Models that do not judge the set -> why; see `SyntheticSet`.
     """
 
     name: str
@@ -84,6 +86,7 @@ class AuditedSets:
     positions: np.ndarray
     identities: np.ndarray
     background: Background = Background()
+    barred_models: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
@@ -108,6 +111,7 @@ class AuditedSets:
             positions=chosen[1],
             identities=np.unique(trained[chosen[0]]),
             background=background,
+            barred_models=synthetic.barred_models,
         )
 
     @property
@@ -145,6 +149,11 @@ class AuditedSets:
     def barred(self) -> dict[str, str]:
         """That of the background."""
         return self.background.barred
+
+    def barred_by(self, judge: Judge) -> dict[str | None, str]:
+        """Why a judge claims nothing from "control" or "held_out"; under None, too, where it may not judge the set."""
+        reasons = [why for model, why in self.barred_models.items() if judge.answers_to(model)]
+        return dict.fromkeys(study.NEEDS, reasons[0]) if reasons else dict(self.barred)
 
     @functools.cached_property
     def groups(self) -> pd.Series | None:
@@ -201,8 +210,23 @@ class View:
 
     @property
     def competent(self) -> bool:
-        """Whether its link counts: it is a model, and tells the authentic identities apart."""
+        """Whether it is a model and tells the authentic identities apart."""
         return self.judge.model is not None and self.settings.competent
+
+    @property
+    def barred(self) -> str:
+        """Why it may not judge the set, such as that it taught the set's generator; empty where it may."""
+        return self.sets.barred.get(None, "")
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether claims rest on it: it is competent, and had no part in the set."""
+        return self.competent and not self.barred
+
+    @property
+    def label(self) -> str:
+        """Its name in figures, where nothing is grey."""
+        return f"{self.name} (no claim)" if self.barred else self.name
 
     @property
     def link(self) -> Comparison:
@@ -234,7 +258,7 @@ def view_of(
         name: (judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels)
         for name, faces in sets.compared.items()
     }
-    embedded = study.Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred)
+    embedded = study.Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
     scored = study.three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
@@ -243,6 +267,6 @@ def view_of(
 
 
 def shown_view(views: Sequence[View]) -> View:
-    """Of the competent judge that sees most; of the first judge where none is competent."""
-    competent = [view for view in views if view.competent]
-    return max(competent, key=lambda view: view.nearness) if competent else views[0]
+    """Of the competent judge that sees most and may judge the set; of the first judge where there is none."""
+    judging = [view for view in views if view.may_judge]
+    return max(judging, key=lambda view: view.nearness) if judging else views[0]

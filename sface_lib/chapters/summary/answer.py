@@ -22,20 +22,23 @@ class Answer:
     word
         "yes" where a claim without restriction is above chance; "no" where none at all is, every claim that can be
         equivalent to chance is, and copies were looked for and no alarm sounds; else "undecided".
+    judges
+        The competent judges that may judge the set.
     judged
-        The claims by competent judges, but for those on who is exposed more.
+        The claims by them, but for those on who is exposed more.
     above, restricted
         Those of them above chance, without one of `RESTRICTIONS` and with one.
     equivalent
         Whether all that can be are equivalent to chance.
     looked_for_copies
-        Whether a competent judge's alarm is calibrated for a set of this size.
+        Whether the alarm of one of `judges` is calibrated for a set of this size.
     alarms
-        The competent judges whose alarm for copies sounds.
+        Those of them whose alarm for copies sounds.
     """
 
     name: str
     word: Literal["yes", "no", "undecided"]
+    judges: tuple[str, ...]
     judged: tuple[ClaimFacts, ...]
     above: tuple[ClaimFacts, ...]
     restricted: tuple[ClaimFacts, ...]
@@ -54,7 +57,9 @@ class Answer:
 
 
 def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
-    """Whether a set gives its sources away, by all claims of all competent judges."""
+    """Whether a set gives its sources away, by all claims of all competent judges that may judge it."""
+    competent = [name for name, facts in privacy.judges.items() if facts.competent and facts.sha256]
+    judges = tuple(name for name in competent if name not in audited.barred)
     bounded = {statistic.name: statistic.has_margin for statistic in STATISTICS}
     judged = tuple(claim for claim in audited.claims if claim.p_corrected is not None and claim.claim in bounded)
     found = [claim for claim in judged if claim.above]
@@ -63,11 +68,11 @@ def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
     alarms = {
         name: [alarm for alarm in (planted.strangers, planted.same_persons) if alarm and alarm.threshold is not None]
         for name, planted in audited.planted.items()
-        if privacy.judges[name].competent
+        if name in judges
     }
     sounding = tuple(name for name, own in alarms.items() if any(alarm.share_above for alarm in own))
     near = [claim.verdict.startswith(EQUIVALENT) for claim in judged if bounded[claim.claim]]
     equivalent, looked = bool(near) and all(near), any(alarms.values())
     nothing = equivalent and looked and not found and not sounding
     word = "yes" if above else "no" if nothing else "undecided"
-    return Answer(audited.name, word, judged, above, restricted, equivalent, looked, sounding)
+    return Answer(audited.name, word, judges, judged, above, restricted, equivalent, looked, sounding)

@@ -1,7 +1,7 @@
 """Accuracy of each model beside the identity link of its training images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sface_lib.biometrics import VerificationMetrics
@@ -22,16 +22,21 @@ class ChosenJudge:
     Attributes
     ----------
     standing
-        "impartial": competent, and it taught nobody. "teacher": the only competent one taught KT and CL, so that their
-        link by it counts for nothing. "incompetent": no judge tells the authentic identities apart, so that no link by
-        it counts.
+        "impartial": competent, and it taught neither KT nor CL. "teacher": the only competent one that may judge a set
+        taught them, so that their link by it counts for nothing. "incompetent": no judge tells the authentic identities
+        apart, so that no link by it counts.
+    barred
+        Set that it may not judge -> why, such as that it taught the set's generator.
     """
 
     name: str
     standing: Literal["impartial", "teacher", "incompetent"]
+    barred: Mapping[str, str] = field(default_factory=dict)
 
-    def doubts(self, strategy: str) -> bool:
-        """Whether its link must not be relied on beside a model of a strategy."""
+    def doubts(self, strategy: str, learns_from: str = "") -> bool:
+        """Whether its link must not be relied on beside a model of a strategy, and of a set."""
+        if learns_from in self.barred:
+            return True
         return self.standing == "incompetent" or (self.standing == "teacher" and strategy in TAUGHT)
 
 
@@ -46,6 +51,8 @@ class ModelBesideLink:
     link
         The same-label link of its training images by the chosen judge; None for a floor, which learnt from none, and
         for a set whose classes do not stand for authentic identities.
+    shuffle
+        That link against the null of the set; None for the baseline, too.
     label_free
         Share of its set's classes that are nearer to a training person than to any control person; None for a floor and
         the baseline, and without control persons who could stand for training persons.
@@ -57,6 +64,7 @@ class ModelBesideLink:
     accuracy: Accuracy | None
     mean_accuracy: float | None
     link: VerificationMetrics | None = None
+    shuffle: LinkAtChance | None = None
     label_free: LinkAtChance | None = None
 
 
@@ -77,24 +85,33 @@ class Summary:
     def __getitem__(self, name: str) -> ModelBesideLink:
         return next(model for model in (*self.models, *self.floors) if model.name == name)
 
+    def doubts(self, model: ModelBesideLink) -> bool:
+        """Whether the links of a model's training images must not be relied on."""
+        return self.judge.doubts(model.strategy, model.learns_from)
 
-def choose_judge(judges: Mapping[str, JudgeFacts], audited: AuditFacts, teacher_sha256: str | None) -> ChosenJudge:
-    """The judge that sees most of a set, among those that are competent and taught nobody, as far as there are any.
 
-    Raw pixels, which have no weights, are asked only where no model is competent.
+def choose_judge(
+    judges: Mapping[str, JudgeFacts], sets: Sequence[AuditFacts], teacher_sha256: str | None
+) -> ChosenJudge:
+    """One judge for all sets: competent, of another model than the teacher's, and one that may judge most of them.
+
+    As far as there are any; of several the one that sees most of the first set. Raw pixels, which have no weights, are
+    asked only where no model is competent.
     """
-    competent = {name: facts for name, facts in judges.items() if facts.competent and facts.sha256}
-    impartial = {name: facts for name, facts in competent.items() if facts.sha256 != teacher_sha256}
-    asked = impartial or competent or judges
-    name = max(asked, key=audited.nearness)
-    return ChosenJudge(name, "impartial" if impartial else "teacher" if competent else "incompetent")
+    barred = {name: {each.name: each.barred[name] for each in sets if name in each.barred} for name in judges}
+    competent = {name: facts.sha256 for name, facts in judges.items() if facts.competent and facts.sha256}
+    judging = [name for name in competent if len(barred[name]) < len(sets)] or list(competent)
+    impartial = [name for name in judging if competent[name] != teacher_sha256]
+    asked = impartial or judging or judges
+    name = max(asked, key=lambda name: (-len(barred[name]), sets[0].nearness(name)))
+    return ChosenJudge(name, "impartial" if impartial else "teacher" if competent else "incompetent", barred[name])
 
 
 def summarise(
     privacy: PrivacyResults, training: TrainingResults | None, evaluation: EvaluationResults | None
 ) -> Summary:
     """Each model beside the links of the images it learnt from, by one judge for all; of none the sets alone."""
-    judge = choose_judge(privacy.judges, privacy.sets[0], training and training.teacher_sha256)
+    judge = choose_judge(privacy.judges, privacy.sets, training and training.teacher_sha256)
     if training is None or evaluation is None:
         sets = (
             ModelBesideLink(each.name, "none", each.name, None, None, **_links(privacy, each.name, judge))
@@ -117,12 +134,14 @@ def summarise(
 
 
 def _links(privacy: PrivacyResults, name: str, judge: ChosenJudge) -> dict[str, Any]:
-    """The links of a set: of the authentic one those of its identities."""
+    """The links of a set: of the authentic one those of its identities; none where notebook 03 failed on it."""
     if name == AUTHENTIC:
         return {"link": privacy.judges[judge.name].authentic}
-    own = next(each for each in privacy.sets if each.name == name)
+    own = next((each for each in privacy.sets if each.name == name), None)
+    if own is None:
+        return {}
     free = own.label_free.get(judge.name) if own.control_is_exchangeable else None
-    return {"link": own.link(judge.name), "label_free": free}
+    return {"link": own.link(judge.name), "shuffle": own.shuffle.get(judge.name), "label_free": free}
 
 
 def results(answers: Sequence[Answer], summary: Summary) -> SummaryResults:

@@ -31,7 +31,7 @@ def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """Every model and floor in a row, and the cells of links that must not be relied on; without models the sets."""
     rows = [_row(model) for model in (*summary.models, *summary.floors)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
-    doubted = [i for i, model in enumerate(summary.models) if summary.judge.doubts(model.strategy)]
+    doubted = [i for i, model in enumerate(summary.models) if summary.doubts(model)]
     table = pd.DataFrame(rows)[columns]
     grey = [(i, column) for i in doubted for column in LINKS if column in table and not pd.isna(table.loc[i, column])]
     return table, grey
@@ -69,15 +69,20 @@ def overview_caption(summary: Summary) -> str:
 def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of the models over each link that their sets have, a panel each, and the numbers behind."""
     numbers = pd.DataFrame([_row(model) for model in summary.models])
-    doubted = [model.name for model in summary.models if summary.judge.doubts(model.strategy)]
-    frees = [model.label_free for model in summary.models if model.label_free]
-    chance = {"link AUC": summary.audited.shuffle.get(summary.judge.name), "label-free": frees[0] if frees else None}
-    panels = [column for column, band in chance.items() if band and numbers[column].notna().any()]
+    doubted = [model.name for model in summary.models if summary.doubts(model)]
+    nulls = {
+        "link AUC": [model.shuffle for model in summary.models],
+        "label-free": [model.label_free for model in summary.models],
+    }
+    for column, found in nulls.items():
+        for end in ("low", "high"):
+            numbers[f"{column}, chance {end}"] = [np.nan if null is None else getattr(null, end) for null in found]
+    panels = [column for column in nulls if numbers[f"{column}, chance low"].notna().any()]
     figure, axes = plots.new_figure(columns=max(1, len(panels)), width=5.6, height=3.8)
     for ax, column in zip(np.ravel(axes), panels, strict=False):
         rows = numbers[numbers[column].notna()]
-        band = chance[column]
-        plots.plot_frontier(ax, rows, column, summary.benchmark, (band.low, band.high), grey=doubted)
+        bands = rows[[f"{column}, chance low", f"{column}, chance high"]].to_numpy()
+        plots.plot_frontier(ax, rows, column, summary.benchmark, bands, grey=doubted)
         ax.set_xlabel(AXES[column])
     if not panels:
         axes.set_axis_off()
@@ -90,7 +95,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     if not audited.exposed:
         head += " Its generator never saw the authentic set, so that a yes would be an error of these tests."
     if not answer.judged:
-        return f"{head} No judge tells the authentic identities apart well enough, so that nothing can be said."
+        return f"{head} {_nobody(answer, audited)}, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
     judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
     counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all planned ones,"
@@ -107,8 +112,19 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
         for claim in answer.restricted
     ]
     listed = "".join(f"\n- {_claim_in_words(claim)}" for claim in answer.strongest)
-    rest = " ".join([*restricted, _alarms(answer, audited), _chance(audited)])
+    asked_not = [f"Not asked: the {name}, which {why}." for name, why in audited.barred.items()]
+    rest = " ".join([*restricted, *asked_not, _alarms(answer, audited), _chance(audited)])
     return f"{head} {said}\n{listed}\n\n{rest}"
+
+
+def _nobody(answer: Answer, audited: AuditFacts) -> str:
+    """Why no claim on a set is judged."""
+    if answer.judges:
+        return "No claim can be made of it without unseen faces that are exchangeable with the training ones"
+    if audited.barred:
+        barred = "; ".join(f"the {name} {why}" for name, why in audited.barred.items())
+        return f"No judge is left that may judge it ({barred})"
+    return "No judge tells the authentic identities apart well enough"
 
 
 def _claim_in_words(claim: ClaimFacts) -> str:
@@ -259,11 +275,16 @@ def attributes_that_drift(found: AttributeFindings | None) -> str:
 def who_may_know_whom(summary: Summary, data: DataResults, privacy: PrivacyResults) -> list[str]:
     """What the link rests on: whether the judge taught, and whether it has seen the persons."""
     taught = (
-        "The teacher is the **only competent judge** of this run, so the link numbers of KT and CL are shown in grey."
+        "The teacher is the **only competent judge** of this run that may judge a set, so the link numbers of KT and "
+        "CL are shown in grey."
     )
+    barred = [
+        f"The {summary.judge.name} {why}, so the links of {name} are shown in grey."
+        for name, why in summary.judge.barred.items()
+    ]
     apart = "Verifier and authentic set share no identity: they were drawn apart, and no person exists in either."
     unknown = (
         "Whether a person is both in the verifier's training data and in the authentic set is unknown to this program."
     )
     seen = apart if data.rendered and privacy.verifier_shipped else unknown
-    return [*([taught] if summary.judge.standing == "teacher" else []), seen]
+    return [*([taught] if summary.judge.standing == "teacher" else []), *barred, seen]

@@ -1,0 +1,166 @@
+"""Who is found at an error rate that unseen faces set, who is exposed, and whether copies would be noticed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.biometrics import Estimate, Scored
+from sface_lib.chapters import plots
+from sface_lib.chapters.privacy.exposure import Exposure
+from sface_lib.chapters.privacy.sets import View
+from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
+from sface_lib.chapters.words import points_of
+from sface_lib.privacy.exposure import GroupDifference
+from sface_lib.privacy.identification import OPEN_SET_FPIR
+from sface_lib.privacy.planted import Alarm, Planted
+
+
+def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
+    """What is identified and told to be a member at a fixed error rate; None where there are no unseen faces."""
+    rows = [row for view in views for row in (*_identified_rows(view), *_member_rows(view))]
+    return pd.DataFrame(rows) if rows else None
+
+
+def _identified_rows(view: View) -> Iterable[dict[str, object]]:
+    for whose, scored in _searched(view).items():
+        measure = f"open-set identification: TPIR at FPIR {OPEN_SET_FPIR:.0%}, {whose}".replace("%", " %")
+        yield {"judge": view.name, "measure": measure} | _estimate_row(scored.at(OPEN_SET_FPIR).complement)
+
+
+def _searched(view: View) -> dict[str, Scored]:
+    """Whose template a search finds -> the scores: its own identity's where labels tell it, and anyone's."""
+    opened = view.evidence.open_set
+    if not opened:
+        return {}
+    own = {"own identity": opened.own} if view.evidence.labelled else {}
+    return own | {"any identity": opened.anyone}
+
+
+def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
+    """TPIR over FPIR of each judge with 95 % bands, and the numbers behind; None without unseen faces.
+
+    Found is the own identity where labels tell it, else any.
+    """
+    searched = {view.label: next(iter(_searched(view).values())) for view in views if _searched(view)}
+    if not searched:
+        return None
+    curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
+    figure, axes = plots.new_figure(width=5.6, height=3.6)
+    plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), chance=False)
+    axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
+    return figure, pd.concat(curve.assign(judge=name) for name, curve in curves.items())
+
+
+def _member_rows(view: View) -> Iterable[dict[str, object]]:
+    if pooled := view.evidence.images_pooled:
+        measure = "membership of images, pooled over persons: AUC"
+        yield {"judge": view.name, "measure": measure} | _estimate_row(pooled.auc)
+    for unit, members in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
+        for rate, found in (("1 %", members.tpr), ("0.1 %", members.tpr_1000)) if members else ():
+            if found is not None:
+                yield {"judge": view.name, "measure": f"membership of {unit}: TPR at FPR {rate}"} | _estimate_row(found)
+
+
+def _estimate_row(estimate: Estimate) -> dict[str, float]:
+    span = estimate.interval()
+    return {"value": estimate.value, "95 % low": span.low, "95 % high": span.high}
+
+
+def exposure(found: Exposure) -> pd.DataFrame | None:
+    """Link of the identities of each group; None where no trait's groups can be compared."""
+    tables = [
+        each.groups.assign(attribute=trait) for trait, each in found.groups.items() if isinstance(each, GroupDifference)
+    ]
+    if not tables:
+        return None
+    table = pd.concat(tables)
+    return table[["attribute", *table.columns.drop("attribute")]]
+
+
+def exposure_in_words(found: Exposure) -> str:
+    """What could not be estimated, and whether more training images mean more exposure."""
+    said = [f"By {trait}: not estimable ({why})." for trait, why in found.groups.items() if isinstance(why, str)]
+    if not found.groups:
+        said.append("By group: not estimable, as the groups of the training identities are not known.")
+    trend = found.by_images
+    if trend is None:
+        said.append("By number of training images: not estimable, as the number or the exposure is the same for all.")
+    else:
+        said.append(f"Rank correlation with the number of training images: {trend.observed:.2f}.")
+    return " ".join([*said, "Whether groups differ beyond chance stands among the claims."])
+
+
+def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
+    """Share of sets with an alarm by the planted share, a column for each judge and a row for each null, and numbers.
+
+    None where no alarm is calibrated.
+    """
+    nulls = {
+        "strangers": {name: found.strangers for name, found in planted.items()},
+        "the same persons": {name: found.same_persons for name, found in planted.items()},
+    }
+    drawn = {null: alarms for null, alarms in nulls.items() if any(a and a.power for a in alarms.values())}
+    if not drawn:
+        return None
+    figure, axes = plots.new_figure(rows=len(drawn), columns=len(planted), width=5.2, height=3.4)
+    tables = []
+    for row, (null, alarms) in zip(np.reshape(axes, (len(drawn), -1)), drawn.items(), strict=True):
+        for ax, (name, alarm) in zip(row, alarms.items(), strict=True):
+            if alarm is None or not alarm.power:
+                ax.set_visible(False)
+                continue
+            tables.append(alarm.table().assign(judge=name, null=null))
+            plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
+    plots.legend_beside([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
+    return figure, pd.concat(tables)
+
+
+def planted_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping[str, str] | None = None) -> str:
+    """What each judge notices of planted copies, and what it says of the synthetic set of so many images.
+
+    `barred` are the judges that may not judge the set -> why; they are not asked.
+    """
+    said = [_alarms_in_words(name, found, images) for name, found in planted.items()]
+    said += [f"The **{name}** is not asked, as it {why}." for name, why in (barred or {}).items()]
+    return "\n\n".join(said) or "Not measured: it needs more images of persons who trained nothing."
+
+
+def _alarms_in_words(name: str, found: Planted, images: int) -> str:
+    said = [f"By the **{name}** the largest ratio of the synthetic set is {found.largest:.2f}."]
+    said.append(_alarm_in_words("**a copy or a likeness** (against strangers)", found.strangers, images))
+    if found.unseen_above is not None:
+        said.append(f"Of unseen images of the training persons {_percent(found.unseen_above)} raise it, too.")
+    if found.same_persons:
+        said.append(
+            _alarm_in_words("**a copy** (against other images of the same persons)", found.same_persons, images)
+        )
+    return " ".join(said)
+
+
+def _alarm_in_words(what: str, alarm: Alarm, images: int) -> str:
+    if alarm.threshold is None:
+        return (
+            f"For {what}: not calibrated at this size, as {alarm.null_images:,} images do not tell what the largest "
+            f"ratio of {images:,} is."
+        )
+    silent = alarm.silent
+    exact = _from_share(alarm.detectable_exact, images)
+    return (
+        f"For {what} the alarm sounds from {alarm.threshold:.2f} on: {_percent(alarm.share_above)} of the images are "
+        f"above. It sounds in 80 % of sets with exact copies {exact}, and whatever the alteration short of the blend "
+        f"{_from_share(alarm.detectable, images)}; sets of {silent.set_size:,} without copies raise it in "
+        f"{_percent(silent.rate)} of draws, where 5 % are nominal."
+    )
+
+
+def _from_share(share: float | None, images: int) -> str:
+    """From what planted share on, in words."""
+    if share is None:
+        return "at no share up to 1 %"
+    return f"from {100 * share:.3g} % on ({round(share * images)} of {images:,} images)"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"

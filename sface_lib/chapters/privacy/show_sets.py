@@ -1,0 +1,226 @@
+"""What stands side by side over all sets: the plan, the judges, the statistics, and what was found."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from sface_lib.biometrics import VerificationMetrics
+from sface_lib.chapters import plots
+from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
+from sface_lib.chapters.privacy.compute import Audit, Audits
+from sface_lib.chapters.privacy.sets import View
+from sface_lib.privacy import study
+from sface_lib.recognition import PIXELS_PX
+
+CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
+WITHIN = "EER within (%)"
+# Statistics that stand side by side, and their titles there.
+OVERVIEW = {
+    "same-label link, AUC": "same-label link (AUC)",
+    "label-free link, share of classes": "label-free link (share)",
+    "membership of persons, AUC": "membership of persons (AUC)",
+    study.MEMBERSHIP_OF_IMAGES: "membership of images (AUC)",
+}
+
+
+def sets(audits: Audits) -> pd.DataFrame:
+    """The audited sets: what their classes stand for, and how many of their images are compared."""
+    rows = [
+        {
+            "set": own.name,
+            "classes are": CLASSES[own.labels],
+            "generator saw the authentic set": "perhaps" if own.exposed else "no",
+            "images": len(own.whole_synthetic),
+            "compared": len(own.synthetic),
+            "authentic images": len(own.whole_authentic),
+            "authentic compared": len(own.authentic),
+        }
+        for own in (each.sets for each in audits.done)
+    ]
+    return pd.DataFrame(rows)
+
+
+def failures_in_words(audits: Audits) -> str:
+    """Which sets could not be audited, and why; empty where all could."""
+    return "\n\n".join(f"**{name}** could not be audited: {why}." for name, why in audits.failed.items())
+
+
+def plan_in_words(plan: StudyPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
+    """What will be claimed, its hash, and what of it was changed since the first plan in the run folder."""
+    first = next(iter(plan.sets.values()))
+    families = ", ".join(
+        f"{len(own.claims)} on {name} by each of {len(own.judges)} models ({own.shuffles:,} shuffles)"
+        for name, own in plan.sets.items()
+    )
+    said = (
+        f"The claims that were planned before any score: {families}. The claims on a set are one "
+        f"family ({first.correction}; alpha {first.alpha:g}). The plan is `{PLAN}`, SHA-256 `{plan.sha256}`."
+    )
+    if not changed:
+        return said
+    return (
+        f"{said}\n\n**This is plan {len(plans)} of this run folder.** The first was `{plans[0]['sha256']}`; since then "
+        f"{', '.join(changed)} changed, perhaps with the scores in view."
+    )
+
+
+def judges(views: Sequence[View]) -> pd.DataFrame:
+    """How well each judge tells authentic identities apart."""
+    return pd.DataFrame(_judge_row(view, view.settings.metrics[study.SETTINGS[0]]) for view in views)
+
+
+def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
+    model = view.judge.model
+    return {
+        "judge": view.name,
+        "trained on": model.description["trained_on"] if model else "nothing",
+        "sees (px)": model.spec.size_px if model else PIXELS_PX,
+        "authentic EER": metrics.eer,
+        "authentic AUC": metrics.auc,
+        "judges": "floor" if model is None else "yes" if view.competent else "no: not competent",
+    }
+
+
+def barred_in_words(audits: Audits) -> str:
+    """Which judges may not judge which sets, and why; empty where all may."""
+    found = [each for each in audits.done if each.barred]
+    return "\n\n".join(f"**{each.name}**: {_barred_in_words(each)}" for each in found)
+
+
+def _barred_in_words(found: Audit) -> str:
+    why = "; ".join(f"the {name} {reason}" for name, reason in found.barred.items())
+    if found.larger is None:
+        return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
+    return f"{why}. Numbers of this set in grey support no claim."
+
+
+def barred_cells(audits: Audits, table: pd.DataFrame) -> list[tuple[int, str]]:
+    """The numbers, in a table by set and judge, of judges that may not judge the set.
+
+    What a judge sees of the authentic images alone is none of them.
+    """
+    of = {each.name: each.barred for each in audits.done}
+    columns = table.columns.drop(["set", "judge", "setting", "measure"], errors="ignore")
+    rows = [
+        i
+        for i, row in enumerate(table.to_dict("records"))
+        if row["judge"] in of[row["set"]] and row.get("setting") != study.SETTINGS[0]
+    ]
+    return [(i, column) for i in rows for column in columns if not pd.isna(table.loc[i, column])]
+
+
+def overview(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """What every judge sees of every set, a row each, and the cells that support no claim."""
+    rows, grey = [], []
+    for own, view in _by_models(audits):
+        row = _overview_row(own, view)
+        grey += [(len(rows), column) for column in _doubted(view) if not pd.isna(row[column])]
+        rows.append(row)
+    return pd.DataFrame(rows), grey
+
+
+def _by_models(audits: Audits) -> Iterable[tuple[Audit, View]]:
+    """Every set with the view of every judge that is a model."""
+    return ((own, view) for own in audits.done for view in own.views if view.judge.model is not None)
+
+
+def _doubted(view: View) -> list[str]:
+    """Columns of the overview from which nothing is claimed."""
+    if view.barred:
+        return [WITHIN, *OVERVIEW.values()]
+    if not view.competent:
+        return [*OVERVIEW.values()]
+    return [OVERVIEW[s.name] for s in study.STATISTICS if s.needs in view.sets.barred and s.name in OVERVIEW]
+
+
+def _overview_row(found: Audit, view: View) -> dict[str, object]:
+    values = {claim.claim: claim for claim in found.claims if claim.judge == view.name}
+    above = [claim for claim in values.values() if claim.above]
+    judged = sum(claim.p_corrected is not None for claim in values.values())
+    planted = found.planted.get(view.name)
+    copies = planted.strangers.share_above if planted and planted.strangers.threshold is not None else None
+    return {
+        "set": found.name,
+        "judge": view.name,
+        WITHIN: _percent_of(view.settings.metrics.get(study.SETTINGS[1])),
+        **{title: values[name].value if name in values else np.nan for name, title in OVERVIEW.items()},
+        "above the copy alarm (%)": np.nan if copies is None else 100 * copies,
+        "claims above chance": f"none: {view.barred}" if view.barred else f"{len(above)} of {judged}",
+    }
+
+
+def _percent_of(metrics: VerificationMetrics | None) -> float:
+    return np.nan if metrics is None else 100 * metrics.eer
+
+
+def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
+    """The statistics of every set by every model with 95 % intervals, a panel each, and the numbers behind."""
+    numbers = pd.DataFrame(
+        {
+            "set": own.name,
+            "judge": view.name,
+            "statistic": statistic.name,
+            "value": tested[0].estimate.value,
+            "95 % low": tested[0].estimate.interval().low,
+            "95 % high": tested[0].estimate.interval().high,
+            "chance": float(tested[0].test.null.mean()),
+            "supports a claim": statistic.needs not in view.sets.barred,
+        }
+        for own, view in _by_models(audits)
+        for statistic in study.STATISTICS
+        if statistic.name in OVERVIEW and (tested := statistic.tested(view.evidence))
+    )
+    names = list(dict.fromkeys(numbers["statistic"]))
+    figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
+    for ax, name in zip(np.ravel(axes), names, strict=True):
+        plots.plot_sets(ax, numbers[numbers["statistic"] == name], [own.name for own in audits.done], OVERVIEW[name])
+    plots.legend_beside(np.ravel(axes)[-1])
+    return figure, numbers
+
+
+def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None]) -> pd.DataFrame | None:
+    """The tables of several sets as one, with the name of the set in front; None where no set has one."""
+    tables = [(each.name, found) for each in audits if (found := table(each)) is not None and len(found)]
+    if not tables:
+        return None
+    whole = pd.concat([found.assign(set=name) for name, found in tables], ignore_index=True)
+    return whole[["set", *whole.columns.drop("set")]]
+
+
+def what_was_found(audits: Audits) -> str:
+    """For every set what is nearest to a link, how many claims are above chance, and what that cannot show."""
+    if not any(view.competent for view in audits.views):
+        return "No judge tells the authentic identities apart well enough: **nothing can be said about the link**."
+    said = [f"**{each.name}**: {_found_of(each)}" for each in audits.done]
+    said.append(
+        "This cannot show that a set gives nothing away: another judge, or another test, may see what these do not."
+    )
+    return "\n\n".join(said)
+
+
+def _found_of(found: Audit) -> str:
+    if found.larger is None:
+        return _barred_in_words(found)
+    view, parts = found.shown, []
+    if view.evidence.labelled:
+        metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
+        low, high = view.evidence.labelled.link.test.band()
+        parts.append(
+            f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
+            f"renamed classes give {low:.3f} to {high:.3f}; rank-1 identification "
+            f"{100 * rank_1.estimate.value:.1f} %, chance {100 * rank_1.test.null.mean():.1f} %."
+        )
+    elif view.evidence.label_free:
+        free = view.evidence.label_free.test
+        low, high = free.band()
+        doubt = ", which is no claim here" if "control" in found.sets.barred else ""
+        whole = "images" if found.sets.labels == "none" else "classes"
+        parts.append(
+            f"By the {view.name} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
+            f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
+        )
+    judged = sum(claim.p_corrected is not None for claim in found.claims)
+    parts.append(f"Of {judged} claims that are judged {len(found.above_chance)} are above chance.")
+    return " ".join(parts)
