@@ -269,7 +269,7 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
             f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
             "validation_identities=0, or leave --protocol out"
         )
-    faces = _training_faces(arguments)
+    faces = _joined(list(map(_usable, _selected(arguments))))
     teacher, judged_on = open_model(arguments.teacher) if arguments.teacher else None, None
     if arguments.protocol:
         protocol = read_protocol(arguments.protocol)
@@ -281,9 +281,20 @@ def _train_recognition(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _training_faces(arguments: argparse.Namespace) -> Any:
-    """The images of all `--faces`, each as far as its `--selection` goes; several sets have identities of their own."""
-    from sface_lib.data import join, open_faces, read_selection
+def _embed(arguments: argparse.Namespace) -> int:
+    """`sface embed`; under `torchrun`, in every process."""
+    from sface_lib.engine import make_accelerator
+    from sface_lib.recognition import keep_embeddings, open_model
+
+    accelerator, faces = make_accelerator(arguments.precision), _joined(_selected(arguments))
+    keep_embeddings(open_model(arguments.model), faces, accelerator, Path(arguments.out), not arguments.single)
+    _say(f"Embeddings: {arguments.out}, {len(faces):,} images")
+    return 0
+
+
+def _selected(arguments: argparse.Namespace) -> list[Any]:
+    """The sets of all `--faces`, each as far as its `--selection` goes."""
+    from sface_lib.data import open_faces, read_selection
 
     if len(arguments.selection) not in (0, len(arguments.faces)):
         raise InputError(
@@ -293,7 +304,13 @@ def _training_faces(arguments: argparse.Namespace) -> Any:
     sets = [open_faces(each, arguments.on_bad_image, arguments.labels) for each in arguments.faces]
     for i, path in enumerate(arguments.selection):
         sets[i] = sets[i].subset(read_selection(path, len(sets[i])))
-    sets = [_usable(each) for each in sets]
+    return sets
+
+
+def _joined(sets: list[Any]) -> Any:
+    """Several sets as one, with identities of their own."""
+    from sface_lib.data import join
+
     return sets[0] if len(sets) == 1 else join({str(i): each for i, each in enumerate(sets)})
 
 
@@ -513,6 +530,22 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
     _add_set_options(verify)
     verify.set_defaults(command=_verify)
 
+    embed = commands.add_parser(
+        "embed",
+        help="embed sets of faces, on one or many processes",
+        description="Write embeddings by the SHA-256 of their images as safetensors into a folder: what a report's "
+        "notebooks share. Several processes: torchrun --nproc_per_node N -m sface_lib.cli embed ...",
+    )
+    embed.add_argument("--model", required=True, metavar="FILE", help="weights of a recognition model")
+    _add_faces(embed, "the images; given again, further sets")
+    embed.add_argument("--out", required=True, metavar="DIR", help="the folder; what lies there stays")
+    embed.add_argument("--single", action="store_true", help="of the images alone, without their mirror images")
+    embed.add_argument(
+        "--precision", default="auto", choices=("auto", "float32", "bf16"), metavar="P", help="default: auto"
+    )
+    _add_set_options(embed)
+    embed.set_defaults(command=_embed)
+
     actions = commands.add_parser("recognition", help="train a recognition model").add_subparsers(
         title="commands", required=True, metavar="COMMAND"
     )
@@ -522,29 +555,28 @@ def _add_recognition(commands: argparse._SubParsersAction) -> None:
         description="Train with the report's parameters of notebook 04 (sface report --help lists them). A stopped run "
         "goes on. Several processes: torchrun --nproc_per_node N -m sface_lib.cli recognition train ...",
     )
-    train.add_argument(
-        "--faces",
-        required=True,
-        action="append",
-        metavar="SET",
-        help="the images that train; given again, further sets with identities of their own",
-    )
+    _add_faces(train, "the images that train; given again, further sets with identities of their own")
     train.add_argument("--strategy", default="CLS", metavar="S", help="CLS (labels), KT (a teacher), CL; default: CLS")
     train.add_argument("--teacher", metavar="FILE", help="weights of the frozen teacher of KT and CL")
     train.add_argument("--out", required=True, metavar="DIR", help="checkpoints, log, and model.safetensors")
-    train.add_argument(
-        "--selection",
-        action="append",
-        default=[],
-        metavar="CSV",
-        help="which of the images train: a column `position`; one for each of several sets",
-    )
     train.add_argument("--protocol", metavar="FILE", help="pairs that validation judges on")
     train.add_argument("--images", metavar="SET", help="the faces that those pairs name")
     _add_set_options(train)
     train.add_argument("--seed", type=int, default=0, help="default: 0")
     _add_parameters(train)
     train.set_defaults(command=_train_recognition)
+
+
+def _add_faces(command: argparse.ArgumentParser, meaning: str) -> None:
+    """Sets of faces, and which of their images."""
+    command.add_argument("--faces", required=True, action="append", metavar="SET", help=meaning)
+    command.add_argument(
+        "--selection",
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="which of the images: a column `position`; one for each of several sets",
+    )
 
 
 def _add_attributes(commands: argparse._SubParsersAction) -> None:

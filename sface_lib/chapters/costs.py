@@ -52,7 +52,7 @@ class Cost:
     unit
         What is counted, where it is not images.
     alone
-        Whether the notebook's own process does it, however many share the trainings.
+        Whether the notebook's own process does it, however many share trainings and embeddings.
     """
 
     what: str
@@ -144,7 +144,7 @@ def attribute_cost(
     seconds = _on_noise(lambda x: annotate_images(classifier, x, accelerator, p.seed, PASSES), network, accelerator)
     seconds += _decoding(sets[AUTHENTIC].faces, network.spec.size_px)
     images = sum(_count(each) for each in sets.values()) + (0 if study.rendered else sizes.evaluated)
-    return Cost("annotation of attributes", images, seconds, alone=True)
+    return Cost("annotation of attributes", images, seconds)
 
 
 class _Audit:
@@ -213,7 +213,7 @@ def _embedding(audit: _Audit, judge: Judge, filters: bool, accelerator: Accelera
         read += count * (_decoding(faces, size_px) if isinstance(faces, FaceSet) else decoding)
     images = own + audit.beside + sum(counts.values())
     seconds = _on_noise(judge.embed_images, judge.model, accelerator) + read / images
-    return Cost(f"embedding by the {judge.name}", images, seconds, alone=True)
+    return Cost(f"embedding by the {judge.name}", images, seconds)
 
 
 def _count(each: TrainingSet) -> int:

@@ -70,7 +70,10 @@ def _shared(costs: Sequence[Cost], processes: int) -> str:
     if processes == 1:
         return ""
     hours = sum(cost.hours / (1 if cost.alone else processes) for cost in costs)
-    return f"; {hours:.1f} if {processes} processes share the trainings evenly, the rest being done by one process"
+    return (
+        f"; {hours:.1f} if {processes} processes share trainings and embeddings evenly, the rest being done by one "
+        "process"
+    )
 
 
 def _describe_inputs(p: ReportParameters) -> Iterator[str]:

@@ -237,8 +237,8 @@ class Truncation(Parameters):
 class Processes(Parameters):
     processes: int = setting(
         1,
-        "Processes of this machine that train together, e.g. one a GPU; recognition_batch and generator_batch are "
-        "those of all.",
+        "Processes of this machine that train together, and share the embedding of large sets, e.g. one a GPU; "
+        "recognition_batch and generator_batch are those of all.",
         ge=1,
     )
 

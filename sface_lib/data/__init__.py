@@ -3,7 +3,7 @@
 from sface_lib.data.batches import FaceBatches
 from sface_lib.data.convert import convert_set, describe_set
 from sface_lib.data.faces import FaceSet
-from sface_lib.data.joining import holds_bins, join, open_bins, parts
+from sface_lib.data.joining import holds_bins, join, labels_asked, open_bins, parts
 from sface_lib.data.manifest import Manifest
 from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, parse_folds, read_protocol, write_protocol
@@ -31,6 +31,7 @@ __all__ = [
     "first_of_class",
     "holds_bins",
     "join",
+    "labels_asked",
     "open_bins",
     "open_faces",
     "parse_folds",

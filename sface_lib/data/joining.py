@@ -62,6 +62,12 @@ def parts(faces: FaceSet) -> tuple[FaceSet, ...]:
     return tuple(each.subset(rows) for each, rows in zip(source.sets.values(), own, strict=True) if len(rows))
 
 
+def labels_asked(faces: FaceSet) -> str:
+    """What was said of a set's labels when it was opened; of several in one, folders where it was said of any."""
+    asked = {part.asked_labels for part in parts(faces)}
+    return asked.pop() if len(asked) == 1 else "folders"
+
+
 def holds_bins(path: str | Path) -> bool:
     """Whether a path is a verification .bin, or a folder with some."""
     return bool(_bins(Path(path)))

@@ -19,7 +19,6 @@ from sface_lib.recognition import (
     open_model,
     pixel_embeddings,
 )
-from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.embedding import batch_size
 
 PIXELS = "raw pixels"
@@ -92,11 +91,11 @@ def open_judges(files: Mapping[str, Path], embedder: Embedder) -> list[Judge]:
 
 
 def open_judge(name: str, path: str | Path, embedder: Embedder) -> Judge:
-    """A judge from weights or vectors that `open_model` reads, or from dlib's own file.
+    """A judge from weights or vectors that `open_model` reads.
 
     It must not have taught the generator whose faces it judges; see `Judge.answers_to`.
     """
-    model = open_dlib_model() if Path(path) == dlib_file() else open_model(path)
+    model = open_model(path)
 
     def embed(faces: FaceSet) -> np.ndarray:
         return embedder.embed(model, faces)

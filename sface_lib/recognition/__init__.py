@@ -1,7 +1,7 @@
 """Face recognition: backbones, margin heads, strategies, training, embeddings, evaluation."""
 
 from sface_lib.recognition.backbones import IResNet, MobileFaceNet, TorchvisionNetwork
-from sface_lib.recognition.embedder import Embedder
+from sface_lib.recognition.embedder import Embedder, keep_embeddings
 from sface_lib.recognition.embedding import PIXELS_PX, embed_batches, embed_faces, image_batches, pixel_embeddings
 from sface_lib.recognition.evaluation import (
     TRAINED_OUT,
@@ -57,6 +57,7 @@ __all__ = [
     "embed_faces",
     "evaluate",
     "image_batches",
+    "keep_embeddings",
     "late_spread",
     "learnt",
     "make_backbone",

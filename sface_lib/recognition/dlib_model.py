@@ -54,7 +54,15 @@ def open_dlib_model() -> RecognitionModel:
     network = DlibNetwork()
     network.read(path.read_bytes())
     description = {"architecture": "dlib ResNet", "embedding_size": EMBEDDING, "trained_on": "photographs (dlib)"}
-    return RecognitionModel(network, InputSpec(FACE_PX, mean=0.0, scale=1.0), description)
+    return DlibModel(network, InputSpec(FACE_PX, mean=0.0, scale=1.0), description)
+
+
+class DlibModel(RecognitionModel):
+    """dlib's network, in the place of any other."""
+
+    def as_file(self, path: str | Path) -> Path:
+        """dlib's own file."""
+        return dlib_file()
 
 
 class _Block(nn.Module):

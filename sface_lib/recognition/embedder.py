@@ -10,7 +10,8 @@ from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from sface_lib.data import FaceSet
+from sface_lib.data import FaceSet, labels_asked, parts, write_selection
+from sface_lib.engine import launch
 from sface_lib.files import atomic_path
 from sface_lib.recognition.embedding import batch_size, embed_batches, embed_both, embed_faces
 from sface_lib.recognition.given_embeddings import GivenEmbeddings
@@ -18,6 +19,8 @@ from sface_lib.recognition.models import RecognitionModel
 
 SINGLE, FUSED = "single", "fused"  # Of the image alone; with the mirror image, as the model says.
 DIGEST_BYTES = 32
+KEPT_TOGETHER = 16_384  # Images that are embedded before they are written: what a run that is stopped may lose.
+LEAST_SHARED = 4_096  # Images that are worth the start of processes.
 
 
 class Embedder:
@@ -32,11 +35,13 @@ class Embedder:
         The device and its arithmetic, by which embeddings are kept apart.
     folder
         Where embeddings are kept; None embeds anew at every call.
+    processes
+        How many share the images of a large set, where embeddings are kept.
     """
 
-    def __init__(self, accelerator: Accelerator, folder: Path | None = None):
+    def __init__(self, accelerator: Accelerator, folder: Path | None = None, processes: int = 1):
         self.accelerator = accelerator
-        self._folder = folder
+        self._folder, self._processes = folder, processes
 
     def embed(self, model: RecognitionModel | GivenEmbeddings, faces: FaceSet, fuse: bool = True) -> np.ndarray:
         """Embeddings float32 `[N, d]` of a set, in its order, rows of unit length; see `embed_faces` for `fuse`.
@@ -50,27 +55,58 @@ class Embedder:
         known = _read(kept, kind, set(digests))
         missing = [i for i, digest in enumerate(digests) if digest not in known]
         if missing:
-            made = self._embed(model, faces, missing, fuse)
-            _write(kept, [digests[i] for i in missing], made)
-            known |= dict(zip((digests[i] for i in missing), made[kind], strict=True))
+            part = faces.subset(missing, relabel=False)
+            if self._processes > 1 and len(part) >= LEAST_SHARED:
+                self._launch(model, part, kept, fuse)
+            else:
+                keep_embeddings(model, part, self.accelerator, kept, fuse)
+            known |= _read(kept, kind, {digests[i] for i in missing})
         return np.stack([known[digest] for digest in digests])
 
     def _name(self, model: RecognitionModel) -> str:
         precision = self.accelerator.mixed_precision
         return f"{model.fingerprint[:16]}-{self.accelerator.device.type}-{precision}"
 
-    def _embed(
-        self, model: RecognitionModel, faces: FaceSet, positions: list[int], fuse: bool
-    ) -> dict[str, np.ndarray]:
-        """Embeddings of some images by kind: those without the mirror image fall off when both are fused."""
-        size = batch_size(self.accelerator)
-        whole = np.pad(positions, (0, -len(positions) % size), "edge").reshape(-1, size)
-        batches = (faces.load(batch, size_px=model.spec.size_px) for batch in whole)
-        if fuse:
-            made = dict(zip((SINGLE, FUSED), embed_both(model, batches, self.accelerator), strict=True))
-        else:
-            made = {SINGLE: embed_batches(model, batches, self.accelerator, fuse=False)}
-        return {kind: rows[: len(positions)] for kind, rows in made.items()}
+    def _launch(self, model: RecognitionModel, faces: FaceSet, kept: Path, fuse: bool) -> None:
+        """`keep_embeddings` in processes that are started for it, each with a share of the images."""
+        work = self._folder / "launched"
+        precision = "bf16" if self.accelerator.mixed_precision == "bf16" else "float32"
+        file = model.as_file(work / f"{kept.name}.safetensors")
+        command = ["embed", "--model", str(file), "--out", str(kept), "--precision", precision]
+        command += [] if fuse else ["--single"]
+        for i, part in enumerate(parts(faces)):
+            selection = write_selection(work / f"{kept.name}-{i}.csv", part)
+            command += ["--faces", str(part.path), "--selection", str(selection)]
+        command += ["--labels", labels_asked(faces)]
+        launch(self._processes, command, work / f"{kept.name}.log")
+
+
+def keep_embeddings(
+    model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, folder: Path, fuse: bool = True
+) -> None:
+    """Embed a set and write it to a folder, some thousand images at a time; `fuse` is that of `embed_faces`.
+
+    Of several processes each embeds a share.
+    """
+    own = np.array_split(np.arange(len(faces)), accelerator.num_processes)[accelerator.process_index]
+    for start in range(0, len(own), KEPT_TOGETHER):
+        positions = own[start : start + KEPT_TOGETHER]
+        made = _embed(model, faces, positions, accelerator, fuse)
+        _write(folder, [faces.digest(i) for i in positions], made)
+
+
+def _embed(
+    model: RecognitionModel, faces: FaceSet, positions: np.ndarray, accelerator: Accelerator, fuse: bool
+) -> dict[str, np.ndarray]:
+    """Embeddings of some images by kind: those without the mirror image fall off when both are fused."""
+    size = batch_size(accelerator)
+    whole = np.pad(positions, (0, -len(positions) % size), "edge").reshape(-1, size)
+    batches = (faces.load(batch, size_px=model.spec.size_px) for batch in whole)
+    if fuse:
+        made = dict(zip((SINGLE, FUSED), embed_both(model, batches, accelerator), strict=True))
+    else:
+        made = {SINGLE: embed_batches(model, batches, accelerator, fuse=False)}
+    return {kind: rows[: len(positions)] for kind, rows in made.items()}
 
 
 def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:
@@ -89,8 +125,8 @@ def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:
 
 
 def _write(folder: Path, digests: list[str], made: dict[str, np.ndarray]) -> None:
-    """Add a file with embeddings and the digests of their images."""
+    """Add a file with embeddings and the digests of their images, the first of which names it, with what it holds."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, DIGEST_BYTES)
-    with atomic_path(folder / f"{len(list(folder.glob('*.safetensors'))):06d}.safetensors") as temporary:
+    with atomic_path(folder / f"{digests[0]}-{'-'.join(made)}.safetensors") as temporary:
         save_file({"digests": raw.copy()} | made, temporary)

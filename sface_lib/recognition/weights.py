@@ -12,6 +12,7 @@ from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
 from sface_lib.files import check_shipped
 from sface_lib.otherfiles import CHECKPOINT, refuse_other_files
+from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.foreign import foreign_network, network_tensors
 from sface_lib.recognition.given_embeddings import GivenEmbeddings, holds_embeddings, open_embeddings
 from sface_lib.recognition.models import KIND, NETWORKS, InputSpec, RecognitionModel, described_network
@@ -29,6 +30,7 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
       They may be one part of a checkpoint, and their names may have a prefix in common: see `network_tensors`. Tensors
       that were left aside are told by `description["ignored"]`;
     - an `.onnx` graph, with the extra `onnx`: see `open_onnx`;
+    - dlib's own file, where the extra `align` has put it: see `open_dlib_model`;
     - an `.npz` of file names and of unit vectors, which judges sets and does nothing else: see `open_embeddings`.
 
     Parameters
@@ -45,6 +47,8 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
         `spec` gives images of another size than the network takes, or is given with vectors; or the extra `onnx` is not
         installed.
     """
+    if Path(path) == dlib_file():
+        return open_dlib_model()
     if holds_embeddings(path):
         if spec is not None:
             raise InputError(f"{path} holds vectors, for which no input can be specified; leave the specification out")

@@ -12,7 +12,7 @@ def test_no_copies_are_planted_for_pixels_and_for_vectors_that_were_given(monkey
     sets = SimpleNamespace(authentic=["rows"], synthetic=["rows"], control=None, held_out=None)
     judges = {"model": ("network", len), "given": ("vectors", None), "raw pixels": (None, None)}
     views = [
-        SimpleNamespace(name=name, judge=SimpleNamespace(model=model, embed_images=embed), sets=sets)
+        SimpleNamespace(name=name, judge=SimpleNamespace(model=model, embed_images=embed), sets=sets, barred={})
         for name, (model, embed) in judges.items()
     ]
     assert compute.plant(sets, views, AuditSettings()) == {"model": len("altered")}

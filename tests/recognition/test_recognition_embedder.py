@@ -4,8 +4,22 @@ import numpy as np
 import pytest
 from tiny_faces import random_set, tiny_embedder
 
+from sface_lib.chapters.training.launch import make_recipe
+from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
+from sface_lib.cli import main
+from sface_lib.data import join
 from sface_lib.engine import make_accelerator
-from sface_lib.recognition import Embedder, InputSpec, RecognitionModel, embed_faces
+from sface_lib.errors import TrainingError
+from sface_lib.files import write_text
+from sface_lib.recognition import (
+    Embedder,
+    InputSpec,
+    RecognitionModel,
+    embed_faces,
+    embedder,
+    untrained_model,
+)
+from sface_lib.run.parameters import check
 
 MIRRORED = InputSpec(16, mirror="sum")
 
@@ -69,3 +83,81 @@ def test_without_a_folder_nothing_is_kept(faces, seen):
     first, again = (embedder.embed(model, faces.subset([0, 1])) for _ in range(2))
     assert seen == [2, 2]
     np.testing.assert_array_equal(first, again)
+
+
+# Several processes
+
+
+@pytest.fixture
+def network():
+    return untrained_model(
+        make_recipe(check(RecognitionTrainingParameters, {"recognition_resolution_px": 32, "embedding_size": 16}), 0)
+    )
+
+
+def test_processes_share_the_images_and_this_one_reads_what_they_wrote(tmp_path, faces, network, monkeypatch, seen):
+    """Of two sets as one, each image once; what a share holds does not change an embedding."""
+    monkeypatch.setattr(embedder, "LEAST_SHARED", 8)
+    accelerator, other = make_accelerator("float32"), random_set(tmp_path / "other.zip", 20)
+    both = join({"a": faces, "b": other}).subset(np.r_[0:30, 40:60])
+    rows = Embedder(accelerator, tmp_path / "kept", processes=2).embed(network, both)
+    assert seen == []
+    np.testing.assert_allclose(rows, embed_faces(network, both, accelerator), atol=1e-5)
+    del seen[:]
+    Embedder(accelerator, tmp_path / "kept").embed(network, both.subset([4, 31]))
+    assert seen == []
+    assert len(list((tmp_path / "kept").glob("*/*.safetensors"))) == 2 + 1  # Of each process one, and the model.
+
+
+def test_few_images_start_no_process(tmp_path, faces, network, monkeypatch):
+    monkeypatch.setattr(embedder, "launch", None)
+    assert len(Embedder(make_accelerator("float32"), tmp_path, processes=8).embed(network, faces)) == 40
+
+
+def test_what_a_launched_process_refuses_is_told(tmp_path, faces, network, monkeypatch):
+    monkeypatch.setattr(embedder, "LEAST_SHARED", 8)
+    monkeypatch.setattr(embedder, "write_selection", lambda path, part: write_text(path, "wrong\n1\n"))
+    with pytest.raises(TrainingError, match="column"):
+        Embedder(make_accelerator("float32"), tmp_path, processes=2).embed(network, faces)
+
+
+def test_a_stopped_run_loses_no_more_than_was_embedded_together(tmp_path, faces, network, monkeypatch, seen):
+    monkeypatch.setattr(embedder, "KEPT_TOGETHER", 16)
+    written = []
+
+    def write(folder, digests, made, real=embedder._write):
+        if len(written) == 1:
+            raise KeyboardInterrupt
+        written.append(len(digests))
+        real(folder, digests, made)
+
+    accelerator = make_accelerator("float32")
+    monkeypatch.setattr(embedder, "_write", write)
+    with pytest.raises(KeyboardInterrupt):
+        Embedder(accelerator, tmp_path).embed(network, faces)
+    monkeypatch.undo()
+    del seen[:]
+    rows = Embedder(accelerator, tmp_path).embed(network, faces)
+    np.testing.assert_array_equal(rows, embed_faces(network, faces, accelerator))
+    assert written == [16]
+
+
+def test_the_command_writes_what_a_report_reads(tmp_path, faces, network, capsys, monkeypatch):
+    file, accelerator = network.save(tmp_path / "model.safetensors"), make_accelerator("float32")
+    folder = tmp_path / Embedder(accelerator, tmp_path)._name(network)
+    command = [
+        "embed",
+        "--model",
+        str(file),
+        "--faces",
+        str(faces.path),
+        "--out",
+        str(folder),
+        "--precision",
+        "float32",
+    ]
+    assert main(command) == 0 and f"Embeddings: {folder}, 40 images" in capsys.readouterr().out
+    monkeypatch.setattr(embedder, "keep_embeddings", None)
+    np.testing.assert_array_equal(
+        Embedder(accelerator, tmp_path).embed(network, faces), embed_faces(network, faces, accelerator)
+    )

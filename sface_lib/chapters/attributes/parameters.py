@@ -5,6 +5,7 @@ from sface_lib.chapters.shared import (
     Pairs,
     Pictures,
     Precision,
+    Processes,
     Resamples,
     Seed,
     Shuffles,
@@ -16,7 +17,7 @@ from sface_lib.run.parameters import setting
 
 
 class AttributesParameters(
-    Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Classifier, Verifier, Synthetic, Pairs
+    Processes, Truncation, Resamples, Shuffles, Precision, Seed, Pictures, Classifier, Verifier, Synthetic, Pairs
 ):
     """What notebook 06 reads."""
 

@@ -8,6 +8,7 @@ from sface_lib.chapters.shared import (
     Pairs,
     Pictures,
     Precision,
+    Processes,
     Resamples,
     Seed,
     Shuffles,
@@ -37,7 +38,18 @@ class AuditSettings(Resamples, Shuffles, Seed):
 
 
 class PrivacyParameters(
-    AuditSettings, Precision, Seed, Pictures, Classifier, Groups, Verifier, Steering, Unseen, Synthetic, Pairs
+    Processes,
+    AuditSettings,
+    Precision,
+    Seed,
+    Pictures,
+    Classifier,
+    Groups,
+    Verifier,
+    Steering,
+    Unseen,
+    Synthetic,
+    Pairs,
 ):
     """What notebook 03 reads."""
 

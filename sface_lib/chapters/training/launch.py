@@ -13,6 +13,7 @@ from sface_lib.data import (
     FaceSet,
     Protocol,
     first_of_class,
+    labels_asked,
     parts,
     split_by_identity,
     write_protocol,
@@ -162,7 +163,7 @@ def launch_recognition(
     command = ["recognition", "train", "--strategy", strategy, "--out", str(out), "--seed", str(seed)]
     for i, part in enumerate(parts(faces)):
         command += ["--faces", str(part.path), "--selection", str(write_selection(out / f"selection-{i}.csv", part))]
-    command += ["--labels", _labels_asked(faces)]
+    command += ["--labels", labels_asked(faces)]
     if teacher is not None:
         command += ["--teacher", str(teacher.as_file(out / "teacher.safetensors"))]
     if judged_on is not None:
@@ -172,9 +173,3 @@ def launch_recognition(
         command += ["--protocol", str(protocol), "--images", str(images.path)]
     launch(p.processes, [*command, *as_settings(p, RecognitionTrainingParameters)], out / "launch.log")
     return open_model(out / MODEL_FILE)
-
-
-def _labels_asked(faces: FaceSet) -> str:
-    """What the sets' labels were said to be when they were opened: of several, folders where any was told so."""
-    asked = {part.asked_labels for part in parts(faces)}
-    return asked.pop() if len(asked) == 1 else "folders"
