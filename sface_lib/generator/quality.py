@@ -156,17 +156,17 @@ def _square_distances(a: np.ndarray, b: np.ndarray):
 def class_consistency(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mean score of each class's pairs of different images, float64 `[K]`; NaN for a class of one image."""
     sums, counts = _by_class(np.asarray(embeddings, np.float64), labels)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.square(sums).sum(1) - counts) / (counts * (counts - 1))
+    # Of one image the difference is not exactly 0, for its length is not exactly 1.
+    return (np.square(sums).sum(1) - counts) / np.where(counts > 1, counts * (counts - 1), np.nan)
 
 
 def class_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1)."""
+    """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1); NaN for one of one image."""
     values = np.asarray(values, np.float64)
     sums, counts = _by_class(values, labels)
     squares, _ = _by_class(np.square(values), labels)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.sqrt(np.clip(squares - sums**2 / counts[:, None], 0, None) / (counts - 1)[:, None])
+    degrees = np.where(counts > 1, counts - 1, np.nan)[:, None]
+    return np.sqrt(np.clip(squares - sums**2 / counts[:, None], 0, None) / degrees)
 
 
 def pixel_spread(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

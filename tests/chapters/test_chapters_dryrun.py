@@ -74,7 +74,7 @@ def test_a_dry_run_of_given_sets_counts_what_an_audit_computes_and_no_generator(
     # By two judges: 16^2 / 2 and 15^2 / 2 within the sets, and 16 * 15 between them.
     assert f"scores of all judges: {2 * (128 + 112 + 240)} scores" in said
     assert f"scores of the filters: {3 * 4 * 18} scores" in said  # 3 rates, 4 persons, 15 + 3 images.
-    assert "if 2 processes share the trainings evenly, the rest being done by one process" in said
+    assert "if 2 processes share trainings and embeddings evenly, the rest being done by one process" in said
 
 
 class _StandIn:

@@ -248,6 +248,14 @@ def test_class_consistency_is_the_mean_score_of_different_images():
     np.testing.assert_allclose(class_consistency(values[order], labels[order]), expected, rtol=0, atol=EXACT)
 
 
+def test_a_class_of_one_image_has_neither_consistency_nor_spread_though_lengths_are_rounded():
+    """The length of a float32 row is 1 but for its rounding, which no division may make infinite."""
+    rows = np.random.default_rng(0).normal(size=(64, 7)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.isnan(class_consistency(rows, np.arange(64))).all()
+    assert np.isnan(class_spread(1 / 3 + rows, np.arange(64))).all()
+
+
 def test_class_spread_is_the_standard_deviation_within_each_class():
     values, labels = np.array([[1.0, 5], [3, 5], [2, 0], [2, 4], [2, 8], [7, 7]]), np.array([1, 1, 0, 0, 0, 2])
     expected = [[0, 4], [np.sqrt(2), 0], [np.nan, np.nan]]
