@@ -67,7 +67,15 @@ class Verifier(Authentic):
         return self
 
 
-class Synthetic(Authentic):
+class BadImages(Parameters):
+    on_bad_image: Literal["stop", "skip"] = setting(
+        "stop",
+        "What an image that cannot be decoded does: stop the run (of a synthetic set, leave it out), or be skipped and "
+        "counted.",
+    )
+
+
+class Synthetic(BadImages, Authentic):
     synthetic: SyntheticSets = setting(
         GENERATED,
         "Synthetic sets, separated by commas: 'generated' is that of this run's generator; any other is a name, an "
@@ -250,12 +258,6 @@ class GeneratorBatch(Parameters):
 class RecognitionBatch(Parameters):
     recognition_batch: int = setting(
         64, "Images in one training step of a recognition model, over all processes.", ge=2
-    )
-
-
-class BadImages(Parameters):
-    on_bad_image: Literal["stop", "skip"] = setting(
-        "stop", "What an image that cannot be decoded does: stop the run, or be skipped and counted."
     )
 
 

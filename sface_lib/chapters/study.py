@@ -148,7 +148,10 @@ class Study(ABC):
         if spec.path == SHIPPED:
             faces, truth = self._unexposed
             return SyntheticSet(spec.name, faces, OWN, exposed=False, truth=truth)
-        return open_given(spec, self.training.identities, self._p.identity_order)
+        found = open_given(spec, self.training.identities, self._p.identity_order, self._p.on_bad_image)
+        if self._p.on_bad_image == "skip":
+            return replace(found, faces=found.faces.subset(found.faces.good, relabel=not found.by_label))
+        return found
 
     @property
     def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:
@@ -304,14 +307,19 @@ class OwnStudy(Study):
 
     @property
     def _on_bad_image(self) -> str:
-        """Only what selects the training images meets those that may be bad."""
+        """Notebook 05 meets none that may be bad: its pairs are of images that were decoded before."""
         return getattr(self._p, "on_bad_image", "stop")
+
+    def _given(self, name: str) -> FaceSet:
+        """The faces that a parameter names, without those that are skipped."""
+        faces = open_persons(name, getattr(self._p, name), self._on_bad_image)
+        return faces.usable() if self._on_bad_image == "skip" else faces
 
     @cached_property
     def control(self) -> FaceSet | None:
         """Those given or kept apart; else the persons of the evaluated pairs, whom notebook 01 kept out of training."""
         if self._p.control:
-            return open_persons("control", self._p.control)
+            return self._given("control")
         if self._p.control_split:
             return self.select(self._run_file(CONTROL))
         others = self.evaluated[0]
@@ -323,7 +331,7 @@ class OwnStudy(Study):
     @cached_property
     def held_out(self) -> FaceSet | None:
         if self._p.held_out:
-            return held_out_by_name(open_persons("held_out", self._p.held_out), self.training.identities)
+            return held_out_by_name(self._given("held_out"), self.training.identities)
         if self._p.held_out_split:
             apart = read_selection(self._run_file(HELD_OUT), len(self.faces))
             return held_out_from(self.faces, apart, self.training.positions)

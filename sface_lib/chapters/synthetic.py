@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -61,8 +62,13 @@ class SyntheticSet:
         return self.labels == AUTHENTIC
 
 
-def open_given(spec: SetSpec, training: Iterable[str], order: str | Path | None = None) -> SyntheticSet:
-    """A set that was given by its path.
+def open_given(
+    spec: SetSpec,
+    training: Iterable[str],
+    order: str | Path | None = None,
+    on_bad_image: Literal["stop", "skip"] = "stop",
+) -> SyntheticSet:
+    """A set that was given by its path; `on_bad_image` is that of `open_faces`, and nothing is left out yet.
 
     Parameters
     ----------
@@ -76,7 +82,7 @@ def open_given(spec: SetSpec, training: Iterable[str], order: str | Path | None 
     InputError
         It has no labels or one class only where it should have several, or no class has a training identity's name.
     """
-    faces = open_images(spec)
+    faces = open_images(spec, on_bad_image)
     if spec.labels == UNLABELLED:
         return SyntheticSet(spec.name, faces, UNLABELLED, spec.exposed, Path(spec.path))
     if faces.labels is None:
@@ -94,7 +100,7 @@ def open_given(spec: SetSpec, training: Iterable[str], order: str | Path | None 
     return _matched(spec, faces, names, tuple(training))
 
 
-def open_images(spec: SetSpec) -> FaceSet:
+def open_images(spec: SetSpec, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
     """The images of a set that was given by its path, with identities as its files tell them, or none if so asked.
 
     Raises
@@ -103,10 +109,11 @@ def open_images(spec: SetSpec) -> FaceSet:
         There is no set, or its numbered folders may be identities or not, and what was asked does not tell.
     """
     try:
-        return open_faces(spec.path, labels=spec.labels if spec.labels in (FOLDERS, UNLABELLED) else "auto")
+        labels = spec.labels if spec.labels in (FOLDERS, UNLABELLED) else "auto"
+        return open_faces(spec.path, on_bad_image, labels)
     except NumberedFoldersError as error:
         if spec.labels == AUTHENTIC:  # States that classes are identities.
-            return open_faces(spec.path, labels=FOLDERS)
+            return open_faces(spec.path, on_bad_image, FOLDERS)
         raise InputError(
             f"the synthetic set {spec.name!r}: {error.found}; give it as {spec.name}={spec.path}:none if so, or as "
             f"{spec.name}={spec.path}:folders if each folder is one identity"

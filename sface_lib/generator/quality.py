@@ -161,7 +161,7 @@ def class_consistency(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def class_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1); NaN for one of one image."""
+    """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1); NaN for one image."""
     values = np.asarray(values, np.float64)
     sums, counts = _by_class(values, labels)
     squares, _ = _by_class(np.square(values), labels)

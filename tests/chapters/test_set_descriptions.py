@@ -285,7 +285,8 @@ def test_vectors_describe_what_the_model_that_made_them_does_but_for_near_copies
     for name, path in {"model": VERIFIER_PATH, "vectors": vectors(authentic, own)}.items():
         study = SimpleNamespace(training=authentic, verifier=path)
         p = SimpleNamespace(seed=0, eye_images=20)
-        found[name] = compute.describe_all(p, study, [SyntheticSet("own", own, "own")], by["embedder"])
+        found[name], failed = compute.describe_all(p, study, [SyntheticSet("own", own, "own")], by["embedder"])
+        assert failed == {}
     assert list(found["vectors"]) == ["authentic", "own"]
     for name, given in found["vectors"].items():
         made = found["model"][name]
@@ -455,3 +456,17 @@ def test_captions_give_the_numbers_behind():
     assert "more than 20 % of the eyes' distance" in caption and "the most alike 5 % of pairs" in caption
     assert "eyes of 20,000 images at most" in show.descriptions_caption({"own": made_up()}, eye_images=10**6)
     assert "false link for every twentieth class" in show.distinct_caption() and module.FALSE_LINKS == 1 / 20
+
+
+def test_a_set_that_cannot_be_described_leaves_the_others_whole(tmp_path, authentic, by):
+    files = [encode_png(image) for image in authentic.load(range(16)).numpy()]
+    good = open_faces(write_encoded(tmp_path / "good", files, np.arange(16) // 8))
+    bad = open_faces(write_encoded(tmp_path / "bad", [*files[:-1], files[-1][:60]], np.arange(16) // 8))
+    study, p = SimpleNamespace(training=authentic, verifier=VERIFIER_PATH), SimpleNamespace(seed=0, eye_images=4)
+    sets = [SyntheticSet("bad", bad, "own"), SyntheticSet("good", good, "own")]
+    described, failed = compute.describe_all(p, study, sets, by["embedder"])
+    assert list(described) == ["authentic", "good"] and list(failed) == ["bad"]
+    assert "holds 1 image that cannot be decoded" in failed["bad"]
+    assert show.failed(failed).startswith("**bad** could not be described: '")
+    with pytest.raises(BadImageError):
+        compute.describe_all(p, study, sets[:1], by["embedder"])

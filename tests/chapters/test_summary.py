@@ -78,7 +78,7 @@ FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "fl
 TRAINING = training()
 DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
 GENERATED = GeneratedFacts(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
-GENERATION = GenerationResults(GENERATED, {})
+GENERATION = GenerationResults(GENERATED, {}, {})
 
 
 def evaluation(benchmarks=("first", "second")):
@@ -370,8 +370,8 @@ def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
     assert "The gaps are **not to be relied on**, for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
     alone = summarise(privacy(), TRAINING, sure)
-    said = show.teaches(alone, DATA, GenerationResults(replace(GENERATED, kimg=0.0), {}), sure)
-    assert "a generator" not in show.teaches(alone, DATA, GenerationResults(None, {}), sure)
+    said = show.teaches(alone, DATA, GenerationResults(replace(GENERATED, kimg=0.0), {}, {}), sure)
+    assert "a generator" not in show.teaches(alone, DATA, GenerationResults(None, {}, {}), sure)
     assert "with the gap on first" in said and said.endswith("; gap 10.0 points") and "of given weights" in said
 
 

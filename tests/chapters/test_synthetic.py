@@ -320,3 +320,25 @@ def test_text_tables_and_lists_are_read_alike():
     assert parse_sets("a=x:none") == [{"name": "a", "path": "x", "labels": "none"}]
     assert parse_sets({"a": {"path": "x"}}) == [{"name": "a", "path": "x"}]
     assert parse_sets([{"name": "a"}]) == [{"name": "a"}]
+
+
+@pytest.mark.parametrize("labels", ["own", "authentic", "none"])
+def test_images_of_a_given_set_that_cannot_be_decoded_are_skipped_where_asked(tmp_path, own_set, labels):
+    """By the same rule in every notebook; labels of authentic identities stay those of their names."""
+    authentic, given = own_set("authentic.zip", ("a", "b", "c")), own_set("given", ("a", "b", "c"))
+    first = sorted(path for path in given.rglob("*.png"))[0]
+    first.write_bytes(first.read_bytes()[:40])
+    found = {}
+    for rule in ("stop", "skip"):
+        p = check(
+            ReportParameters,
+            {"authentic": str(authentic), "protocol": str(authentic), "verifier": str(authentic)}
+            | {"synthetic": f"x={given}:{labels}", "on_bad_image": rule},
+        )
+        study = open_study(p)
+        study.training = study.faces
+        found[rule] = study.open_set(p.synthetic[0]).faces
+    assert len(found["stop"]) == 6 and len(found["skip"]) == 5
+    if labels != "none":
+        assert found["skip"].labels.tolist() == [0, 1, 1, 2, 2]
+    assert len(found["skip"].load(size_px=8)) == 5

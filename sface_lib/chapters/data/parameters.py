@@ -21,8 +21,8 @@ class DataParameters(
     ImagesPerClass,
     Seed,
     Pictures,
-    BadImages,
     Unseen,
+    BadImages,
     Pairs,
 ):
     """What notebook 01 reads."""

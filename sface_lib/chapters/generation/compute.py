@@ -23,6 +23,7 @@ from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.chapters.vectors import check_vectors
 from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
 from sface_lib.engine import read_log
+from sface_lib.errors import SfaceError
 from sface_lib.files import sha256_of_file
 from sface_lib.generator import (
     SHIPPED_PATH,
@@ -314,21 +315,35 @@ def open_sets(p: GenerationParameters, study: Study, drawn: DrawnSets | None) ->
 
 def describe_all(
     p: GenerationParameters, study: Study, synthetic: Sequence[SyntheticSet], embedder: Embedder
-) -> dict[str, SetDescription]:
-    """The authentic training set, and every synthetic one, described alike: see `describe`."""
+) -> tuple[dict[str, SetDescription], dict[str, str]]:
+    """The authentic training set, and every synthetic one, described alike: see `describe`; and which fail, and why.
+
+    Raises
+    ------
+    SfaceError
+        The authentic set cannot be described, or no synthetic one can.
+    """
     about = {"verifier": open_model(study.verifier), "embedder": embedder, "seed": p.seed}
-    sets = {AUTHENTIC: study.training} | {each.name: each.faces for each in synthetic}
-    reference = measure_reference(study.training, **about)
-    return {
-        name: describe(faces, reference=reference, eye_images=p.eye_images, **about) for name, faces in sets.items()
-    }
+    about |= {"reference": measure_reference(study.training, **about), "eye_images": p.eye_images}
+    described, failed = {AUTHENTIC: describe(study.training, **about)}, {}
+    for each in synthetic:
+        try:
+            described[each.name] = describe(each.faces, **about)
+        except SfaceError as error:
+            failed[each.name] = str(error)
+            if len(failed) == len(synthetic):
+                raise
+    return described, failed
 
 
 def results(
-    found: Findings | None, described: Mapping[str, SetDescription], accelerator: Accelerator
+    found: Findings | None,
+    described: Mapping[str, SetDescription],
+    failed: Mapping[str, str],
+    accelerator: Accelerator,
 ) -> GenerationResults:
     """What later chapters and readers of the run folder find; `found` is None where nothing was generated."""
-    return GenerationResults(None if found is None else _facts(found, accelerator), dict(described))
+    return GenerationResults(None if found is None else _facts(found, accelerator), dict(described), dict(failed))
 
 
 def _facts(found: Findings, accelerator: Accelerator) -> GeneratedFacts:

@@ -153,9 +153,12 @@ class GenerationResults(Results):
         None where all synthetic sets were given.
     described
         The authentic training set, which comes first, and every synthetic one.
+    failed
+        Synthetic set that could not be described -> why.
     """
 
-    VERSION = 3
+    VERSION = 4
 
     generated: GeneratedFacts | None
     described: dict[str, SetDescription]
+    failed: dict[str, str]

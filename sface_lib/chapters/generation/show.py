@@ -301,6 +301,11 @@ def distinct_caption() -> str:
     )
 
 
+def failed(reasons: Mapping[str, str]) -> str:
+    """Which sets could not be described, and why."""
+    return "\n\n".join(f"**{name}** could not be described: {why}." for name, why in reasons.items())
+
+
 def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]:
     """Sets beside one another, a small panel for each number, and the numbers."""
     panels = {
