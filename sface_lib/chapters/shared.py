@@ -8,6 +8,7 @@ from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, SyntheticSets
 from sface_lib.run.parameters import Parameters, path_setting, setting
 
 EMBEDDED, NONE, AUTO, BASELINE = "embedded", "none", "auto", "baseline"
+POPULATION_SETS = ("balanced", "global")  # In the authentic role.
 
 
 class Authentic(Parameters):
@@ -96,6 +97,15 @@ class Synthetic(BadImages, Authentic):
     def generates(self) -> bool:
         """Whether a generator of this run draws a set."""
         return any(each.generated for each in self.synthetic)
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "Synthetic":
+        taken = [each.name for each in self.synthetic if each.name in POPULATION_SETS and self.authentic == EMBEDDED]
+        if taken:
+            raise ValueError(
+                f"synthetic: {taken[0]!r} names an authentic set of the embedded population; choose another name"
+            )
+        return self
 
     @model_validator(mode="after")
     def _order_is_of_use(self) -> "Synthetic":

@@ -16,7 +16,7 @@ import pandas as pd
 
 from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION, SYNTHETIC
 from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, OWN, SHIPPED, STEERED, SetSpec
-from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE
+from sface_lib.chapters.shared import AUTO, EMBEDDED, NONE, POPULATION_SETS
 from sface_lib.chapters.synthetic import SyntheticSet, open_given
 from sface_lib.data import FaceSet, Protocol, holds_bins, open_bins, open_faces, read_protocol, read_selection
 from sface_lib.data.filenames import composed
@@ -265,11 +265,12 @@ class PopulationStudy(Study):
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
         """The training images of `balanced`, and all images of as many persons of `global`."""
-        other = shipped_faces("global")
+        balanced, world = POPULATION_SETS
+        other = shipped_faces(world)
         chosen = first_images(other, len(self.training.identities), len(other))
         return (
-            AuthenticSet("balanced", self.training, self.training_truth),
-            AuthenticSet("global", other.subset(chosen), shipped_truth("global").iloc[chosen]),
+            AuthenticSet(balanced, self.training, self.training_truth),
+            AuthenticSet(world, other.subset(chosen), shipped_truth(world).iloc[chosen]),
         )
 
     @cached_property

@@ -342,3 +342,11 @@ def test_images_of_a_given_set_that_cannot_be_decoded_are_skipped_where_asked(tm
     if labels != "none":
         assert found["skip"].labels.tolist() == [0, 1, 1, 2, 2]
     assert len(found["skip"].load(size_px=8)) == 5
+
+
+def test_a_set_takes_no_name_of_the_populations_own(tmp_path):
+    """Else notebook 06 would compare it in that one's place."""
+    with pytest.raises(ParameterError, match="synthetic: 'global' names an authentic set of the embedded population"):
+        asked(f"global={tmp_path}")
+    own = {"authentic": str(tmp_path), "protocol": str(tmp_path), "verifier": str(tmp_path)}
+    assert asked(f"global={tmp_path}", **own)[0].name == "global"

@@ -58,7 +58,7 @@ class Reference:
     near_copy_score
         See `SetDescription`.
     sharpness
-        In squared grey levels, at 112 px.
+        Of a sample as every set gives one, in squared grey levels, at 112 px.
     """
 
     embeddings: np.ndarray
@@ -103,7 +103,7 @@ def measure_reference(faces: FaceSet, *, verifier: RecognitionModel, embedder: E
         labels=part.labels,
         varied=_varied(part, verifier, embedder, seed),
         near_copy_score=_near_copy_score(part, verifier, embedder, seed),
-        sharpness=_sharpness(part),
+        sharpness=_sharpness(faces.subset(sample_images(faces, MOST_OF_CLASS, seed))),
     )
 
 
