@@ -231,7 +231,7 @@ def test_models_that_had_a_part_in_a_set_are_barred_from_it_and_from_no_other(tm
     net.touch()
     tables = parse_sets({"generated": {"taught_by": ["r50"]}, "x": {"path": str(given), "model": str(net)}})
     sets = [SetSpec(**each) for each in tables]
-    parameters = SimpleNamespace(synthetic=sets, identity_order="", identity_model="g.pth")
+    parameters = SimpleNamespace(synthetic=sets, identity_order="", identity_model="g.pth", on_bad_image="stop")
     study = PopulationStudy(parameters, lambda name: drawn)
     study.training = study.open_set(sets[0]).faces
     assert [each.barred_models for each in study.synthetic] == [

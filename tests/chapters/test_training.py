@@ -326,7 +326,7 @@ def test_given_networks_are_handed_on_with_their_files_and_nothing_is_trained(tm
     assert kept.teacher_sha256 is None
     table = show.given_models(plan)
     assert table["model"].tolist() == ["baseline", "given synthetic"]
-    assert show.set_sizes(plan, p).endswith("stands for authentic, synthetic. Nothing is trained.")
+    assert show.set_sizes(plan, p).endswith("stand for authentic, synthetic. Nothing is trained.")
     assert show.what_was_trained(plan, p, "").startswith("Nothing was trained; 2 networks were given")
 
 

@@ -12,13 +12,14 @@ from sface_lib.chapters.study import Study, open_study
 from sface_lib.data import FaceSet, Protocol
 
 NOTHING_APART = Unseen().model_dump(exclude={"authentic"})
+BY_DEFAULT = {"identity_order": "", "on_bad_image": "stop"} | NOTHING_APART
 
 
 class StageFolder:
     """As much of a stage as files handed over, and a study, need."""
 
     def __init__(self, folder: Path, **parameters: Any):
-        given = {"synthetic": (SetSpec(name=GENERATED),), "identity_order": ""} | NOTHING_APART | parameters
+        given = {"synthetic": (SetSpec(name=GENERATED),)} | BY_DEFAULT | parameters
         self.folder, self.parameters = folder, type("Parameters", (), given)
 
     def output(self, name: str) -> Path:

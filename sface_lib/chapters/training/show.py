@@ -80,7 +80,7 @@ def _sizes(plan: Plan) -> str:
 
 def set_sizes(plan: Plan, p: TrainingParameters) -> str:
     """How much of each set is trained on, and which sets train less."""
-    said = [f"A network that was given stands for {', '.join(plan.given)}."] if plan.given else []
+    said = [f"Networks that were given stand for {', '.join(plan.given)}."] if plan.given else []
     if not plan.compared:
         return " ".join([*said, "Nothing is trained."])
     first = plan.compared[0]
