@@ -40,7 +40,8 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
     Parameters
     ----------
     table
-        A `pandas.DataFrame` with the columns set, judge, value, "95 % low", "95 % high", chance, "supports a claim".
+        A `pandas.DataFrame` with the columns set, judge, value, "95 % low", "95 % high", "chance, 2.5 %",
+        "chance, 97.5 %", "supports a claim".
     """
     judges = list(dict.fromkeys(table["judge"]))
     for row in table.itertuples(index=False, name=None):
@@ -48,12 +49,14 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
         i = judges.index(found["judge"])
         place = sets.index(found["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
         colour = PALETTE[i % len(PALETTE)]
+        band = found["chance, 2.5 %"], found["chance, 97.5 %"]
+        axes.plot(band, [place, place], color="0.85", linewidth=9, solid_capstyle="butt", zorder=1)
         axes.plot([found["95 % low"], found["95 % high"]], [place, place], color=colour, linewidth=1.5)
         fill = colour if found["supports a claim"] else "white"
         axes.plot(found["value"], place, MARKERS[i % len(MARKERS)], color=colour, markerfacecolor=fill, markersize=6)
     for i, judge in enumerate(judges):
         axes.plot([], [], MARKERS[i % len(MARKERS)], color=PALETTE[i % len(PALETTE)], label=judge)
-    axes.axvline(table["chance"].mean(), color="0.6", linestyle=":", label="chance")
+    axes.plot([], [], color="0.85", linewidth=9, label="chance, 95 %")
     axes.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.4, -0.6), xlabel=title)
     axes.label_outer()
     axes.xaxis.set_major_locator(MaxNLocator(4))

@@ -709,6 +709,11 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     figure, numbers = show_sets.side_by_side(three)
     assert len(figure.axes) == len(show_sets.OVERVIEW) == numbers["statistic"].nunique()
     assert numbers.groupby("statistic").size().to_dict()["same-label link, AUC"] == 2
+    low, high = (numbers[column] for column in show_sets.CHANCE)
+    assert (low <= numbers["chance"]).all() and (numbers["chance"] <= high).all()
+    bands = [line.get_xdata() for ax in figure.axes for line in ax.lines if line.get_linewidth() == 9]
+    drawn = sorted(tuple(band) for band in bands if len(band))
+    assert drawn == sorted(zip(low, high, strict=True))  # Every set by every judge has its own.
     assert show_sets.sets(three)["classes are"].tolist() == [
         show_sets.CLASSES[labels] for labels in ("authentic", "own", "none")
     ]

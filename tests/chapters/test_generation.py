@@ -295,7 +295,7 @@ def findings(synthetic, training, memorised=None) -> Findings:
 def test_results_are_those_of_the_synthetic_set(tmp_path, authentic, accelerator):
     training = of_log(tmp_path, [13.0, 14.0], before=12.0)
     copied = Memorisation(0.7, Interval(0.6, 0.8, 0.95), np.ones(2), np.zeros(2))
-    found = compute.results(findings(authentic, training, copied), {}, accelerator).generated
+    found = compute.results(findings(authentic, training, copied), {}, {}, accelerator).generated
     assert (found.kimg, found.kimg_before, found.images_per_second) == (14, 12, 10)
     assert (found.synthetic_images, found.classes, found.resolution_px) == (18, CLASSES, PX)
     assert found.quality == {
@@ -307,8 +307,8 @@ def test_results_are_those_of_the_synthetic_set(tmp_path, authentic, accelerator
 
 
 def test_results_tell_what_was_not_trained_and_not_measured(tmp_path, authentic, accelerator):
-    found = compute.results(findings(authentic, of_log(tmp_path, [], before=12.0)), {}, accelerator).generated
-    assert compute.results(None, {}, accelerator).generated is None
+    found = compute.results(findings(authentic, of_log(tmp_path, [], before=12.0)), {}, {}, accelerator).generated
+    assert compute.results(None, {}, {}, accelerator).generated is None
     assert (found.kimg, found.images_per_second, found.memorisation_auc, found.shortcomings) == (12, None, None, ())
     assert (found.precision, found.device) == ("no", str(accelerator.device))
 

@@ -215,7 +215,7 @@ def opened(path, labels, training=("Ann", "Ben", "Cem"), order=None):
 
 
 def test_credit_and_licence_go_with_a_set(own_set):
-    given = {"authentic": str(own_set("authentic.zip", ["Ann", "Ben"])), "identity_order": ""}
+    given = {"authentic": str(own_set("authentic.zip", ["Ann", "Ben"])), "identity_order": "", "on_bad_image": "stop"}
     study = open_study(SimpleNamespace(**given))
     study.training = study.faces
     spec = SetSpec(name="x", path=str(own_set("set.zip", ["Cy", "Di"])), credit="Kim et al.", licence="MIT")

@@ -175,7 +175,7 @@ def test_saved_weights_draw_the_same_images(tmp_path):
 
 
 def test_what_is_no_generator_is_refused(tmp_path):
-    (tmp_path / "cut.safetensors").write_bytes(b"no weights")
+    (tmp_path / "cut.safetensors").write_bytes(b"\x00\x01\x02\x03")
     with pytest.raises(WeightsError, match=r"cut\.safetensors cannot be read"):
         load_generator(tmp_path / "cut.safetensors")
     from sface_lib.engine import save_weights

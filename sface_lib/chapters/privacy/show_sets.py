@@ -16,6 +16,7 @@ from sface_lib.recognition import PIXELS_PX
 
 CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
 WITHIN = "EER within (%)"
+CHANCE = "chance, 2.5 %", "chance, 97.5 %"
 # Statistics that stand side by side, and their titles there.
 OVERVIEW = {
     "same-label link, AUC": "same-label link (AUC)",
@@ -156,7 +157,10 @@ def _percent_of(metrics: VerificationMetrics | None) -> float:
 
 
 def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
-    """The statistics of every set by every model with 95 % intervals, a panel each, and the numbers behind."""
+    """The statistics of every set by every model with 95 % intervals, a panel each, and the numbers behind.
+
+    Each stands on the 95 % band of its own chance: a set of few distinct persons has a wide one.
+    """
     numbers = pd.DataFrame(
         {
             "set": own.name,
@@ -166,6 +170,7 @@ def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
             "95 % low": tested[0].estimate.interval().low,
             "95 % high": tested[0].estimate.interval().high,
             "chance": float(tested[0].test.null.mean()),
+            **dict(zip(CHANCE, np.quantile(tested[0].test.null, (0.025, 0.975)).tolist(), strict=True)),
             "supports a claim": statistic.needs not in view.sets.barred,
         }
         for own, view in _by_models(audits)
