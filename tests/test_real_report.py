@@ -16,6 +16,8 @@ from sface_lib.data import open_faces, read_protocol
 from sface_lib.report.plan import ReportPlan, plan_report
 from sface_lib.report.runner import run_report
 
+pytestmark = pytest.mark.timeout(1200)  # A whole report, for the first test that asks for it.
+
 SMALL = {
     "evaluation_folds": "1-5",  # The full run uses 6-10: no fold is built in.
     "min_images": "25",
