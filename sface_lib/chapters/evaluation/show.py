@@ -1,7 +1,7 @@
 """The tables, figures and sentences of notebook 05."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -188,19 +188,30 @@ def groups_overview(table: pd.DataFrame) -> pd.DataFrame:
 
 def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of each strategy over images per class, and the numbers behind."""
+    rows = ((each.model, each.images_per_class, each.accuracy, each.mean_accuracy) for each in points)
+    return _curves(rows, "images per class", benchmark)
+
+
+def _curves(
+    rows: Iterable[tuple[str, float, Accuracy, float]], over: str, benchmark: str
+) -> tuple[Figure, pd.DataFrame]:
+    """Accuracy over something, a curve for each name, and the numbers behind.
+
+    `rows` are a name, a place, the accuracy there on a benchmark, and its mean over all of them.
+    """
     table = pd.DataFrame(
         {
-            "model": point.model,
-            "images per class": point.images_per_class,
-            "accuracy": point.accuracy.mean,
-            "mean": point.mean_accuracy,
-            "95 % low": point.accuracy.low,
-            "95 % high": point.accuracy.high,
+            "model": name,
+            over: place,
+            "accuracy": accuracy.mean,
+            "mean": mean,
+            "95 % low": accuracy.low,
+            "95 % high": accuracy.high,
         }
-        for point in points
+        for name, place, accuracy, mean in rows
     )
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_sweep(axes, table, "images per class", benchmark)
+    plots.plot_sweep(axes, table, over, benchmark)
     return figure, table
 
 
@@ -210,21 +221,12 @@ def mixtures(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     The first benchmark's; the set alone stands at 0 and the baseline at 1, where they were trained or given.
     """
     models = evaluated.found[evaluated.first_benchmark]
-    table = pd.DataFrame(
-        {
-            "model": name,
-            "authentic share": share,
-            "accuracy": models[model].accuracy.mean,
-            "mean": evaluated.mean(model),
-            "95 % low": models[model].accuracy.low,
-            "95 % high": models[model].accuracy.high,
-        }
+    rows = (
+        (name, share, models[model].accuracy, evaluated.mean(model))
         for name, points in _shares(evaluated).items()
         for share, model in points
     )
-    figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_sweep(axes, table, "authentic share", evaluated.first_benchmark)
-    return figure, table
+    return _curves(rows, "authentic share", evaluated.first_benchmark)
 
 
 def _shares(evaluated: Evaluated) -> dict[str, list[tuple[float, str]]]:

@@ -43,15 +43,14 @@ class Plan:
 
     def images(self, model: PlannedModel) -> FaceSet:
         """Its training images."""
-        return self._source(model).subset(model.positions)
+        faces = self.sets[model.images].faces if model.mix is None else self.mixed[model.images]
+        return faces.subset(model.positions)
 
-    def _source(self, model: PlannedModel) -> FaceSet:
-        """What its positions are of."""
-        return self.sets[model.images].faces if model.mix is None else self.mixed(model.images)
-
-    def mixed(self, name: str) -> FaceSet:
-        """The images of a synthetic set, and behind them the authentic ones, as other identities."""
-        return join({each: self.sets[each].faces for each in (name, AUTHENTIC)})
+    @cached_property
+    def mixed(self) -> dict[str, FaceSet]:
+        """By the sets that are mixed: their images, and behind them the authentic ones, as other identities."""
+        names = dict.fromkeys(model.images for model in self.models if model.mix is not None)
+        return {name: join({each: self.sets[each].faces for each in (name, AUTHENTIC)}) for name in names}
 
     def classes(self, model: PlannedModel) -> int | None:
         """How many classes its training images show; None where they have no labels."""
@@ -128,8 +127,13 @@ def make_plan(p: TrainingParameters, sets: Mapping[str, TrainingSet], filtered: 
 
 def given_teacher(p: TrainingParameters) -> RecognitionModel | None:
     """The teacher that the user gave, or the baseline if that was given; None where that of each seed teaches."""
-    path = p.baseline_model if p.teacher == BASELINE else p.teacher
+    path = _teacher_file(p)
     return open_model(path) if path and p.train else None
+
+
+def _teacher_file(p: TrainingParameters) -> str:
+    """Weights of a teacher that was given, which the baseline may be; empty without one."""
+    return p.baseline_model if p.teacher == BASELINE else p.teacher
 
 
 def train_all(
@@ -171,7 +175,7 @@ def decode(plan: Plan, size_px: int) -> dict[tuple[str, bool], tuple[np.ndarray,
     found = {}
     for (name, mixed), models in asked.items():
         used = np.unique(np.concatenate([model.positions for model in models]))
-        faces = plan.mixed(name) if mixed else plan.sets[name].faces
+        faces = plan.mixed[name] if mixed else plan.sets[name].faces
         found[name, mixed] = used, FaceBatches(faces.subset(used), size_px)
     return found
 
@@ -204,8 +208,7 @@ def teacher_sha256(stage: Any, plan: Plan) -> str | None:
     p = stage.parameters
     if not any(model.strategy != "CLS" for model in plan.models):
         return None
-    path = p.baseline_model if p.teacher == BASELINE else p.teacher
-    return sha256_of_file(path or stage.output(weights_file(plan.models[0])))
+    return sha256_of_file(_teacher_file(p) or stage.output(weights_file(plan.models[0])))
 
 
 def results(
