@@ -14,7 +14,7 @@ from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.launch import launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import TrainingParameters
-from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, model_name, plan_models
+from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, plan_models
 from sface_lib.chapters.training.results import GIVEN, TrainedModel, TrainingResults
 from sface_lib.data import FaceBatches, FaceSet, join
 from sface_lib.engine import read_log
@@ -221,7 +221,7 @@ def results(
         batch=p.recognition_batch,
         models=(
             *(_given(name, path, plan.sets[name], p.seed) for name, path in plan.given.items()),
-            *(_trained(model, plan.classes(model), trainings[model.file]) for model in plan.models),
+            *(_told(model, plan.classes(model), weights_file(model), trainings[model.file]) for model in plan.models),
         ),
         teacher=teacher_in_words(given),
         teacher_sha256=teacher_sha256(stage, plan),
@@ -233,24 +233,13 @@ def results(
 
 def _given(name: str, path: str, learnt_from: TrainingSet, seed: int) -> TrainedModel:
     faces = learnt_from.faces
-    return TrainedModel(
-        name=model_name(GIVEN, name),
-        strategy=GIVEN,
-        trained_on=name,
-        per_class=None,
-        fmr=None,
-        mix=None,
-        seed=seed,
-        file=path,
-        sha256=sha256_of_file(path),
-        images=len(faces),
-        classes=len(faces.identities) or None,
-        seconds=0.0,
-        accuracies=(),
-    )
+    model = PlannedModel(GIVEN, name, np.arange(len(faces)), seed)
+    return _told(model, len(faces.identities) or None, path, Training(0.0, ()), sha256_of_file(path))
 
 
-def _trained(model: PlannedModel, classes: int | None, training: Training) -> TrainedModel:
+def _told(
+    model: PlannedModel, classes: int | None, file: str, training: Training, sha256: str | None = None
+) -> TrainedModel:
     return TrainedModel(
         name=model.name,
         strategy=model.strategy,
@@ -259,8 +248,8 @@ def _trained(model: PlannedModel, classes: int | None, training: Training) -> Tr
         fmr=model.fmr,
         mix=model.mix,
         seed=model.seed,
-        file=weights_file(model),
-        sha256=None,
+        file=file,
+        sha256=sha256,
         images=len(model.positions),
         classes=classes,
         seconds=training.seconds,
