@@ -48,10 +48,12 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     faces = open_study(p).select()
     faces = faces.subset(select_images(faces.require_labels(), p.min_images))
     yield f"  training: {len(faces):,} images of {len(faces.identities):,} identities, those of the pairs included"
+    sets = _training_sets(p, faces)
+    models = plan_models(p, sets, _filtered(p, sets))
     with tempfile.TemporaryDirectory() as work:
         trained = [*_generation(p, faces, Path(work))] if p.generates else []
-        trained += _recognition(p, faces, Path(work)) if p.train else []
-    costs = [*trained, *_notebooks(p, faces)]
+        trained += _recognition(p, faces, len(models), Path(work)) if p.train else []
+    costs = [*trained, *_notebooks(p, faces, sets, len(models))]
     device = make_accelerator(p.precision).device
     yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
     for cost in costs:
@@ -114,15 +116,14 @@ class _Noise(FaceBatches):
         return self._noise[indices % len(self._noise)], self.labels[indices]
 
 
-def _notebooks(p: ReportParameters, faces: FaceSet) -> Iterator[Cost]:
+def _notebooks(p: ReportParameters, faces: FaceSet, sets: Mapping[str, TrainingSet], trained: int) -> Iterator[Cost]:
     """What is done to whole sets in notebooks, each of which is one process."""
-    study, accelerator, sets = open_study(p), make_accelerator(p.precision), _training_sets(p, faces)
+    study, accelerator = open_study(p), make_accelerator(p.precision)
     sizes, given = Sizes.of(p, study, faces), [name for name, each in sets.items() if each.model]
     yield look_cost(study)
     yield from audit_costs(p, study, sets, sizes, accelerator)
     if p.has_models:
-        models = len(plan_models(p, sets, _filtered(p, sets))) + len(given)
-        yield evaluation_cost(p, study, models, sizes, accelerator)
+        yield evaluation_cost(p, study, trained + len(given), sizes, accelerator)
     if annotation := attribute_cost(p, study, sets, sizes, accelerator):
         yield annotation
 
@@ -146,10 +147,9 @@ def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cos
     yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds, alone=True)
 
 
-def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
+def _recognition(p: ReportParameters, faces: FaceSet, models: int, work: Path) -> Iterator[Cost]:
     """Training of all recognition models; what KT and CL take beyond CLS, the teacher's look, is left out."""
     accelerator = make_accelerator(p.precision)
-    models = plan_models(p, sets := _training_sets(p, faces), _filtered(p, sets))
     asked = make_recipe(p, p.seed)
     batch = _measured(asked.batch, asked.size_px, accelerator)
     recipe = dataclasses.replace(asked, batch=batch, parts=1, steps=max(asked.steps, 1 + STEPS))
@@ -162,7 +162,7 @@ def _recognition(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Co
     weights = sum(v.numel() * v.element_size() for m in (trainer.network, trainer.objective) for v in m.parameters())
     piece = asked.batch / (p.processes * asked.parts)
     gib = (3 * weights + held.bytes * piece / recipe.batch) / GIB
-    yield Cost(f"training of {len(models)} recognition models", len(models) * asked.steps * asked.batch, seconds, gib)
+    yield Cost(f"training of {models} recognition models", models * asked.steps * asked.batch, seconds, gib)
 
 
 def _training_sets(p: ReportParameters, faces: FaceSet) -> dict[str, TrainingSet]:
