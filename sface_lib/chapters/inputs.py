@@ -36,7 +36,7 @@ def open_inputs(p: ReportParameters) -> None:
         One of them cannot be read, or holds something else than it should, such as vectors where a network is needed;
         or a judge given as vectors lacks images.
     """
-    openers: dict[str, Any] = dict.fromkeys(JUDGES, open_model) | {
+    openers: dict[str, Any] = dict.fromkeys((*JUDGES, "baseline_model"), open_model) | {
         "generator_weights": lambda path: open_pair(path, p.total_kimg > 0),
         "attribute_classifier": open_classifier,
         "groups": read_groups,
@@ -48,7 +48,7 @@ def open_inputs(p: ReportParameters) -> None:
     study = open_study(p)
     given = [each for each in p.synthetic if each.path and each.path != SHIPPED]
     sets = [open_given(each, study.faces.identities, p.identity_order).faces for each in given]
-    for each in given:
+    for each in p.synthetic:
         if each.model:
             open_model(each.model)
     judges = {name: path for name, path in input_paths(p).items() if name in JUDGES}

@@ -72,3 +72,4 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(data)
     archive.addfile(member, io.BytesIO(data))
+    archive.members.clear()  # It would keep a kilobyte for each.

@@ -5,7 +5,7 @@ import pytest
 
 from sface_lib.chapters.inputs import open_inputs
 from sface_lib.chapters.profiles import build_parameters
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, WeightsError
 
 
 def opened(tmp_path, name, synthetic):
@@ -31,3 +31,12 @@ def test_vectors_may_judge_what_is_given_as_far_as_they_go_and_nothing_that_is_d
         opened(tmp_path, name, "floor=embedded")
     with pytest.raises(InputError, match=f"{name} = '.*judge.npz' holds vectors of named images, and can have none"):
         opened(tmp_path, name, "generated, floor=embedded")
+
+
+def test_networks_that_are_evaluated_are_opened_too(tmp_path):
+    broken = tmp_path / "net.safetensors"
+    broken.write_bytes(b"no network")
+    shipped = {"name": "floor", "path": "embedded", "model": str(broken)}
+    for given in ({"baseline_model": str(broken)}, {"synthetic": [shipped]}):
+        with pytest.raises(WeightsError, match="net.safetensors"):
+            open_inputs(build_parameters("smoke", given))

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from sface_lib.data import open_faces
-from sface_lib.data.sources import open_source
+from sface_lib.data.sources import PlainTar, open_source
 from sface_lib.errors import BadImageError, FacesError
 
 
@@ -141,3 +141,25 @@ def test_a_tar_whose_first_name_begins_like_a_zip_is_a_tar(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         archive.add(__file__, "PK_Rao/1.jpg")
     assert open_source(tmp_path / "a.tar").members == ("PK_Rao/1.jpg",)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("everywhere", [{}, {"comment": "of all"}])
+def test_a_tar_is_walked_as_tarfile_lists_it(tmp_path, form, everywhere):
+    """Names of all lengths and letters, folders, links and empty files, in each format of headers."""
+    path, names = tmp_path / "set.tar", ["a.jpg", "b/" + 30 * "c" + ".jpg", 30 * "long/" + "d.jpg", "Jos\u00e9.jpg"]
+    with tarfile.open(
+        path, "w", format=form, pax_headers=everywhere if form == tarfile.PAX_FORMAT else None
+    ) as archive:
+        for i, name in enumerate(names):
+            member = tarfile.TarInfo(name)
+            member.size = 511 * i
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+        for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE):
+            member = tarfile.TarInfo(f"other-{kind.decode()}")
+            member.type, member.linkname = kind, "a.jpg" if kind != tarfile.DIRTYPE else ""
+            archive.addfile(member)
+        archive.addfile(tarfile.TarInfo("last.jpg"), io.BytesIO())
+    with tarfile.open(path) as archive:
+        expected = [(m.name, m.type, m.size, m.offset_data, m.linkname) for m in archive]
+    assert [(m.name, m.type, m.size, m.offset_data, m.linkname) for m in PlainTar(path).walk()] == expected
