@@ -2,6 +2,8 @@
 
 import ast
 import graphlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +57,13 @@ def test_no_modules_import_each_other_in_a_circle():
     known = modules()
     graph = {name: set(imports(path, known, anywhere=False)) for name, path in known.items() if path.stem != "__init__"}
     list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_the_command_line_starts_without_the_libraries_that_take_seconds():
+    """`sface report` stays in memory beside its kernels, and `sface --help` should answer at once."""
+    slow = ["torch", "pandas", "sklearn", "scipy.stats", "matplotlib"]
+    code = f"import sys, sface_lib.cli; print([name for name in {slow} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_a_module_that_imports_one_below_it_is_found(tmp_path):

@@ -1,7 +1,6 @@
 """Identification: at which rank a probe finds its own identity in a gallery, and above which score in an open set."""
 
 import numpy as np
-import pandas as pd
 
 from sface_lib.biometrics import checks
 from sface_lib.biometrics.rates import Scored
@@ -136,7 +135,9 @@ def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
     random = np.random.default_rng(seed)
     mated = np.isin(labels, random.permutation(several)[: len(several) // 2])
     order = random.permutation(len(labels))
-    place = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()[np.argsort(order)]
+    grouped = order[np.argsort(labels[order], kind="stable")]
+    place = np.empty(len(labels), np.int64)  # Of each image among those of its identity, in the random order.
+    place[grouped] = np.arange(len(labels)) - np.searchsorted(labels[grouped], labels[grouped])
     known, rows = templates(embeddings[mated & (place % 2 == 0)], labels[mated & (place % 2 == 0)])
     probes = mated & (place % 2 == 1)
     own = np.searchsorted(known, labels[probes])

@@ -13,7 +13,7 @@ that variance. It is never empty, is skewed as rates near 0 or 1 are, and covers
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
@@ -95,7 +95,7 @@ class Estimate:
         """
         level = checks.share("level", level, one_allowed=False)
         variance, degrees = self._spread()
-        quantile = float(stats.t.ppf((1 + level) / 2, degrees))
+        quantile = float(special.stdtrit(degrees, (1 + level) / 2))
         if self.is_rate:
             low, high = _rate_interval(self.value, variance, self.identities, level, quantile)
         else:
@@ -108,7 +108,7 @@ class Estimate:
         variance, degrees = self._spread()
         if variance == 0:
             return float(self.value == 0)
-        return float(2 * stats.t.sf(abs(self.value) / variance**0.5, degrees))
+        return float(2 * special.stdtr(degrees, -abs(self.value) / variance**0.5))
 
     def _spread(self) -> tuple[float, float]:
         """Variance over identities and seeds, and its degrees of freedom."""
@@ -133,10 +133,10 @@ def _rate_interval(value: float, variance: float, identities: int, level: float,
     value, tail = min(max(value, 0.0), 1.0), (1 - level) / 2
     spread = value * (1 - value)
     trials = spread / variance if spread > 0 and variance > 0 else identities
-    trials *= (stats.norm.ppf((1 + level) / 2) / quantile) ** 2
+    trials *= (special.ndtri((1 + level) / 2) / quantile) ** 2
     hits, misses = value * trials, (1 - value) * trials
-    low = float(stats.beta.ppf(tail, hits, misses + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, misses)) if misses > 0 else 1.0
+    low = float(special.betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
     return low, high
 
 

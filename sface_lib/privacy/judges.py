@@ -1,6 +1,7 @@
 """Who judges a link: recognition models that taught nothing in the run, and raw pixels as the floor."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from sface_lib.data import FaceSet
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, SfaceError
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import (
     Embedder,
@@ -40,28 +41,42 @@ class Judge:
     path: Path | None = None
 
     def answers_to(self, model: str) -> bool:
-        """Whether a text means this model: the path of a file, a name, or at least 12 digits of a SHA-256.
+        """Whether a text means this model, or one that it is known to have learnt from.
 
-        A file that exists is this one by its path, or its contents; or by its name but for another ending, as the same
-        model may have in another format. A name is the judge's, that of its file with or without ending, or what the
-        model's description calls it; of a path that leads nowhere the last part counts. Capitals don't matter.
+        The text is the path of a file, a name, or at least 12 digits of a SHA-256: of the file, or of the weights of a
+        model in its lineage. A file that exists is this one by its path, or its contents, or its weights; or by its
+        name but for another ending, as the same model may have in another format. A name is the judge's, that of its
+        file with or without ending, or what the model's description calls it; of a path that leads nowhere the last
+        part counts. Capitals don't matter.
         """
         if self.model is None:
             return False
         if Path(model).is_file():
             return self._is_file(Path(model))
         asked = model.strip().casefold()
-        digits = DIGITS.fullmatch(asked) is not None and (self.sha256 or "").startswith(asked)
-        return digits or Path(asked).name in self._names
+        if DIGITS.fullmatch(asked) and any(known.startswith(asked) for known in (self.sha256 or "", *self._lineage)):
+            return True
+        return Path(asked).name in self._names
 
     def _is_file(self, other: Path) -> bool:
         if (own := self.path) is not None:
             converted = own.stem.casefold() == other.stem.casefold() and own.suffix != other.suffix
             if converted or own.resolve() == other.resolve():
                 return True
-            if own.stat().st_size != other.stat().st_size:
-                return False
-        return sha256_of_file(other) == self.sha256
+        return sha256_of_file(other) == self.sha256 or self._learnt_from(other)
+
+    def _learnt_from(self, other: Path) -> bool:
+        """Whether a file holds the weights of a model in its lineage."""
+        if len(self._lineage) < 2:
+            return False
+        try:
+            return open_model(other).fingerprint in self._lineage
+        except SfaceError:
+            return False  # No model that this program reads, such as the network of a generator.
+
+    @functools.cached_property
+    def _lineage(self) -> tuple[str, ...]:
+        return getattr(self.model, "lineage", ())
 
     @property
     def _names(self) -> set[str]:

@@ -98,8 +98,19 @@ def label_free_link(
         checks.embeddings(name, rows).astype(np.float64)
         for name, rows in (("classes", classes), ("training", training), ("control", control))
     )
-    scores, count = classes @ np.concatenate([training, control]).T, len(training)
-    best = scores[:, :count].max(1), scores[:, count:].max(1)
+    scores = classes @ training.T, classes @ control.T
+    best = scores[0].max(1), scores[1].max(1)
+    wins = (best[0] > best[1]) + 0.5 * (best[0] == best[1])
+    return LabelFreeLink(*best, nearer_share(*scores, shuffles, seed), bootstrap_mean(wins, resamples, seed))
+
+
+def nearer_share(training: np.ndarray, control: np.ndarray, shuffles: int, seed: int) -> ShuffleTest:
+    """The share of classes with a better best score over training than over control persons, ties half.
+
+    Against random halves of all these persons: scores float `[K, T]` of each class with both.
+    """
+    scores, count = np.concatenate([training, control], axis=1), training.shape[1]
+    best = training.max(1), control.max(1)
     # The better half of a class is the one that holds its best identity; of equally good ones, both may.
     rows, columns = np.nonzero(scores == scores.max(1, keepdims=True))
     starts, random = np.flatnonzero(np.diff(rows, prepend=-1)), np.random.default_rng(seed)
@@ -108,4 +119,4 @@ def label_free_link(
         first = (random.permutation(2 * count) < count)[columns].astype(np.float64)
         null[i] = (np.maximum.reduceat(first, starts) + np.minimum.reduceat(first, starts)).mean() / 2
     wins = (best[0] > best[1]) + 0.5 * (best[0] == best[1])
-    return LabelFreeLink(*best, against_null(float(wins.mean()), null), bootstrap_mean(wins, resamples, seed))
+    return against_null(float(wins.mean()), null)

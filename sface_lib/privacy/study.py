@@ -30,15 +30,20 @@ from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
-from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
+from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
+from sface_lib.privacy.unlabelled import Galleries, Unlabelled, compare_unlabelled
+from sface_lib.privacy.verdict import ALPHA, EQUIVALENCE_LEVEL, Claim
 
 SETTINGS = ("authentic-authentic", "synthetic-synthetic", "authentic-synthetic")
 LINK = SETTINGS[2]
 SAME_GROUP = f"{LINK}, same group"
 NOT_EXCHANGEABLE = "control and training persons are not known to be of one distribution"
 NOT_RANDOM = "the held-out images are not known to be split off at random"
-NEEDS = (None, "control", "held_out")  # What statistics need; None is nothing but the two sets.
+UNEXPOSED = "unexposed sets"
+NEEDS = (None, "control", "held_out", UNEXPOSED)  # What statistics need; None is nothing but the two sets.
 MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
+NEARER = "nearer to the training set than unexposed sets, difference of scores"
+TOLD_APART = 0.01  # Of pairs of authentic persons: a set whose mean pair scores above all but these is not told apart.
 COMPETENT_EER = 0.2
 FEWEST_PROBES = 100
 MOST_IDENTITIES = 2000  # 500 resamples of all their pairs are affordable.
@@ -62,6 +67,8 @@ class Embedded:
     barred
         Why nothing is claimed from "control" or "held_out", by their name: `NOT_EXCHANGEABLE`, `NOT_RANDOM`. Without
         what may be relied on. Of a judge that may claim nothing at all, why, by all of `NEEDS`.
+    unexposed
+        Name -> rows and labels of sets whose generator never saw the authentic one.
     """
 
     authentic: tuple[np.ndarray, np.ndarray]
@@ -71,11 +78,14 @@ class Embedded:
     groups: pd.Series | None = None
     labels: Literal["authentic", "own", "none"] = "authentic"
     barred: Mapping[str | None, str] = dataclasses.field(default_factory=dict)
+    unexposed: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("authentic", "synthetic", "control", "held_out"):
             if (given := getattr(self, name)) is not None:
                 checked_set(name, *given)
+        for name, given in self.unexposed.items():
+            checked_set(name, *given)
 
     @property
     def by_label(self) -> bool:
@@ -217,6 +227,11 @@ class Evidence:
         unseen images of the same persons.
     persons
         Membership of persons; None without unseen ones.
+    unlabelled
+        Images and class centres against those of persons; empty without unseen persons.
+    nearer
+        Name of an unexposed set -> how much nearer the set is to the training persons than that one; empty without
+        unseen persons.
     """
 
     by_pair: dict[str, dict[str, Estimate]]
@@ -227,14 +242,23 @@ class Evidence:
     images: MembershipOfImages | None
     images_pooled: Membership | None
     persons: Membership | None
+    unlabelled: tuple[Unlabelled, ...]
+    nearer: Mapping[str, NearnessDifference]
 
 
 def gather_evidence(
-    sets: Embedded, settings: Settings, shuffles: int, resamples: int, seed: int, earlier: Evidence | None = None
+    sets: Embedded,
+    settings: Settings,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+    earlier: Evidence | None = None,
+    level: float = 1 - ALPHA,
 ) -> Evidence:
     """Run the sceptic's tests on scored settings.
 
-    `earlier` is the evidence of another synthetic set with the same authentic images, of which the intervals are known.
+    `earlier` is the evidence of another synthetic set with the same authentic images, of which the intervals are known;
+    `level` the confidence of the leak share.
     """
     intervals = []
     for flag, known in ((False, earlier and earlier.by_pair), (True, earlier and earlier.by_identity)):
@@ -242,16 +266,21 @@ def gather_evidence(
         found = {name: bootstrap_comparison(c, resamples, seed, per_identity=flag) for name, c in new.items()}
         intervals.append(({SETTINGS[0]: known[SETTINGS[0]]} if known else {}) | found)
     classes, drawn = templates(*sets.synthetic)
-    galleries = _galleries(sets, seed)
+    galleries = sets.control and Galleries.of(sets.authentic, sets.control, seed)
     images = pooled = persons = label_free = opened = None
+    unlabelled, nearer = [], {}
     if sets.held_out is not None:
         both = *sets.authentic, *sets.held_out
         images = membership_of_images(sets.synthetic[0], *both, shuffles, resamples, seed)
         pooled = membership(sets.synthetic[0], *_as_many(*both), shuffles, resamples, seed)
     if galleries is not None:
-        label_free = label_free_link(drawn, *galleries, shuffles, resamples, seed)
-        owners = np.arange(2 * len(galleries[0])).reshape(2, -1)
-        persons = membership(drawn, galleries[0], owners[0], galleries[1], owners[1], shuffles, resamples, seed)
+        training, unseen = galleries.templates
+        label_free = label_free_link(drawn, training, unseen, shuffles, resamples, seed)
+        owners = np.arange(2 * len(training)).reshape(2, -1)
+        persons = membership(drawn, training, owners[0], unseen, owners[1], shuffles, resamples, seed)
+        sure = None if "control" in sets.barred else level
+        unlabelled = compare_unlabelled(*sets.synthetic, galleries, sure, shuffles, seed)
+        nearer = _nearer(sets, galleries, resamples, seed)
     if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
         opened = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
     labelled = None
@@ -266,6 +295,44 @@ def gather_evidence(
         images=images,
         images_pooled=pooled,
         persons=persons,
+        unlabelled=tuple(unlabelled),
+        nearer=nearer,
+    )
+
+
+def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> dict[str, NearnessDifference]:
+    """The set held against every unexposed one, by templates of as many images."""
+    found = {}
+    for name, other in sets.unexposed.items():
+        (_, classes), (_, theirs) = equal_templates(sets.synthetic, other)
+        if can_be_held_against(classes, theirs, galleries.training):
+            found[name] = nearness_difference(classes, theirs, *galleries.templates, resamples, seed)
+    return found
+
+
+def not_told_apart(rows: np.ndarray, labels: np.ndarray, authentic: Comparison) -> str:
+    """Why a judge says nothing of a set whose classes all look alike to it; empty where it tells them apart.
+
+    It does not where two of its classes score, on average, what fewer than 1 % of pairs of authentic persons reach.
+
+    Parameters
+    ----------
+    rows, labels
+        Unit embeddings `[N, d]` of the set and labels `[N]`, of two classes at least.
+    authentic
+        Scores within the authentic set.
+    """
+    numbers = np.unique(labels, return_inverse=True)[1]
+    sums = np.zeros((numbers.max() + 1, rows.shape[1]))
+    np.add.at(sums, numbers, rows.astype(np.float64))
+    pairs = len(rows) ** 2 - np.square(np.bincount(numbers).astype(np.float64)).sum()
+    mean = (np.square(sums.sum(0)).sum() - np.square(sums).sum()) / max(pairs, 1)
+    counted = authentic.impostors
+    if counted.counts[counted.edges[:-1] >= mean].sum() >= TOLD_APART * counted.counts.sum():
+        return ""
+    return (
+        f"does not tell its classes apart: two of them score {mean:.2f} on average, which fewer than "
+        f"{TOLD_APART:.0%} of pairs of authentic persons reach".replace("%", " %")
     )
 
 
@@ -273,7 +340,7 @@ def _by_label(
     sets: Embedded,
     settings: Settings,
     auc: Estimate,
-    galleries: tuple[np.ndarray, np.ndarray] | None,
+    galleries: Galleries | None,
     shuffles: int,
     resamples: int,
     seed: int,
@@ -291,24 +358,16 @@ def _by_label(
         neighbours=identification.nearest_label(*probes, groups=sets.groups),
         renamed=len(sets.renamed),
         growth=identification.aggregation(
-            *sets.synthetic, *sets.authentic, galleries, TEMPLATE_SIZES, min(shuffles, 200), seed
+            *sets.synthetic,
+            *sets.authentic,
+            galleries and galleries.templates,
+            TEMPLATE_SIZES,
+            min(shuffles, 200),
+            seed,
         ),
         tail=identification.tail(link.top_pairs),
         exposure=exposures(link.blocks),
     )
-
-
-def _galleries(sets: Embedded, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Templates of training persons and of as many unseen ones, each of as many images; None without unseen ones.
-
-    Where there are fewer of one kind, that many of the other are drawn at random.
-    """
-    if sets.control is None:
-        return None
-    random = np.random.default_rng(seed)
-    found = [rows for _, rows in equal_templates(sets.authentic, sets.control)]
-    count = min(map(len, found))
-    return tuple(rows[np.sort(random.permutation(len(rows))[:count])] for rows in found) if count > 1 else None
 
 
 def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -348,7 +407,10 @@ class Statistic:
     by_label
         Whether it rests on equal labels, so that demographics alone make it where groups are not known.
     needs
-        The set, "control" or "held_out", that it cannot do without, and that must be exchangeable with what trained.
+        The set, "control" or "held_out", that it cannot do without, and that must be exchangeable with what trained;
+        or `UNEXPOSED`.
+    instead_of
+        The set of `needs` in whose place it stands: it is claimed only where nothing may be claimed from that one.
     exploratory
         Whether it was chosen after a set had been seen, and no other generator has confirmed it yet.
     """
@@ -358,6 +420,7 @@ class Statistic:
     has_margin: bool = True
     by_label: bool = False
     needs: str | None = None
+    instead_of: str | None = None
     exploratory: bool = False
 
 
@@ -383,6 +446,18 @@ def _persons(evidence: Evidence) -> tuple[Tested, int] | None:
     return persons and (Tested(persons.auc, persons.test), persons.identities)
 
 
+def _nearest(evidence: Evidence) -> tuple[Tested, int] | None:
+    """The difference to the unexposed set that shows least of it: it must hold against every one."""
+    if not evidence.nearer:
+        return None
+    least = max(evidence.nearer.values(), key=lambda found: found.best.test.p_two_sided)
+    signs = {np.sign(found.best.estimate.value) for found in evidence.nearer.values()}
+    tested = least.best
+    if len(signs) > 1:  # Nearer than one and farther than another is neither.
+        tested = dataclasses.replace(tested, test=dataclasses.replace(tested.test, p_value=1.0, p_below=1.0))
+    return tested, least.persons
+
+
 STATISTICS = (
     Statistic("same-label link, AUC", _labelled("link"), by_label=True),
     Statistic("rank-1 identification", _labelled("rank_1"), has_margin=False, by_label=True),
@@ -390,6 +465,7 @@ STATISTICS = (
     Statistic("label-free link, share of classes", _label_free, needs="control"),
     Statistic(MEMBERSHIP_OF_IMAGES, _images, needs="held_out", exploratory=True),
     Statistic("membership of persons, AUC", _persons, needs="control"),
+    Statistic(NEARER, _nearest, has_margin=False, needs=UNEXPOSED, instead_of="control"),
 )
 
 
@@ -401,7 +477,12 @@ def make_claims(
     `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share, and
     `barred` that of `Embedded`.
     """
-    made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS)
+    barred = barred or {}
+    made = (
+        (statistic, statistic.tested(evidence))
+        for statistic in STATISTICS
+        if statistic.instead_of is None or statistic.instead_of in barred
+    )
     return [
         Claim(
             name=statistic.name,
@@ -415,7 +496,7 @@ def make_claims(
             margin=margin if statistic.has_margin else 0.0,
             null_sd=float(found[0].test.null.std()),
             identities=found[1],
-            barred=(barred or {}).get(statistic.needs, ""),
+            barred=barred.get(statistic.needs, ""),
         )
         for statistic, found in made
         if found is not None

@@ -73,7 +73,8 @@ class RecognitionModel:
     spec
         What the network wants.
     description
-        Plain values: `architecture` and its arguments, `trained_on`.
+        Plain values: `architecture` and its arguments, `trained_on`; of a student `learnt_from`, the fingerprints of
+        its teacher and of that one's teachers.
     """
 
     def __init__(self, network: nn.Module, spec: InputSpec, description: dict):
@@ -93,6 +94,11 @@ class RecognitionModel:
         for name, tensor in sorted(self.network.state_dict().items()):
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its own fingerprint, and those of the models that it is known to have learnt from."""
+        return self.fingerprint, *self.description.get("learnt_from", ())
 
     @property
     def device(self) -> torch.device:

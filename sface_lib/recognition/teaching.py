@@ -75,7 +75,7 @@ class CachedTeacher:
     def __init__(
         self, model: RecognitionModel, data: FaceBatches, accelerator: Accelerator, known: TeacherViews | None = None
     ):
-        self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
+        self.embedding_size, self.lineage = model.embedding_size, model.lineage
         self._known = known or TeacherViews(model, data.whole.faces, accelerator)
         self._rows = data.rows
 
@@ -103,7 +103,7 @@ class LiveTeacher:
     """
 
     def __init__(self, model: RecognitionModel, accelerator: Accelerator):
-        self.embedding_size, self.fingerprint = model.embedding_size, model.fingerprint
+        self.embedding_size, self.lineage = model.embedding_size, model.lineage
         self.model, self.accelerator = model.to(accelerator.device), accelerator
 
     def prepare(self) -> None:

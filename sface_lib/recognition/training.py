@@ -92,6 +92,8 @@ class RecognitionTrainer:
         self.teacher, self.name, self.step = teacher, strategy, 0
         seed_everything(recipe.seed)
         network, self.spec, self.description = recipe.network(f"{strategy}, see the run's manifest")
+        if teacher:
+            self.description["learnt_from"] = list(teacher.lineage)
         objective = recipe.strategy(strategy, data.n_classes, teacher.embedding_size if teacher else None)
         trained = [p for module in (network, objective) for p in module.parameters() if p.requires_grad]
         self.optimiser = recipe.optimiser(trained)
@@ -101,7 +103,7 @@ class RecognitionTrainer:
             "recipe": dataclasses.asdict(recipe),
             "strategy": strategy,
             "data": data.fingerprint,
-            "teacher": teacher.fingerprint if teacher else None,
+            "teacher": teacher.lineage[0] if teacher else None,
         }
         self._losses: list[torch.Tensor] = []
         self._gradient_norm = torch.zeros(())

@@ -11,7 +11,17 @@ from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
 from sface_lib.chapters import handover
-from sface_lib.chapters.privacy import claims, compute, exposure, remedies, show, show_claims, show_persons, show_sets
+from sface_lib.chapters.privacy import (
+    claims,
+    compute,
+    exposure,
+    remedies,
+    show,
+    show_claims,
+    show_persons,
+    show_sets,
+    show_unlabelled,
+)
 from sface_lib.chapters.privacy.claims import ALONE, AS_CALLED, EXPLORATORY, NOT_EXCLUDED
 from sface_lib.chapters.privacy.compute import audit, examine
 from sface_lib.chapters.privacy.demographics import Demographics
@@ -240,7 +250,7 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]
     plan = claims.plan_claims(sets, judges, SETTINGS)
     assert plan.judges == {"a": "0" * 64} and plan.groups == ("gender", "ancestry")
-    statistics = [s.name for s in study.STATISTICS if s.needs != "held_out"]
+    statistics = [s.name for s in study.STATISTICS if s.needs in (None, "control")]
     assert list(plan.claims) == [*statistics, exposure.by_trait("gender")]
     assert plan.shuffles == 1199 == 200 * len(plan.claims) - 1  # More than the 1,000 that were asked for.
     found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
@@ -522,8 +532,9 @@ def three(known):
 
 def test_labels_decide_what_is_claimed_of_a_set(three):
     made = {each.name: {claim.claim for claim in each.claims if claim.judge == "a"} for each in three.done}
-    assert made["labelled"] == {s.name for s in study.STATISTICS}
-    assert made["own"] == made["images"] == {s.name for s in study.STATISTICS if not s.by_label}
+    statistics = [s for s in study.STATISTICS if s.instead_of is None]
+    assert made["labelled"] == {s.name for s in statistics}
+    assert made["own"] == made["images"] == {s.name for s in statistics if not s.by_label}
     settings = {each.name: set(each.views[0].settings.metrics) for each in three.done}
     assert settings == {
         "labelled": set(study.SETTINGS),
@@ -578,6 +589,74 @@ def test_persons_who_are_not_exchangeable_support_no_claim(known):
     assert {column for _, column in show_sets.overview(found)[1]} == set(show_sets.OVERVIEW.values()) - {
         "same-label link (AUC)"
     }
+
+
+# Without common labels
+
+
+@pytest.fixture(scope="module")
+def held_against(known):
+    """Likenesses beside strangers, by control persons who are not exchangeable; and where they are."""
+    strangers = SyntheticSet("strangers", known.strangers, "own", exposed=False)
+    return [
+        several(
+            [reader("a"), reader("b", noise=0.7)],
+            audited(known.authentic, known.likenesses, known.control, labels="own", unexposed=[strangers], **flags),
+        )
+        for flags in ({"exchangeable": False}, {})
+    ]
+
+
+def test_where_control_is_not_exchangeable_the_claim_is_against_unexposed_sets(held_against):
+    apart, alike = held_against
+    (own,) = apart.done
+    assert own.plan.claims == (study.NEARER,) and "unexposed strangers" in own.plan.sets
+    assert [verdicts(own)[study.NEARER, judge] for judge in "ab"] == ["above chance"] * 2
+    assert claims.deviations(own.plan, own.claims) == []
+    facts = compute.facts(own)
+    assert facts.leak == {} and facts.nearer["a"]["strangers"].low > 0.1 and facts.nearer["a"]["strangers"].auc > 0.9
+    assert "no leak share, as control and training persons are not known" in show_unlabelled.leak_in_words(own)
+    table = show_sets.by_set(apart.done, lambda each: show_unlabelled.unlabelled(each.views))
+    assert table[show_unlabelled.BOUND].isna().all()
+    grey = {column for _, column in show_unlabelled.unsupported(apart, table)}
+    assert grey == {show_unlabelled.NEARER, *show_sets.CHANCE}
+    shown = show_sets.by_set(apart.done, lambda each: show_unlabelled.nearer(each.views))
+    assert shown["unexposed set"].tolist() == ["strangers"] * 2 and (shown["95 % low"] > 0).all()
+    # Where it is exchangeable, the label-free link is the claim, and a leak share is given by every judge.
+    (other,) = alike.done
+    assert study.NEARER not in other.plan.claims and study.NEARER not in {claim.claim for claim in other.claims}
+    facts = compute.facts(other)
+    assert set(facts.leak) == {"a", "b"} and facts.leak["a"].level == 0.975 and facts.leak["a"].bound > 0.2
+    words = show_unlabelled.leak_in_words(other)
+    assert f"at least {100 * max(leak.bound for leak in facts.leak.values()):.1f} % of its classes" in words
+    assert "97.5 % confidence" in words and "fewer than 6 training persons" in words
+    assert "% of its classes are nearer to a training person than the floor" in show_sets.what_was_found(alike)
+
+
+def test_an_unexposed_set_that_a_judge_taught_is_no_floor_for_it(known):
+    taught = SyntheticSet("strangers", known.strangers, "own", exposed=False, barred_models={"a": TAUGHT})
+    given = audited(known.authentic, known.likenesses, known.control, labels="own", unexposed=[taught])
+    found = examine(given, [reader("a"), reader("b", noise=0.7)], SETTINGS, make_accelerator("float32"))
+    assert [set(view.evidence.nearer) for view in found.views] == [set(), {"strangers"}]
+
+
+def test_a_judge_that_sees_one_face_in_all_of_a_set_says_nothing_of_it(known, tmp_path):
+    """Its best scores over training persons would be those of one face."""
+    alike = faces(tmp_path / "alike.zip", np.full(PERSONS, 3), 7)
+    sets = [audited(known.authentic, alike, known.control, labels="own"), audited(known.authentic, known.strangers)]
+    found = several(reader("a"), dataclasses.replace(sets[0], name="alike"), sets[1])
+    first, second = found.done
+    assert "does not tell its classes apart" in first.barred["a"] and not second.barred
+    assert {claim.p_corrected for claim in first.claims} == {None} and first.larger is None
+    assert compute.facts(first).leak == {} and "no judge may judge it" in show_unlabelled.leak_in_words(first)
+    assert "nothing is claimed of it" in show_sets.what_was_found(found)
+
+
+def test_unexposed_sets_are_given_from_python_too(known):
+    floor = SyntheticSet("strangers", known.strangers, "own", exposed=False)
+    found = audit(known.authentic, known.likenesses, [reader("a")], SETTINGS, control=known.control, unexposed=[floor])
+    assert found.nearer["a"]["strangers"].difference > 0.1 and found.leak["a"].level == 0.95
+    assert from_plain(as_plain(found, AuditFacts), AuditFacts) == found
 
 
 TAUGHT = "taught the set's generator"

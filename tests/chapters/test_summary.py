@@ -168,7 +168,20 @@ LINK, RANK, IMAGES = "same-label link, AUC", "rank-1 identification", "membershi
 
 
 def claim(verdict, name=LINK, by="a", notes=(), p=0.01, value=0.9):
-    return ClaimFacts(name, by, value, 0.5, 0.85, 0.95, p, False, verdict, notes)
+    return ClaimFacts(
+        name,
+        by,
+        value,
+        0.5,
+        0.85,
+        0.95,
+        p,
+        False,
+        verdict,
+        verdict == "above chance",
+        verdict.startswith("no claim"),
+        notes,
+    )
 
 
 def asked(*claims, sounding=None):

@@ -38,6 +38,8 @@ def audit_facts(links: Mapping[str, VerificationMetrics], low: float = 0.45, hig
         "chance": ChanceFacts((), False, 0, 0),
         "shuffle": shuffle,
         "label_free": {},
+        "leak": {},
+        "nearer": {},
         "claims": (),
         "planted": {},
         "remedy": (),

@@ -47,6 +47,20 @@ def test_a_file_is_known_by_its_path_and_by_its_contents(judge, tmp_path):
     assert judge.answers_to(f"{tmp_path}/../{tmp_path.name}/R100.pth")
 
 
+def test_a_student_answers_to_its_teachers(judge, tmp_path):
+    """By the fingerprint that its header keeps, and by the teacher's file; any other network is none of them."""
+    teacher, other = tiny_embedder(), tiny_embedder()
+    next(other.network.parameters()).data.add_(1)
+    judge.model.description |= {"learnt_from": [teacher.fingerprint, "f" * 64]}
+    next(judge.model.network.parameters()).data.add_(2)
+    for name, model in (("teacher", teacher), ("other", other)):
+        model.save(tmp_path / f"{name}.safetensors")
+    (tmp_path / "none.pkl").write_bytes(b"no model")
+    files = [str(tmp_path / name) for name in ("teacher.safetensors", "other.safetensors", "none.pkl")]
+    assert [judge.answers_to(text) for text in files] == [True, False, False]
+    assert judge.answers_to(teacher.fingerprint[:16]) and judge.answers_to("f" * 12) and not judge.answers_to("e" * 12)
+
+
 def test_another_file_of_the_same_name_is_another_model_unless_its_ending_is_another_format(judge, tmp_path):
     """InsightFace calls every network backbone.pth; but the contents of two formats cannot be compared."""
     (tmp_path / "other").mkdir()

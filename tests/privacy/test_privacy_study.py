@@ -10,11 +10,14 @@ from sklearn.metrics import roc_auc_score
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
+from sface_lib.privacy import compare_within
 from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
     MEMBERSHIP_OF_IMAGES,
+    NEARER,
+    NOT_EXCHANGEABLE,
     SAME_GROUP,
     SETTINGS,
     Embedded,
@@ -22,6 +25,7 @@ from sface_lib.privacy.study import (
     gather_evidence,
     left_of,
     make_claims,
+    not_told_apart,
     three_settings,
 )
 from sface_lib.privacy.verdict import verdicts
@@ -55,10 +59,11 @@ def unlinked():
     return sets(photographs(PERSONS, 12, 2, law=7))
 
 
-def study(given: Embedded):
+def study(given: Embedded, barred=None):
+    given = dataclasses.replace(given, barred=barred or given.barred)
     settings = three_settings(given, 5)
     evidence = gather_evidence(given, settings, 999, 200, 0)
-    claims = make_claims(evidence, "judge", settings.competent, 0.02)
+    claims = make_claims(evidence, "judge", settings.competent, 0.02, given.barred)
     return settings, evidence, dict(zip((c.name for c in claims), (v.words for v in verdicts(claims)), strict=True))
 
 
@@ -212,3 +217,40 @@ def test_other_images_of_the_same_persons_raise_the_first_alarm_and_not_the_seco
     assert found.same_persons.share_above == 0 < found.strangers.threshold < found.same_persons.threshold
     exact = found.same_persons.table().query("alteration == 'exact copy'")
     assert (exact["rate"] > 0.9).all()
+
+
+def test_without_exchangeable_persons_a_set_is_held_against_unexposed_ones(linked, unlinked):
+    barred = {"control": NOT_EXCHANGEABLE}
+    other = {"floor": photographs(PERSONS, 12, 9, law=8)}
+    for given, nearer in ((linked, True), (unlinked, False)):
+        _, evidence, verdict = study(dataclasses.replace(given, unexposed=other), barred)
+        assert (verdict[NEARER] == "above chance") is nearer
+        assert verdict["label-free link, share of classes"] == f"no claim: {NOT_EXCHANGEABLE}"
+        assert evidence.unlabelled and not any(each.leak for each in evidence.unlabelled)
+        assert set(evidence.nearer) == {"floor"}
+    # Where persons are exchangeable, nothing is claimed from unexposed sets; the numbers stand.
+    _, evidence, verdict = study(dataclasses.replace(linked, unexposed=other))
+    assert NEARER not in verdict and evidence.nearer and evidence.unlabelled[-1].leak.bound > 0.5
+
+
+def test_a_set_must_be_nearer_than_every_unexposed_set(linked, unlinked):
+    """One floor of strangers, and one that is the training set itself, which nothing is nearer to."""
+    floors = {"strangers": photographs(PERSONS, 12, 9, law=8), "training": linked.authentic}
+    _, evidence, verdict = study(dataclasses.replace(linked, unexposed=floors), {"control": NOT_EXCHANGEABLE})
+    assert evidence.nearer["strangers"].best.test.p_value < 0.01
+    assert evidence.nearer["training"].best.estimate.value < 0
+    assert verdict[NEARER].startswith("not decided")
+    floors = {"strangers": floors["strangers"], "like it": photographs(PERSONS, 12, 10, noise=1.4)}
+    assert study(dataclasses.replace(linked, unexposed=floors), {"control": NOT_EXCHANGEABLE})[2][NEARER].startswith(
+        "not decided"
+    )
+
+
+def test_a_set_whose_classes_look_alike_is_not_told_apart(linked):
+    within = compare_within(*linked.authentic)
+    assert not_told_apart(*linked.synthetic, within) == ""
+    rows, labels = linked.synthetic
+    alike = rows + 2 * rows[0]
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    mean = compare_within(alike, labels).impostors.mean
+    assert f"two of them score {mean:.2f} on average, which fewer than 1 %" in not_told_apart(alike, labels, within)

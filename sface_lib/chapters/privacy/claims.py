@@ -65,8 +65,14 @@ class ClaimsPlan:
     margin: float
     seed: int
     competent_eer: float = study.COMPETENT_EER
+    told_apart: float = study.TOLD_APART
     alpha: float = ALPHA
     correction: str = "Holm, over all claims by all competent judges"
+
+    @property
+    def level(self) -> float:
+        """Confidence of each judge's leak share, so that the largest may be quoted."""
+        return 1 - self.alpha / max(1, len(self.judges))
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -75,14 +81,20 @@ class ClaimsPlan:
 
 def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings) -> ClaimsPlan:
     """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
-    relied_on = {None} | sets.compared.keys() - sets.barred
-    statistics = [s.name for s in study.STATISTICS if s.needs in relied_on and (sets.by_label or not s.by_label)]
+    statistics = [
+        s.name
+        for s in study.STATISTICS
+        if s.needs in sets.relied_on
+        and (s.instead_of is None or s.instead_of in sets.barred)
+        and (sets.by_label or not s.by_label)
+    ]
     names = (*statistics, *planned_exposure(sets))
     models = {j.name: j.sha256 for j in judges if j.model is not None and None not in sets.barred_by(j)}
     return ClaimsPlan(
         claims=names,
         judges=models,
-        sets={name: faces.fingerprint for name, faces in sets.compared.items()},
+        sets={name: faces.fingerprint for name, faces in sets.compared.items()}
+        | {f"unexposed {name}": other.faces.fingerprint for name, other in sets.unexposed.items()},
         groups=() if sets.groups is None else tuple(sets.demographics.traits.columns),
         shuffles=max(settings.shuffles, shuffles_for(len(names) * max(1, len(models)))),
         resamples=settings.bootstrap_resamples,
@@ -156,6 +168,8 @@ def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts
             p_corrected=verdict.p_corrected,
             p_at_floor=verdict.at_floor,
             verdict=verdict.words,
+            above=verdict.words == ABOVE,
+            barred=bool(claim.barred),
             notes=_notes(claim, verdict, sets),
         )
         for claim, verdict in zip(claims, verdicts(claims), strict=True)

@@ -20,7 +20,9 @@ from sface_lib.chapters.privacy.results import (
     ChanceFacts,
     ClaimFacts,
     JudgeFacts,
+    LeakFacts,
     LinkAtChance,
+    NearerFacts,
     PlantedFacts,
     PrivacyResults,
 )
@@ -34,7 +36,9 @@ from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.privacy import ShuffleTest, study
 from sface_lib.privacy.judges import Judge
+from sface_lib.privacy.nearness import NearnessDifference
 from sface_lib.privacy.planted import Alarm, Planted, make_pictures, plant_copies
+from sface_lib.privacy.unlabelled import CENTRES
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +117,7 @@ def audit(
     *,
     control: FaceSet | None = None,
     held_out: FaceSet | None = None,
+    unexposed: Sequence[SyntheticSet] = (),
     traits: pd.DataFrame | None = None,
     accelerator: Accelerator | None = None,
 ) -> AuditFacts:
@@ -135,6 +140,9 @@ def audit(
     held_out
         Images of the authentic persons, split off at random before training; without them membership of images is not
         tested.
+    unexposed
+        Other synthetic sets, whose generators never saw the authentic set; how much nearer to it the set is than each
+        of them is told beside the claims that control persons allow.
     traits
         Such as gender and ancestry: a row for each authentic identity, by its label, and a column for each trait.
         Chance is then taken within groups of equal traits; without them demographics are not excluded.
@@ -147,7 +155,8 @@ def audit(
         A set has no labels, or there is no judge.
     """
     accelerator = accelerator or make_accelerator("auto")
-    background = Background(control, held_out, None if traits is None else Demographics(traits))
+    demographics = None if traits is None else Demographics(traits)
+    background = Background(control, held_out, demographics, unexposed=unexposed)
     if not isinstance(synthetic, SyntheticSet):
         synthetic = SyntheticSet("synthetic", synthetic, AUTHENTIC)
     sets = AuditedSets.choose(authentic, synthetic, background)
@@ -195,7 +204,7 @@ def examine(
     plan = plan_claims(sets, judges, settings)
     settings = settings.model_copy(update={"shuffles": plan.shuffles})
     known = {view.name: view for view in earlier}
-    views = tuple(view_of(judge, sets, settings, accelerator, known.get(judge.name)) for judge in judges)
+    views = tuple(view_of(judge, sets, settings, accelerator, known.get(judge.name), plan.level) for judge in judges)
     models = [view for view in views if view.judge.model is not None]
     exposures = {view.name: exposure(view, sets, settings) for view in models} if sets.by_label else {}
     return Audit(
@@ -264,6 +273,12 @@ def facts(found: Audit) -> AuditFacts:
         label_free={
             view.name: _link_at_chance(view.evidence.label_free.test) for view in views if view.evidence.label_free
         },
+        leak={view.name: leak for view in views if (leak := facts_of_leak(view))},
+        nearer={
+            view.name: {name: _nearer_facts(each) for name, each in view.evidence.nearer.items()}
+            for view in views
+            if view.evidence.nearer
+        },
         claims=found.claims,
         planted={
             name: PlantedFacts(_alarm_facts(each.strangers), each.same_persons and _alarm_facts(each.same_persons))
@@ -281,6 +296,19 @@ def _judge_facts(view: View) -> JudgeFacts:
         trained_on=model.description["trained_on"] if model else None,
         authentic=view.settings.metrics[study.SETTINGS[0]],
     )
+
+
+def facts_of_leak(view: View) -> LeakFacts | None:
+    """Of class centres; None where no claim may rest on the judge, or persons are not exchangeable."""
+    leak = next((each.leak for each in view.evidence.unlabelled if each.name == CENTRES), None)
+    if leak is None or not view.may_judge:
+        return None
+    return LeakFacts(leak.bound, leak.level, leak.classes, leak.persons, leak.fewest_persons)
+
+
+def _nearer_facts(found: NearnessDifference) -> NearerFacts:
+    span, lead = found.best.estimate.interval(), found.lead.estimate
+    return NearerFacts(found.best.estimate.value, span.low, span.high, lead.value, found.auc.value, found.classes)
 
 
 def _alarm_facts(alarm: Alarm) -> AlarmFacts:

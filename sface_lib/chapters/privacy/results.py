@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sface_lib.biometrics import VerificationMetrics
-from sface_lib.privacy.verdict import ABOVE, BARRED
 from sface_lib.run import Facts, Results
 
 
@@ -44,6 +43,52 @@ class LinkAtChance(Facts):
 
 
 @dataclass(frozen=True)
+class LeakFacts(Facts):
+    """A lower bound on the share of classes that are nearer to a training person than the floor explains.
+
+    Attributes
+    ----------
+    bound
+        The share, at a confidence of `level`, which allows the largest of all judges to be quoted.
+    classes, persons
+        Of how many classes, and how many persons of each kind they are held against.
+    fewest_persons
+        How many persons at least must be followed to be found.
+    """
+
+    bound: float
+    level: float
+    classes: int
+    persons: int
+    fewest_persons: int
+
+
+@dataclass(frozen=True)
+class NearerFacts(Facts):
+    """How much nearer to the training persons a set is than an unexposed one.
+
+    Attributes
+    ----------
+    difference, low, high
+        Mean best score over training less over control persons, of the set less of the unexposed one, and its 95 %
+        interval.
+    lead
+        The same of the best score less the second-best person's.
+    auc
+        Chance that a class of the set has a higher best score over training persons than one of the unexposed set.
+    classes
+        Of how many classes of both.
+    """
+
+    difference: float
+    low: float
+    high: float
+    lead: float
+    auc: float
+    classes: int
+
+
+@dataclass(frozen=True)
 class ChanceFacts(Facts):
     """Within what chance was taken.
 
@@ -76,6 +121,10 @@ class ClaimFacts(Facts):
         By Holm; None where the judge is not competent, or nothing is claimed.
     p_at_floor
         Whether it may be smaller still, as no shuffle came as far.
+    above
+        Whether it is refuted, as the value is above chance.
+    barred
+        Whether the value supports no claim: what it is compared with isn't exchangeable, or its judge had a part.
     notes
         What restricts the verdict, such as "one judge alone".
     """
@@ -89,17 +138,9 @@ class ClaimFacts(Facts):
     p_corrected: float | None
     p_at_floor: bool
     verdict: str
+    above: bool
+    barred: bool
     notes: tuple[str, ...]
-
-    @property
-    def above(self) -> bool:
-        """Whether it is refuted, as the value is above chance."""
-        return self.verdict == ABOVE
-
-    @property
-    def barred(self) -> bool:
-        """Whether the value supports no claim: what it is compared with isn't exchangeable, or its judge had a part."""
-        return self.verdict.startswith(BARRED)
 
 
 @dataclass(frozen=True)
@@ -185,6 +226,10 @@ class AuditFacts(Facts):
         Judge -> the same-label link against its null; empty unless labels are authentic.
     label_free
         Judge -> the label-free link against its null; empty without control persons.
+    leak
+        Judge -> the leak share; empty unless control and training persons are exchangeable.
+    nearer
+        Judge -> unexposed set -> how much nearer the set is; empty without control persons.
     """
 
     name: str
@@ -202,6 +247,8 @@ class AuditFacts(Facts):
     chance: ChanceFacts
     shuffle: dict[str, LinkAtChance]
     label_free: dict[str, LinkAtChance]
+    leak: dict[str, LeakFacts]
+    nearer: dict[str, dict[str, NearerFacts]]
     claims: tuple[ClaimFacts, ...]
     planted: dict[str, PlantedFacts]
     remedy: tuple[RemedyFacts, ...]
@@ -245,7 +292,7 @@ class PrivacyResults(Results):
         Name -> why a set could not be audited.
     """
 
-    VERSION = 4
+    VERSION = 5
 
     judges: dict[str, JudgeFacts]
     plan_sha256: str

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,33 +15,48 @@ from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED, Labels
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
+from sface_lib.errors import SfaceError
 from sface_lib.privacy import Comparison, study
 from sface_lib.privacy.exposure import FEWEST
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.judges import Judge
+from sface_lib.privacy.verdict import ALPHA
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """What a set is held against, beside the authentic one: see `AuditedSets`."""
+    """What a set is held against, beside the authentic one: see `AuditedSets`.
+
+    `unexposed` are other synthetic sets, whose generators never saw the authentic one.
+    """
 
     control: FaceSet | None = None
     held_out: FaceSet | None = None
     demographics: Demographics | None = None
     exchangeable: bool = True
     held_out_at_random: bool = True
+    unexposed: Sequence[SyntheticSet] = ()
 
     @classmethod
     def of(cls, given: Study, synthetic: SyntheticSet, demographics: Demographics | None) -> "Background":
         """That of a study's set."""
         flags = given.control_is_exchangeable(synthetic), given.held_out_at_random(synthetic)
-        return cls(given.control, given.held_out, demographics, *flags)
+        others = tuple(each for each in given.synthetic if not each.exposed and each.name != synthetic.name)
+        return cls(given.control, given.held_out, demographics, *flags, others)
 
     @property
     def barred(self) -> dict[str, str]:
         """Why nothing is claimed from "control" or "held_out": see `sface_lib.privacy.study.Embedded`."""
         control = {} if self.exchangeable else {"control": study.NOT_EXCHANGEABLE}
         return control | ({} if self.held_out_at_random else {"held_out": study.NOT_RANDOM})
+
+
+@dataclass(frozen=True, eq=False)
+class Unexposed:
+    """The images of an unexposed set that are compared, and why models do not judge it."""
+
+    faces: FaceSet
+    barred_models: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +89,8 @@ class AuditedSets:
         What is known or called of the training identities, or None.
     barred_models
         Models that do not judge the set -> why; see `SyntheticSet`.
+    unexposed
+        Name -> another set whose generator never saw the authentic one.
     """
 
     name: str
@@ -87,6 +104,7 @@ class AuditedSets:
     identities: np.ndarray
     background: Background = Background()
     barred_models: Mapping[str, str] = field(default_factory=dict)
+    unexposed: Mapping[str, Unexposed] = field(default_factory=dict)
 
     @classmethod
     def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
@@ -98,8 +116,11 @@ class AuditedSets:
             A set has no labels though its labels should mean something.
         """
         trained = authentic.require_labels()
-        drawn = None if synthetic.labels == UNLABELLED else synthetic.faces.require_labels()
-        chosen = compared_images(trained, synthetic.labels, drawn, len(synthetic.faces))
+        chosen = _compared(trained, synthetic)
+        others = {
+            each.name: Unexposed(each.faces.subset(_compared(trained, each)[1]), each.barred_models)
+            for each in background.unexposed
+        }
         return cls(
             name=synthetic.name,
             labels=synthetic.labels,
@@ -112,6 +133,7 @@ class AuditedSets:
             identities=np.unique(trained[chosen[0]]),
             background=background,
             barred_models=synthetic.barred_models,
+            unexposed=others,
         )
 
     @property
@@ -150,10 +172,16 @@ class AuditedSets:
         """That of the background."""
         return self.background.barred
 
+    @property
+    def relied_on(self) -> set[str | None]:
+        """What claims may rest on, of `sface_lib.privacy.study.NEEDS`."""
+        given = {None, *self.compared} - self.barred.keys()
+        return given | ({study.UNEXPOSED} if self.unexposed and self.control is not None else set())
+
     def barred_by(self, judge: Judge) -> dict[str | None, str]:
         """Why a judge claims nothing from "control" or "held_out"; under None, too, where it may not judge the set."""
-        reasons = [why for model, why in self.barred_models.items() if judge.answers_to(model)]
-        return dict.fromkeys(study.NEEDS, reasons[0]) if reasons else dict(self.barred)
+        reason = _had_a_part(judge, self.barred_models)
+        return dict.fromkeys(study.NEEDS, reason) if reason else dict(self.barred)
 
     @functools.cached_property
     def groups(self) -> pd.Series | None:
@@ -172,6 +200,16 @@ class AuditedSets:
         """Whether some images are not compared."""
         whole = len(self.whole_authentic), len(self.whole_synthetic)
         return (len(self.authentic), len(self.synthetic)) != whole
+
+
+def _had_a_part(judge: Judge, barred_models: Mapping[str, str]) -> str:
+    """Why a judge may not judge a set; empty where it may."""
+    return next((why for model, why in barred_models.items() if judge.answers_to(model)), "")
+
+
+def _compared(trained: np.ndarray, synthetic: SyntheticSet) -> tuple[np.ndarray, np.ndarray]:
+    drawn = None if synthetic.labels == UNLABELLED else synthetic.faces.require_labels()
+    return compared_images(trained, synthetic.labels, drawn, len(synthetic.faces))
 
 
 def compared_images(
@@ -247,23 +285,49 @@ class View:
 
 
 def view_of(
-    judge: Judge, sets: AuditedSets, settings: AuditSettings, accelerator: Accelerator, earlier: View | None = None
+    judge: Judge,
+    sets: AuditedSets,
+    settings: AuditSettings,
+    accelerator: Accelerator,
+    earlier: View | None = None,
+    level: float = 1 - ALPHA,
 ) -> View:
     """Embed the sets by one judge, score them and run the sceptic's tests.
 
     `earlier` is what the judge sees of another synthetic set; what is known of the authentic images is taken from it
-    where they are the same.
+    where they are the same. `level` is the confidence of the leak share.
     """
-    rows = {
-        name: (judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels)
-        for name, faces in sets.compared.items()
-    }
+    rows = {name: _embedded(judge, faces) for name, faces in sets.compared.items()}
     embedded = study.Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
     scored = study.three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
-    tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed, earlier and earlier.evidence)
+    within = scored.comparisons[study.SETTINGS[0]]
+    if None not in embedded.barred and (why := study.not_told_apart(*embedded.synthetic, within)):
+        embedded = replace(embedded, barred=dict.fromkeys(study.NEEDS, why))
+    embedded = replace(embedded, unexposed=_unexposed(judge, sets, within))
+    tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed, earlier and earlier.evidence, level)
     return View(judge, embedded, scored, study.gather_evidence(embedded, scored, *tested))
+
+
+def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and labels of a set; without labels every image has one of its own."""
+    return judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels
+
+
+def _unexposed(judge: Judge, sets: AuditedSets, authentic: Comparison) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The unexposed sets that a judge had no part in, can embed and tells the classes of apart."""
+    found = {}
+    for name, other in sets.unexposed.items() if sets.control is not None else ():
+        if _had_a_part(judge, other.barred_models):
+            continue
+        try:
+            embedded = _embedded(judge, other.faces)
+        except SfaceError:
+            continue  # Its own audit says why.
+        if not study.not_told_apart(*embedded, authentic):
+            found[name] = embedded
+    return found
 
 
 def shown_view(views: Sequence[View]) -> View:

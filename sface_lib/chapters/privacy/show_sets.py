@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import plots
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
-from sface_lib.chapters.privacy.compute import Audit, Audits
+from sface_lib.chapters.privacy.compute import Audit, Audits, facts_of_leak
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.privacy import study
 from sface_lib.recognition import PIXELS_PX
@@ -225,6 +225,13 @@ def _found_of(found: Audit) -> str:
         parts.append(
             f"By the {view.name} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
             f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
+        )
+    leaks = [(leak.bound, each.name) for each in found.views if (leak := facts_of_leak(each)) and leak.bound]
+    if leaks:
+        (bound, name), unit = max(leaks), "images" if found.sets.labels == "none" else "classes"
+        parts.append(
+            f"By the {name} at least {100 * bound:.1f} % of its {unit} are nearer to a training person than the floor "
+            "explains."
         )
     judged = sum(claim.p_corrected is not None for claim in found.claims)
     parts.append(f"Of {judged} claims that are judged {len(found.above_chance)} are above chance.")
