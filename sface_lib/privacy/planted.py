@@ -17,6 +17,9 @@ from sface_lib.privacy.power import (
     power_table,
     silence,
 )
+from sface_lib.privacy.study import Embedded
+
+FEWEST_UNSEEN = 2000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -81,23 +84,40 @@ class Planted:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pictures:
-    """What every judge embeds: uint8 `[N, 3, S, S]` of the synthetic side's size, blurred to its sharpness.
+class Unseen:
+    """Images that copy none of the training set.
 
     Attributes
     ----------
-    control, control_identity
-        Unseen persons.
-    held_out, held_out_identity
-        Unseen images of the training persons, or None.
-    copies
-        Training images by what was done to them.
+    positions
+        Where they lie in their set, int64 `[N]`.
+    identity
+        Their persons, int64 `[N]`.
+    images
+        As every judge embeds them, uint8 `[N, 3, S, S]`; None where that is as they are.
     """
 
-    control: np.ndarray
-    control_identity: np.ndarray
-    held_out: np.ndarray | None
-    held_out_identity: np.ndarray | None
+    positions: np.ndarray
+    identity: np.ndarray
+    images: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pictures:
+    """What every judge embeds: images of the synthetic side's size, blurred to its sharpness.
+
+    Attributes
+    ----------
+    control
+        Of unseen persons.
+    held_out
+        Unseen images of the training persons, or None.
+    copies
+        Training images uint8 `[N, 3, S, S]` by what was done to them.
+    """
+
+    control: Unseen
+    held_out: Unseen | None
     copies: dict[str, np.ndarray]
 
 
@@ -106,7 +126,8 @@ def make_pictures(
 ) -> Pictures | None:
     """Prepare what is embedded; None where there are too few unseen persons to know the tail of their ratios.
 
-    `images` training images, drawn at random, are altered in every way of `ALTERATIONS`.
+    `images` training images, drawn at random, are altered in every way of `ALTERATIONS`. Of unseen images as many as
+    the synthetic set has are enough, and 2,000 at least: whole persons are drawn at random.
     """
     if control is None or not can_show_tail(control.require_labels()):
         return None
@@ -117,20 +138,34 @@ def make_pictures(
 
     target = sharpness(loaded(synthetic, random.permutation(len(synthetic))[:SAMPLE]))
 
-    def blurred(faces: FaceSet) -> np.ndarray:
-        return degrade(loaded(faces, np.arange(len(faces))), target)
+    def unseen(faces: FaceSet) -> Unseen:
+        labels = faces.require_labels()
+        positions = _of_persons(labels, max(FEWEST_UNSEEN, len(synthetic)), seed)
+        images = loaded(faces, positions)
+        made = degrade(images, target)
+        as_they_are = made is images and faces.resolution == side
+        return Unseen(positions, labels[positions], None if as_they_are else made)
 
     originals = loaded(training, random.permutation(len(training))[:images])
     copies = {name: degrade(alter(originals, random), target) for name, alter in ALTERATIONS.items()}
-    unseen = (None, None) if held_out is None else (blurred(held_out), held_out.require_labels())
-    return Pictures(blurred(control), control.require_labels(), *unseen, copies)
+    return Pictures(unseen(control), None if held_out is None else unseen(held_out), copies)
+
+
+def _of_persons(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Positions, ascending, of the images of persons drawn at random until they have `count`; of all, if those are few.
+
+    Whole persons, as their images vary together.
+    """
+    persons, sizes = np.unique(labels, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(persons))
+    enough = np.searchsorted(np.cumsum(sizes[order]), count) + 1
+    return np.flatnonzero(np.isin(labels, persons[order[:enough]]))
 
 
 def plant_copies(
     embed: Callable[[np.ndarray], np.ndarray],
     pictures: Pictures,
-    training: np.ndarray,
-    synthetic: np.ndarray,
+    sets: Embedded,
     seed: int,
 ) -> Planted:
     """Calibrate and measure the alarm of `sface_lib.privacy.power` by one judge.
@@ -139,14 +174,20 @@ def plant_copies(
     ----------
     embed
         Images uint8 `[N, 3, S, S]` to unit embeddings.
-    training, synthetic
-        Embeddings of both sets, `[N, d]`.
+    sets
+        What the judge sees of the sets that the pictures are of.
     seed
         Of the draws without copies.
     """
+    training, synthetic = sets.authentic[0], sets.synthetic[0]
 
     def ratio(images: np.ndarray) -> np.ndarray:
         return neighbour_ratio(embed(images), training)
+
+    def ratio_of(unseen: Unseen, as_they_are: np.ndarray) -> np.ndarray:
+        if unseen.images is not None:
+            return ratio(unseen.images)
+        return neighbour_ratio(as_they_are[unseen.positions], training)
 
     own, copies = neighbour_ratio(synthetic, training), {name: ratio(made) for name, made in pictures.copies.items()}
 
@@ -157,11 +198,12 @@ def plant_copies(
         above = float(np.mean(own >= threshold))
         return Alarm(*about, float(np.exp(threshold)), above, power_table(threshold, copies, len(own)))
 
-    strangers, same_persons, unseen_above = alarm(ratio(pictures.control), pictures.control_identity), None, None
+    strangers = alarm(ratio_of(pictures.control, sets.control[0]), pictures.control.identity)
+    same_persons = unseen_above = None
     if pictures.held_out is not None:
-        unseen = ratio(pictures.held_out)
+        unseen = ratio_of(pictures.held_out, sets.held_out[0])
         if strangers.threshold is not None:
             unseen_above = float(np.mean(np.exp(unseen) >= strangers.threshold))
-        if can_show_tail(pictures.held_out_identity):
-            same_persons = alarm(unseen, pictures.held_out_identity)
+        if can_show_tail(pictures.held_out.identity):
+            same_persons = alarm(unseen, pictures.held_out.identity)
     return Planted(strangers, same_persons, float(np.exp(own.max())), unseen_above)

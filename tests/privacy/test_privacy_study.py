@@ -12,7 +12,7 @@ from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.privacy import compare_within
 from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
-from sface_lib.privacy.planted import make_pictures, plant_copies
+from sface_lib.privacy.planted import _of_persons, make_pictures, plant_copies
 from sface_lib.privacy.study import (
     LINK,
     MEMBERSHIP_OF_IMAGES,
@@ -185,6 +185,42 @@ def test_judges_stand_in_the_order_given_with_pixels_last_and_each_once():
         open_judges({"verifier": VERIFIER_PATH, "second verifier": VERIFIER_PATH}, embedder)
 
 
+def seen_by(judge, *sets):
+    """Training, synthetic, control and held-out images as a judge embeds them."""
+    return Embedded(*((judge.embed(faces), faces.require_labels()) for faces in sets))
+
+
+def test_unseen_images_that_are_as_sharp_are_what_the_judge_has_seen_of_them():
+    """A set of control persons' pictures: nothing is blurred, and what was embedded of them serves."""
+    verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))
+    training, control = shipped_faces("balanced"), shipped_faces("control")
+    training, drawn = training.subset(first_images(training, 40, 3)), control.subset(first_images(control, 30, 20))
+    pictures = make_pictures(training, drawn, control, None, 20, 0)
+    assert pictures.control.images is None
+    embedded, blurred = (
+        [],
+        dataclasses.replace(pictures.control, images=control.load(pictures.control.positions).numpy()),
+    )
+
+    def embed(images):
+        embedded.append(len(images))
+        return verifier.embed_images(images)
+
+    sets = seen_by(verifier, training, drawn, control)
+    found = plant_copies(embed, pictures, sets, seed=0)
+    assert set(embedded) == {20}  # The altered copies alone.
+    again = plant_copies(embed, dataclasses.replace(pictures, control=blurred), sets, seed=0)
+    assert found.strangers.threshold == pytest.approx(again.strangers.threshold, abs=1e-5)
+
+
+def test_of_many_unseen_persons_as_many_images_as_the_set_has_are_enough():
+    labels = np.repeat(np.arange(100), 30)
+    positions = _of_persons(labels, 2000, 0)
+    assert len(positions) == 67 * 30 and len(np.unique(labels[positions])) == 67
+    assert len(_of_persons(labels, 5000, 0)) == 3000
+    assert set(_of_persons(labels, 2000, 1)) != set(positions)
+
+
 def test_planted_copies_of_rendered_faces_are_found():
     """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
     verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))
@@ -193,8 +229,10 @@ def test_planted_copies_of_rendered_faces_are_found():
     stand_in = shipped_faces("global")
     stand_in = stand_in.subset(first_images(stand_in, 100, 4))
     assert make_pictures(training, stand_in, control.subset(first_images(control, 79, 10)), None, 60, 0) is None
-    pictures = make_pictures(training, stand_in, control.subset(first_images(control, 100, 10)), None, 60, 0)
-    found = plant_copies(verifier.embed_images, pictures, verifier.embed(training), verifier.embed(stand_in), seed=0)
+    control = control.subset(first_images(control, 100, 10))
+    pictures = make_pictures(training, stand_in, control, None, 60, 0)
+    assert len(pictures.control.positions) == 1000
+    found = plant_copies(verifier.embed_images, pictures, seen_by(verifier, training, stand_in, control), seed=0)
     assert found.same_persons is found.unseen_above is None
     alarm = found.strangers
     assert alarm.silent.alteration == "none" and 0.01 <= alarm.silent.rate <= 0.1 and alarm.silent.set_size == 25
@@ -209,10 +247,9 @@ def test_other_images_of_the_same_persons_raise_the_first_alarm_and_not_the_seco
     training, others, control = (shipped_faces(name) for name in ("balanced", "held-out", "control"))
     training = training.subset(first_images(training, 200, 5))
     first = np.arange(len(others)) % 5 < 4
-    pictures = make_pictures(training, others.subset(~first), control, others.subset(first), 40, 0)
-    found = plant_copies(
-        verifier.embed_images, pictures, verifier.embed(training), verifier.embed(others.subset(~first)), seed=0
-    )
+    drawn, unseen = others.subset(~first), others.subset(first)
+    pictures = make_pictures(training, drawn, control, unseen, 40, 0)
+    found = plant_copies(verifier.embed_images, pictures, seen_by(verifier, training, drawn, control, unseen), seed=0)
     assert found.strangers.share_above > 0.02 and found.unseen_above > 0.02
     assert found.same_persons.share_above == 0 < found.strangers.threshold < found.same_persons.threshold
     exact = found.same_persons.table().query("alteration == 'exact copy'")

@@ -13,7 +13,7 @@ from counting import Counted, as_table
 from simulated_pool import PERSONS, judges, make_pool, open_annotated, open_pool
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "simulations"
-NAMES = ("membership", "demographics", "persons", "copies", "equivalence", "intervals", "attributes")
+NAMES = ("membership", "demographics", "persons", "copies", "equivalence", "intervals", "attributes", "auditor")
 
 
 def run(name: str) -> list[Counted]:
@@ -21,6 +21,9 @@ def run(name: str) -> list[Counted]:
     module = importlib.import_module(f"simulate_{name}")
     if name == "attributes":
         rows = module.attributes(*(open_annotated(split) for split in PERSONS))
+    elif name == "auditor":
+        pools = [(judge, *(open_pool(split, judge) for split in PERSONS)) for judge in judges()]
+        rows = [row for judge, own, other in pools for row in module.auditor(own, judge, other=other)]
     else:
         rows = [row for judge in judges() for row in getattr(module, name)(open_pool("balanced", judge), judge)]
     text = as_table(name, module.__doc__ or "", rows)

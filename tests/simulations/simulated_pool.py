@@ -3,14 +3,15 @@
     python tests/simulations/simulated_pool.py [FOLDER]
 
 renders 2,400 persons of `balanced` and 400 of `global`, ten images each, embeds them by the shipped verifier and by
-dlib's model where it is installed, and annotates them. What was stopped goes on. FOLDER is by default
-`runs/simulations`.
+dlib's model where it is installed, and annotates them; embeds five images of the last 600 of `balanced` after each of
+five changes, and what the shipped generator draws of its own persons, the first 200. What was stopped goes on. FOLDER
+is by default `runs/simulations`.
 """
 
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,40 @@ import pandas as pd
 
 from sface_lib.attributes import annotate_faces, open_classifier
 from sface_lib.chapters.privacy.demographics import called
-from sface_lib.data import open_faces
+from sface_lib.data import FaceSet, open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import atomic_path
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.privacy.alterations import ALTERATIONS
-from sface_lib.privacy.judges import open_judge
+from sface_lib.privacy.alterations import ALTERATIONS, blurred, compressed, halved
+from sface_lib.privacy.judges import Judge, open_judge
 from sface_lib.recognition import Embedder
 from sface_lib.recognition.dlib_model import dlib_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "runs" / "simulations"
 PERSONS = {"balanced": 2400, "global": 400}
 IMAGES, SIZE_PX, COPIED = 10, 64, 400
+CHANGED, IMAGES_CHANGED, DRAWN = 600, 5, 200  # The last persons, and those of the shipped generator, the first.
+
+
+def cast(images: np.ndarray) -> np.ndarray:
+    """A warm light."""
+    return np.clip(np.rint(images * np.array([1.2, 1.0, 0.8])[:, None, None]), 0, 255).astype(np.uint8)
+
+
+def noised(images: np.ndarray) -> np.ndarray:
+    """Gaussian noise of 12 grey levels."""
+    noise = np.random.default_rng(0).normal(0, 12, images.shape)
+    return np.clip(np.rint(images + noise), 0, 255).astype(np.uint8)
+
+
+CHANGES = {
+    "blurred": lambda images: blurred(images, 1.2),
+    "colour cast": cast,
+    "JPEG 60": lambda images: compressed(images, None),
+    "half the resolution": lambda images: halved(images, None),
+    "noise": noised,
+}
+GENERATOR = "another generator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +69,16 @@ class Pool:
         The same as the attribute classifier calls them.
     copies
         By alteration, the first image of the first persons after it: unit embeddings float32 `[C, d]`.
+    changed
+        By change of the world, images of the last persons after it: unit embeddings float32 `[600, 5, d]`; and what a
+        generator draws of the first 200.
     """
 
     rows: np.ndarray
     groups: np.ndarray
     called: np.ndarray
     copies: Mapping[str, np.ndarray]
+    changed: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def draw(self, random: np.random.Generator, persons: int) -> np.ndarray:
         """Rows `[persons, I, d]` of persons at random, each one's images in random order."""
@@ -109,7 +136,7 @@ def judges() -> dict[str, Path]:
 def make_pool(folder: Path = FOLDER) -> None:
     """Render and embed what is missing."""
     for split, persons in PERSONS.items():
-        missing = [judge for judge in judges() if not _rows_file(folder, split, judge).exists()]
+        missing = [judge for judge in judges() if not _is_embedded(folder, split, judge)]
         others = _groups_file(folder, split), _labels_file(folder, split)
         if missing or not all(file.exists() for file in others):
             command = ["population", "render", "--out", str(folder / split), "--split", split, "--size", str(SIZE_PX)]
@@ -124,6 +151,9 @@ def make_pool(folder: Path = FOLDER) -> None:
                 rows[name] = opened.embed_images(alter(originals, np.random.default_rng(0)))
             with atomic_path(_rows_file(folder, split, judge)) as temporary, temporary.open("wb") as file:
                 np.savez(file, **rows)
+            if split == "balanced":
+                with atomic_path(_changed_file(folder, judge)) as temporary, temporary.open("wb") as file:
+                    np.savez(file, **_changed(opened, faces, _drawn_by_generator(folder)))
         if not _labels_file(folder, split).exists():
             classifier = open_classifier()
             reliable = classifier.reliable()
@@ -139,6 +169,24 @@ def make_pool(folder: Path = FOLDER) -> None:
                 pd.DataFrame(table).to_csv(temporary, index=False)
 
 
+def _drawn_by_generator(folder: Path) -> FaceSet:
+    """Images of the shipped generator's own persons."""
+    path = folder / "generated.zip"
+    if not path.exists():
+        wanted = ["--per-class", str(IMAGES_CHANGED), "--classes", str(DRAWN), "--out", str(path)]
+        subprocess.run([sys.executable, "-m", "sface_lib.cli", "generate", *wanted], check=True)
+    return open_faces(path)
+
+
+def _changed(judge: Judge, faces: FaceSet, drawn: FaceSet) -> dict[str, np.ndarray]:
+    """Embeddings of images under each change, and of a generator's."""
+    of_last = np.arange((len(faces) // IMAGES - CHANGED) * IMAGES, len(faces)).reshape(CHANGED, IMAGES)
+    images = faces.load(of_last[:, :IMAGES_CHANGED].ravel()).numpy()
+    found = {name: judge.embed_images(change(images)) for name, change in CHANGES.items()}
+    found[GENERATOR] = judge.embed(drawn)
+    return {name: rows.reshape(-1, IMAGES_CHANGED, rows.shape[1]) for name, rows in found.items()}
+
+
 def known_groups(truth: pd.DataFrame) -> np.ndarray:
     """Gender and ancestry of each person, str `[P]`, of a table with a row an image."""
     first = truth.groupby("identity").first()
@@ -149,7 +197,8 @@ def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
     """The embedded persons; run this file first."""
     table, rows = pd.read_csv(_groups_file(folder, split)), dict(np.load(_rows_file(folder, split, judge)))
     groups = (table[name].to_numpy(str) for name in ("known", "called"))
-    return Pool(rows.pop("rows"), *groups, rows)
+    changed = dict(np.load(_changed_file(folder, judge))) if split == "balanced" else {}
+    return Pool(rows.pop("rows"), *groups, rows, changed)
 
 
 def open_annotated(split: str, folder: Path = FOLDER) -> Annotated:
@@ -159,12 +208,21 @@ def open_annotated(split: str, folder: Path = FOLDER) -> Annotated:
     return Annotated(tuple(found["names"].tolist()), found["labels"], persons)
 
 
+def _is_embedded(folder: Path, split: str, judge: str) -> bool:
+    files = [_rows_file(folder, split, judge)] + ([_changed_file(folder, judge)] if split == "balanced" else [])
+    return all(file.exists() for file in files)
+
+
 def _labels_file(folder: Path, split: str) -> Path:
     return folder / f"{split}-attributes.npz"
 
 
 def _rows_file(folder: Path, split: str, judge: str) -> Path:
     return folder / f"{split}-{judge}.npz"
+
+
+def _changed_file(folder: Path, judge: str) -> Path:
+    return folder / f"changed-{judge}.npz"
 
 
 def _groups_file(folder: Path, split: str) -> Path:

@@ -229,9 +229,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
     if pictures is None:
         return {}
     return {
-        view.name: plant_copies(
-            view.judge.embed_images, pictures, view.sets.authentic[0], view.sets.synthetic[0], p.seed
-        )
+        view.name: plant_copies(view.judge.embed_images, pictures, view.sets, p.seed)
         for view in views
         if view.judge.model is not None and view.judge.embed_images is not None and not view.barred
     }
