@@ -17,6 +17,7 @@ from sface_lib.chapters.privacy import (
     exposure,
     remedies,
     show,
+    show_cards,
     show_claims,
     show_persons,
     show_sets,
@@ -175,7 +176,7 @@ def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known)
     facts = compute.facts(found)
     assert facts.larger is None and facts.impartial_judge is None
     assert {claim.p_corrected for claim in facts.claims} == {None}
-    assert "nothing can be said about the link" in show_sets.what_was_found(every)
+    assert "nothing can be said about the link" in show_cards.what_was_found(every)
 
 
 def test_a_claim_that_one_judge_alone_supports_is_marked(linked):
@@ -496,10 +497,10 @@ def test_the_page_shows_what_was_computed(linked):
     rates = show_persons.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
     assert set(rates["measure"]) == {"membership of images, pooled over persons: AUC"}
     assert show_claims.claims(linked.claims)["claim"].is_monotonic_increasing
-    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show_sets.what_was_found(
+    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show_cards.what_was_found(
         every
     )
-    assert f"claims that are judged {len(linked.above_chance)} are above" in show_sets.what_was_found(every)
+    assert f"claims that are judged {len(linked.above_chance)} are above" in show_cards.what_was_found(every)
     others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
     assert set(show.roc_det(views, shown)[1]["curve"]) == {*study.SETTINGS, *others}
     ranks = show.identification(views, PERSONS)[1]
@@ -585,7 +586,7 @@ def test_persons_who_are_not_exchangeable_support_no_claim(known):
     assert claims.deviations(own.plan, own.claims) == []
     table, grey = show_claims.all_claims(found)
     assert {row for row, _ in grey} == set(range(len(table)))
-    assert "which is no claim here" in show_sets.what_was_found(found)
+    assert "which is no claim here" in show_cards.what_was_found(found)
     assert {column for _, column in show_sets.overview(found)[1]} == set(show_sets.OVERVIEW.values()) - {
         "same-label link (AUC)"
     }
@@ -630,7 +631,10 @@ def test_where_control_is_not_exchangeable_the_claim_is_against_unexposed_sets(h
     words = show_unlabelled.leak_in_words(other)
     assert f"at least {100 * max(leak.bound for leak in facts.leak.values()):.1f} % of its classes" in words
     assert "97.5 % confidence" in words and "fewer than 6 training persons" in words
-    assert "% of its classes are nearer to a training person than the floor" in show_sets.what_was_found(alike)
+    card = show_cards.card(other)
+    assert f"- Leak share: {words}" in card and "control persons who could have trained" in card
+    assert "- Above chance: label-free link, share of classes (by the a and the b)" in card
+    assert "the set strangers, whose generator never saw them" in show_cards.card(own)
 
 
 def test_an_unexposed_set_that_a_judge_taught_is_no_floor_for_it(known):
@@ -649,7 +653,7 @@ def test_a_judge_that_sees_one_face_in_all_of_a_set_says_nothing_of_it(known, tm
     assert "does not tell its classes apart" in first.barred["a"] and not second.barred
     assert {claim.p_corrected for claim in first.claims} == {None} and first.larger is None
     assert compute.facts(first).leak == {} and "no judge may judge it" in show_unlabelled.leak_in_words(first)
-    assert "nothing is claimed of it" in show_sets.what_was_found(found)
+    assert "nothing is claimed of it" in show_cards.what_was_found(found)
 
 
 def test_unexposed_sets_are_given_from_python_too(known):
@@ -746,7 +750,7 @@ def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
     left = (
         f"**both**: nothing is claimed of it, as no judge is left that may judge it (the a {TAUGHT}; the b was trained"
     )
-    assert left in said and left in show_sets.what_was_found(partial) and "whole" not in said
+    assert left in said and left in show_cards.what_was_found(partial) and "whole" not in said
     assert "The b alone may judge taught, so that no other confirms it there." in show_claims.claims_in_words(partial)
     nobody = dataclasses.replace(partial, done=partial.done[:1])
     assert (
@@ -802,5 +806,5 @@ def test_sets_stand_side_by_side_by_every_judge(three):
         assert show.chance(each.shown)[1].shape[1] == 1 and show.roc_det(each.views, each.shown)
         sheet, caption = show.strongest(each.sets, each.shown)
         assert "of one label" not in caption and caption.startswith(each.name)
-    said = show_sets.what_was_found(three)
+    said = show_cards.what_was_found(three)
     assert "% of its classes are nearer" in said and "% of its images are nearer" in said

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import plots
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
-from sface_lib.chapters.privacy.compute import Audit, Audits, facts_of_leak
+from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.privacy import study
 from sface_lib.recognition import PIXELS_PX
@@ -87,10 +87,11 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
 def barred_in_words(audits: Audits) -> str:
     """Which judges may not judge which sets, and why; empty where all may."""
     found = [each for each in audits.done if each.barred]
-    return "\n\n".join(f"**{each.name}**: {_barred_in_words(each)}" for each in found)
+    return "\n\n".join(f"**{each.name}**: {barred_of(each)}" for each in found)
 
 
-def _barred_in_words(found: Audit) -> str:
+def barred_of(found: Audit) -> str:
+    """Which judges may not judge a set, and why."""
     why = "; ".join(f"the {name} {reason}" for name, reason in found.barred.items())
     if found.larger is None:
         return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
@@ -192,47 +193,3 @@ def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None
         return None
     whole = pd.concat([found.assign(set=name) for name, found in tables], ignore_index=True)
     return whole[["set", *whole.columns.drop("set")]]
-
-
-def what_was_found(audits: Audits) -> str:
-    """For every set what is nearest to a link, how many claims are above chance, and what that cannot show."""
-    if not any(view.competent for view in audits.views):
-        return "No judge tells the authentic identities apart well enough: **nothing can be said about the link**."
-    said = [f"**{each.name}**: {_found_of(each)}" for each in audits.done]
-    said.append(
-        "This cannot show that a set gives nothing away: another judge, or another test, may see what these do not."
-    )
-    return "\n\n".join(said)
-
-
-def _found_of(found: Audit) -> str:
-    if found.larger is None:
-        return _barred_in_words(found)
-    view, parts = found.shown, []
-    if view.evidence.labelled:
-        metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
-        low, high = view.evidence.labelled.link.test.band()
-        parts.append(
-            f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
-            f"renamed classes give {low:.3f} to {high:.3f}; rank-1 identification "
-            f"{100 * rank_1.estimate.value:.1f} %, chance {100 * rank_1.test.null.mean():.1f} %."
-        )
-    elif view.evidence.label_free:
-        free = view.evidence.label_free.test
-        low, high = free.band()
-        doubt = ", which is no claim here" if "control" in found.sets.barred else ""
-        whole = "images" if found.sets.labels == "none" else "classes"
-        parts.append(
-            f"By the {view.name} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
-            f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
-        )
-    leaks = [(leak.bound, each.name) for each in found.views if (leak := facts_of_leak(each)) and leak.bound]
-    if leaks:
-        (bound, name), unit = max(leaks), "images" if found.sets.labels == "none" else "classes"
-        parts.append(
-            f"By the {name} at least {100 * bound:.1f} % of its {unit} are nearer to a training person than the floor "
-            "explains."
-        )
-    judged = sum(claim.p_corrected is not None for claim in found.claims)
-    parts.append(f"Of {judged} claims that are judged {len(found.above_chance)} are above chance.")
-    return " ".join(parts)
