@@ -6,6 +6,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,32 @@ def _report(arguments: argparse.Namespace) -> int:
     from sface_lib.report.runner import run_report
 
     return run_report(plan)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    """`sface compare`."""
+    from sface_lib.chapters.summary import runs
+    from sface_lib.files import write_json
+    from sface_lib.report.page import write_page
+    from sface_lib.run.fragments import table_html
+
+    opened = runs.open_runs(arguments.runs)
+    sets, differ, said = runs.sets_side_by_side(opened), runs.differences(opened), runs.cautions(opened)
+    caption = (
+        "Every set of every run, by the judge that sees most of it and may judge it. Nothing is averaged over runs."
+    )
+    what = [table_html(sets, caption, floats="%.3f")]
+    kept_apart = ["<ul>", *(f"<li>{escape(text)}</li>" for text in said), "</ul>"] if said else []
+    set_up = [table_html(differ, "What was set or given otherwise.")] if len(differ) else ["<p>Nothing differs.</p>"]
+    sections = [("Sets", what), ("How the runs differ", ["".join(kept_apart), *set_up])]
+    out = Path(arguments.out)
+    intro = f"{len(sets)} sets of {len(opened)} runs: {', '.join(run.name for run in opened)}."
+    page = write_page(out / "compare.html", "Synthetic face sets, run by run", intro, sections)
+    rows = {"sets": sets, "differences": differ}
+    plain = {name: table.astype(object).where(table.notna(), None).to_dict("records") for name, table in rows.items()}
+    write_json(out / "compare.json", plain | {"cautions": said})
+    print(f"Page: {page}")
+    return 0
 
 
 def _render(arguments: argparse.Namespace) -> int:
@@ -376,6 +403,53 @@ def _info(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _card(arguments: argparse.Namespace) -> int:
+    """`sface data card`."""
+    from sface_lib.attributes import SHIPPED_PATH
+    from sface_lib.chapters import card as cards
+    from sface_lib.chapters.plots import contact_sheet
+    from sface_lib.chapters.setspec import SetSpec
+    from sface_lib.chapters.study import weights_file
+    from sface_lib.data import open_faces
+    from sface_lib.engine import make_accelerator
+    from sface_lib.files import write_json
+    from sface_lib.population import VERIFIER_PATH
+    from sface_lib.recognition import Embedder
+    from sface_lib.report.page import write_page
+    from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
+    from sface_lib.run.results import as_plain
+
+    source, out = Path(arguments.source), Path(arguments.out)
+    name = arguments.name or source.name.partition(".")[0]
+    spec = SetSpec(name=name, path=str(source), labels=arguments.classes)
+    made = cards.make_card(
+        spec,
+        weights_file(arguments.verifier, VERIFIER_PATH),
+        Embedder(make_accelerator()),
+        against=arguments.against,
+        control=arguments.control,
+        classifier=weights_file(arguments.classifier, SHIPPED_PATH),
+    )
+    pieces = [table_html(table, caption, floats="%.3f") for caption, table in cards.tables(made).items()]
+    if arguments.pictures:
+        faces = open_faces(source, "skip")
+        shown = contact_sheet(faces.load(range(min(len(faces), 24)), size_px=112).numpy(), columns=8)
+        pieces.append(figure_html(png_of_pixels(shown), "The first images of the set.", "The first images of the set."))
+    page = write_page(out / "card.html", f"Synthetic faces: {name}", _said_of(arguments), [("Card", pieces)])
+    write_json(out / "card.json", as_plain(made, cards.SetCard))
+    about = cards.croissant(made, source, arguments.licence, arguments.credit, arguments.description)
+    write_json(out / "croissant.json", about)
+    print(f"Card: {page}")
+    return 0
+
+
+def _said_of(arguments: argparse.Namespace) -> str:
+    """Description, credit and licence of a set, as far as they are given."""
+    stated = {"Credit": arguments.credit, "Licence": arguments.licence}
+    parts = [arguments.description, *(f"{title}: {text}." for title, text in stated.items() if text)]
+    return " ".join(part for part in parts if part) or "Neither credit nor licence are stated."
+
+
 def _align(arguments: argparse.Namespace) -> int:
     """`sface data align`."""
     from sface_lib.data.align import NOT_FOUND_FILE, TABLE_FILE, align_faces, open_photographs
@@ -487,6 +561,15 @@ def _parser() -> argparse.ArgumentParser:
         help="leave the embeddings of all faces, which are biometric data, in the run folder's work/embeddings",
     )
     report.set_defaults(command=_report)
+    compare = commands.add_parser(
+        "compare",
+        help="finished runs side by side",
+        description="Write a page with a row for each set of each run, and what differs between the runs. Nothing is "
+        "averaged over runs.",
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="a run folder of `sface report`")
+    compare.add_argument("--out", default="compare", metavar="DIR", help="folder of the page (default: compare)")
+    compare.set_defaults(command=_compare)
     _add_recognition(commands)
     _add_generator(commands)
     _add_attributes(commands)
@@ -762,7 +845,52 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     info.add_argument("path", metavar="PATH", help=_SET)
     _add_labels(info)
     info.set_defaults(command=_info)
+    _add_card(actions)
     _add_align(actions)
+
+
+def _add_card(actions: argparse._SubParsersAction) -> None:
+    card = actions.add_parser(
+        "card",
+        help="write a card of a set: a page, the same as JSON, and Croissant metadata",
+        description="Tell what a set holds, what a verifier sees in it and which attributes its faces have; against an "
+        "authentic set, what it gives away of its persons, too. Writes card.html, card.json and croissant.json. No "
+        "picture is shown unless --pictures asks for it.",
+    )
+    card.add_argument("source", metavar="SET", help=_SET)
+    card.add_argument("--out", required=True, metavar="DIR", help="folder of the card")
+    card.add_argument("--name", default="", help="the set's name; default: that of its file")
+    card.add_argument(
+        "--classes",
+        choices=("own", "folders", "authentic", "none"),
+        default="own",
+        help="what its classes are: identities of its own, the same by its folders alone, the authentic ones of the "
+        "same names, or nothing; default: own",
+    )
+    card.add_argument("--against", metavar="AUTHENTIC", help="the authentic set whose persons it may give away")
+    card.add_argument(
+        "--control",
+        metavar="FACES",
+        help="persons who trained nothing, of the distribution of the authentic ones: only with them links without "
+        "labels are claimed",
+    )
+    card.add_argument(
+        "--verifier",
+        default="embedded",
+        metavar="FILE",
+        help="weights of a recognition model; default: embedded, the shipped one, for rendered faces",
+    )
+    card.add_argument(
+        "--classifier",
+        default="none",
+        metavar="FILE",
+        help="an attribute classifier, or 'auto' for the shipped one, for rendered faces; default: none",
+    )
+    card.add_argument("--description", default="", metavar="TEXT", help="what the set is, in a sentence")
+    card.add_argument("--credit", default="", metavar="TEXT", help="who made it")
+    card.add_argument("--licence", default="", metavar="TEXT", help="under what terms: a name or an address")
+    card.add_argument("--pictures", action="store_true", help="show the first 24 images")
+    card.set_defaults(command=_card)
 
 
 def _add_align(actions: argparse._SubParsersAction) -> None:

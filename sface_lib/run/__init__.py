@@ -2,6 +2,6 @@
 
 from sface_lib.run.chapter import Chapter, in_order
 from sface_lib.run.results import Facts, Results
-from sface_lib.run.stage import Stage
+from sface_lib.run.stage import Stage, results_of
 
-__all__ = ["Chapter", "Facts", "Results", "Stage", "in_order"]
+__all__ = ["Chapter", "Facts", "Results", "Stage", "in_order", "results_of"]

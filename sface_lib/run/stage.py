@@ -24,6 +24,25 @@ MARGIN_INCHES = 0.1  # Around a figure.
 R = TypeVar("R")
 
 
+def results_of(record: Mapping[str, Any], chapter: Chapter[R], path: Path) -> R:
+    """The typed results of a chapter's record, which lies at `path`.
+
+    Raises
+    ------
+    RunError
+        They are of another version than this program's, or hold something else.
+    """
+    if record["results_version"] != chapter.results_version:
+        raise RunError(
+            f"{path} holds results of version {record['results_version']}, and this program reads version "
+            f"{chapter.results_version}; run notebook {chapter.name} again"
+        )
+    try:
+        return from_plain(record["results"], chapter.results)
+    except InputError as error:
+        raise RunError(f"{path} cannot be read: {error}; run notebook {chapter.name} again") from None
+
+
 class Stage:
     """One stage of a run, as its notebook sees it. Make it with `Stage.open`.
 
@@ -119,17 +138,7 @@ class Stage:
         """
         if self.chapter and chapter.name in self.chapter.files_only:
             raise RunError(f"{self.name} declares to use files of {chapter.name} alone; add it to what it reads")
-        record = self._read_record(chapter.name)
-        path = self._record(chapter.name)
-        if record["results_version"] != chapter.results_version:
-            raise RunError(
-                f"{path} holds results of version {record['results_version']}, and this program reads version "
-                f"{chapter.results_version}; run notebook {chapter.name} again"
-            )
-        try:
-            return from_plain(record["results"], chapter.results)
-        except InputError as error:
-            raise RunError(f"{path} cannot be read: {error}; run notebook {chapter.name} again") from None
+        return results_of(self._read_record(chapter.name), chapter, self._record(chapter.name))
 
     def input(self, name: str) -> Path:
         """The path of a file or folder that an earlier stage wrote, e.g. "weights/generator.safetensors".
