@@ -2,7 +2,7 @@
 
 import numpy as np
 
-DEPTH = 32  # Best persons of a class that are sorted: all of them miss a random half once in 2^32 draws.
+DEPTH = 12  # Best persons of a class that are sorted: all of them miss a random half once in 4,096 draws.
 
 
 class RankedPersons:

@@ -12,7 +12,7 @@ from sface_lib.privacy.chance import ShuffleTest
 from sface_lib.privacy.leakshare import LeakShare, distinct_persons, leak_share
 from sface_lib.privacy.link import nearer_share
 
-MOST_IMAGES = 5000  # Synthetic images that are compared one by one.
+MOST_IMAGES = 2000  # Synthetic images that are compared one by one.
 STRONGEST = 100
 CENTRES = "centre to centre"
 
@@ -106,7 +106,7 @@ def compare_unlabelled(
     Parameters
     ----------
     rows, labels
-        Of the synthetic set: unit embeddings float `[N, d]` and labels `[N]`. Of more than 5,000 images as many are
+        Of the synthetic set: unit embeddings float `[N, d]` and labels `[N]`. Of more than 2,000 images as many are
         taken in equal steps for what is compared image by image.
     level
         Confidence of the leak share; None where training and control persons are not exchangeable.
