@@ -1,8 +1,11 @@
 """Small forms of the simulations, on shipped persons by the shipped verifier."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import simulate_attributes
+import simulate_auditor
 import simulate_copies
 import simulate_demographics
 import simulate_equivalence
@@ -10,7 +13,7 @@ import simulate_intervals
 import simulate_membership
 import simulate_persons
 from counting import Counted, as_table, coverage, errors, most_errors, power
-from simulated_pool import Annotated, Pool, known_groups
+from simulated_pool import Annotated, Pool, known_groups, unit
 
 from sface_lib.attributes import annotate_faces, open_classifier
 from sface_lib.biometrics import Estimate
@@ -90,6 +93,28 @@ def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin
     monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.1)
     found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60)
     assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
+
+
+def test_nothing_is_said_of_persons_where_nothing_leaks_and_the_bound_stays_below_what_does(pool, monkeypatch):
+    """Thirty persons of each kind, the last sixty blurred; a generator's are none here."""
+    blurred = pool.rows[-60:, :5] + 0.3 * pool.rows[-1, 0]
+    changed = {"blurred": unit(blurred), simulate_auditor.GENERATOR: pool.rows[:0, :5]}
+    monkeypatch.setattr(simulate_auditor, "PERSONS", 30)
+    monkeypatch.setattr(simulate_auditor, "CHANGED", 60)
+    monkeypatch.setattr(simulate_auditor, "CHANGED_SETS", ("blurred",))
+    monkeypatch.setattr(simulate_auditor, "AGAINST", [("blurred", simulate_auditor.UNCHANGED)])
+    own = dataclasses.replace(pool, changed=changed)
+    silent = list(simulate_auditor.silent(own, "verifier", 40))
+    assert len(silent) == 8 and [row.case for row in silent if not row.met] == []
+    (against,) = simulate_auditor.against_unexposed(own, "verifier", 40)
+    assert against.at_most is not None and against.met
+    two = simulate_auditor.of_two_distributions(own, pool, "verifier", 10)
+    assert two.at_most is two.at_least is None
+    monkeypatch.setattr(simulate_auditor, "SHARES", (0.3,))
+    leaking = list(simulate_auditor.leaking(own, "verifier", 20, 60))
+    assert [row.case for row in leaking if not row.met] == [] and len(leaking) == 4
+    positive = next(row for row in leaking if "a person each, bound above 0" in row.case)
+    assert positive.count > 10
 
 
 def test_a_band_is_met_where_wilsons_interval_meets_it():

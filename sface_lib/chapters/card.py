@@ -229,23 +229,15 @@ def _is_number(tables: list[Mapping[str, Any]], name: str) -> bool:
 def croissant(card: SetCard, path: str | Path, licence: str, credit: str, description: str) -> dict[str, Any]:
     """Croissant metadata of a set (MLCommons, version 1.0), as JSON-LD.
 
-    One file is described with its hash, and of a zip or tar the images and identity folders inside; a parquet with its
-    columns. Of other kinds Croissant describes the file alone.
+    A file is described with its hash; of a zip, tar or folder the images and identity folders inside, of a parquet its
+    columns. Of other kinds Croissant describes the file alone, and of a folder of shards nothing but the set.
     """
-    path = Path(path)
-    files = [_file_object(path, card.kind)]
-    records = []
-    if card.kind in ("zip", "tar"):
-        files.append(
-            {
-                "@type": "cr:FileSet",
-                "@id": "images",
-                "name": "images",
-                "containedIn": {"@id": path.name},
-                "encodingFormat": ["image/png", "image/jpeg"],
-                "includes": "**/*.*",
-            }
-        )
+    path, records = Path(path), []
+    files = [_file_object(path, card.kind)] if path.is_file() else []
+    if card.kind in ("zip", "tar", "folder"):
+        images = {"@type": "cr:FileSet", "@id": "images", "name": "images"}
+        inside = {"containedIn": {"@id": path.name}} if files else {}
+        files.append(images | inside | {"encodingFormat": ["image/png", "image/jpeg"], "includes": "**/*.*"})
         records = [_record_set({"fileSet": {"@id": "images"}}, {"fileProperty": "content"}, card)]
     elif card.kind == "parquet":
         records = [_record_set({"fileObject": {"@id": path.name}}, {"column": "image"}, card)]
@@ -269,8 +261,6 @@ def croissant(card: SetCard, path: str | Path, licence: str, credit: str, descri
 
 def _file_object(path: Path, kind: str) -> dict[str, Any]:
     about = {"@type": "cr:FileObject", "@id": path.name, "name": path.name, "contentUrl": path.name}
-    if path.is_dir():
-        return about | {"encodingFormat": "inode/directory", "sha256": "0" * 64}
     encoding = ENCODINGS.get(kind, "application/octet-stream")
     return about | {
         "encodingFormat": encoding,

@@ -656,6 +656,16 @@ def test_a_judge_that_sees_one_face_in_all_of_a_set_says_nothing_of_it(known, tm
     assert "nothing is claimed of it" in show_cards.what_was_found(found)
 
 
+def test_the_authentic_set_given_as_a_synthetic_one_is_seen_by_every_test(known):
+    """Under labels of its own and under the authentic ones; nothing of it is left to the floor."""
+    for labels in ("own", "authentic"):
+        given = audited(known.authentic, known.authentic, known.control, known.held_out, labels=labels)
+        found = examine(given, [reader("a"), reader("b", noise=0.7)], SETTINGS, make_accelerator("float32"))
+        links = [claim for claim in found.claims if not claim.claim.startswith("exposure")]
+        assert links and all(claim.above for claim in links)
+        assert all(leak.bound > 0.3 for leak in compute.facts(found).leak.values())
+
+
 def test_unexposed_sets_are_given_from_python_too(known):
     floor = SyntheticSet("strangers", known.strangers, "own", exposed=False)
     found = audit(known.authentic, known.likenesses, [reader("a")], SETTINGS, control=known.control, unexposed=[floor])
