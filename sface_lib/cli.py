@@ -417,11 +417,12 @@ def _card(arguments: argparse.Namespace) -> int:
     from sface_lib.recognition import Embedder
     from sface_lib.report.page import write_page
     from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
+    from sface_lib.run.parameters import check
     from sface_lib.run.results import as_plain
 
     source, out = Path(arguments.source), Path(arguments.out)
     name = arguments.name or source.name.partition(".")[0]
-    spec = SetSpec(name=name, path=str(source), labels=arguments.classes)
+    spec = check(SetSpec, {"name": name, "path": str(source), "labels": arguments.classes})
     made = cards.make_card(
         spec,
         weights_file(arguments.verifier, VERIFIER_PATH),

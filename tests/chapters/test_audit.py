@@ -670,6 +670,9 @@ def test_unexposed_sets_are_given_from_python_too(known):
     floor = SyntheticSet("strangers", known.strangers, "own", exposed=False)
     found = audit(known.authentic, known.likenesses, [reader("a")], SETTINGS, control=known.control, unexposed=[floor])
     assert found.nearer["a"]["strangers"].difference > 0.1 and found.leak["a"].level == 0.95
+    given = {"control": known.control, "exchangeable": False, "unexposed": [floor]}
+    other = audit(known.authentic, SyntheticSet("set", known.likenesses, "own"), [reader("a")], SETTINGS, **given)
+    assert other.leak == {} and [claim.claim for claim in other.claims if not claim.barred] == [study.NEARER]
     assert from_plain(as_plain(found, AuditFacts), AuditFacts) == found
 
 

@@ -104,4 +104,4 @@ def test_the_command_writes_page_json_and_metadata_without_a_picture_unless_aske
     assert main([*given, "--out", str(tmp_path / "b"), "--pictures"]) == 0
     assert "<img" in (tmp_path / "b" / "card.html").read_text()
     assert main(["data", "card", str(tmp_path / "none"), "--out", str(tmp_path / "c")]) == 2
-    assert "does not exist" in capsys.readouterr().err
+    assert "no file or folder at" in capsys.readouterr().err

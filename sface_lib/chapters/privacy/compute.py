@@ -116,6 +116,7 @@ def audit(
     settings: AuditSettings | None = None,
     *,
     control: FaceSet | None = None,
+    exchangeable: bool = True,
     held_out: FaceSet | None = None,
     unexposed: Sequence[SyntheticSet] = (),
     traits: pd.DataFrame | None = None,
@@ -135,14 +136,15 @@ def audit(
     settings
         By default those of notebook 03.
     control
-        Labelled images of persons of the authentic ones' distribution who trained nothing; without them there is no
-        label-free link, and no filter.
+        Labelled images of persons who trained nothing; without them there is no label-free link, and no filter.
+    exchangeable
+        Whether control persons are of the authentic ones' distribution. Where they are not, nothing is claimed from
+        them but how much nearer the set is than unexposed ones.
     held_out
         Images of the authentic persons, split off at random before training; without them membership of images is not
         tested.
     unexposed
-        Other synthetic sets, whose generators never saw the authentic set; how much nearer to it the set is than each
-        of them is told beside the claims that control persons allow.
+        Other synthetic sets, whose generators never saw the authentic set.
     traits
         Such as gender and ancestry: a row for each authentic identity, by its label, and a column for each trait.
         Chance is then taken within groups of equal traits; without them demographics are not excluded.
@@ -156,7 +158,7 @@ def audit(
     """
     accelerator = accelerator or make_accelerator("auto")
     demographics = None if traits is None else Demographics(traits)
-    background = Background(control, held_out, demographics, unexposed=unexposed)
+    background = Background(control, held_out, demographics, exchangeable, unexposed=unexposed)
     if not isinstance(synthetic, SyntheticSet):
         synthetic = SyntheticSet("synthetic", synthetic, AUTHENTIC)
     sets = AuditedSets.choose(authentic, synthetic, background)
