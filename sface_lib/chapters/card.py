@@ -85,6 +85,7 @@ class SetCard(Results):
 
 
 def make_card(
+    name: str,
     spec: SetSpec,
     verifier: str | Path,
     embedder: Embedder,
@@ -98,6 +99,8 @@ def make_card(
 
     Parameters
     ----------
+    name
+        What the set is called.
     spec
         The set; what its classes are counts only against an authentic set.
     verifier
@@ -132,7 +135,7 @@ def make_card(
         described = [describe(each, reference=reference, **measured) for each in (faces, authentic)]
     attributes, annotated = _attributes(faces, classifier, embedder, seed)
     return SetCard(
-        name=spec.name,
+        name=name,
         kind=faces.kind,
         images=found.n_images,
         undecodable=len(found.bad),

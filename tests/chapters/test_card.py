@@ -32,7 +32,7 @@ def embedder():
 
 
 def card_of(path, embedder, **given):
-    return make_card(SetSpec(name="faces", path=str(path)), VERIFIER_PATH, embedder, **given)
+    return make_card("faces", SetSpec(name="faces", path=str(path)), VERIFIER_PATH, embedder, **given)
 
 
 def test_a_card_tells_what_the_set_holds_and_how_well_its_classes_are_told_apart(folder, embedder):
@@ -47,7 +47,9 @@ def test_a_card_tells_what_the_set_holds_and_how_well_its_classes_are_told_apart
 
 def test_a_set_without_labels_has_no_classes_to_tell_apart(folder, embedder, tmp_path):
     convert_set(open_faces(folder / "set.zip", labels="none"), tmp_path / "flat.parquet")
-    card = make_card(SetSpec(name="flat", path=str(tmp_path / "flat.parquet"), labels="none"), VERIFIER_PATH, embedder)
+    card = make_card(
+        "flat", SetSpec(name="flat", path=str(tmp_path / "flat.parquet"), labels="none"), VERIFIER_PATH, embedder
+    )
     assert card.identities is card.eer_within is None and card.images_of_identity == {}
 
 
@@ -95,7 +97,9 @@ def test_its_metadata_is_croissant(folder, embedder, tmp_path, name):
 
 
 def test_the_command_writes_page_json_and_metadata_without_a_picture_unless_asked(folder, tmp_path, capsys):
-    given = ["data", "card", str(folder / "set.zip"), "--credit", "<Nobody>"]
+    path = folder / "generated.zip"  # The name of no set in a report but of a file.
+    path.write_bytes((folder / "set.zip").read_bytes())
+    given = ["data", "card", str(path), "--credit", "<Nobody>"]
     assert main([*given, "--out", str(tmp_path / "a")]) == 0
     page = (tmp_path / "a" / "card.html").read_text()
     assert "&lt;Nobody&gt;" in page and "<img" not in page and "EER within" in page

@@ -74,24 +74,24 @@ def test_each_set_of_each_run_has_a_row_by_the_judge_that_sees_most(tmp_path):
     folders = [write_run(tmp_path / "one", labelled, OWN), write_run(tmp_path / "two", replace(OWN, larger=None))]
     table = runs.sets_side_by_side(runs.open_runs(folders)).set_index(["run", "set"])
     assert table.index.tolist() == [("one", "generated"), ("one", "dcface"), ("two", "dcface")]
-    assert table.loc[("one", "generated"), "same-label link (AUC)"] == 0.75
+    assert table.loc[("one", "generated"), "link (AUC)"] == 0.75
     own = table.loc[("one", "dcface")]
-    assert (own["label-free link (%)"], own["leak share, at least (%)"]) == (80, 25) and own["judge"] == "a"
-    assert own["classes are"] == "identities of its own" and own["claims above chance"] == "0 of 0"
+    assert (own["label-free (%)"], own["leak share ≥ (%)"]) == (80, 25) and own["judge"] == "a"
+    assert own["classes"] == "own" and own["claims above chance"] == "0 of 0"
     assert table.loc[("two", "dcface"), "judge"] == "none may judge it"
     # Where control persons are not exchangeable, the share supports no claim.
     write_run(tmp_path / "three", replace(OWN, control_is_exchangeable=False))
-    assert runs.sets_side_by_side(runs.open_runs([tmp_path / "three"]))["label-free link (%)"].isna().all()
+    assert runs.sets_side_by_side(runs.open_runs([tmp_path / "three"]))["label-free (%)"].isna().all()
 
 
 def test_what_a_set_taught_stands_beside_what_authentic_faces_did(tmp_path):
     """By its labels alone; what a teacher added is none of the set's."""
     models = {"CLS authentic": 0.9, "KT dcface": 0.85, "CLS dcface": 0.7}
     table = runs.sets_side_by_side(runs.open_runs([write_run(tmp_path / "one", OWN, models=models)]))
-    assert table.loc[0, ["accuracy, CLS (%)", "authentic baseline (%)"]].tolist() == pytest.approx([70, 90])
+    assert table.loc[0, ["accuracy (%)", "baseline (%)"]].tolist() == pytest.approx([70, 90])
     given = write_run(tmp_path / "two", OWN, models={"given dcface": 0.6})
     table = runs.sets_side_by_side(runs.open_runs([given]))
-    assert table["accuracy, CLS (%)"].tolist() == pytest.approx([60]) and table["authentic baseline (%)"].isna().all()
+    assert table["accuracy (%)"].tolist() == pytest.approx([60]) and table["baseline (%)"].isna().all()
 
 
 def test_what_differs_is_named_and_what_is_the_same_is_not(tmp_path):
@@ -145,7 +145,7 @@ def test_the_command_writes_a_page_and_the_same_as_json(tmp_path, capsys):
     assert "&lt;one&gt;" in page and "<one>" not in page and "parameter seed" in page
     assert page.count("<h2") == 2 and "src=" not in page and 'href="http' not in page
     found = json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert [row["leak share, at least (%)"] for row in found["sets"]] == [25, 25]
-    assert found["sets"][0]["same-label link (AUC)"] is None and found["cautions"] == []
+    assert [row["leak share ≥ (%)"] for row in found["sets"]] == [25, 25]
+    assert found["sets"][0]["link (AUC)"] is None and found["cautions"] == []
     assert main(["compare", str(tmp_path / "none"), "--out", str(tmp_path / "out")]) == 2
     assert "holds no run" in capsys.readouterr().err

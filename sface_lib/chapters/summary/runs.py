@@ -25,7 +25,6 @@ from sface_lib.files import read_json
 from sface_lib.run import Chapter, results_of
 from sface_lib.run.folder import RunFolder, read_record
 
-CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
 MISSING = "–"
 
 
@@ -113,17 +112,17 @@ def _row(run: FinishedRun, found: AuditFacts) -> dict[str, Any]:
     return {
         "run": run.name,
         "set": found.name,
-        "classes are": CLASSES[found.labels],
-        "generator saw the authentic set": "perhaps" if found.exposed else "no",
+        "classes": found.labels,
+        "exposed": "perhaps" if found.exposed else "no",
         "images": found.images,
         "gives away": run.answers.gives_away.get(found.name, MISSING) if run.answers else MISSING,
         "judge": judge or "none may judge it",
-        "same-label link (AUC)": link.auc if link else None,
-        "label-free link (%)": 100 * free.observed if free and found.control_is_exchangeable else None,
-        "leak share, at least (%)": 100 * leak.bound if leak else None,
+        "link (AUC)": link.auc if link else None,
+        "label-free (%)": 100 * free.observed if free and found.control_is_exchangeable else None,
+        "leak share ≥ (%)": 100 * leak.bound if leak else None,
         "claims above chance": f"{sum(claim.above for claim in judged)} of {len(judged)}",
-        "accuracy, CLS (%)": 100 * accuracy if accuracy else None,
-        "authentic baseline (%)": 100 * baseline.mean_accuracy if accuracy and baseline else None,
+        "accuracy (%)": 100 * accuracy if accuracy else None,
+        "baseline (%)": 100 * baseline.mean_accuracy if accuracy and baseline else None,
     }
 
 
