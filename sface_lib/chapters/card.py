@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.attributes import annotate_faces, open_classifier
-from sface_lib.chapters.generation.describe import MOST_SCORED, describe, measure_reference, sample_images
+from sface_lib.chapters.generation.describe import (
+    MOST_OF_CLASS,
+    MOST_SCORED,
+    describe,
+    measure_reference,
+    sample_images,
+)
 from sface_lib.chapters.generation.results import SetDescription
 from sface_lib.chapters.privacy.compute import audit
 from sface_lib.chapters.privacy.results import AuditFacts
@@ -23,7 +29,7 @@ from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder
 from sface_lib.run import Results
 
-MOST_OF_CLASS, MOST_ANNOTATED = 20, 2000
+MOST_ANNOTATED = 2000
 CROISSANT = "http://mlcommons.org/croissant/1.0"
 # What lies in the set -> how Croissant calls it.
 ENCODINGS = {
@@ -144,7 +150,7 @@ def make_card(
         sizes_px=dict(found.sizes),
         fingerprint=found.fingerprint,
         judge=Path(verifier).name,
-        judge_sha256=sha256_of_file(verifier),
+        judge_sha256=judge.sha256,
         judge_trained_on=str(judge.model.description["trained_on"]),
         eer_within=_eer_within(scored, judge.embed(scored)),
         scored_images=len(scored),
@@ -215,9 +221,12 @@ def tables(card: SetCard) -> dict[str, pd.DataFrame]:
             for each in card.audit.claims
         ]
         found["What it gives away of the authentic persons: see docs/auditing.md."] = pd.DataFrame(claims)
-        for leak in card.audit.leak.values():
-            row = {"at least (%)": 100 * leak.bound, "confidence (%)": 100 * leak.level, "persons": leak.persons}
-            found["Share of classes nearer to a training person than the floor explains."] = pd.DataFrame([row])
+        leaks = [
+            {"at least (%)": 100 * leak.bound, "confidence (%)": 100 * leak.level, "persons": leak.persons}
+            for leak in card.audit.leak.values()
+        ]
+        if leaks:
+            found["Share of classes nearer to a training person than the floor explains."] = pd.DataFrame(leaks)
     if card.attributes:
         shares = [(name, 100 * share) for name, share in card.attributes.items()]
         caption = f"Attributes, in % of {card.annotated_images:,} images, as a classifier tells them."

@@ -423,6 +423,10 @@ class Statistic:
     instead_of: str | None = None
     exploratory: bool = False
 
+    def stands(self, barred: Mapping[str | None, str]) -> bool:
+        """Whether it is asked where nothing is claimed from what is `barred`."""
+        return self.instead_of is None or self.instead_of in barred
+
 
 def _labelled(name: str) -> Callable[[Evidence], tuple[Tested, int] | None]:
     def tested(evidence: Evidence) -> tuple[Tested, int] | None:
@@ -478,11 +482,7 @@ def make_claims(
     `barred` that of `Embedded`.
     """
     barred = barred or {}
-    made = (
-        (statistic, statistic.tested(evidence))
-        for statistic in STATISTICS
-        if statistic.instead_of is None or statistic.instead_of in barred
-    )
+    made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS if statistic.stands(barred))
     return [
         Claim(
             name=statistic.name,

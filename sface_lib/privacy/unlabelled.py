@@ -59,13 +59,6 @@ class Galleries:
         owners = np.repeat(np.arange(count), most)
         return cls(*(templates(part.reshape(len(owners), -1), owners)[1] for part in images), *images)
 
-    def distinct(self, seed: int) -> "Galleries":
-        """Without persons who have a twin in the other gallery; see `distinct_persons`."""
-        training, control = distinct_persons(self.training, self.control, seed)
-        return Galleries(
-            self.training[training], self.control[control], self.training_images[training], self.control_images[control]
-        )
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unlabelled:
@@ -112,20 +105,20 @@ def compare_unlabelled(
         Confidence of the leak share; None where training and control persons are not exchangeable.
     """
     images = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_IMAGES)).astype(np.int64)].astype(np.float64)
-    classes, distinct = templates(rows, labels)[1], galleries.distinct(seed)
+    classes, distinct = templates(rows, labels)[1], distinct_persons(*galleries.templates, seed)
 
     def compared(name: str, units: np.ndarray, of_images: bool) -> Unlabelled:
-        def scores(own: Galleries) -> list[np.ndarray]:
-            if not of_images:
-                return [units @ persons.T for persons in own.templates]
-            return [_best_images(units, persons) for persons in (own.training_images, own.control_images)]
-
-        whole, leak = scores(galleries), None
-        if level is not None and len(distinct.training) > 1:
-            leak = leak_share(*scores(distinct), level, shuffles, seed)
-        strongest = np.argsort(-whole[0].max(1), kind="stable")[:STRONGEST]
-        hit = len(np.unique(whole[0][strongest].argmax(1)))
-        return Unlabelled(name, len(units), nearer_share(*whole, shuffles, seed), leak, hit)
+        if of_images:
+            scores = [_best_images(units, images) for images in (galleries.training_images, galleries.control_images)]
+        else:
+            scores = [units @ persons.T for persons in galleries.templates]
+        leak = None
+        if level is not None and len(distinct[0]) > 1:
+            kept = (of_each[:, persons] for of_each, persons in zip(scores, distinct, strict=True))
+            leak = leak_share(*kept, level, shuffles, seed)
+        strongest = np.argsort(-scores[0].max(1), kind="stable")[:STRONGEST]
+        hit = len(np.unique(scores[0][strongest].argmax(1)))
+        return Unlabelled(name, len(units), nearer_share(*scores, shuffles, seed), leak, hit)
 
     return [
         compared("image to image", images, True),

@@ -84,9 +84,7 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
     statistics = [
         s.name
         for s in study.STATISTICS
-        if s.needs in sets.relied_on
-        and (s.instead_of is None or s.instead_of in sets.barred)
-        and (sets.by_label or not s.by_label)
+        if s.needs in sets.relied_on and s.stands(sets.barred) and (sets.by_label or not s.by_label)
     ]
     names = (*statistics, *planned_exposure(sets))
     models = {j.name: j.sha256 for j in judges if j.model is not None and None not in sets.barred_by(j)}
