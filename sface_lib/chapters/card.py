@@ -49,9 +49,10 @@ class SetCard(Results):
     kind
         "folder", "zip", "parquet" and so on.
     undecodable
-        Images that cannot be decoded; they count in nothing else but `images`.
+        Images that cannot be decoded; they count in nothing else but `images`, and in `identities` where one has no
+        other.
     identities, images_of_identity
-        None, and empty, without labels; else how many, and "fewest", "median" and "most" images of one.
+        None, and empty, without labels; else how many, and "min", "median" and "max" usable images of one.
     sizes_px
         Size, as "width x height" -> images.
     fingerprint
@@ -132,7 +133,8 @@ def make_card(
     judge = open_judge("verifier", verifier, embedder)
     authentic = None if against is None else open_faces(against)
     given = open_given(spec, () if authentic is None else authentic.identities, on_bad_image="skip")
-    found, faces = given.faces.inspect(), given.faces.usable()
+    found, given = given.faces.inspect(), given.usable()
+    faces = given.faces
     scored = faces.subset(sample_images(faces, MOST_OF_CLASS, seed, MOST_SCORED))
     described = [None, None]
     if authentic is not None:
@@ -146,7 +148,7 @@ def make_card(
         images=found.n_images,
         undecodable=len(found.bad),
         identities=None if faces.labels is None else found.n_identities,
-        images_of_identity=_images_of_identity(faces),
+        images_of_identity=found.images_per_identity or {},
         sizes_px=dict(found.sizes),
         fingerprint=found.fingerprint,
         judge=Path(verifier).name,
@@ -171,13 +173,6 @@ def _eer_within(faces: FaceSet, rows: np.ndarray) -> float | None:
     if len(counts) < 2 or max(counts) < 2:
         return None
     return compare_within(rows, faces.labels).metrics().eer
-
-
-def _images_of_identity(faces: FaceSet) -> dict[str, float]:
-    if faces.labels is None:
-        return {}
-    counts = np.unique(faces.labels, return_counts=True)[1]
-    return {"fewest": float(counts.min()), "median": float(np.median(counts)), "most": float(counts.max())}
 
 
 def _attributes(

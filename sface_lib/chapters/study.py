@@ -136,22 +136,23 @@ class Study(ABC):
         """The synthetic sets, in the order in which they were asked for."""
         return tuple(map(self.open_set, self._p.synthetic))
 
-    def open_set(self, spec: SetSpec) -> SyntheticSet:
-        """One of them; that of the run's generator must have been drawn, and a model that steered it is barred."""
+    def open_set(self, spec: SetSpec, drawn: FaceSet | None = None) -> SyntheticSet:
+        """One of them; a model that steered the run's generator is barred from judging what that drew.
+
+        `drawn` is that set where the run folder does not hold it yet.
+        """
         steered_by = getattr(self._p, "identity_model", "") if spec.generated else ""
         barred = spec.barred_models | ({steered_by: STEERED} if steered_by else {})
-        return replace(self._open(spec), barred_models=barred, credit=spec.credit, licence=spec.licence)
+        return replace(self._open(spec, drawn), barred_models=barred, credit=spec.credit, licence=spec.licence)
 
-    def _open(self, spec: SetSpec) -> SyntheticSet:
+    def _open(self, spec: SetSpec, drawn: FaceSet | None) -> SyntheticSet:
         if spec.generated:
-            return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)), AUTHENTIC)
+            return SyntheticSet(GENERATED, open_faces(self._run_file(SYNTHETIC)) if drawn is None else drawn, AUTHENTIC)
         if spec.path == SHIPPED:
             faces, truth = self._unexposed
             return SyntheticSet(spec.name, faces, OWN, exposed=False, truth=truth)
         found = open_given(spec, self.training.identities, self._p.identity_order, self._p.on_bad_image)
-        if self._p.on_bad_image == "skip":
-            return replace(found, faces=found.faces.subset(found.faces.good, relabel=not found.by_label))
-        return found
+        return found.usable() if self._p.on_bad_image == "skip" else found
 
     @property
     def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:

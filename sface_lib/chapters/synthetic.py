@@ -1,7 +1,7 @@
 """The synthetic sets of a study as they are examined: their images, and what their classes stand for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +60,10 @@ class SyntheticSet:
     def by_label(self) -> bool:
         """Whether its classes stand for training identities."""
         return self.labels == AUTHENTIC
+
+    def usable(self) -> "SyntheticSet":
+        """The set without images that cannot be decoded, see `FaceSet.usable`; classes of its own are numbered anew."""
+        return replace(self, faces=self.faces.usable(relabel=not self.by_label))
 
 
 def open_given(

@@ -113,7 +113,7 @@ class FaceSet:
         good[list(self.inspect().bad_indices)] = False
         return good
 
-    def usable(self, progress: bool = False) -> "FaceSet":
+    def usable(self, progress: bool = False, relabel: bool = True) -> "FaceSet":
         """The set without images that can't be decoded, as `subset` gives it; `inspect` is run at first use.
 
         Raises
@@ -121,7 +121,7 @@ class FaceSet:
         BadImageError
             If there are some and the set was opened with `on_bad_image="stop"`; it names them.
         """
-        return self.subset(self.good) if self.inspect(progress).bad else self
+        return self.subset(self.good, relabel) if self.inspect(progress).bad else self
 
     def encoded(self, index: int) -> bytes:
         """Bytes of one image's file as they lie in the set; raises `BadImageError` where they can't be read."""

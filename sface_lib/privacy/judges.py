@@ -58,6 +58,10 @@ class Judge:
             return True
         return Path(asked).name in self._names
 
+    def part_in(self, barred_models: Mapping[str, str]) -> str:
+        """Why it may not judge a set, by the models that had a part in that; empty where it may: see `answers_to`."""
+        return next((why for model, why in barred_models.items() if self.answers_to(model)), "")
+
     def _is_file(self, other: Path) -> bool:
         if (own := self.path) is not None:
             converted = own.stem.casefold() == other.stem.casefold() and own.suffix != other.suffix

@@ -4,19 +4,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pygments.formatters import HtmlFormatter
 
 from sface_lib.files import write_text
 from sface_lib.report.cells import Outline, code_html, markdown_html, outputs_html, plain_traceback
 from sface_lib.report.execution import read_executed
+from sface_lib.report.page import render
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import headings
 from sface_lib.report.redaction import Redactor, collect_names
 from sface_lib.run import Chapter
 from sface_lib.run.folder import RunFolder
 
-TEMPLATE_FOLDER = Path(__file__).parent
 SYMBOLS = {"done": "✓", "reused": "↺", "failed": "✗", "interrupted": "■", "not run": "–", "running": "…"}
 
 
@@ -24,11 +23,8 @@ def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) 
     """Write `report.html` from the executed notebooks, the status and the manifest; give its path."""
     inputs = {path for named in plan.inputs.values() for path in named.values()}
     redact = Redactor(() if plan.show_authentic_images else collect_names(inputs))
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(
-        css=(TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8"),
+    page = render(
+        "report.html.j2",
         highlight_css=HtmlFormatter(style="default").get_style_defs(".highlight"),
         profile=plan.profile,
         made=f"{datetime.now():%Y-%m-%d %H:%M}",

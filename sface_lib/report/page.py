@@ -2,11 +2,22 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sface_lib.files import write_text
-from sface_lib.report.html import TEMPLATE_FOLDER
+
+TEMPLATE_FOLDER = Path(__file__).parent
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from a template and its values, with the report's style as `css`."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    css = (TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(css=css, **values)
 
 
 def write_page(path: Path, title: str, intro: str, sections: Iterable[tuple[str, Iterable[str]]]) -> Path:
@@ -19,7 +30,4 @@ def write_page(path: Path, title: str, intro: str, sections: Iterable[tuple[str,
     sections
         Heading, and HTML pieces such as `table_html` gives.
     """
-    environment = Environment(loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined)
-    css = (TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8")
-    page = environment.get_template("page.html.j2").render(css=css, title=title, intro=intro, sections=list(sections))
-    return write_text(path, page)
+    return write_text(path, render("page.html.j2", title=title, intro=intro, sections=list(sections)))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from stage_folder import StageFolder
 from tiny_faces import tiny_embedder
 
@@ -642,6 +643,27 @@ def test_an_unexposed_set_that_a_judge_taught_is_no_floor_for_it(known):
     given = audited(known.authentic, known.likenesses, known.control, labels="own", unexposed=[taught])
     found = examine(given, [reader("a"), reader("b", noise=0.7)], SETTINGS, make_accelerator("float32"))
     assert [set(view.evidence.nearer) for view in found.views] == [set(), {"strangers"}]
+
+
+def test_a_set_that_holds_training_images_is_not_unexposed_and_no_floor(known, tmp_path):
+    """The set itself is refused; the others are held against the floors that are left."""
+    pixels = torch.cat([known.strangers.load(), known.authentic.load([0, 9])])
+    path = write_faces(tmp_path / "mixed.zip", pixels, np.append(known.strangers.labels, [0, 1]))
+    mixed = SyntheticSet("mixed", open_faces(path), "own", exposed=False)
+    strangers = SyntheticSet("strangers", known.strangers, "own", exposed=False)
+    given = {"control": known.control, "unexposed": [strangers, mixed], "labels": "own"}
+    sets = [
+        audited(known.authentic, known.likenesses, **given),
+        AuditedSets.choose(known.authentic, mixed, Background(known.control)),
+        dataclasses.replace(audited(known.authentic, mixed.faces, known.control, labels="own"), name="exposed"),
+    ]
+    assert [each.training_images for each in sets] == [0, 2, 2] and set(sets[0].unexposed) == {"strangers"}
+    found = several(reader("a"), *sets)
+    assert "'mixed' is said to be unexposed, but holds 2 of the training images, byte for byte" in found.failed["mixed"]
+    first, exposed = found.done
+    assert set(first.views[0].evidence.nearer) == {"strangers"} and "Training images" not in show_cards.card(first)
+    assert "- Training images: 2 of its 86 images, byte for byte." in show_cards.card(exposed)
+    assert compute.facts(exposed).training_images == 2
 
 
 def test_a_judge_that_sees_one_face_in_all_of_a_set_says_nothing_of_it(known, tmp_path):

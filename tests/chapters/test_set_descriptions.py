@@ -296,7 +296,7 @@ def test_vectors_describe_what_the_model_that_made_them_does_but_for_near_copies
         assert len(given.distinct) == len(made.distinct) and given.diversity > 0
     assert found["vectors"]["own"].copies == pytest.approx(1 / 200)
     assert "which vectors do not" in show.descriptions_caption(found["vectors"], 20)
-    assert show.descriptions(found["vectors"])["near copies (%)"].isna().all()
+    assert show.descriptions(found["vectors"], {})[0]["near copies (%)"].isna().all()
     _, numbers = show.described(found["vectors"])
     assert numbers["near copies (%)"].isna().all()
 
@@ -369,7 +369,8 @@ def unlabelled() -> SetDescription:
 
 
 def test_the_table_has_a_row_for_each_set_and_empty_cells_for_what_was_not_measured():
-    table = show.descriptions({"authentic": made_up(), "own": unlabelled()}).set_index("set")
+    table, grey = show.descriptions({"authentic": made_up(), "own": unlabelled()}, {})
+    table = table.set_index("set")
     assert table.index.tolist() == ["authentic", "own"]
     first = table.loc["authentic"]
     assert (first["images"], first["classes"], first["size (px)"]) == (50_000, 1000, "112x112")
@@ -377,11 +378,22 @@ def test_the_table_has_a_row_for_each_set_and_empty_cells_for_what_was_not_measu
     assert first[["near copies (%)", "EER within (%)", "diversity (%)"]].tolist() == pytest.approx([0.4, 5, 80])
     empty = table.columns[table.loc["own"].isna()]
     assert {"classes", "EER within (%)", "diversity (%)", "identities, FMR 0.1 %", "several persons (%)"} <= set(empty)
-    assert table["classes"].dtype == "Int64" and table["EER within (%)"].dtype == "float64"
+    assert table["classes"].dtype == "Int64" and table["EER within (%)"].dtype == "float64" and grey == []
+
+
+def test_a_verifier_that_had_a_part_in_a_set_describes_it_in_grey_with_the_reason():
+    """What rests on no verifier stays, and so do the other sets."""
+    barred = {"own": "taught the set's generator", "bare": "taught the set's generator"}
+    sets = {"authentic": made_up(), "own": made_up(), "bare": unlabelled()}
+    grey = show.descriptions(sets, barred)[1]
+    assert set(grey) == {(1, column) for column in show.BY_VERIFIER} | {(2, "near copies (%)")}
+    said = show.what_sets_are({"authentic": made_up(), "own": made_up()}, barred)
+    assert "**own**: the verifier taught the set's generator, so that its numbers of the set stand in grey" in said
+    assert said.endswith("No such caution is due for authentic.")
 
 
 def test_mixed_sizes_are_named_with_their_shares():
-    table = show.descriptions({"own": made_up(sizes_px={"112x112": 0.9, "96x112": 0.06})})
+    table, _ = show.descriptions({"own": made_up(sizes_px={"112x112": 0.9, "96x112": 0.06})}, {})
     assert table["size (px)"].item() == "112x112: 90 %, 96x112: 6 %"
 
 
@@ -417,7 +429,7 @@ def test_a_panel_says_what_was_not_measured():
 
 
 def test_a_set_without_faults_is_passed_over():
-    assert show.what_sets_are({"A": made_up(), "B": made_up()}) == "No such caution is due for A, B."
+    assert show.what_sets_are({"A": made_up(), "B": made_up()}, {}) == "No such caution is due for A, B."
 
 
 @pytest.mark.parametrize(
@@ -439,13 +451,13 @@ def test_a_set_without_faults_is_passed_over():
     ],
 )
 def test_what_a_careful_reader_must_know_is_said_of_that_set_alone(changes, told):
-    text = show.what_sets_are({"good": made_up(), "poor": made_up(**changes)})
+    text = show.what_sets_are({"good": made_up(), "poor": made_up(**changes)}, {})
     assert text.startswith("**poor**: ") and text.endswith("No such caution is due for good.")
     assert pd.Series([text]).str.contains(told).item() and text.count(";") == 0
 
 
 def test_a_set_without_labels_is_said_to_be_one():
-    assert "it has no labels" in show.what_sets_are({"own": unlabelled()})
+    assert "it has no labels" in show.what_sets_are({"own": unlabelled()}, {})
 
 
 def test_captions_give_the_numbers_behind():

@@ -146,7 +146,7 @@ def test_without_models_every_set_stands_beside_its_links():
     assert table[["set", "link AUC"]].to_numpy().tolist() == [["generated", 0.75]]
     assert show.overview_caption(summary) == "The links of each set by the a."
     assert show.teaches(summary, DATA, GENERATION, None).endswith("Nothing was trained, and no network was given.")
-    assert "accuracy" not in " ".join(show.beside_published(summary, None)["what"])
+    assert "accuracy" not in " ".join(show.beside_published(summary, None)[0]["what"])
 
 
 def test_given_networks_are_told_without_a_gap_where_there_is_no_baseline():
@@ -390,7 +390,7 @@ def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
 
 def test_published_figures_stand_beside_those_of_this_run():
     found = privacy(claims=(claim("above chance", show.NEAREST, value=0.8),))
-    table = show.beside_published(summarise(found, TRAINING, evaluation()), evaluation())
+    table, grey = show.beside_published(summarise(found, TRAINING, evaluation()), evaluation())
     rows = {row.what: (row.here, row.published) for row in table.itertuples()}
     assert rows["authentic-synthetic, EER"] == (BETWEEN.eer, 0.292)
     assert rows[show.NEAREST] == (0.8, 0.045)
@@ -400,6 +400,12 @@ def test_published_figures_stand_beside_those_of_this_run():
         and table["published"].notna().all()
         and table["what was published"].str.contains("SFace|CASIA").all()
     )
+    assert grey == []
+    barred = privacy(claims=(claim("above chance", show.NEAREST, value=0.8),), barred={"a": "taught its generator"})
+    table, grey = show.beside_published(summarise(barred, TRAINING, evaluation()), evaluation())
+    doubted = table["what"][[row for row, _ in grey]].tolist()
+    assert "authentic-synthetic, AUC" in doubted and show.NEAREST in doubted
+    assert not any("authentic-authentic" in what or "accuracy" in what for what in doubted)
 
 
 def test_published_sets_are_joined_by_name_and_those_of_one_table_alone_stay():

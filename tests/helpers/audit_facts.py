@@ -28,6 +28,7 @@ def audit_facts(links: Mapping[str, VerificationMetrics], low: float = 0.45, hig
         "exposed": True,
         "control_is_exchangeable": True,
         "images": 100,
+        "training_images": 0,
         "image_px": 64,
         "barred": {},
         "larger": None,

@@ -43,6 +43,7 @@ from sface_lib.generator.assessment import Sample
 from sface_lib.generator.quality import Memorisation
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy import compare_sets
+from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
 
 WEIGHTS = "weights/generator.safetensors"
@@ -305,12 +306,13 @@ def between(
 
 def open_sets(p: GenerationParameters, study: Study, drawn: DrawnSets | None) -> tuple[SyntheticSet, ...]:
     """Every synthetic set, the one drawn in this notebook among them."""
-    return tuple(
-        SyntheticSet(spec.name, drawn.synthetic, spec.labels, credit=spec.credit, licence=spec.licence)
-        if spec.generated
-        else study.open_set(spec)
-        for spec in p.synthetic
-    )
+    return tuple(study.open_set(spec, None if drawn is None else drawn.synthetic) for spec in p.synthetic)
+
+
+def barred_sets(study: Study, synthetic: Sequence[SyntheticSet], embedder: Embedder) -> dict[str, str]:
+    """Synthetic sets that the verifier had a part in, by their names -> which part."""
+    verifier = open_judge("verifier", study.verifier, embedder)
+    return {each.name: why for each in synthetic if (why := verifier.part_in(each.barred_models))}
 
 
 def describe_all(

@@ -46,6 +46,7 @@ BALANCE = ("logit_real", "logit_fake", "ada_p")
 CLASSES_ARE = {AUTHENTIC_LABELS: "a training identity", OWN: "an identity of its own", UNLABELLED: "not known"}
 UNMATCHED = "classes without a training identity's name"
 IDENTITIES, LOWER = f"identities, FMR {100 * FMR:g} %", "identities, lower FMR"
+BY_VERIFIER = ("near copies (%)", "EER within (%)", "genuine score", IDENTITIES, LOWER, "several persons (%)")
 # What a reader of a set is told of: more near copies than this, fewer persons than so many of as many authentic ones,
 # more classes of several persons, an EER from this on, and more faces without eyes in place.
 MOST_COPIES, LEAST_DISTINCT, MOST_SEVERAL, NEAR_CHANCE, MOST_WITHOUT_EYES = 0.01, 0.95, 0.05, 0.4, 0.5
@@ -218,8 +219,13 @@ def _such_as(names: Sequence[str], shown: bool) -> str:
     return f": {first}{' and others' if len(names) > SHOWN else ''}"
 
 
-def descriptions(sets: Mapping[str, SetDescription]) -> pd.DataFrame:
-    """A row for each set; a cell is empty where something was not measured. Numbers have three digits that count."""
+def descriptions(
+    sets: Mapping[str, SetDescription], barred: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """A row for each set, and the cells that a verifier gave which had a part in the set: see `barred_sets`.
+
+    A cell is empty where something was not measured. Numbers have three digits that count.
+    """
     table = pd.DataFrame(
         {
             "set": name,
@@ -241,7 +247,9 @@ def descriptions(sets: Mapping[str, SetDescription]) -> pd.DataFrame:
     )
     whole, text = ("images", "classes", IDENTITIES, LOWER), ("set", "size (px)")
     rates = [column for column in table if column not in (*whole, *text)]
-    return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(rates, "float64"))
+    doubtful = [(row, column) for row, name in enumerate(sets) if name in barred for column in BY_VERIFIER]
+    grey = [(row, column) for row, column in doubtful if not pd.isna(table.loc[row, column])]
+    return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(rates, "float64")), grey
 
 
 def descriptions_caption(sets: Mapping[str, SetDescription], eye_images: int) -> str:
@@ -335,9 +343,12 @@ def described_caption() -> str:
     )
 
 
-def what_sets_are(sets: Mapping[str, SetDescription]) -> str:
-    """What a careful reader must know of each set, in sentences: copies, too few or too many persons, idle labels."""
-    told = {name: _cautions(each) for name, each in sets.items()}
+def what_sets_are(sets: Mapping[str, SetDescription], barred: Mapping[str, str]) -> str:
+    """What a careful reader must know of each set, in sentences: copies, too few or too many persons, idle labels.
+
+    `barred` is what `barred_sets` gives.
+    """
+    told = {name: [*_cautions(each), *_caution_of_verifier(barred.get(name))] for name, each in sets.items()}
     sentences = [f"**{name}**: {'; '.join(cautions)}." for name, cautions in told.items() if cautions]
     quiet = [name for name, cautions in told.items() if not cautions]
     if quiet:
@@ -380,6 +391,10 @@ def _caution_of_copies(each: SetDescription) -> list[str]:
         f"{100 * share:.1f} % of {each.sampled:,} images are copies of an earlier one{kind}, so that it holds fewer "
         "images than it counts"
     ]
+
+
+def _caution_of_verifier(why: str | None) -> list[str]:
+    return [f"the verifier {why}, so that its numbers of the set stand in grey"] if why else []
 
 
 def _identities(each: SetDescription, low: bool) -> int | None:

@@ -154,7 +154,7 @@ def audit(
     Raises
     ------
     InputError
-        A set has no labels, or there is no judge.
+        A set has no labels, there is no judge, or a set that is said to be unexposed holds authentic images.
     """
     accelerator = accelerator or make_accelerator("auto")
     demographics = None if traits is None else Demographics(traits)
@@ -203,6 +203,7 @@ def examine(
     """
     if not judges:
         raise InputError("there is no judge; give at least one recognition model")
+    sets.check_unexposed()
     plan = plan_claims(sets, judges, settings)
     settings = settings.model_copy(update={"shuffles": plan.shuffles})
     known = {view.name: view for view in earlier}
@@ -261,6 +262,7 @@ def facts(found: Audit) -> AuditFacts:
         exposed=sets.exposed,
         control_is_exchangeable=sets.background.exchangeable,
         images=len(sets.synthetic),
+        training_images=sets.training_images,
         image_px=sets.synthetic.resolution,
         barred=found.barred,
         larger=found.larger.name if found.larger else None,

@@ -210,6 +210,8 @@ class AuditFacts(Facts):
         Whether control persons could stand for training persons, so that what is compared with them is a claim.
     images
         How many are compared.
+    training_images
+        How many of all its images are training images, byte for byte.
     barred
         Judge -> why it may not judge the set, such as that it taught the set's generator. Its numbers support no claim.
     larger
@@ -237,6 +239,7 @@ class AuditFacts(Facts):
     exposed: bool
     control_is_exchangeable: bool
     images: int
+    training_images: int
     image_px: int
     barred: dict[str, str]
     larger: str | None
@@ -292,7 +295,7 @@ class PrivacyResults(Results):
         Name -> why a set could not be audited.
     """
 
-    VERSION = 5
+    VERSION = 6
 
     judges: dict[str, JudgeFacts]
     plan_sha256: str

@@ -15,7 +15,7 @@ from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED, Labels
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
-from sface_lib.errors import SfaceError
+from sface_lib.errors import InputError, SfaceError
 from sface_lib.privacy import Comparison, study
 from sface_lib.privacy.exposure import FEWEST
 from sface_lib.privacy.groups import exchangeable
@@ -90,7 +90,9 @@ class AuditedSets:
     barred_models
         Models that do not judge the set -> why; see `SyntheticSet`.
     unexposed
-        Name -> another set whose generator never saw the authentic one.
+        Name -> another set whose generator never saw the authentic one; without those that hold training images.
+    training_images
+        How many of all synthetic images are training images, byte for byte.
     """
 
     name: str
@@ -105,6 +107,7 @@ class AuditedSets:
     background: Background = Background()
     barred_models: Mapping[str, str] = field(default_factory=dict)
     unexposed: Mapping[str, Unexposed] = field(default_factory=dict)
+    training_images: int = 0
 
     @classmethod
     def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
@@ -120,6 +123,7 @@ class AuditedSets:
         others = {
             each.name: Unexposed(each.faces.subset(_compared(trained, each)[1]), each.barred_models)
             for each in background.unexposed
+            if not _images_of(authentic, each.faces)
         }
         return cls(
             name=synthetic.name,
@@ -134,7 +138,16 @@ class AuditedSets:
             background=background,
             barred_models=synthetic.barred_models,
             unexposed=others,
+            training_images=_images_of(authentic, synthetic.faces),
         )
+
+    def check_unexposed(self) -> None:
+        """Raise `InputError` where the set is said to be unexposed and holds training images."""
+        if self.training_images and not self.exposed:
+            raise InputError(
+                f"the synthetic set {self.name!r} is said to be unexposed, but holds {self.training_images:,} of the "
+                "training images, byte for byte; give it without :unexposed"
+            )
 
     @property
     def by_label(self) -> bool:
@@ -180,7 +193,7 @@ class AuditedSets:
 
     def barred_by(self, judge: Judge) -> dict[str | None, str]:
         """Why a judge claims nothing from "control" or "held_out"; under None, too, where it may not judge the set."""
-        reason = _had_a_part(judge, self.barred_models)
+        reason = judge.part_in(self.barred_models)
         return dict.fromkeys(study.NEEDS, reason) if reason else dict(self.barred)
 
     @functools.cached_property
@@ -202,9 +215,10 @@ class AuditedSets:
         return (len(self.authentic), len(self.synthetic)) != whole
 
 
-def _had_a_part(judge: Judge, barred_models: Mapping[str, str]) -> str:
-    """Why a judge may not judge a set; empty where it may."""
-    return next((why for model, why in barred_models.items() if judge.answers_to(model)), "")
+def _images_of(authentic: FaceSet, faces: FaceSet) -> int:
+    """How many images of a set are authentic ones, byte for byte."""
+    known = set(map(authentic.digest, range(len(authentic))))
+    return sum(faces.digest(index) in known for index in range(len(faces)))
 
 
 def _compared(trained: np.ndarray, synthetic: SyntheticSet) -> tuple[np.ndarray, np.ndarray]:
@@ -319,7 +333,7 @@ def _unexposed(judge: Judge, sets: AuditedSets, authentic: Comparison) -> dict[s
     """The unexposed sets that a judge had no part in, can embed and tells the classes of apart."""
     found = {}
     for name, other in sets.unexposed.items() if sets.control is not None else ():
-        if _had_a_part(judge, other.barred_models):
+        if judge.part_in(other.barred_models):
             continue
         try:
             embedded = _embedded(judge, other.faces)

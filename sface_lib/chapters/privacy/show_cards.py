@@ -57,7 +57,9 @@ def card(found: Audit) -> str:
         "Equivalent to chance": [claim for claim in judged if claim.verdict.startswith(EQUIVALENT)],
         "Not decided at this size": [claim for claim in judged if claim.verdict.startswith("not decided")],
     }
-    lines = [f"{title}: {_listed(claims)}." for title, claims in groups.items() if claims]
+    copied, images = found.sets.training_images, len(found.sets.whole_synthetic)
+    lines = [f"Training images: {copied:,} of its {images:,} images, byte for byte."] if copied else []
+    lines += [f"{title}: {_listed(claims)}." for title, claims in groups.items() if claims]
     lines += [f"Leak share: {leak_in_words(found)}", f"Held against: {_floor(found)}.", f"Judges: {_judges(found)}."]
     return "\n".join([f"**{found.name}**: {_found_of(found)}", "", *(f"- {line}" for line in lines)])
 

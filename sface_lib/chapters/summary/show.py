@@ -205,14 +205,13 @@ def _accuracy(summary: Summary, model: str) -> str:
     return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}], {found.verdict}"
 
 
-def beside_published(summary: Summary, evaluation: EvaluationResults | None) -> pd.DataFrame:
-    """This run's figures beside the published ones of SFace.
+def beside_published(
+    summary: Summary, evaluation: EvaluationResults | None
+) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """This run's figures beside the published ones of SFace, and the cells that must not be relied on.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `what`, `here`, `published`, its `kind` ("read" in the source, or "derived" from its files and figures), and
-        `what was published`.
+    Columns: `what`, `here`, `published`, its `kind` ("read" in the source, or "derived" from its files and figures),
+    and `what was published`. What the judge says of a set that it may not judge must not be relied on.
     """
     audited, link = summary.audited, published("identity_relation").set_index("setting")
     seen = audited.metrics[summary.judge.name]
@@ -233,6 +232,8 @@ def beside_published(summary: Summary, evaluation: EvaluationResults | None) -> 
         leak = published("leakage").iloc[0]
         of = f"{leak['set']}, {leak['subset']}: {leak['measure']}"
         rows.append((NEAREST, nearest.value, leak["value"], leak["kind"], of))
+    judged = [i for i, (what, *_) in enumerate(rows) if not what.startswith("authentic-authentic")]
+    grey = [(i, "here") for i in judged] if summary.judge.doubts("", audited.name) else []
     accuracies = published("sface_accuracy").set_index("training_set")
     cls = model_name("CLS", audited.name)
     for model, training_set in ((BASELINE, "CASIA-WebFace"), (cls, "SFace-10"), (cls, "SFace-60")):
@@ -242,7 +243,7 @@ def beside_published(summary: Summary, evaluation: EvaluationResults | None) -> 
         of = f"{training_set}, {quoted['strategy']}: mean of LFW, AgeDB-30, CALFW, CFP-FP and CPLFW"
         own = f"accuracy of {model}, mean of benchmarks", evaluation.mean_accuracy[model]
         rows.append((*own, quoted["average"] / 100, quoted["kind"], of))
-    return pd.DataFrame(rows, columns=["what", "here", "published", "kind", "what was published"])
+    return pd.DataFrame(rows, columns=["what", "here", "published", "kind", "what was published"]), grey
 
 
 def published_frontier() -> tuple[Figure, pd.DataFrame]:
