@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from sface_lib.chapters.setspec import AUTHENTIC, GENERATED, SyntheticSets
+from sface_lib.errors import ParameterError
 from sface_lib.run.parameters import Parameters, path_setting, setting
 
 EMBEDDED, NONE, AUTO, BASELINE = "embedded", "none", "auto", "baseline"
@@ -118,14 +119,17 @@ class Synthetic(BadImages, Authentic):
         return self
 
 
-class Models(Synthetic):
-    """Which networks are trained, and which are given."""
-
+class Train(Parameters):
     train: bool = setting(
         True,
         "Train recognition models; without it only networks that are given (baseline_model, and a set's model in a "
         "study file) are evaluated, and where none is given notebooks 04 and 05 are left out.",
     )
+
+
+class Models(Train, Synthetic):
+    """Which networks are trained, and which are given."""
+
     baseline_model: str = path_setting(
         "",
         "Weights of a network that was trained on authentic faces, which then stands for the authentic baseline; empty "
@@ -293,3 +297,9 @@ class Classifier(Parameters):
 class EmbeddedSelection(Parameters):
     embedded_identities: int = setting(12, "Identities of the population that train the generator.", ge=2, le=200)
     embedded_images: int = setting(12, "Images of each of them.", ge=2, le=20)
+
+
+def check_batch(p: Parameters, name: str, images: int) -> None:
+    """Refuse a batch, the parameter of this name, that is larger than what there is; raises `ParameterError`."""
+    if (batch := getattr(p, name)) > images:
+        raise ParameterError(f"{name} = {batch} is more than the {images} images there are to train on; lower it")

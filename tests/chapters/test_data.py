@@ -224,20 +224,18 @@ def test_control_and_held_out_images_that_trained_are_refused(crowd, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"generator_batch": 7, "recognition_batch": 2}, "generator_batch = 7 is more than the 6 images"),
-        (
-            {"generator_batch": 6, "recognition_batch": 5, "images_per_class": 2},
-            "recognition_batch = 5 is more than the 4",
-        ),
+        ({"recognition_batch": 7}, "recognition_batch = 7 is more than the 6"),
+        ({"recognition_batch": 5, "images_per_class": 2}, "recognition_batch = 5 is more than the 4"),
     ],
 )
 def test_a_batch_larger_than_what_there_is_to_train_on_is_refused(changes, sentence):
     with pytest.raises(ParameterError, match=sentence):
-        compute.check_batches(check(DataParameters, changes), np.array([4, 2]))
+        compute.check_recognition_batch(check(DataParameters, changes), np.array([4, 2]))
+    compute.check_recognition_batch(check(DataParameters, changes | {"train": False}), np.array([4, 2]))
 
 
-def test_batches_of_all_images_are_allowed():
-    compute.check_batches(check(DataParameters, {"generator_batch": 6, "recognition_batch": 6}), np.array([4, 2]))
+def test_a_batch_of_all_images_is_allowed():
+    compute.check_recognition_batch(check(DataParameters, {"recognition_batch": 6}), np.array([4, 2]))
 
 
 def test_one_identity_makes_no_report(people, tmp_path):

@@ -19,7 +19,7 @@ from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import encode_png, open_faces, write_encoded, write_faces
 from sface_lib.data.landmarks import load_models
 from sface_lib.engine import make_accelerator
-from sface_lib.errors import BadImageError, InputError
+from sface_lib.errors import BadImageError, InputError, ParameterError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import Embedder, open_model
 from sface_lib.run.results import as_plain, from_plain
@@ -310,17 +310,26 @@ def test_vectors_that_lack_an_image_are_refused_before_anything_is_computed(tmp_
     own = open_faces(folder)
     spec = SetSpec(name="own", path=str(own.path))
     study = SimpleNamespace(training=authentic, open_set=lambda spec: SyntheticSet(spec.name, own, spec.labels))
-    p = SimpleNamespace(synthetic=(spec,), generates=False)
+    p = SimpleNamespace(synthetic=(spec,), generates=False, total_kimg=0)
     study.verifier = vectors(authentic, own)
-    compute.check_verifier(p, study)
+    compute.check_inputs(p, study)
     study.verifier = vectors(authentic, own, left_out=1)
     with pytest.raises(InputError, match=r"lacks 1 of 16 images of '.*own', the first being .* give a vector"):
-        compute.check_verifier(p, study)
+        compute.check_inputs(p, study)
     p.synthetic, p.generates = (*p.synthetic, SetSpec(name="generated")), True
     with pytest.raises(InputError, match=r"verifier = '.*judge.npz' holds vectors .* or leave 'generated' out of"):
-        compute.check_verifier(p, study)
+        compute.check_inputs(p, study)
     study.verifier = VERIFIER_PATH
-    compute.check_verifier(p, study)
+    compute.check_inputs(p, study)
+
+
+def test_a_generators_batch_is_no_larger_than_what_it_is_trained_on(authentic):
+    study = SimpleNamespace(training=authentic, verifier=VERIFIER_PATH)
+    p = SimpleNamespace(synthetic=(), generates=True, total_kimg=1, generator_batch=len(authentic) + 1)
+    with pytest.raises(ParameterError, match=f"generator_batch = {len(authentic) + 1} is more than the"):
+        compute.check_inputs(p, study)
+    for unused in ({"generates": False}, {"total_kimg": 0}, {"generator_batch": len(authentic)}):
+        compute.check_inputs(SimpleNamespace(**vars(p) | unused), study)
 
 
 # Showing

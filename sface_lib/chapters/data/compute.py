@@ -10,6 +10,7 @@ import pandas as pd
 from sface_lib.chapters import handover
 from sface_lib.chapters.data.parameters import DataParameters
 from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.shared import check_batch
 from sface_lib.chapters.study import Study, held_out_by_name, held_out_from, open_persons
 from sface_lib.data import FaceSet, Manifest, Protocol, parse_folds, select_images, write_selection
 from sface_lib.errors import InputError, ParameterError
@@ -194,13 +195,10 @@ def check_unseen(p: DataParameters, study: Study, selection: Selection) -> None:
             )
 
 
-def check_batches(p: DataParameters, images_per_identity: np.ndarray) -> None:
-    """Refuse batches that are larger than what there is to train on; raises `ParameterError`."""
-    matched = int(np.minimum(images_per_identity, p.images_per_class).sum())
-    for name, there in (("generator_batch", int(images_per_identity.sum())), ("recognition_batch", matched)):
-        batch = getattr(p, name)
-        if batch > there:
-            raise ParameterError(f"{name} = {batch} is more than the {there} images there are to train on; lower it")
+def check_recognition_batch(p: DataParameters, images_per_identity: np.ndarray) -> None:
+    """Refuse a batch that is larger than what there is to train recognition on; raises `ParameterError`."""
+    if p.train:
+        check_batch(p, "recognition_batch", int(np.minimum(images_per_identity, p.images_per_class).sum()))
 
 
 def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:

@@ -3,12 +3,12 @@
 from sface_lib.chapters.shared import (
     BadImages,
     EmbeddedSelection,
-    GeneratorBatch,
     ImagesPerClass,
     Pairs,
     Pictures,
     RecognitionBatch,
     Seed,
+    Train,
     Unseen,
 )
 from sface_lib.run.parameters import setting
@@ -16,12 +16,12 @@ from sface_lib.run.parameters import setting
 
 class DataParameters(
     EmbeddedSelection,
-    GeneratorBatch,
     RecognitionBatch,
     ImagesPerClass,
     Seed,
     Pictures,
     Unseen,
+    Train,
     BadImages,
     Pairs,
 ):

@@ -18,6 +18,7 @@ from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
+from sface_lib.chapters.shared import check_batch
 from sface_lib.chapters.study import Study, weights_file
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.chapters.vectors import check_vectors
@@ -173,8 +174,18 @@ class Findings:
         return assessment.shortcomings(self.quality.spread, self.memorised)
 
 
-def check_verifier(p: GenerationParameters, study: Study) -> None:
-    """Refuse a verifier of vectors that lack an image of the sets: before anything is trained; see `check_vectors`."""
+def check_inputs(p: GenerationParameters, study: Study) -> None:
+    """Refuse, before anything is trained, what would fail afterwards.
+
+    Raises
+    ------
+    ParameterError
+        A generator is trained, and its batch is larger than the training set.
+    InputError
+        The verifier is vectors that lack an image of the sets; see `check_vectors`.
+    """
+    if p.generates and p.total_kimg:
+        check_batch(p, "generator_batch", len(study.training))
     given = (study.open_set(spec).faces for spec in p.synthetic if not spec.generated)
     check_vectors({"verifier": study.verifier}, itertools.chain([study.training], given), p.generates)
 
