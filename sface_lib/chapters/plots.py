@@ -156,9 +156,17 @@ def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) 
     axes.legend(fontsize="small")
 
 
+def bins_of(values: np.ndarray, most: int = 40) -> np.ndarray | int:
+    """Edges of bins: one for each value where few can occur, such as shares of some classes; else 20 bins."""
+    found = np.unique(values.round(9))
+    step = np.diff(found).min() if len(found) > 1 else 0.0
+    count = round((found[-1] - found[0]) / step) + 1 if step else most + 1
+    return found[0] + step * (np.arange(count + 1) - 0.5) if count <= most else 20
+
+
 def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str = "AUC of the same-label link") -> None:
     """A statistic where there is no link, and the observed one."""
-    axes.hist(null, 20, color=PALETTE[0], alpha=0.5, label=f"without a link (n = {len(null):,})")
+    axes.hist(null, bins_of(null), color=PALETTE[0], alpha=0.5, label=f"without a link (n = {len(null):,})")
     axes.axvline(observed, **style(1), linewidth=2, label=f"observed {observed:.3f}")
     axes.set(xlabel=label, ylabel="draws", title="Chance")
     axes.legend(fontsize="small")
