@@ -17,7 +17,7 @@ SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quot
 SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
 SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
 
-.PHONY: report figures test lint notebooks bench simulate clean
+.PHONY: report figures test nightly lint notebooks bench simulate clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
@@ -30,6 +30,10 @@ figures: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(PYTEST)
+
+# What is too slow for every change.
+nightly: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m nightly
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check sface_lib tests notebooks

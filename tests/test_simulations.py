@@ -85,6 +85,7 @@ def test_a_direction_is_found_where_there_is_one_and_nowhere_else():
     assert sum(row.at_least is not None for row in found) == 2 and len(found) == 6
 
 
+@pytest.mark.nightly
 def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin(pool, monkeypatch):
     """Sixty persons can show that a share is within 0.2 of chance, and not that it is within 0.1."""
     monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.2)
@@ -95,6 +96,7 @@ def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin
     assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
 
 
+@pytest.mark.nightly
 def test_nothing_is_said_of_persons_where_nothing_leaks_and_the_bound_stays_below_what_does(pool, monkeypatch):
     """Thirty persons of each kind, the last sixty blurred; a generator's are none here."""
     blurred = pool.rows[-60:, :5] + 0.3 * pool.rows[-1, 0]
