@@ -688,6 +688,15 @@ def test_the_authentic_set_given_as_a_synthetic_one_is_seen_by_every_test(known)
         assert all(leak.bound > 0.3 for leak in compute.facts(found).leak.values())
 
 
+def test_the_authentic_set_given_as_each_of_twelve_is_flagged_twelve_times(known):
+    """What is known of the authentic images is handed from set to set, and hides nothing of the later ones."""
+    given = audited(known.authentic, known.authentic, known.control, labels="own")
+    found = several(reader("a"), *(dataclasses.replace(given, name=f"set {i}") for i in range(12)))
+    assert [each.name for each in found.done] == [f"set {i}" for i in range(12)] and not found.failed
+    assert [len(each.above_chance) for each in found.done] == [2] * 12
+    assert {compute.facts(each).training_images for each in found.done} == {len(known.authentic)}
+
+
 def test_unexposed_sets_are_given_from_python_too(known):
     floor = SyntheticSet("strangers", known.strangers, "own", exposed=False)
     found = audit(known.authentic, known.likenesses, [reader("a")], SETTINGS, control=known.control, unexposed=[floor])
