@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFor
 PALETTE = sns.color_palette("colorblind").as_hex()
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MOST_INSIDE = 8  # Names in a legend that stands in the axes.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
@@ -29,9 +30,27 @@ def legend_beside(axes: Axes) -> None:
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
 
 
+def legend(axes: Axes) -> None:
+    """A legend in the axes where it is short, else beside them."""
+    if len(axes.get_legend_handles_labels()[1]) > MOST_INSIDE:
+        legend_beside(axes)
+    else:
+        axes.legend(fontsize="small")
+
+
+def colour_of(index: int) -> str:
+    """Colour of the index-th line; the first comes again after the last."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def marker_of(index: int) -> str:
+    """Marker of the index-th line; they come again after another number of lines than colours do."""
+    return MARKERS[index % len(MARKERS)]
+
+
 def style(index: int) -> dict:
     """Colour and line style of the index-th line."""
-    return {"color": PALETTE[index % len(PALETTE)], "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
+    return {"color": colour_of(index), "linestyle": LINE_STYLES[index % len(LINE_STYLES)]}
 
 
 def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
@@ -48,14 +67,14 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
         found = dict(zip(table.columns, row, strict=True))
         i = judges.index(found["judge"])
         place = sets.index(found["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
-        colour = PALETTE[i % len(PALETTE)]
+        colour = colour_of(i)
         band = found["chance, 2.5 %"], found["chance, 97.5 %"]
         axes.plot(band, [place, place], color="0.85", linewidth=9, solid_capstyle="butt", zorder=1)
         axes.plot([found["95 % low"], found["95 % high"]], [place, place], color=colour, linewidth=1.5)
         fill = colour if found["supports a claim"] else "white"
-        axes.plot(found["value"], place, MARKERS[i % len(MARKERS)], color=colour, markerfacecolor=fill, markersize=6)
+        axes.plot(found["value"], place, marker_of(i), color=colour, markerfacecolor=fill, markersize=6)
     for i, judge in enumerate(judges):
-        axes.plot([], [], MARKERS[i % len(MARKERS)], color=PALETTE[i % len(PALETTE)], label=judge)
+        axes.plot([], [], marker_of(i), color=colour_of(i), label=judge)
     axes.plot([], [], color="0.85", linewidth=9, label="chance, 95 %")
     axes.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.4, -0.6), xlabel=title)
     axes.label_outer()
@@ -64,8 +83,8 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], title: str) -> None:
 
 def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
     """How often each whole number occurs, as stems; a log axis where the numbers span a factor of 20."""
-    axes.vlines(values, 0, counts, color=PALETTE[0], linewidth=2)
-    axes.plot(values, counts, "o", color=PALETTE[0], markersize=4)
+    axes.vlines(values, 0, counts, color=colour_of(0), linewidth=2)
+    axes.plot(values, counts, "o", color=colour_of(0), markersize=4)
     axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, max(values) * 1.05), ylim=(0, max(counts) * 1.1))
     if max(values) > 20 * min(values):
         axes.set(xscale="log", xlim=(min(values) * 0.8, max(values) * 1.2))
@@ -84,7 +103,7 @@ def plot_scores(axes: Axes, genuine: np.ndarray, impostor: np.ndarray, title: st
             edges,
             density=True,
             alpha=0.35,
-            color=PALETTE[i],
+            color=colour_of(i),
             linewidth=0,
             label=f"{name} (n = {len(scores):,})",
         )
@@ -104,9 +123,9 @@ def plot_banded(
     for i, (name, curve) in enumerate(curves.items()):
         axes.plot(curve[x], curve[y], **style(i), label=name)
         if name in banded:
-            axes.fill_between(curve[x], curve["low"], curve["high"], color=PALETTE[i], alpha=0.15, linewidth=0)
+            axes.fill_between(curve[x], curve["low"], curve["high"], color=colour_of(i), alpha=0.15, linewidth=0)
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01))
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_two_histograms(axes: Axes, impostor: np.ndarray, genuine: np.ndarray, title: str, bins: int = 60) -> None:
@@ -114,7 +133,7 @@ def plot_two_histograms(axes: Axes, impostor: np.ndarray, genuine: np.ndarray, t
     edges = np.linspace(min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max()), bins + 1)
     for i, (name, found) in enumerate((("impostor", impostor), ("genuine", genuine))):
         label = f"{name} (n = {len(found):,})"
-        axes.hist(found, edges, density=True, alpha=0.4, color=PALETTE[i], linewidth=0, label=label)
+        axes.hist(found, edges, density=True, alpha=0.4, color=colour_of(i), linewidth=0, label=label)
     axes.set(xlabel="score (cosine similarity)", ylabel="density", title=title)
 
 
@@ -134,12 +153,12 @@ def plot_det(axes: Axes, curves: Mapping[str, object], title: str = "DET") -> No
         at = _deviate(drawn["fmr"])
         axes.plot(at, _deviate(1 - drawn["tmr"]), **style(i), label=name)
         ends_of = [_deviate(np.clip(1 - drawn[end], 1e-6, 1 - 1e-6)) for end in ("high", "low")]
-        axes.fill_between(at, *ends_of, color=PALETTE[i], alpha=0.15, linewidth=0)
+        axes.fill_between(at, *ends_of, color=colour_of(i), alpha=0.15, linewidth=0)
     ticks, labels = _deviate(DET_TICKS), [f"{100 * t:g} %" for t in DET_TICKS]
     axes.set_xticks(ticks, labels, fontsize="small")
     axes.set_yticks(ticks, labels, fontsize="small")
     axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) -> None:
@@ -148,12 +167,12 @@ def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int) 
     ranks = np.arange(1, longest + 1)
     axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
     for i, (name, curve) in enumerate(curves.items()):
-        axes.plot(ranks[: len(curve)], curve, marker=MARKERS[i], markersize=4, **style(i), label=name)
+        axes.plot(ranks[: len(curve)], curve, marker=marker_of(i), markersize=4, **style(i), label=name)
     top = min(1.02, 1.3 * max(max(curve) for curve in curves.values()))
     axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, top), title="Identification (CMC)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def bins_of(values: np.ndarray, most: int = 40) -> np.ndarray | int:
@@ -166,10 +185,10 @@ def bins_of(values: np.ndarray, most: int = 40) -> np.ndarray | int:
 
 def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str = "AUC of the same-label link") -> None:
     """A statistic where there is no link, and the observed one."""
-    axes.hist(null, bins_of(null), color=PALETTE[0], alpha=0.5, label=f"without a link (n = {len(null):,})")
+    axes.hist(null, bins_of(null), color=colour_of(0), alpha=0.5, label=f"without a link (n = {len(null):,})")
     axes.axvline(observed, **style(1), linewidth=2, label=f"observed {observed:.3f}")
     axes.set(xlabel=label, ylabel="draws", title="Chance")
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_power(axes: Axes, table, title: str) -> None:
@@ -178,8 +197,8 @@ def plot_power(axes: Axes, table, title: str) -> None:
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
     """
     for i, (name, rows) in enumerate(table.query("alteration != 'none'").groupby("alteration", sort=False)):
-        axes.plot(100 * rows["share"], rows["rate"], marker=MARKERS[i], markersize=4, **style(i), label=name)
-        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=PALETTE[i], alpha=0.12, linewidth=0)
+        axes.plot(100 * rows["share"], rows["rate"], marker=marker_of(i), markersize=4, **style(i), label=name)
+        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=colour_of(i), alpha=0.12, linewidth=0)
     silent = table.query("alteration == 'none'").iloc[0]
     axes.axhline(silent["rate"], color="0.6", linestyle=":", label="no copies")
     axes.axhline(0.8, color="0.8", linewidth=1, zorder=0)
@@ -212,13 +231,13 @@ def plot_frontier(axes: Axes, table, link: str, benchmark: str, chance: np.ndarr
             row[link],
             row["accuracy"],
             yerr=[[max(below, 0)], [max(above, 0)]],
-            marker=MARKERS[i % len(MARKERS)],
-            color="0.6" if row["model"] in grey else PALETTE[i % len(PALETTE)],
+            marker=marker_of(i),
+            color="0.6" if row["model"] in grey else colour_of(i),
             capsize=4,
             label=row["model"],
         )
     axes.set_ylabel(f"accuracy ({benchmark})")
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_groups(axes: Axes, table, title: str) -> None:
@@ -231,7 +250,7 @@ def plot_groups(axes: Axes, table, title: str) -> None:
         rows = table[table["model"] == model]
         places = [-groups.index(name) - 0.6 * ((i + 0.5) / len(models) - 0.5) for name in rows["group"]]
         bars = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-        look = {"color": PALETTE[i], "fmt": MARKERS[i], "markersize": 4, "capsize": 2, "linewidth": 1}
+        look = {"color": colour_of(i), "fmt": marker_of(i), "markersize": 4, "capsize": 2, "linewidth": 1}
         axes.errorbar(rows["accuracy"], places, xerr=np.maximum(bars, 0), label=model, **look)
     axes.set_yticks([-i for i in range(len(groups))], groups, fontsize="small")
     axes.set(xlabel="accuracy", title=title)
@@ -245,12 +264,12 @@ def plot_sweep(axes: Axes, table, over: str, benchmark: str) -> None:
     """
     for i, (model, rows) in enumerate(table.groupby("model", sort=False)):
         numbers = rows[over]
-        axes.plot(numbers, rows["accuracy"], marker=MARKERS[i], markersize=5, **style(i), label=model)
-        axes.fill_between(numbers, rows["95 % low"], rows["95 % high"], color=PALETTE[i], alpha=0.12, linewidth=0)
+        axes.plot(numbers, rows["accuracy"], marker=marker_of(i), markersize=5, **style(i), label=model)
+        axes.fill_between(numbers, rows["95 % low"], rows["95 % high"], color=colour_of(i), alpha=0.12, linewidth=0)
     axes.set(xlabel=over, ylabel=f"accuracy ({benchmark})")
     axes.set_xticks(sorted(table[over].unique()))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_progress(
@@ -260,18 +279,18 @@ def plot_progress(
     for i, (name, rows) in enumerate(logs.items()):
         axes.plot([row[x] for row in rows], [row[y] for row in rows], **style(i), label=name)
     axes.set(xlabel=x_label, ylabel=y_label)
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_classes(axes: Axes, sets: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Each class's identity consistency over its diversity; `sets` gives both for each set, `[K]` each."""
     for i, (name, (consistency, diversity)) in enumerate(sets.items()):
         axes.scatter(
-            diversity, consistency, 14, color=PALETTE[i], marker=MARKERS[i], alpha=0.6, linewidth=0, label=name
+            diversity, consistency, 14, color=colour_of(i), marker=marker_of(i), alpha=0.6, linewidth=0, label=name
         )
     axes.set(xlabel="diversity (1 is the authentic mean)", ylabel="mean genuine score of a class")
     axes.set_xlim(left=0)
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_benchmarks(axes: Axes, table) -> None:
@@ -286,8 +305,8 @@ def plot_benchmarks(axes: Axes, table) -> None:
         means = rows["accuracy"].to_numpy()
         bars = np.maximum([means - rows["95 % low"], rows["95 % high"] - means], 0)
         floor = (rows["verdict"] == "floor").all()
-        look = {"color": "0.6"} if floor else {"color": PALETTE[i % len(PALETTE)]}
-        marker = MARKERS[i % len(MARKERS)]
+        look = {"color": "0.6"} if floor else {"color": colour_of(i)}
+        marker = marker_of(i)
         axes.errorbar(means, places, xerr=bars, fmt=marker, markersize=5, capsize=2, linewidth=1, label=name, **look)
     axes.set_yticks([-i for i in range(len(benchmarks))], benchmarks)
     axes.set(xlabel="accuracy")
@@ -299,7 +318,7 @@ def plot_histogram(axes: Axes, values, x_label: str, y_label: str) -> None:
     """How often values occur; whole numbers get a bar each where they are few."""
     values = np.asarray(values)
     whole = np.issubdtype(values.dtype, np.integer) and np.ptp(values) < 60
-    axes.hist(values, np.arange(values.min(), values.max() + 2) - 0.5 if whole else 30, color=PALETTE[0], linewidth=0)
+    axes.hist(values, np.arange(values.min(), values.max() + 2) - 0.5 if whole else 30, color=colour_of(0), linewidth=0)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.yaxis.set_major_locator(MaxNLocator(3))
 
@@ -310,7 +329,7 @@ def plot_prevalence(axes: Axes, shares) -> None:
     `shares` is a `pandas.DataFrame` indexed by attribute, with the columns yes, no, undefined.
     """
     rows, left = np.arange(len(shares))[::-1], np.zeros(len(shares))
-    for column, colour in (("yes", PALETTE[0]), ("no", "0.8"), ("undefined", "white")):
+    for column, colour in (("yes", colour_of(0)), ("no", "0.8"), ("undefined", "white")):
         axes.barh(rows, shares[column], left=left, color=colour, edgecolor="0.6", linewidth=0.4, label=column)
         left += shares[column].to_numpy()
     axes.set_yticks(rows, [name.replace("_", " ") for name in shares.index], fontsize="small")
@@ -341,10 +360,10 @@ def plot_attribute_shares(axes: Axes, table, unreliable: Sequence[str] = (), unt
             chosen = part[part.index.isin(unreliable) == grey]
             if not len(chosen):
                 continue
-            colour = "0.75" if grey else PALETTE[i]
+            colour = "0.75" if grey else colour_of(i)
             at, share = [rows[name] - shift for name in chosen.index], chosen["prevalence"].to_numpy()
             bars = np.maximum([share - chosen["low"], chosen["high"] - share], 0)
-            look = {"fmt": MARKERS[i], "markersize": 4, "linewidth": 1, "color": colour}
+            look = {"fmt": marker_of(i), "markersize": 4, "linewidth": 1, "color": colour}
             axes.errorbar(share, at, xerr=bars, label=None if grey else each, **look)
     axes.set_yticks(places, [name.replace("_", " ") for name in rows], fontsize="small")
     for label, name in zip(axes.get_yticklabels(), rows, strict=True):
@@ -352,6 +371,20 @@ def plot_attribute_shares(axes: Axes, table, unreliable: Sequence[str] = (), unt
     axes.set(xlabel="share of images called present", xlim=(-0.02, 1.02), ylim=(y - 0.8, -0.6))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(sets)))
+
+
+def plot_attribute_matrix(axes: Axes, table, unreliable: Sequence[str] = ()) -> None:
+    """Prevalence in % of each attribute, a row, in each set, a column; names of `unreliable` attributes are grey.
+
+    `table` is that of `plot_attribute_shares`.
+    """
+    sets, names = list(dict.fromkeys(table["set"])), list(dict.fromkeys(table["attribute"]))
+    square = table.pivot(index="attribute", columns="set", values="prevalence").reindex(index=names, columns=sets)
+    labels = [name.replace("_", " ") for name in names]
+    plot_matrix(axes, 100 * square.to_numpy(), labels, sets, "images called present (%)", digits=0)
+    axes.tick_params(axis="x", rotation=90)
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_color("0.6" if name in unreliable else "black")
 
 
 def plot_matrix(
@@ -376,7 +409,7 @@ def plot_both_ways(axes: Axes, table, forward: str, backward: str) -> None:
     """
     rows = np.arange(len(table))[::-1]
     for i, (name, sign, label) in enumerate((("forward", 1, forward), ("backward", -1, backward))):
-        axes.barh(rows, sign * table[name], color=PALETTE[i], linewidth=0, label=label)
+        axes.barh(rows, sign * table[name], color=colour_of(i), linewidth=0, label=label)
         axes.plot(
             sign * table[f"{name} null"], rows, "|", color="black", markersize=7,
             label="95 % of random splits are below" if sign == 1 else None,
@@ -385,7 +418,7 @@ def plot_both_ways(axes: Axes, table, forward: str, backward: str) -> None:
     axes.set_yticks(rows, [name.replace("_", " ") for name in table["attribute"]], fontsize="small")
     axes.set(xlabel="divergence (nats)", ylim=(-0.7, len(table) - 0.3))
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    axes.legend(fontsize="small")
+    legend(axes)
 
 
 def plot_named_points(axes: Axes, table, x: str, y: str, name: str, origin: bool = True) -> None:
@@ -393,7 +426,7 @@ def plot_named_points(axes: Axes, table, x: str, y: str, name: str, origin: bool
     if origin:
         axes.axvline(0, color="0.8", linewidth=1)
         axes.axhline(0, color="0.8", linewidth=1)
-    axes.plot(table[x], table[y], MARKERS[0], color=PALETTE[0], markersize=4)
+    axes.plot(table[x], table[y], marker_of(0), color=colour_of(0), markersize=4)
     for i, row in enumerate(table.sort_values([x, y]).to_dict("records")):
         place = {"xytext": (4, (3, -8)[i % 2]), "textcoords": "offset points"}  # Neighbours above and below.
         axes.annotate(row[name].replace("_", " "), (row[x], row[y]), fontsize=6, color="0.3", **place)
@@ -407,8 +440,8 @@ def plot_by_set(axes: Axes, values: Mapping[str, float | None], title: str, refe
     room = 0.35 * ((highest - lowest) or 1)  # For the numbers beside the dots.
     if values.get(reference) is not None:
         axes.axvline(values[reference], color="0.5", linestyle="--", linewidth=1)
-    axes.hlines(rows, 0, known, color=PALETTE[0], linewidth=1, alpha=0.5)
-    axes.plot(known, rows, MARKERS[0], color=PALETTE[0], markersize=5)
+    axes.hlines(rows, 0, known, color=colour_of(0), linewidth=1, alpha=0.5)
+    axes.plot(known, rows, marker_of(0), color=colour_of(0), markersize=5)
     for row, value in zip(rows, known, strict=True):
         text, at, colour = ("not measured", 0, "0.5") if np.isnan(value) else (f"{value:.3g}", value, "black")
         look = {"color": colour, "fontsize": "x-small", "va": "center"}

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
@@ -15,6 +16,7 @@ from sface_lib.run import Stage
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
 MOST_NAMED = 8  # Attributes in a sentence.
+MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
 def open_page(stage: Stage, classifier: AttributeClassifier | None, comparison: Comparison | None) -> Any:
@@ -92,13 +94,18 @@ class Page:
         unreliable = [name for name, good in zip(classifier.names, reliable, strict=True) if not good]
         figure, axes = plots.new_figure(width=7.4, height=11.5)
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
-        plots.plot_attribute_shares(axes, self._found.prevalences, unreliable, untaught)
+        table, dotted = self._found.prevalences, len(self._found.sets) <= MOST_DOTTED
+        if dotted:
+            plots.plot_attribute_shares(axes, table, unreliable, untaught)
+        else:
+            plots.plot_attribute_matrix(axes, table, unreliable)
+        each = "a dot for each set with its interval" if dotted else "a column for each set"
+        spans = "with 95 % intervals" if dotted else "in %; their intervals are in the numbers behind"
         self._stage.figure(
-            (figure, self._found.prevalences),
+            (figure, table),
             "prevalence",
-            alt="Share of images called present, a row for each of 47 attributes, a dot for each set with its "
-            "interval.",
-            caption="Prevalence of the attributes with 95 % intervals. Grey: told too unreliably, or not taught.",
+            alt=f"Share of images called present, a row for each of 47 attributes, {each}.",
+            caption=f"Prevalence of the attributes {spans}. Grey: told too unreliably{', or not taught' * dotted}.",
         )
 
     def separability(self) -> None:
@@ -170,7 +177,7 @@ class Page:
 
     def directed(self) -> None:
         """Divergence of every set from every other."""
-        figure, panels = plots.new_figure(columns=2, width=5.6, height=4.4)
+        figure, panels = self._matrices(2, 5.6)
         titles = {"KL(p || q)": "sum over variables", "joint KL(p || q)": "all together"}
         for ax, (column, title) in zip(panels, titles.items(), strict=True):
             self._matrix(ax, self._found.directed, ("p", "q", column), "nats")
@@ -216,7 +223,7 @@ class Page:
 
     def support(self) -> None:
         """Who lies within whose support, and whose attributes predict whose."""
-        figure, panels = plots.new_figure(columns=3, width=4.6, height=3.9)
+        figure, panels = self._matrices(3, 4.6)
         for ax, (by, part) in zip(panels, self._found.support.groupby("by", sort=False), strict=False):
             self._matrix(ax, part, ("of", "within", "share"), "share")
             ax.set(title=by, xlabel="within the support of", ylabel="images of")
@@ -231,6 +238,11 @@ class Page:
         )
         caption = "Attributes predicted from the others, mean AUC."
         self._stage.table(self._found.transfer, "transfer", caption, floats="%.3f")
+
+    def _matrices(self, columns: int, width: float) -> tuple[Figure, Any]:
+        """Room for heat maps of all sets beside one another, each with its numbers."""
+        width = max(width, 2.2 + 0.38 * len(self._found.sets))
+        return plots.new_figure(columns=columns, width=width, height=0.78 * width)
 
     def _matrix(self, axes: Any, table: pd.DataFrame, columns: tuple[str, str, str], label: str) -> None:
         """A table of row set, column set and value as a heat map of all sets."""

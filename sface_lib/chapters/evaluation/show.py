@@ -83,7 +83,8 @@ def _over_what(evaluated: Evaluated) -> str:
 def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of the shown models on each benchmark, and the numbers of all."""
     table = accuracies(evaluated)
-    figure, axes = plots.new_figure(width=8.2, height=1.2 + 0.75 * len(evaluated.pairs))
+    height = 1.2 + max(0.75, 0.12 * len(evaluated.shown)) * len(evaluated.pairs)
+    figure, axes = plots.new_figure(width=8.2, height=height)
     plots.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)])
     return figure, table
 
@@ -165,7 +166,8 @@ def whether_the_gap_counts(
 def groups(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Accuracy within groups, a panel for each benchmark, and the numbers behind: see `breakdown.groups`."""
     compared = list(dict.fromkeys(table["benchmark"]))
-    figure, axes = plots.new_figure(columns=2, rows=-(-len(compared) // 2), width=4.6, height=3.0)
+    height = max(3.0, 0.8 + 0.1 * table["group"].nunique() * table["model"].nunique())
+    figure, axes = plots.new_figure(columns=2, rows=-(-len(compared) // 2), width=4.6, height=height)
     panels = np.ravel(axes)
     for ax, benchmark in itertools.zip_longest(panels, compared):
         if benchmark is None:

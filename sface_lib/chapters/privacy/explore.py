@@ -26,14 +26,14 @@ def threshold_slider(genuine: np.ndarray, impostor: np.ndarray, bins: int = 80) 
             zip(("impostor", "genuine"), densities, (impostor, genuine), strict=True)
         ):
             accepted = 1 - np.searchsorted(scores, slider.value, side="left") / len(scores)
-            axes.stairs(density, edges, color=plots.PALETTE[i], label=f"{name}: {100 * accepted:.2f} % accepted")
+            axes.stairs(density, edges, color=plots.colour_of(i), label=f"{name}: {100 * accepted:.2f} % accepted")
             beyond = edges[:-1] >= slider.value
             axes.bar(
                 edges[:-1][beyond],
                 density[beyond],
                 np.diff(edges)[beyond],
                 align="edge",
-                color=plots.PALETTE[i],
+                color=plots.colour_of(i),
                 alpha=0.4,
             )
         fmr, fnmr = error_rates(genuine, impostor, slider.value)

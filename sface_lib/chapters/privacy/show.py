@@ -193,7 +193,7 @@ def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
     for i, view in enumerate(views):
         grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
-        left.plot(grown["images"], grown["AUC"], marker=plots.MARKERS[i], **plots.style(i), label=view.label)
+        left.plot(grown["images"], grown["AUC"], marker=plots.marker_of(i), **plots.style(i), label=view.label)
         pairs = np.arange(1, len(same) + 1)
         right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.label)
     left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")
