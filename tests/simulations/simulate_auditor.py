@@ -5,7 +5,7 @@ synthetic set is blurred, colour-cast, JPEG-ed, of half the resolution or noised
 persons. Where nothing leaks, neither the label-free link, nor membership of persons, nor the leak share may say
 anything; and where control persons are not relied on, neither may the difference to an unexposed set, under the same
 change or another one. Where training persons are of `balanced`, and control and unexposed persons of `global`, no leak
-share is given, and how often the set is called nearer to the training set is told without a bar: that would be no error.
+share is given, and how often the set is called nearer to the training set is told without a bar: it would be no error.
 
 Where 5, 10 or 20 % of the classes are replaced by other images of training persons, each of another person or all of
 three, the bound may lie above that share in 5 % of the draws, and must be above 0 as often as the 5 % sign test of the
