@@ -16,6 +16,7 @@ from sface_lib.run import Stage
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
 MOST_NAMED = 8  # Attributes in a sentence.
+MOST_BESIDE = 7  # Sets of heat maps that stand beside one another.
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
@@ -239,10 +240,12 @@ class Page:
         caption = "Attributes predicted from the others, mean AUC."
         self._stage.table(self._found.transfer, "transfer", caption, floats="%.3f")
 
-    def _matrices(self, columns: int, width: float) -> tuple[Figure, Any]:
-        """Room for heat maps of all sets beside one another, each with its numbers."""
-        width = max(width, 2.2 + 0.38 * len(self._found.sets))
-        return plots.new_figure(columns=columns, width=width, height=0.78 * width)
+    def _matrices(self, count: int, width: float) -> tuple[Figure, Any]:
+        """Room for heat maps of all sets, each with its numbers: beside one another, or below where sets are many."""
+        sets = len(self._found.sets)
+        if sets <= MOST_BESIDE:
+            return plots.new_figure(columns=count, width=width, height=0.8 * width)
+        return plots.new_figure(rows=count, width=2.4 + 0.38 * sets, height=1.8 + 0.3 * sets)
 
     def _matrix(self, axes: Any, table: pd.DataFrame, columns: tuple[str, str, str], label: str) -> None:
         """A table of row set, column set and value as a heat map of all sets."""
