@@ -109,13 +109,15 @@ def affordable(
     most_scores: int = MOST_EXACT,
     most_identities: int = MOST_IDENTITIES,
     by_label: bool = True,
+    most_classes: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the images of two labelled sets that intervals and shuffles can be computed for: all of small sets.
 
     Of more identities the first are kept, and of each identity as many images, the first, as let the comparison have at
-    most `most_scores`. Where labels mean the same in both sets (`by_label`), identities that only one has are left out.
+    most `most_scores`. Where labels mean the same in both sets (`by_label`), identities that only one has are left out;
+    else `most_classes` of the synthetic set are kept, by default as many as identities.
     """
-    kept = [np.unique(labels)[:most_identities] for labels in (authentic, synthetic)]
+    kept = [np.unique(authentic)[:most_identities], np.unique(synthetic)[: most_classes or most_identities]]
     if by_label:
         kept = [np.intersect1d(authentic, synthetic)[:most_identities]] * 2
     places = [

@@ -11,6 +11,7 @@ from stage_folder import StageFolder
 from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
+from sface_lib.biometrics.bootstrap import affordable_bins
 from sface_lib.chapters import handover, plots
 from sface_lib.chapters.privacy import (
     claims,
@@ -29,7 +30,7 @@ from sface_lib.chapters.privacy.compute import audit, examine
 from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import AuditFacts, ChanceFacts, RemedyFacts
-from sface_lib.chapters.privacy.sets import AuditedSets, Background, view_of
+from sface_lib.chapters.privacy.sets import AuditedSets, Background, compared_images, view_of
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
@@ -556,6 +557,16 @@ def test_renaming_classes_to_their_own_hides_no_likeness(three):
 def test_an_image_without_a_label_counts_as_a_class(known, three):
     images = three.done[2]
     assert len(images.views[0].evidence.label_free.training) == len(known.strangers) == len(images.sets.whole_synthetic)
+
+
+def test_of_a_large_set_without_labels_as_many_persons_are_compared_as_intervals_can_be_computed_for():
+    """Five hundred resamples of the pairs of 2,000 persons are affordable; those of 5,000, its images, are not."""
+    own, drawn = compared_images(np.repeat(np.arange(6000), 2), "none", None, 20_000)
+    persons = len(np.unique(own // 2))
+    assert (persons, len(drawn)) == (2000, 5000) and drawn[-1] == 19_999
+    assert affordable_bins(1000, 501, persons**2) >= 200
+    with pytest.raises(InputError, match="are too many"):
+        affordable_bins(1000, 501, len(drawn) ** 2)
 
 
 def test_what_is_said_of_a_set_does_not_depend_on_the_others(known, three):

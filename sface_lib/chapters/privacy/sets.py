@@ -242,7 +242,7 @@ def compared_images(
     if meaning != UNLABELLED:
         return study.affordable(trained, drawn, by_label=meaning == AUTHENTIC)
     few = np.linspace(0, count - 1, min(count, study.MOST_UNLABELLED)).astype(np.int64)
-    rows = study.affordable(trained, few, most_identities=study.MOST_UNLABELLED, by_label=False)
+    rows = study.affordable(trained, few, by_label=False, most_classes=study.MOST_UNLABELLED)
     return rows[0], few[rows[1]]
 
 
