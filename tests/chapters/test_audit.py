@@ -12,7 +12,7 @@ from tiny_faces import tiny_embedder
 
 from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
 from sface_lib.biometrics.bootstrap import affordable_bins
-from sface_lib.chapters import handover, plots
+from sface_lib.chapters import handover
 from sface_lib.chapters.privacy import (
     claims,
     compute,
@@ -863,14 +863,3 @@ def test_sets_stand_side_by_side_by_every_judge(three):
         assert "of one label" not in caption and caption.startswith(each.name)
     said = show_cards.what_was_found(three)
     assert "% of its classes are nearer" in said and "% of its images are nearer" in said
-
-
-def test_a_null_of_few_values_has_a_bar_for_each():
-    """Twelve classes give thirteen shares at most, the rare ones of which may be missing."""
-    shares = np.random.default_rng(0).binomial(12, 0.5, 1199) / 12
-    counts, edges = np.histogram(shares, plots.bins_of(shares))
-    values, drawn = np.unique(shares, return_counts=True)
-    assert np.allclose(edges[:-1] + 1 / 24, values) and counts.tolist() == drawn.tolist()
-    assert plots.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == plots.bins_of(np.ones(5))
-    gap = plots.bins_of(np.array([0.0, 0.25, 1.0]))
-    assert np.allclose(gap, np.arange(-0.125, 1.2, 0.25))

@@ -73,3 +73,14 @@ def test_shares_of_many_sets_are_a_column_each():
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
     plots.plot_groups(plots.new_figure()[1], groups, "LFW")
+
+
+def test_a_null_of_few_values_has_a_bar_for_each():
+    """Twelve classes give thirteen shares at most, the rare ones of which may be missing."""
+    shares = np.random.default_rng(0).binomial(12, 0.5, 1199) / 12
+    counts, edges = np.histogram(shares, plots.bins_of(shares))
+    values, drawn = np.unique(shares, return_counts=True)
+    assert np.allclose(edges[:-1] + 1 / 24, values) and counts.tolist() == drawn.tolist()
+    assert plots.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == plots.bins_of(np.ones(5))
+    gap = plots.bins_of(np.array([0.0, 0.25, 1.0]))
+    assert np.allclose(gap, np.arange(-0.125, 1.2, 0.25))

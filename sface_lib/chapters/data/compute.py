@@ -185,10 +185,8 @@ def check_unseen(p: DataParameters, study: Study, selection: Selection) -> None:
             f"held_out = '{p.held_out}' has no person with the name of a training identity, such as "
             f"{selection.faces.identities[0]!r}; name its folders as those of authentic"
         )
-    trained = {selection.faces.digest(i) for i in range(len(selection.faces))} if given else set()
     for name, faces in given.items():
-        same = sum(faces.digest(i) in trained for i in range(len(faces)))
-        if same:
+        if same := faces.shared_with(selection.faces):
             raise InputError(
                 f"{name} = '{getattr(p, name)}' holds {same} of the training images, byte for byte; leave them out of "
                 f"{name}"

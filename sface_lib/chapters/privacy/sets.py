@@ -123,7 +123,7 @@ class AuditedSets:
         others = {
             each.name: Unexposed(each.faces.subset(_compared(trained, each)[1]), each.barred_models)
             for each in background.unexposed
-            if not _images_of(authentic, each.faces)
+            if not each.faces.shared_with(authentic)
         }
         return cls(
             name=synthetic.name,
@@ -138,7 +138,7 @@ class AuditedSets:
             background=background,
             barred_models=synthetic.barred_models,
             unexposed=others,
-            training_images=_images_of(authentic, synthetic.faces),
+            training_images=synthetic.faces.shared_with(authentic),
         )
 
     def check_unexposed(self) -> None:
@@ -213,12 +213,6 @@ class AuditedSets:
         """Whether some images are not compared."""
         whole = len(self.whole_authentic), len(self.whole_synthetic)
         return (len(self.authentic), len(self.synthetic)) != whole
-
-
-def _images_of(authentic: FaceSet, faces: FaceSet) -> int:
-    """How many images of a set are authentic ones, byte for byte."""
-    known = set(map(authentic.digest, range(len(authentic))))
-    return sum(faces.digest(index) in known for index in range(len(faces)))
 
 
 def _compared(trained: np.ndarray, synthetic: SyntheticSet) -> tuple[np.ndarray, np.ndarray]:
