@@ -59,6 +59,7 @@ def _leave_others(code: int, said: str = "") -> None:
 
 def _report(arguments: argparse.Namespace) -> int:
     """`sface report`; papermill and its company load only when the parameters are right."""
+    print(f"Profile {arguments.profile}: checking parameters and what was given", flush=True)
     from sface_lib.report.plan import plan_report
 
     overrides = _overrides(arguments.set)
@@ -72,6 +73,7 @@ def _report(arguments: argparse.Namespace) -> int:
         for line in dry_run(build_parameters(arguments.profile, overrides)):
             print(line)
         return 0
+    print(f"{len(plan.stages)} notebooks, run folder {plan.folder}", flush=True)
     from sface_lib.report.runner import run_report
 
     return run_report(plan)

@@ -12,6 +12,17 @@ from sface_lib.data.opening import open_faces
 from sface_lib.data.protocol import Protocol, read_protocol
 from sface_lib.data.verification import is_bin
 
+# Names of verification .bin files, and what the benchmarks are called.
+BENCHMARKS = {
+    "lfw": "LFW",
+    "agedb_30": "AgeDB-30",
+    "calfw": "CALFW",
+    "cplfw": "CPLFW",
+    "cfp_fp": "CFP-FP",
+    "cfp_ff": "CFP-FF",
+    "vgg2_fp": "VGG2-FP",
+}
+
 
 class JoinedSource:
     """The images of several sets, `<set>/<image>`.
@@ -76,6 +87,8 @@ def holds_bins(path: str | Path) -> bool:
 def open_bins(path: str | Path, on_bad_image: str = "stop") -> tuple[FaceSet, dict[str, Protocol]]:
     """The images of one or several verification .bin files as one unlabelled set, and the pairs of each by its name.
 
+    A benchmark's file, such as agedb_30.bin, gives pairs by the benchmark's own name, such as AgeDB-30.
+
     Several files' images are called `<file without suffix>/<image>`; all of them are held in memory. `on_bad_image` is
     that of `open_faces`.
 
@@ -85,11 +98,12 @@ def open_bins(path: str | Path, on_bad_image: str = "stop") -> tuple[FaceSet, di
         There is no .bin, or one is damaged.
     """
     path, found = Path(path), _bins(Path(path))
-    protocols = {file.stem: read_protocol(file) for file in found}
+    names = {file: BENCHMARKS.get(file.stem, file.stem) for file in found}
+    protocols = {name: read_protocol(file) for file, name in names.items()}
     if found == [path]:
         return open_faces(path, on_bad_image), protocols
     source = JoinedSource(path, {file.stem: open_faces(file) for file in found})
-    pairs = {name: _below(name, protocol) for name, protocol in protocols.items()}
+    pairs = {name: _below(file.stem, protocols[name]) for file, name in names.items()}
     return FaceSet(source, source.layout, on_bad_image), pairs
 
 

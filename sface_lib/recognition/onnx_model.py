@@ -121,7 +121,7 @@ def _session(path: str | Path) -> Any:
         import onnxruntime
     except ImportError:
         raise InputError(
-            f"{path} is an ONNX graph, which needs the extra `onnx`: pip install 'sface-lab[onnx]'"
+            f"{path} is an ONNX graph, which needs the extra `onnx`: run pip install -e '.[onnx]' in the checkout"
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1

@@ -1,9 +1,16 @@
-"""Cells of an executed notebook as clean HTML: headings in order, ids unique, every picture with words, no script."""
+"""Cells of an executed notebook as pieces of the page.
 
+What comes out holds no script and no address of another place: everything in it is allowed by name.
+"""
+
+import base64
 import html
 import itertools
 import re
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import bleach
 from bs4 import BeautifulSoup, Comment, NavigableString
@@ -12,23 +19,33 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from sface_lib.report.labels import Labels
+from sface_lib.report.mentions import Mentions
 from sface_lib.report.redaction import Redactor
 
 ERROR_CLASS = "traceback"
+HEADLINE = "headline"  # Class of an output that belongs on the first screen.
 TAGS = frozenset(
     re.findall(
         r"\w+",
-        "p br hr em strong b i s u sub sup code pre kbd blockquote ul ol li dl dt dd div span h1 h2 h3 h4 h5 h6 "
-        "table caption thead tbody tfoot tr th td figure figcaption img details summary",
+        "a p br hr em strong b i u s del ins sub sup code pre kbd blockquote ul ol li dl dt dd div span "
+        "h1 h2 h3 h4 h5 h6 table caption thead tbody tfoot tr th td figure figcaption img details summary",
     )
 )
 ATTRIBUTES = {
     "*": ["class"],
+    "a": ["href"],
     "img": ["src", "alt"],
+    "figure": ["id"],
+    "table": ["id"],
     "th": ["scope", "colspan", "rowspan"],
     "td": ["colspan", "rowspan"],
 }
 HEADINGS = re.compile(r"^h[1-6]$")
+WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt"')
+PATHS = re.compile(r' d="[^"]*"')
+FINER = re.compile(r"(\b\d+\.\d\d)\d+")  # Than a hundredth of a point.
+WIDE_PT = 560  # A figure that is wider has panels beside one another.
 
 
 class Outline:
@@ -36,6 +53,8 @@ class Outline:
 
     Attributes
     ----------
+    section
+        Id of the notebook's section on the page.
     title
         The notebook's first heading, where it opens with one of level 1: the page shows it at level 2.
     entries
@@ -45,12 +64,12 @@ class Outline:
     def __init__(self, section: str):
         self.title: str | None = None
         self.entries: list[tuple[str, str]] = []
-        self._section, self._level, self._ids = section, 2, {section}
+        self.section, self._level, self._ids = section, 2, {section}
 
     def add(self, level: int, text: str) -> tuple[int, str]:
         """The level that a heading gets on the page, and its id."""
         self._level = max(3, min(level, self._level + 1, 6))
-        base = f"{self._section}-{re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-') or 'part'}"
+        base = f"{self.section}-{re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-') or 'part'}"
         candidates = (base if count == 1 else f"{base}-{count}" for count in itertools.count(1))
         identifier = next(candidate for candidate in candidates if candidate not in self._ids)
         self._ids.add(identifier)
@@ -71,18 +90,8 @@ def code_html(source: str, folded: bool = True) -> str:
     if not source.strip():
         return ""
     code = highlight(source, PythonLexer(), HtmlFormatter(cssclass="highlight", wrapcode=True))
+    code = code.replace("<pre>", '<pre tabindex="0">', 1)
     return f'<details class="code"><summary>Code</summary>{code}</details>' if folded else code
-
-
-def markdown_html(source: str, redact: Redactor, outline: Outline, heading: str) -> str:
-    """Markdown as HTML; HTML inside it is shown as text."""
-    return _clean(markdown2html(source), redact, outline, heading)
-
-
-def outputs_html(outputs: list[Any], redact: Redactor, outline: Outline, heading: str) -> str:
-    """Outputs of a cell, in order. What went to stderr is progress, and is left out."""
-    pieces = [_output(output, redact, outline, heading) for output in outputs]
-    return "".join(f'<div class="output">{piece}</div>' for piece in pieces if piece)
 
 
 def plain_traceback(output: Any) -> str:
@@ -91,62 +100,155 @@ def plain_traceback(output: Any) -> str:
     return strip_ansi("\n".join(lines))
 
 
-def _output(output: Any, redact: Redactor, outline: Outline, heading: str) -> str:
-    """One output: the richest form that the page can hold."""
-    if output.output_type == "stream":
-        return _pre(redact(strip_ansi(output.text))) if output.name == "stdout" else ""
-    if output.output_type == "error":
-        return _pre(redact(plain_traceback(output)), ERROR_CLASS)
-    data = output.get("data", {})
-    if "application/vnd.jupyter.widget-view+json" in data:
-        return ""
-    if "text/html" in data:
-        return _clean(data["text/html"], redact, outline, heading)
-    if "text/markdown" in data:
-        return _clean(markdown2html(data["text/markdown"]), redact, outline, heading)
-    if "image/png" in data:
-        alt = html.escape(redact(f"Picture in: {heading}"))
-        return f'<figure><img src="data:image/png;base64,{"".join(data["image/png"].split())}" alt="{alt}"></figure>'
-    return _pre(redact(data["text/plain"])) if "text/plain" in data else ""
+@dataclass
+class Composer:
+    """Makes pieces of the page from the cells of one notebook, in their order.
+
+    Attributes
+    ----------
+    folder
+        The run folder, with the files of tables and figures.
+    redact
+        Takes names out of text.
+    labels, mentions
+        Of the whole page.
+    outline
+        The notebook's headings.
+    headline
+        Outputs for the first screen, which stand nowhere else.
+    """
+
+    folder: Path
+    redact: Redactor
+    labels: Labels
+    mentions: Mentions
+    outline: Outline
+    headline: list[str] = field(default_factory=list)
+
+    def markdown(self, source: str, heading: str) -> str:
+        """Markdown as HTML; HTML inside it is shown as text."""
+        return self._clean(markdown2html(source), heading)
+
+    def outputs(self, outputs: list[Any], heading: str) -> str:
+        """Outputs of a cell. What went to stderr is progress, and is left out."""
+        pieces = [self._output(output, heading) for output in outputs]
+        self.headline += [piece for piece in pieces if piece.startswith(f'<div class="{HEADLINE}"')]
+        return "".join(f'<div class="output">{piece}</div>' for piece in pieces if piece and piece not in self.headline)
+
+    def _output(self, output: Any, heading: str) -> str:
+        """One output: the richest form that the page can hold."""
+        if output.output_type == "stream":
+            return _pre(self.redact(strip_ansi(output.text))) if output.name == "stdout" else ""
+        if output.output_type == "error":
+            return _pre(self.redact(plain_traceback(output)), ERROR_CLASS)
+        data = output.get("data", {})
+        if "application/vnd.jupyter.widget-view+json" in data:
+            return ""
+        if "text/html" in data:
+            return self._clean(data["text/html"], heading)
+        if "text/markdown" in data:
+            return self._clean(markdown2html(data["text/markdown"]), heading)
+        if "image/png" in data:
+            alt = html.escape(self.redact(f"Picture in: {heading}"))
+            source = f"data:image/png;base64,{''.join(data['image/png'].split())}"
+            return f'<figure><img src="{source}" alt="{alt}"></figure>'
+        return _pre(self.redact(data["text/plain"])) if "text/plain" in data else ""
+
+    def _clean(self, source: str, heading: str) -> str:
+        """Allowed tags only, no address but places on the page, names withheld; headings, tables, figures in order."""
+        soup = BeautifulSoup(source, "html.parser")
+        for useless in soup.select("style, a.anchor-link"):
+            useless.decompose()
+        allowed = bleach.clean(str(soup), TAGS, ATTRIBUTES, ["data"], strip_comments=True)
+        soup = BeautifulSoup(allowed, "html.parser")
+        for link in soup.find_all("a"):
+            if not link.get("href", "").startswith("#"):
+                link.unwrap()
+        for text in soup.find_all(string=True):
+            if not isinstance(text, Comment):
+                text.replace_with(NavigableString(self.redact(str(text))))
+        for image in soup.find_all("img"):
+            self._image(image, heading)
+        for tag in soup.find_all(HEADINGS):
+            self._heading(tag)
+        for figure in soup.find_all("figure", id=True):
+            self._figure(soup, figure)
+        for table in soup.find_all("table"):
+            self._table(soup, table)
+        self.mentions.link(soup, self.outline.section)
+        return str(soup)
+
+    def _image(self, image: Any, heading: str) -> None:
+        """Alt text always; a picture that is not embedded in the page gives way to its words."""
+        image["alt"] = self.redact(image.get("alt") or "").strip() or self.redact(f"Picture in: {heading}")
+        if not image.get("src", "").startswith("data:image/"):
+            image.replace_with(NavigableString(f"[picture: {image['alt']}]"))
+
+    def _heading(self, tag: Any) -> None:
+        """Notebook headings go one level down; the first of level 1 becomes the section's title."""
+        text = tag.get_text().strip()
+        if not text or (tag.name == "h1" and self.outline.takes_title(text)):
+            tag.decompose()
+            return
+        level, identifier = self.outline.add(int(tag.name[1]) + 1, text)
+        tag.name, tag["id"] = f"h{level}", identifier
+
+    def _figure(self, soup: Any, figure: Any) -> None:
+        """A number before its caption, the drawing as lines instead of pixels, and its files."""
+        name, image = figure["id"], figure.find("img")
+        if image is None:
+            return
+        drawing = self.folder / "figures" / f"{name}.svg"
+        if drawing.is_file():
+            lines = PATHS.sub(lambda path: FINER.sub(r"\1", path.group()), drawing.read_text(encoding="utf-8"))
+            image["src"] = f"data:image/svg+xml;base64,{base64.b64encode(lines.encode()).decode()}"
+            width = WIDTH.search(lines[:2000])
+            if width and float(width.group(1)) > WIDE_PT:
+                figure["class"] = [*figure.get("class", ()), "wide"]
+        image.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+        caption = figure.find("figcaption") or soup.new_tag("figcaption")
+        figure.append(caption)
+        caption.insert(0, self._label(soup, "Figure", name))
+        files = [self.folder / "figures" / f"{name}.{suffix}" for suffix in ("pdf", "svg", "png")]
+        there = [(path.suffix[1:].upper(), f"figures/{quote(path.name)}") for path in files if path.is_file()]
+        if there:
+            caption.append(_files(soup, there))
+
+    def _table(self, soup: Any, table: Any) -> None:
+        """A box that scrolls; for a table of the run also a number before its caption, and its files."""
+        box = table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
+        name = table.get("id")
+        if not name:
+            return
+        if table.caption and not table.find_parent("details"):
+            table.caption.insert(0, self._label(soup, "Table", name))
+        files = [(kind, self.folder / "results" / f"{name}.{kind}") for kind in ("csv", "tex")]
+        shown = [(kind, path) for kind, path in files if path.is_file()]
+        if shown:
+            addresses = [({"csv": "CSV", "tex": "LaTeX"}[kind], self._embedded(path)) for kind, path in shown]
+            box.insert_after(_files(soup, addresses, [path.name for _, path in shown]))
+
+    def _embedded(self, path: Path) -> str:
+        """A text file as an address that holds it, without names."""
+        text = self.redact(path.read_text(encoding="utf-8"))
+        return f"data:text/plain;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+    def _label(self, soup: Any, kind: str, name: str) -> Any:
+        label = soup.new_tag("span", attrs={"class": "label"})
+        label.string = f"{self.labels.add(kind, name)}. "
+        return label
+
+
+def _files(soup: Any, addresses: list[tuple[str, str]], names: list[str] | None = None) -> Any:
+    """Links to files, beside a figure or table."""
+    line = soup.new_tag("span", attrs={"class": "files"})
+    for i, (text, address) in enumerate(addresses):
+        attributes = {"href": address, "download": names[i] if names else ""}
+        link = soup.new_tag("a", attrs=attributes)
+        link.string = text
+        line.append(link)
+    return line
 
 
 def _pre(text: str, css_class: str = "text") -> str:
     return f'<pre class="{css_class}" tabindex="0">{html.escape(text)}</pre>' if text.strip() else ""
-
-
-def _clean(source: str, redact: Redactor, outline: Outline, heading: str) -> str:
-    """Allowed tags only, no address but embedded data, names withheld, headings and pictures put in order."""
-    soup = BeautifulSoup(source, "html.parser")
-    for useless in soup.select("style, a.anchor-link"):
-        useless.decompose()
-    for link in soup.find_all("a"):
-        link.unwrap()
-    allowed = bleach.clean(str(soup), TAGS, ATTRIBUTES, ["data"], strip_comments=True)
-    soup = BeautifulSoup(allowed, "html.parser")
-    for text in soup.find_all(string=True):
-        if not isinstance(text, Comment):
-            text.replace_with(NavigableString(redact(str(text))))
-    for image in soup.find_all("img"):
-        _clean_image(image, redact, heading)
-    for tag in soup.find_all(HEADINGS):
-        _place_heading(tag, outline)
-    for table in soup.find_all("table"):
-        table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
-    return str(soup)
-
-
-def _clean_image(image: Any, redact: Redactor, heading: str) -> None:
-    """Alt text always; a picture that is not embedded in the page gives way to its words."""
-    image["alt"] = redact(image.get("alt") or "").strip() or redact(f"Picture in: {heading}")
-    if not image.get("src", "").startswith("data:image/"):
-        image.replace_with(NavigableString(f"[picture: {image['alt']}]"))
-
-
-def _place_heading(tag: Any, outline: Outline) -> None:
-    """Notebook headings go one level down; the first of level 1 becomes the section's title."""
-    text = tag.get_text().strip()
-    if not text or (tag.name == "h1" and outline.takes_title(text)):
-        tag.decompose()
-        return
-    level, identifier = outline.add(int(tag.name[1]) + 1, text)
-    tag.name, tag["id"] = f"h{level}", identifier

@@ -6,9 +6,12 @@ from typing import Any
 
 from pygments.formatters import HtmlFormatter
 
+from sface_lib.chapters.story import bibliography, glossary
 from sface_lib.files import write_text
-from sface_lib.report.cells import Outline, code_html, markdown_html, outputs_html, plain_traceback
+from sface_lib.report.cells import Composer, Outline, code_html, plain_traceback
 from sface_lib.report.execution import read_executed
+from sface_lib.report.labels import Labels
+from sface_lib.report.mentions import Mentions, identifier
 from sface_lib.report.page import render
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import headings
@@ -23,48 +26,65 @@ def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) 
     """Write `report.html` from the executed notebooks, the status and the manifest; give its path."""
     inputs = {path for named in plan.inputs.values() for path in named.values()}
     redact = Redactor(() if plan.show_authentic_images else collect_names(inputs))
+    labels, mentions = Labels(), Mentions(glossary(), bibliography())
+    stages = [_section(folder, spec, redact, labels, mentions) for spec in plan.stages]
+    seconds = [status.seconds for status in folder.stages.values() if status.seconds is not None]
     page = render(
         "report.html.j2",
-        highlight_css=HtmlFormatter(style="default").get_style_defs(".highlight"),
+        light_css=HtmlFormatter(style="default").get_style_defs(".highlight"),
+        dark_css=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
         profile=plan.profile,
         made=f"{datetime.now():%Y-%m-%d %H:%M}",
+        version=manifest["versions"]["sface"],
+        commit=(manifest["git_commit"] or "")[:10],
+        run=folder.path.name,
+        duration=_duration(sum(seconds)),
         failure=_failure(plan, folder, redact),
-        stages=[_section(folder, spec, redact) for spec in plan.stages],
+        headline=[piece for stage in stages for piece in stage["headline"]],
+        stages=stages,
         parameters=[{**row, "changed": row["value"] != row["default"]} for row in plan.parameter_rows],
         provenance=_provenance(manifest),
         files=_files(manifest),
+        glossary=[(identifier(term), term) for term in sorted(mentions.terms, key=lambda t: t.forms[0].lower())],
+        sources=[(identifier(source), source) for source in mentions.sources],
         redact=redact,
     )
-    return write_text(folder.report, page)
+    return write_text(folder.report, labels.link(page))
 
 
-def _section(folder: RunFolder, spec: Chapter, redact: Redactor) -> dict[str, Any]:
+def _section(folder: RunFolder, spec: Chapter, redact: Redactor, labels: Labels, mentions: Mentions) -> dict[str, Any]:
     """Everything the template shows of one stage."""
     status = folder.stages[spec.name]
     notebook = _executed(folder, spec.name) if status.state != "not run" else None
-    outline = Outline(spec.name)
-    pieces = _pieces(notebook, redact, outline) if notebook else []
+    composer = Composer(folder.path, redact, labels, mentions, Outline(spec.name))
+    pieces = _pieces(notebook, composer) if notebook else []
     return {
         "name": spec.name,
-        "title": outline.title or spec.title,
+        "title": composer.outline.title or spec.title,
         "state": status.state,
         "symbol": SYMBOLS[status.state],
         "seconds": "" if status.seconds is None else f"{status.seconds:,.1f}",
         "note": redact(status.reason or (f"from {status.reused_from}" if status.reused_from else "")),
+        "headline": composer.headline,
         "pieces": pieces,
-        "entries": outline.entries,
+        "entries": composer.outline.entries,
     }
 
 
-def _pieces(notebook: Any, redact: Redactor, outline: Outline) -> list[str]:
+def _pieces(notebook: Any, composer: Composer) -> list[str]:
     """The cells of a notebook as HTML, in order."""
     pieces = []
     for cell, heading in zip(notebook.cells, headings(notebook.cells, "this notebook"), strict=True):
         if cell.cell_type == "markdown":
-            pieces.append(markdown_html(cell.source, redact, outline, heading))
+            pieces.append(composer.markdown(cell.source, heading))
         elif cell.cell_type == "code":
-            pieces.append(code_html(redact(cell.source)) + outputs_html(cell.outputs, redact, outline, heading))
+            pieces.append(code_html(composer.redact(cell.source)) + composer.outputs(cell.outputs, heading))
     return pieces
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
 
 
 def _executed(folder: RunFolder, stage: str) -> Any:

@@ -12,12 +12,12 @@ TEMPLATE_FOLDER = Path(__file__).parent
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from a template and its values, with the report's style as `css`."""
+    """A page from a template and its values, with the report's style as `css` and what it can do as `script`."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    css = (TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(css=css, **values)
+    css, script = ((TEMPLATE_FOLDER / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    return environment.get_template(template).render(css=css, script=script, **values)
 
 
 def write_page(path: Path, title: str, intro: str, sections: Iterable[tuple[str, Iterable[str]]]) -> Path:

@@ -14,11 +14,17 @@ class Progress:
     """A bar over the cells of a notebook, with the last line of the running cell's own progress behind it.
 
     It is also the text stream that papermill copies a cell's stderr to.
+
+    Attributes
+    ----------
+    place
+        Of the notebook in the report, such as "2 of 7".
     """
 
     def __init__(self, stream: TextIO | None = None, lines: TextIO | None = None):
         self.stream, self.lines = stream or sys.stderr, lines or sys.stdout
         self.cell_index = 0
+        self.place = ""
         self._bar: Any = None
         self._stage, self._headings = "", []
 
@@ -26,6 +32,8 @@ class Progress:
         """Begin a notebook; `cells` are those of the notebook that is executed."""
         self._stage, self._headings, self.cell_index = stage, headings(cells, stage), 0
         hidden = not self.stream.isatty()
+        if hidden and self.place:
+            self.say(f"{stage}: notebook {self.place}")
         bar_format = "{desc} |{bar:20}| {elapsed}{postfix}"
         self._bar = tqdm(
             total=len(cells),
@@ -41,8 +49,9 @@ class Progress:
         self.cell_index = cell_index
         self._bar.n = cell_index
         self._bar.set_postfix_str("", refresh=False)
+        of = f" ({self.place})" if self.place else ""
         self._bar.set_description_str(
-            f'{self._stage} {cell_index + 1}/{len(self._headings)}: "{self._headings[cell_index]}"'
+            f'{self._stage}{of}, cell {cell_index + 1} of {len(self._headings)}: "{self._headings[cell_index]}"'
         )
 
     def write(self, text: str) -> int:

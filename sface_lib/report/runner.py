@@ -65,6 +65,7 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
     for left_out in {need for spec in plan.stages for need in spec.needs} - set(names):
         unfinish(folder.path, left_out)  # Of an earlier run with other parameters: later stages would read it.
     for position, spec in enumerate(plan.stages):
+        progress.place = f"{position + 1} of {len(plan.stages)}"
         try:
             _run_stage(plan, folder, others, spec, hashes, position >= first_forced, progress)
         except StageFailed as failure:

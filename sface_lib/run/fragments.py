@@ -1,14 +1,56 @@
-"""Pieces of HTML that notebooks display: tables with captions and header scopes, pictures with alt text."""
+"""Tables and figures as notebooks display them, in HTML, and tables as papers set them, in LaTeX."""
 
 import base64
 import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 from sface_lib.errors import InputError
 
+MISSING = "–"
+BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
+LONG = 24  # Characters from which on a text is a sentence.
+NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "–": "--",
+} | {letter: "\\" + letter for letter in "&%$#_{}"}
 
-def table_html(frame: Any, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()) -> str:
+
+class ShownTable:
+    """What is shown of a `pandas.DataFrame`: the names of its columns, their kinds, and the text of every cell.
+
+    Attributes
+    ----------
+    kinds
+        "number" for a column of numbers and gaps, "text" for one of whole sentences, else "".
+    rows
+        Texts, row by row; missing values are a dash.
+    grey
+        Positions (row, column) of what must not be relied on; its text is in brackets.
+    """
+
+    def __init__(self, frame: Any, index: bool = False, floats: str = "%.4g", grey: Iterable[tuple[int, str]] = ()):
+        self.grey = {(row, list(frame.columns).index(column) + int(index)) for row, column in grey}
+        frame = frame.reset_index() if index else frame
+        self.names = [str(name) for name in frame]
+        self.kinds = [_kind(frame.iloc[:, i]) for i in range(frame.shape[1])]
+        columns = [_texts(frame.iloc[:, i], floats, name not in NO_AMOUNTS) for i, name in enumerate(self.names)]
+        rows = enumerate(zip(*columns, strict=True))
+        self.rows = [[f"({t})" if (i, j) in self.grey else t for j, t in enumerate(texts)] for i, texts in rows]
+
+
+def table_html(
+    frame: Any, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = (), name: str = ""
+) -> str:
     """A `pandas.DataFrame` as an HTML table; every value is escaped, missing ones are a dash.
 
     Parameters
@@ -20,33 +62,62 @@ def table_html(frame: Any, caption: str, index: bool = False, floats: str = "%.4
     index
         Whether the frame's index is the first column.
     floats
-        Format of floating point numbers, in `%` style.
+        Format of floating point numbers below 1,000, in `%` style; larger ones are shown without decimals.
     grey
         Pairs of (row position, column name) whose value must not be relied on: shown in grey and in brackets.
+    name
+        The table's id, to which text can link.
     """
-    places = {(row, list(frame.columns).index(column) + int(index)) for row, column in grey}
-    frame = frame.reset_index() if index else frame
-    columns = [[_text(value, floats) for value in frame.iloc[:, i]] for i in range(frame.shape[1])]
-    kinds = ["number" if _is_numeric(frame.iloc[:, i]) else "" for i in range(frame.shape[1])]
-    names = zip(frame, kinds, strict=True)
-    head = "".join(f'<th scope="col"{_classes(kind)}>{escape(str(name))}</th>' for name, kind in names)
-    rows = enumerate(zip(*columns, strict=True))
-    body = "".join(_row(texts, kinds, {j for i, j in places if i == row}) for row, texts in rows)
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    shown = ShownTable(frame, index, floats, grey)
+    names = zip(shown.names, shown.kinds, strict=True)
+    head = "".join(f'<th scope="col"{_classes(kind)}>{escape(text)}</th>' for text, kind in names)
+    body = "".join(
+        _row(texts, shown.kinds, {j for i, j in shown.grey if i == row}) for row, texts in enumerate(shown.rows)
+    )
+    return (
+        f"<table{_identity(name)}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
-def _row(texts: tuple[str, ...], kinds: list[str], grey: set[int]) -> str:
-    """One row; its first cell names it, cells at the positions `grey` are in grey and in brackets."""
+def table_latex(frame: Any, caption: str, name: str, index: bool = False, floats: str = "%.4g", grey: Any = ()) -> str:
+    """The same table in LaTeX, for a document that loads the package booktabs; grey cells are in brackets."""
+    shown = ShownTable(frame, index, floats, grey)
+    head, *rows = [" & ".join(map(latex_text, texts)) + r" \\" for texts in (shown.names, *shown.rows)]
+    columns = "".join("r" if kind == "number" else "l" for kind in shown.kinds)
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{latex_text(caption)}}}",
+        rf"\label{{{name}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def latex_text(text: str) -> str:
+    """A text with LaTeX's own characters escaped."""
+    return "".join(LATEX.get(letter, letter) for letter in text)
+
+
+def _row(texts: list[str], kinds: list[str], grey: set[int]) -> str:
+    """One row; its first cell names it."""
     cells = []
     for i, (text, kind) in enumerate(zip(texts, kinds, strict=True)):
         tag, scope = ("td", "") if i else ("th", ' scope="row"')
-        text, kind = (f"({text})", f"{kind} grey".strip()) if i in grey else (text, kind)
-        cells.append(f"<{tag}{scope}{_classes(kind)}>{text}</{tag}>")
+        kind = f"{kind} grey".strip() if i in grey else kind
+        cells.append(f"<{tag}{scope}{_classes(kind)}>{escape(text)}</{tag}>")
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def _classes(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
+
+
+def _identity(name: str) -> str:
+    return f' id="{escape(name)}"' if name else ""
 
 
 def _is_missing(value: Any) -> bool:
@@ -58,7 +129,13 @@ def _is_missing(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, (str, bool)) and (hasattr(value, "__index__") or hasattr(value, "__float__"))
+    number = hasattr(value, "__index__") or hasattr(value, "__float__")
+    return number and not isinstance(value, str) and not _is_truth(value)
+
+
+def _is_truth(value: Any) -> bool:
+    """Whether a value is Python's or numpy's True or False."""
+    return type(value).__name__ in ("bool", "bool_")
 
 
 def _is_numeric(column: Any) -> bool:
@@ -67,21 +144,86 @@ def _is_numeric(column: Any) -> bool:
     return bool(filled) and all(map(_is_number, filled))
 
 
-def _text(value: Any, floats: str) -> str:
-    """A value's escaped text."""
+def _kind(column: Any) -> str:
+    """What a column holds: see `ShownTable`."""
+    if _is_numeric(column):
+        return "number"
+    return "text" if any(len(str(value)) > LONG for value in column) else ""
+
+
+def _texts(column: Any, floats: str, amounts: bool) -> list[str]:
+    """The texts of a column; one of whole numbers above 1 has no decimals, whatever their type."""
+    numbers = [value for value in column if not _is_missing(value) and _is_number(value)]
+    whole = all(float(value).is_integer() for value in numbers) and any(abs(value) > 1 for value in numbers)
+    return [_text(value, "%.0f" if whole else floats, amounts) for value in column]
+
+
+def _text(value: Any, floats: str, amounts: bool) -> str:
+    """A value's text; an amount from 1,000 on has no decimals, and commas between its thousands."""
     if _is_missing(value):
-        return "–"
-    real = _is_number(value) and not hasattr(value, "__index__")
-    return escape(floats % value if real else str(value))
+        return MISSING
+    if _is_truth(value):
+        return "yes" if value else "no"
+    if not _is_number(value):
+        return str(value)
+    if amounts and abs(value) >= 1000 and abs(value) != float("inf"):
+        return f"{float(value):,.0f}"
+    return str(value) if hasattr(value, "__index__") else floats % value
 
 
-def figure_html(png: bytes, alt: str, caption: str = "", shows: str = "plot", table: str = "") -> str:
-    """A `<figure>` with the PNG inside it, its caption, and its table folded beside it."""
+def figure_html(png: bytes, alt: str, caption: str = "", shows: str = "plot", table: str = "", name: str = "") -> str:
+    """A `<figure>` with the PNG inside it, its caption, and its table folded beside it; `name` is its id."""
     source = "data:image/png;base64," + base64.b64encode(png).decode()
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     folded = f"<details><summary>The numbers behind this figure</summary>{table}</details>" if table else ""
     image = f'<img src="{source}" alt="{escape(alt)}">'
-    return f'<figure class="shows-{escape(shows)}">{image}{caption}</figure>{folded}'
+    return f'<figure{_identity(name)} class="shows-{escape(shows)}">{image}{caption}</figure>{folded}'
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding on the first screen of the page.
+
+    Attributes
+    ----------
+    about
+        What was asked, in a few words.
+    number, interval
+        The finding as a number with its unit, and how sure it is; either may be empty.
+    badge
+        One of `BADGES`.
+    sentence
+        The finding in words.
+    evidence
+        Name of the table or figure that it rests on, such as "03_privacy.claims", and what text calls it.
+    """
+
+    about: str
+    number: str
+    interval: str
+    badge: str
+    sentence: str
+    evidence: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        assert self.badge in BADGES
+
+
+def headline_html(whose: str, findings: Iterable[Finding], limits: Iterable[str], table: str = "") -> str:
+    """What stands on the first screen of the page: whose faces, the findings as cards, a table, and the limits."""
+    cards = "".join(
+        f'<li class="finding"><p class="about">{escape(each.about)} '
+        f'<span class="badge {each.badge.replace(" ", "-")}">{each.badge}</span></p>'
+        f'<p class="number">{escape(each.number or MISSING)} <span class="interval">{escape(each.interval)}</span></p>'
+        f"<p>{escape(each.sentence)}</p>"
+        f'<p class="evidence"><a href="#{escape(each.evidence[0])}">{escape(each.evidence[1])}</a></p></li>'
+        for each in findings
+    )
+    listed = "".join(f"<li>{escape(limit)}</li>" for limit in limits)
+    return (
+        f'<div class="headline"><p class="whose">{escape(whose)}</p><ul class="findings">{cards}</ul>{table}'
+        f'<p class="limits-of"><strong>Limits of this run</strong></p><ul class="limits">{listed}</ul></div>'
+    )
 
 
 def png_of_pixels(pixels: Any) -> bytes:

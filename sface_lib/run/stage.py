@@ -4,7 +4,7 @@ Importing this module loads neither torch nor matplotlib.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_path
 from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, read_record, sealed, what_is_read
-from sface_lib.run.fragments import figure_html, png_of_pixels, table_html
+from sface_lib.run.fragments import Finding, figure_html, headline_html, png_of_pixels, table_html, table_latex
 from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
 from sface_lib.run.results import Results, as_plain, from_plain, schema
 
@@ -198,23 +198,24 @@ class Stage:
     def table(
         self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()
     ) -> None:
-        """Write a `pandas.DataFrame` as `results/<stage>.<name>.csv` and show it.
+        """Write a `pandas.DataFrame` as `results/<stage>.<name>.csv` and, as shown, `.tex`, and show it.
 
-        `floats` formats the shown numbers, in `%` style; the file holds them in full. `grey` names cells, as pairs of
-        (row position, column name), whose value must not be relied on.
+        `floats` formats the shown numbers, in `%` style; the CSV holds them in full. `grey` names cells, as pairs of
+        (row position, column name), whose value must not be relied on. Text links to the table by `#<stage>.<name>`.
         """
         _require(caption, f"caption of table {name}")
-        self._write_csv(frame, name, index)
-        _show_html(table_html(frame, caption, index, floats, grey))
+        _show_html(self._table(frame, caption, name, index=index, floats=floats, grey=grey))
 
     def figure(self, drawn: Any, name: str, alt: str, caption: str = "", shows: str = "plot") -> None:
-        """Save a matplotlib figure as `figures/<stage>.<name>.png` and `.svg`, show it, and close it.
+        """Save a matplotlib figure as `figures/<stage>.<name>.png`, `.svg` and `.pdf`, show it, and close it.
+
+        Text links to it by `#<stage>.<name>`.
 
         Parameters
         ----------
         drawn
-            The figure; or a pair of it and a `pandas.DataFrame` of the numbers behind it, which is written as CSV and
-            folded beside it.
+            The figure; or a pair of it and a `pandas.DataFrame` of the numbers behind it, which is written as a table
+            `<stage>.<name>.numbers` and folded beside it.
         name
             Its name within the stage.
         alt
@@ -230,10 +231,9 @@ class Stage:
         try:
             if self._may_show(name, alt, shows):
                 png = self._save_figure(fig, name)
-                folded = table_html(table, f"The numbers behind: {caption or alt}") if table is not None else ""
-                if table is not None:
-                    self._write_csv(table, name, index=False)
-                _show_html(figure_html(png, alt, caption, shows, folded))
+                numbers = f"The numbers behind: {caption or alt}"
+                folded = "" if table is None else self._table(table, numbers, f"{name}.numbers")
+                _show_html(figure_html(png, alt, caption, shows, folded, f"{self.name}.{name}"))
         finally:
             plt.close(fig)
 
@@ -246,7 +246,22 @@ class Stage:
             png = png_of_pixels(pixels)
             with atomic_path(self.output(f"figures/{self.name}.{name}.png")) as temporary:
                 temporary.write_bytes(png)
-            _show_html(figure_html(png, alt, caption, shows))
+            _show_html(figure_html(png, alt, caption, shows, name=f"{self.name}.{name}"))
+
+    def headline(self, whose: str, findings: Iterable[Finding], limits: Iterable[str], sets: Any, caption: str) -> None:
+        """Show what belongs on the first screen of the page: whose faces, findings, limits, a row for each set.
+
+        Parameters
+        ----------
+        whose
+            A sentence that says whose faces the run is about.
+        limits
+            Sentences, each a limit of this run.
+        sets
+            A `pandas.DataFrame`, written and shown as the table `at_a_glance`; None for none.
+        """
+        table = "" if sets is None else self._table(sets, caption, "at_a_glance", floats="%.3f")
+        _show_html(headline_html(whose, findings, limits, table))
 
     def say(self, markdown: str) -> None:
         """Show Markdown whose numbers were read from results."""
@@ -325,22 +340,31 @@ class Stage:
         return allowed
 
     def _save_figure(self, fig: Any, name: str) -> bytes:
-        """PNG and SVG, without the dates and random ids that would make equal drawings differ."""
+        """PNG, SVG and PDF, without the dates and random ids that would make equal drawings differ."""
         from matplotlib import rc_context
 
-        paths = {suffix: self.output(f"figures/{self.name}.{name}.{suffix}") for suffix in ("png", "svg")}
-        with rc_context({"svg.hashsalt": self.name}):
+        paths = {suffix: self.output(f"figures/{self.name}.{name}.{suffix}") for suffix in ("png", "svg", "pdf")}
+        with rc_context({"svg.hashsalt": self.name, "pdf.fonttype": 42}):
             fig.draw_without_rendering()  # Laid out once, not for every file.
             box = fig.get_tightbbox(fig.canvas.get_renderer()).padded(MARGIN_INCHES)
             fig.set_layout_engine("none")
-            for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            for suffix, metadata in (
+                ("png", {"Software": None}),
+                ("svg", {"Date": None}),
+                ("pdf", {"CreationDate": None}),
+            ):
                 with atomic_path(paths[suffix]) as temporary:
                     fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches=box)
         return paths["png"].read_bytes()
 
-    def _write_csv(self, frame: Any, name: str, index: bool) -> None:
-        with atomic_path(self.output(f"results/{self.name}.{name}.csv")) as temporary:
+    def _table(self, frame: Any, caption: str, name: str, index: bool = False, **shown: Any) -> str:
+        """Write a table as CSV and LaTeX; give its HTML."""
+        name = f"{self.name}.{name}"
+        with atomic_path(self.output(f"results/{name}.csv")) as temporary:
             frame.to_csv(temporary, index=index)
+        with atomic_path(self.output(f"results/{name}.tex")) as temporary:
+            temporary.write_text(table_latex(frame, caption, name, index=index, **shown), encoding="utf-8")
+        return table_html(frame, caption, index=index, name=name, **shown)
 
 
 def unfinish(run_dir: Path, stage: str) -> None:

@@ -8,7 +8,12 @@ from audit_facts import PERFECT, a_judge, audit_facts, privacy_results
 from trained_models import NAMES, trained, training
 
 from sface_lib.biometrics import verification_metrics
-from sface_lib.chapters.attributes.results import AttributeFindings, ClassifierFacts, DirectionFacts
+from sface_lib.chapters.attributes.results import (
+    AttributeFindings,
+    AttributesResults,
+    ClassifierFacts,
+    DirectionFacts,
+)
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import Accuracy, EvaluationResults, Gap
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
@@ -16,11 +21,12 @@ from sface_lib.chapters.privacy.results import (
     AlarmFacts,
     ChanceFacts,
     ClaimFacts,
+    LeakFacts,
     LinkAtChance,
     PlantedFacts,
 )
 from sface_lib.chapters.published import SAME_SETS, published
-from sface_lib.chapters.summary import show
+from sface_lib.chapters.summary import headline, show
 from sface_lib.chapters.summary.answer import gives_away
 from sface_lib.chapters.summary.compute import choose_judge, results, summarise
 
@@ -456,3 +462,50 @@ def test_a_label_free_link_that_supports_no_claim_is_left_out():
         own = replace(privacy().sets[0], label_free=free, control_is_exchangeable=exchangeable)
         summary = summarise(privacy_results({"a": a_judge()}, own), TRAINING, evaluation())
         assert (summary[CLS].label_free is not None) == exchangeable
+
+
+# The first screen
+
+
+def cards(*sets, found=None):
+    run = privacy_results({"a": a_judge()}, *sets)
+    answers = [gives_away(run, each) for each in run.sets]
+    evaluated = found or evaluation()
+    summary = summarise(run, TRAINING, evaluated)
+    given = (answers, summary, run)
+    return (
+        headline.findings(*given, evaluated, AttributesResults(None)),
+        headline.row_for_each_set(*given),
+        headline.limits(answers, summary, DATA, run, evaluated),
+    )
+
+
+def test_a_set_that_leaks_shows_its_bound_and_one_at_chance_none():
+    leak = {"a": LeakFacts(0.12, 0.95, 100, 100, 5)}
+    loud = privacy(claims=(claim("above chance"),), leak=leak).sets[0]
+    silent = replace(
+        loud, name="other", claims=(claim("not decided", p=0.4),), leak={"a": replace(leak["a"], bound=0.0)}
+    )
+    (first, second, taught), table, limits = cards(loud, silent)
+    assert (first.number, first.badge) == ("12.0 %", "above chance")
+    assert (second.number, second.badge) == ("0 %", "undecided")
+    assert "1 of 1 claims are above chance" in first.sentence
+    assert table["set"].tolist() == ["generated", "other"] and table.iloc[0, 1] == "yes" and table.iloc[0, 2] == 12
+    assert "A leak of fewer than 5 training persons could not have been found." in limits
+    assert "Of other neither a link nor its absence is shown at this size." in limits
+
+
+def test_the_card_on_accuracy_tells_the_distance_to_the_baseline_and_its_doubts():
+    only = privacy(claims=(claim("above chance"),)).sets[0]
+    (first, taught), table, _ = cards(only)
+    assert first.number == "0.900" and table is None
+    assert (taught.number, taught.interval, taught.badge) == ("-9.0 points", "[-13.0, -5.0], 95 %", "not reliable")
+    assert "reaches 80.0 % in the mean of 2 benchmarks, on authentic images 90.0 %" in taught.sentence
+    sure = cards(only, found=replace(evaluation(), doubts=()))[0][1]
+    assert sure.badge == "above chance"
+
+
+def test_a_set_that_no_judge_may_judge_is_not_reliable():
+    (first, *_), _, _ = cards(privacy(barred=BARRED).sets[0])
+    assert (first.badge, first.number) == ("not reliable", "")
+    assert first.sentence == "Nothing can be said: no judge is left that may judge it."

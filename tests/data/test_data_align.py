@@ -354,7 +354,7 @@ def test_without_the_extra_it_is_named(source, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     load_models.cache_clear()
     assert cli.main(["data", "align", str(source), str(tmp_path / "faces")]) == 2
-    assert "needs the extra `align`; install it with pip install 'sface-lab[align]'" in capsys.readouterr().err
+    assert "needs the extra `align`; run pip install -e '.[align]' in the checkout" in capsys.readouterr().err
     assert not (tmp_path / "faces").exists()
     load_models.cache_clear()
 

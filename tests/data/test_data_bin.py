@@ -293,8 +293,8 @@ def test_a_folder_of_bins_is_one_set_and_as_many_benchmarks(tmp_path):
     write_bin(tmp_path / "cfp_fp.bin", images[4:], [False, True, True])
     (tmp_path / "notes.txt").write_text("no pairs")
     faces, protocols = open_bins(tmp_path)
-    assert holds_bins(tmp_path) and list(protocols) == ["cfp_fp", "lfw"] and faces.labels is None and len(faces) == 10
-    left, right = protocols["lfw"].resolve(faces)
+    assert holds_bins(tmp_path) and list(protocols) == ["CFP-FP", "LFW"] and faces.labels is None and len(faces) == 10
+    left, right = protocols["LFW"].resolve(faces)
     assert (faces.load(left) == torch.from_numpy(images[[0, 2]])).all()
     assert (faces.load(right) == torch.from_numpy(images[[1, 3]])).all()
     again = pickle.loads(pickle.dumps(faces))
@@ -304,6 +304,6 @@ def test_a_folder_of_bins_is_one_set_and_as_many_benchmarks(tmp_path):
 def test_one_bin_is_a_benchmark_by_its_name_and_other_files_are_none(tmp_path):
     path = write_bin(tmp_path / "agedb_30.bin", np.zeros((2, 3, 8, 8), np.uint8), [True])
     faces, protocols = open_bins(path)
-    assert list(protocols) == ["agedb_30"] and protocols["agedb_30"].left == (faces.names[0],)
+    assert list(protocols) == ["AgeDB-30"] and protocols["AgeDB-30"].left == (faces.names[0],)
     (tmp_path / "other").mkdir()
     assert not holds_bins(tmp_path / "other")

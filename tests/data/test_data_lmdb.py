@@ -297,4 +297,4 @@ def test_an_image_that_is_gone_is_a_bad_image(tmp_path, files):
 def test_without_the_package_the_extra_is_named(tmp_path, files, monkeypatch):
     path = put(tmp_path / "set", {"a/0": files[0]})
     monkeypatch.setitem(sys.modules, "lmdb", None)
-    refused(path, r"data\.mdb' is an LMDB, which needs the extra `lmdb`: pip install 'sface-lab\[lmdb\]'")
+    refused(path, r"data\.mdb' is an LMDB, which needs the extra `lmdb`: run pip install -e '\.\[lmdb\]'")

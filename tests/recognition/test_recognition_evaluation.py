@@ -166,9 +166,9 @@ def test_verify_gives_a_row_for_each_bin_of_a_folder_and_needs_no_images(capsys,
     _, _, weights = photographs
     assert main(["verify", "--model", str(weights), "--protocol", str(bins)]) == 0
     table = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert [row[:3] for row in table[1:]] == [["agedb_30", "18", "18"], ["lfw", "12", "12"]]
-    for name, *row in table[1:]:
-        assert main(["verify", "--model", str(weights), "--protocol", str(bins / f"{name}.bin")]) == 0
+    assert [row[:3] for row in table[1:]] == [["AgeDB-30", "18", "18"], ["LFW", "12", "12"]]
+    for file, (_, *row) in zip(("agedb_30", "lfw"), table[1:], strict=True):
+        assert main(["verify", "--model", str(weights), "--protocol", str(bins / f"{file}.bin")]) == 0
         alone = capsys.readouterr().out
         assert f"Accuracy: {row[2]} % (sd over folds {row[3]})" in alone and f"EER: {row[6]} %" in alone
 

@@ -332,5 +332,5 @@ def test_a_file_that_is_no_onnx_graph_is_refused(tmp_path):
 
 def test_without_the_extra_an_onnx_graph_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"needs the extra `onnx`: pip install 'sface-lab\[onnx\]'"):
+    with pytest.raises(InputError, match=r"needs the extra `onnx`: run pip install -e '\.\[onnx\]'"):
         open_model(tmp_path / "model.onnx")

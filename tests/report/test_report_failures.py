@@ -34,7 +34,7 @@ def test_the_first_failure_stops_the_chain_and_the_page_shows_the_failing_cell_o
     assert "92_second failed: ValueError: no <b>luck</b>" in printed
     assert workshop.status()["93_third"]["reason"] == "92_second failed"
     page = workshop.page()
-    top = page[: page.index('<h2 id="stages">')]
+    top = page[: page.index('<section class="stage"')]
     assert "The run stopped in 92_second" in top and "Traceback" in top
     assert "no &lt;b&gt;luck&lt;/b&gt;" in top and "<b>luck</b>" not in page
     assert "Cell 5 of the notebook" in top and "ValueError</span>" in top  # The highlighted source.

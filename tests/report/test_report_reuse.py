@@ -48,7 +48,7 @@ def test_an_unchanged_run_is_reused_and_the_report_says_so(copy):
     code, printed = copy.run()
     assert (code, copy.states()) == (0, ["reused", "reused"])
     assert "91_first reused\n92_second reused\nReport: " in printed
-    assert copy.page().count("</span> reused</span>") == 4  # In the table and over the section, for each stage.
+    assert copy.page().count("</span> reused</span>") == 2  # In the table, for each stage.
 
 
 def test_editing_one_line_of_a_notebook_makes_it_run_again(copy):

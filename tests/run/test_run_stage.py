@@ -1,6 +1,7 @@
 """What a notebook can and cannot do with its stage."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -331,9 +332,11 @@ def test_a_figure_is_written_twice_the_same_closed_and_shown_with_alt_text(tmp_p
         fig, axes = plt.subplots()
         axes.plot([1, 2])
         stage.figure((fig, pd.DataFrame({"x": [1]})), name, alt="A line.")
-    files = {suffix: [tmp_path / f"figures/91_own.{n}.{suffix}" for n in ("one", "two")] for suffix in ("png", "svg")}
+    files = {
+        suffix: [tmp_path / f"figures/91_own.{n}.{suffix}" for n in ("one", "two")] for suffix in ("png", "svg", "pdf")
+    }
     assert all(one.read_bytes() == two.read_bytes() for one, two in files.values())
-    assert plt.get_fignums() == [] and (tmp_path / "results/91_own.one.csv").exists()
+    assert plt.get_fignums() == [] and (tmp_path / "results/91_own.one.numbers.csv").exists()
     assert 'alt="A line."' in shown[0] and "<details>" in shown[0]
 
 
@@ -387,3 +390,38 @@ def test_whatever_is_missing_in_a_table_is_a_dash():
     frame = pd.DataFrame({"name": ["a", None], "whole": whole, "real": [0.5, np.nan], "when": [pd.NaT, pd.NaT]})
     html = table_html(frame, "Gaps.")
     assert html.count("–") == 5 and "NA" not in html and "NaN" not in html and ">3<" in html
+
+
+def test_amounts_have_commas_and_no_decimals_and_years_are_names():
+    frame = pd.DataFrame({"images": [2020628, 900], "kimg": [2000.0, 3.0], "auc": [0.5, 1.0], "year": [2022, 2024]})
+    html = table_html(frame, "Sizes.", floats="%.3f")
+    assert re.findall(r">([\d.,]+)</t[hd]>", html) == [
+        "2,020,628",
+        "2,000",
+        "0.500",
+        "2022",
+        "900",
+        "3",
+        "1.000",
+        "2024",
+    ]
+    assert ">yes<" in table_html(pd.DataFrame({"a": ["x"], "done": [True]}), "Done.")
+
+
+def test_a_table_is_written_in_latex_as_it_is_shown(stage, shown, tmp_path):
+    frame = pd.DataFrame({"model_%": ["K&T", "C_L"], "eer": [0.1, 0.25]})
+    stage.table(frame, "link", "Link, 5 %.", floats="%.2f", grey=[(1, "eer")])
+    assert (tmp_path / "results/91_own.link.tex").read_text().splitlines() == [
+        r"\begin{table}",
+        r"\caption{Link, 5 \%.}",
+        r"\label{91_own.link}",
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"model\_\% & eer \\",
+        r"\midrule",
+        r"K\&T & 0.10 \\",
+        r"C\_L & (0.25) \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]

@@ -17,6 +17,7 @@ from sface_lib.run import Stage
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
 MOST_NAMED = 8  # Attributes in a sentence.
 MOST_BESIDE = 7  # Sets of heat maps that stand beside one another.
+AS_WORDS = {name: name.replace("_", " ") for name in ATTRIBUTES if "_" in name}
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
@@ -57,11 +58,11 @@ class Page:
         """How well each attribute is told on unseen identities."""
         classifier, least = self._classifier, self._stage.parameters.attribute_reliability
         reliable, told = classifier.reliable(least), classifier.description
-        untaught = [name for name in ATTRIBUTES if name not in classifier.names]
+        untaught = [AS_WORDS.get(name, name) for name in ATTRIBUTES if name not in classifier.names]
         checked = published("maad_attributes").set_index("attribute")["human_check_accuracy"]
         table = classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " "))
         table["MAAD-Face *"] = checked.reindex(table.index)
-        self._stage.table(
+        self._table(
             table.reset_index(),
             "reliability",
             f"How well each attribute is told; {int(reliable.sum())} of {len(reliable)} reach a balanced accuracy of "
@@ -86,7 +87,11 @@ class Page:
             for each in self._found.given
         ]
         caption = "What is compared; confidence: of stochastic passes in the labels."
-        self._stage.table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
+        self._table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
+
+    def _table(self, frame: pd.DataFrame, name: str, caption: str, floats: str = "%.4g", grey: Any = ()) -> None:
+        """A table in which the names of attributes are written as words."""
+        self._stage.table(frame.replace(AS_WORDS), name, caption, floats=floats, grey=grey)
 
     def prevalence(self) -> None:
         """Prevalence of every attribute in every set."""
@@ -117,7 +122,7 @@ class Page:
             spans = zip(table[f"excess, {name}"], low, high, strict=True)
             table[f"excess, {name}"] = [f"{value:.3f} [{start:.3f}, {end:.3f}]" for value, start, end in spans]
             table[f"separable, {name}"] = table[f"separable, {name}"].replace({True: "yes", False: "no"})
-        self._stage.table(
+        self._table(
             table,
             "separability",
             f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
@@ -137,7 +142,7 @@ class Page:
             return
         columns = {"set": "set", "attribute": "attribute", "images": "images", "truth": "truth", "prevalence": "called"}
         columns |= {"adjusted": "adjusted", "adjusted_low": "95 % low", "adjusted_high": "95 % high"}
-        self._stage.table(
+        self._table(
             table[list(columns)].rename(columns=columns),
             "truth",
             "Shares in the images in which an attribute is defined, and the ground truth of these images.",
@@ -209,7 +214,7 @@ class Page:
         )
         strongest = tables.largest_first(pairs, "phi, difference", 8)
         caption = "The pairs whose correlation changes most."
-        self._stage.table(strongest, "together_most", caption, floats="%.3f")
+        self._table(strongest, "together_most", caption, floats="%.3f")
 
     def conditional(self) -> None:
         """Where shares within a group differ most."""
@@ -220,7 +225,7 @@ class Page:
             return
         widest = tables.largest_first(self._found.conditional, "difference", 12).reset_index()
         caption = "Attributes whose share among men or within an ancestry differs most."
-        self._stage.table(widest, "conditional", caption, floats="%.3f")
+        self._table(widest, "conditional", caption, floats="%.3f")
 
     def support(self) -> None:
         """Who lies within whose support, and whose attributes predict whose."""
@@ -238,7 +243,7 @@ class Page:
             caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
         )
         caption = "Attributes predicted from the others, mean AUC."
-        self._stage.table(self._found.transfer, "transfer", caption, floats="%.3f")
+        self._table(self._found.transfer, "transfer", caption, floats="%.3f")
 
     def _matrices(self, count: int, width: float) -> tuple[Figure, Any]:
         """Room for heat maps of all sets, each with its numbers: beside one another, or below where sets are many."""
@@ -275,7 +280,7 @@ class Page:
             "Which of two sets explains the other, by the sum over variables; the difference is corrected for the "
             "small number of identities, and above 0 the first explains the second better."
         )
-        self._stage.table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
+        self._table(pd.DataFrame(rows), "direction", caption, floats="%.3f")
 
     def _at_floor(self, p: float) -> bool:
         """Whether no random split or shuffle came as far."""
@@ -288,8 +293,8 @@ class Page:
         """What rare values add to the divergence, and which attributes carry the asymmetry."""
         first, second = self._first, self._second
         caption = f"{first} against {second} at several pseudo-counts: what rare values add."
-        self._stage.table(self._found.smoothing, "pseudo_counts", caption, floats="%.3f")
-        self._stage.table(
+        self._table(self._found.smoothing, "pseudo_counts", caption, floats="%.3f")
+        self._table(
             tables.carried_asymmetry(self._found.drift)[
                 ["attribute", "difference", "forward", "backward", "asymmetry"]
             ],

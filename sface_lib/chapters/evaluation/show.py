@@ -133,7 +133,7 @@ def _points(gap: Gap) -> str:
 
 def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:
     """Published accuracies on the counterpart of a benchmark, the first of each training set; none without one."""
-    column = "average" if benchmark == MEAN else COUNTERPARTS.get(benchmark, benchmark.lower())
+    column = "average" if benchmark == MEAN else COUNTERPARTS.get(benchmark, benchmark.lower().replace("-", "_"))
     if column not in references:
         return {}
     by_labels = references["strategy"].where(references["strategy"].isin(("CLS", "CL")), "")

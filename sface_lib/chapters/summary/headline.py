@@ -1,0 +1,224 @@
+"""What stands on the first screen of the page: findings as cards, a row for each set, the limits of this run."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sface_lib.chapters.attributes.results import AttributesResults
+from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
+from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, LeakFacts, PrivacyResults
+from sface_lib.chapters.setspec import AUTHENTIC
+from sface_lib.chapters.shared import BASELINE
+from sface_lib.chapters.summary.answer import Answer
+from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
+from sface_lib.chapters.training.results import BY_LABELS
+from sface_lib.run.fragments import Finding
+
+MOST_CARDS = 4  # Cards on privacy; further sets stand in the table alone.
+BADGE_OF = {"yes": "above chance", "no": "at chance", "undecided": "undecided"}
+CLAIMS = ("03_privacy.claims", "The claims")
+UNLABELLED = ("03_privacy.unlabelled", "The evidence without labels")
+
+
+def whose_faces(data: DataResults) -> str:
+    """Whose faces the run is about."""
+    counted = f"{data.training_images:,} authentic images of {data.training_identities:,} identities"
+    if data.rendered:
+        return f"{counted}, all of them rendered: no person exists."
+    return f"{counted}, as they were given: faces and names of real persons may be among them."
+
+
+def findings(
+    answers: Sequence[Answer],
+    summary: Summary,
+    privacy: PrivacyResults,
+    evaluation: EvaluationResults | None,
+    attributes: AttributesResults,
+) -> list[Finding]:
+    """What was found: on whom each set gives away, on what the best set teaches, and on attributes."""
+    asked = list(zip(answers, privacy.sets, strict=True))
+    found = [_gives_away(answer, audited) for answer, audited in asked[:MOST_CARDS]]
+    taught = _teaches(summary, evaluation)
+    drifted = _drift(attributes)
+    return [*found, *([taught] if taught else []), *([drifted] if drifted else [])]
+
+
+def largest_leak(audited: AuditFacts) -> tuple[str, LeakFacts] | None:
+    """The judge with the largest leak share of those that may judge the set, and that share."""
+    may = {judge: leak for judge, leak in audited.leak.items() if judge not in audited.barred}
+    return max(may.items(), key=lambda item: item[1].bound) if may else None
+
+
+def _gives_away(answer: Answer, audited: AuditFacts) -> Finding:
+    """Whether a set gives its sources away, with the number that shows most."""
+    about = f"Does {answer.name} give its sources away?"
+    if not answer.judged:
+        why = "no judge is left that may judge it" if audited.barred else "no claim can be made of it"
+        return Finding(about, "", "", "not reliable", f"Nothing can be said: {why}.", CLAIMS)
+    number, interval, what, evidence = _strongest(answer, audited)
+    counted = f"{len(answer.above)} of {len(answer.judged)} claims are above chance"
+    if answer.word == "no":
+        counted = f"None of {len(answer.judged)} claims is above chance, and all that can be are equivalent to it"
+    elif answer.word == "undecided" and not answer.restricted:
+        counted = f"None of {len(answer.judged)} claims is above chance, and not all that can be are equivalent to it"
+    elif answer.word == "undecided":
+        counted = f"{len(answer.restricted)} of {len(answer.judged)} claims are above chance, each with a restriction"
+    floor = "" if audited.exposed else " Its generator never saw the authentic set: it is the floor."
+    return Finding(about, number, interval, BADGE_OF[answer.word], f"{what}. {counted}.{floor}", evidence)
+
+
+def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tuple[str, str]]:
+    """Number, interval, meaning and evidence of what shows most of a set."""
+    leak = largest_leak(audited)
+    unit = "images" if audited.labels == "none" else "classes"
+    if leak is not None and leak[1].bound > 0:
+        judge, share = leak
+        interval = f"lower bound, {100 * share.level:.3g} % confidence"
+        what = f"Share of its {unit} that are nearer to a training person than the floor explains, by the {judge}"
+        return f"{100 * share.bound:.1f} %", interval, what, UNLABELLED
+    claim = max(answer.above, key=_excess) if answer.above else None
+    if claim is not None:
+        return *_number(claim), f"{_begin(claim.claim)}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
+    if leak is not None:
+        judge, share = leak
+        what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
+        return "0 %", f"lower bound, {100 * share.level:.3g} % confidence", what, UNLABELLED
+    claim = max(answer.judged, key=_excess)
+    return *_number(claim), f"{_begin(claim.claim)}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
+
+
+def _excess(claim: ClaimFacts) -> float:
+    return claim.value - claim.chance
+
+
+def _number(claim: ClaimFacts) -> tuple[str, str]:
+    interval = "" if claim.low is None else f"[{claim.low:.3f}, {claim.high:.3f}], 90 %"
+    return f"{claim.value:.3f}", interval
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _by_labels(summary: Summary) -> list[ModelBesideLink]:
+    return [m for m in summary.models if m.strategy in BY_LABELS and m.learns_from != AUTHENTIC]
+
+
+def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding | None:
+    """What the set that teaches most teaches; None where no network learnt from a synthetic set."""
+    models = _by_labels(summary) if evaluation else []
+    if not models:
+        return None
+    best = max(models, key=lambda model: model.mean_accuracy)
+    of = f"the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else summary.benchmark
+    about = "What do synthetic faces teach?" if len(models) == 1 else "Which set teaches most?"
+    gap = _gap(evaluation, best.name)
+    sentence = (
+        f"Trained on {best.learns_from} by labels alone, recognition reaches {100 * best.mean_accuracy:.1f} % in {of}"
+    )
+    evidence = ("05_evaluation.accuracy", "The accuracies")
+    learnt = best.accuracy.verdict == "learnt"
+    if gap is None or BASELINE not in evaluation.mean_accuracy:
+        number = f"{100 * best.mean_accuracy:.1f} %"
+        return Finding(about, number, "", "above chance" if learnt else "at chance", f"{sentence}.", evidence)
+    sentence += f", on authentic images {100 * evaluation.mean_accuracy[BASELINE]:.1f} %"
+    interval = "" if gap.low is None else f"[{-100 * gap.high:+.1f}, {-100 * gap.low:+.1f}], 95 %"
+    if evaluation.doubts:
+        badge, sentence = "not reliable", f"{sentence}. The baseline is not trained out: {'; '.join(evaluation.doubts)}"
+    else:
+        badge = "above chance" if learnt else "at chance"
+    return Finding(about, f"{-100 * gap.value:+.1f} points", interval, badge, f"{sentence}.", evidence)
+
+
+def _gap(evaluation: EvaluationResults, model: str) -> Gap | None:
+    """A model's gap to the baseline in the mean of the benchmarks, or on the only one; None without a baseline."""
+    gaps = list(evaluation.gap.values())[-1] if evaluation.gap else {}
+    return gaps.get(model)
+
+
+def _drift(attributes: AttributesResults) -> Finding | None:
+    """How many attributes differ; None where they were not compared."""
+    found = attributes.found
+    if found is None:
+        return None
+    first, second = found.compared
+    explained = found.separable.get("same sharpness")
+    more = "" if explained is None else f", {explained} of them by more than the sharpness of the pictures explains"
+    sentence = f"Attributes differ between {first} and {second} beyond chance{more}."
+    badge = "above chance" if found.drifted else "at chance"
+    number = f"{len(found.drifted)} of {len(found.attributes)}"
+    evidence = ("06_attributes.divergence", "The divergences")
+    return Finding("Do attributes drift?", number, "reliably told attributes", badge, sentence, evidence)
+
+
+def row_for_each_set(answers: Sequence[Answer], summary: Summary, privacy: PrivacyResults) -> pd.DataFrame | None:
+    """Every set in a row; None where there is only one."""
+    if len(answers) < 2:
+        return None
+    by_set = {model.learns_from: model for model in _by_labels(summary)}
+    rows = []
+    for answer, audited in zip(answers, privacy.sets, strict=True):
+        leak = largest_leak(audited)
+        judge = summary.judge.name
+        link = audited.link(judge) if audited.by_label and judge not in audited.barred else None
+        free = audited.label_free.get(judge) if judge not in audited.barred else None
+        model = by_set.get(answer.name)
+        rows.append(
+            {
+                "set": answer.name,
+                "gives its sources away": answer.word,
+                "classes near a training person, at least (%)": None if leak is None else 100 * leak[1].bound,
+                "nearer to training than to control (%)": None if free is None else 100 * free.observed,
+                "AUC of the same-label link": None if link is None else link.auc,
+                "accuracy of CLS (%)": None if model is None else 100 * model.mean_accuracy,
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.dropna(axis="columns", how="all")
+
+
+def limits(
+    answers: Sequence[Answer],
+    summary: Summary,
+    data: DataResults,
+    privacy: PrivacyResults,
+    evaluation: EvaluationResults | None,
+) -> list[str]:
+    """What this run cannot show, as sentences."""
+    competent = [name for name, facts in privacy.judges.items() if facts.competent and facts.sha256]
+    said = []
+    if not competent:
+        said.append("No judge tells the authentic identities apart, so that nothing is said of any link.")
+    elif len(competent) == 1:
+        said.append(f"Only one competent judge, the {competent[0]}, saw the sets: a link that it misses stays unseen.")
+    else:
+        said.append(f"A link that neither of {' and '.join(competent)} sees may be seen by another judge.")
+    inexact = [each.name for each in privacy.sets if not each.control_is_exchangeable]
+    if inexact:
+        said.append(
+            f"Of {_listed(inexact)} nothing is claimed from control persons, who are not known to be of the training "
+            "persons' distribution."
+        )
+    fewest = [largest[1].fewest_persons for each in privacy.sets if (largest := largest_leak(each))]
+    if fewest:
+        said.append(f"A leak of fewer than {min(fewest)} training persons could not have been found.")
+    undecided = [answer.name for answer in answers if answer.word == "undecided"]
+    if undecided:
+        said.append(f"Of {_listed(undecided)} neither a link nor its absence is shown at this size.")
+    if evaluation is not None and evaluation.seeds == 1:
+        said.append("Each network was trained with one seed: differences within their intervals are no findings.")
+    if summary.judge.standing == "teacher":
+        said.append(
+            "The teacher of KT and CL is the only competent judge, so that their links are not to be relied on."
+        )
+    if any(model.strategy in ("KT", "CL") for model in summary.models):
+        said.append("KT and CL owe part of what they know to a teacher that has seen authentic faces.")
+    if not (data.rendered and privacy.verifier_shipped):
+        said.append("Whether the verifier was trained on persons of the authentic set is not known to this program.")
+    said += [f"{name} could not be audited: {why}." for name, why in privacy.failed.items()]
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -1,0 +1,77 @@
+"""The first mention of a term or a source in each section, linked to the glossary and the bibliography."""
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from bs4 import BeautifulSoup
+
+from sface_lib.chapters.story import Source, Term
+
+PROSE = ("p", "li", "figcaption", "caption", "td", "dd")
+NOT_INSIDE = frozenset(("a", "code", "pre", "summary", "th", *(f"h{level}" for level in range(1, 7))))
+
+
+def identifier(entry: Term | Source) -> str:
+    """Id on the page of an entry of the glossary or the bibliography."""
+    if isinstance(entry, Source):
+        return f"source-{entry.key}"
+    return "term-" + re.sub(r"[^a-z0-9]+", "-", entry.forms[0].lower()).strip("-")
+
+
+class Mentions:
+    """What of a glossary and a bibliography occurs on a page.
+
+    Attributes
+    ----------
+    terms, sources
+        Those that were mentioned, sources in the order of their numbers.
+    """
+
+    def __init__(self, terms: Iterable[Term] = (), sources: Iterable[Source] = ()):
+        self._by_form: dict[str, Term | Source] = {}
+        for source in sources:
+            self._by_form |= dict.fromkeys(source.names, source)
+        for term in terms:
+            self._by_form |= dict.fromkeys(term.forms, term)
+        forms = sorted(self._by_form, key=len, reverse=True)
+        found = "|".join(map(re.escape, forms))
+        self._pattern = re.compile(rf"(?<![\w-])(?:{found})(?![\w+])") if forms else None
+        self.terms: list[Term] = []
+        self.sources: list[Source] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def link(self, soup: BeautifulSoup, section: str) -> None:
+        """Link the first mention of each term and source within a section."""
+        if self._pattern is None:
+            return
+        for text in soup.find_all(string=True):
+            inside = {parent.name for parent in text.parents}
+            if inside & set(PROSE) and not inside & NOT_INSIDE:
+                pieces = self._split(str(text), section)
+                if len(pieces) > 1:
+                    text.replace_with(*BeautifulSoup("".join(pieces), "html.parser").contents)
+
+    def _split(self, text: str, section: str) -> Sequence[str]:
+        """A text in pieces of HTML, with links; in one piece where nothing is linked."""
+        pieces, end = [], 0
+        for found in self._pattern.finditer(text):
+            entry = self._by_form[found.group()]
+            if (section, identifier(entry)) in self._seen:
+                continue
+            self._seen.add((section, identifier(entry)))
+            pieces += [escape(text[end : found.start()], quote=False), self._linked(found.group(), entry)]
+            end = found.end()
+        return [*pieces, escape(text[end:], quote=False)]
+
+    def _linked(self, text: str, entry: Term | Source) -> str:
+        text = escape(text, quote=False)
+        if isinstance(entry, Term):
+            if entry not in self.terms:
+                self.terms.append(entry)
+            return f'<a class="term" href="#{identifier(entry)}" title="{escape(entry.meaning)}">{text}</a>'
+        if entry not in self.sources:
+            self.sources.append(entry)
+        cited = escape(f"{entry.authors} {entry.title}. {entry.venue}, {entry.year}.")
+        number = self.sources.index(entry) + 1
+        return f'{text} <a class="cite" href="#{identifier(entry)}" title="{cited}">[{number}]</a>'

@@ -1,0 +1,170 @@
+"""The page in a real browser: readable by everyone at every width, and what can be clicked does what it says."""
+
+import os
+from pathlib import Path
+
+import pytest
+from browser import chromium, faults, opened
+from nbformat.v4 import new_markdown_cell
+from report_workshop import Workshop
+
+from sface_lib.run import Chapter
+
+DRAW = """
+import matplotlib.pyplot as plt, numpy as np, pandas as pd
+from sface_lib.run.fragments import Finding
+fig, axes = plt.subplots(1, 2, figsize=(12, 4))
+axes[0].plot([1, 2])
+frame = pd.DataFrame({"model": ["b", "a", "c"], "images": [20000, 900, 3000], "a rather long heading": ["x y z"] * 3})
+cards = [
+    Finding("Does it leak?", "12.5 %", "[10, 15]", badge, "It does.", ("91_first.names", "The table"))
+    for badge in ("above chance", "at chance", "undecided", "not reliable")
+]
+stage.headline("Nobody's faces.", cards, ["One seed."], frame, "Every set.")
+stage.figure((fig, frame), "curve", alt="A rising line.", caption="EER rises.")
+stage.picture(np.full((8, 8, 3), 200, np.uint8), "face", alt="A face.", caption="A face.", shows="synthetic")
+stage.table(pd.DataFrame({f"column {i}": [0.5, 1500.25] for i in range(30)}), "wide", "Thirty columns.")
+stage.table(frame, "names", "Three models.")
+stage.say("See [the models](#91_first.names) and [what was not drawn](#91_first.missing); `code`, and EER.")
+stage.finish()
+"""
+TEXT = "## First part\n\nThe EER, **twice**: EER. As SFace did.\n\n### Smaller\n\n- one\n- two"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    workshop = Workshop(tmp_path_factory.mktemp("page"))
+    workshop.notebook("91_first", new_markdown_cell(TEXT), DRAW)
+    rows = ({"name": "psi", "value": 0.7, "default": 1.0, "description": "Truncation."},)
+    assert workshop.run(stages=(Chapter("91_first", "First"),), parameter_rows=rows)[0] == 0
+    return workshop.folder / "runs" / "a" / "report.html"
+
+
+@pytest.fixture
+def page(browser, report):
+    with opened(browser, report) as page:
+        yield page
+        assert page.complaints == []
+
+
+def test_nothing_is_wrong_at_any_width(browser, report):
+    assert faults(browser, report) == []
+
+
+def test_nothing_is_wrong_with_the_page_of_a_run(browser):
+    """SFACE_PAGE is the page of a finished report."""
+    named = os.environ.get("SFACE_PAGE")
+    if not named:
+        pytest.skip("SFACE_PAGE is not set")
+    assert faults(browser, Path(named)) == []
+    folder = Path(named).parent
+    with opened(browser, Path(named)) as page:
+        shown = set(page.evaluate("[...document.querySelectorAll('figure[id]')].map((each) => each.id)"))
+        drawn = {path.stem for path in folder.glob("figures/*.png")}
+        assert drawn and shown == drawn
+
+
+def test_the_faults_are_found(browser, tmp_path):
+    broken = tmp_path / "broken.html"
+    broken.write_text(
+        "<!DOCTYPE html><html><head><title>x</title></head><body><p id=a>a</p><p id=a>b</p><a href='#c'>c</a>"
+        "<div style='width: 3000px'>wide</div><img src='http://a.example/x.png'></body></html>"
+    )
+    found = "\n".join(faults(browser, broken))
+    for fault in (
+        "id twice: a",
+        "link to nothing: c",
+        "too wide: DIV",
+        "a.example",
+        "axe image-alt",
+        "axe html-has-lang",
+    ):
+        assert fault in found
+
+
+def test_the_first_screen_answers(page):
+    """Findings are read without scrolling, each with its badge and a link to its evidence."""
+    for card in page.query_selector_all(".finding"):
+        assert card.bounding_box()["y"] < 900
+    assert len(page.query_selector_all(".finding")) == 4
+    assert "Limits of this run" in page.inner_text(".first") and "One seed." in page.inner_text(".first")
+    assert page.inner_text(".finding .evidence") == "The table (Table 3)"
+
+
+def test_a_click_on_a_heading_sorts_by_value_and_the_third_restores(page):
+    table, button = "table[id='91_first.names']", "table[id='91_first.names'] th:nth-child(2) button"
+    first = f"{table} tbody tr td:nth-child(2)"
+    numbers = []
+    for _ in range(3):
+        page.click(button)
+        numbers.append([cell.inner_text() for cell in page.query_selector_all(first)])
+    assert numbers == [["900", "3,000", "20,000"], ["20,000", "3,000", "900"], ["20,000", "900", "3,000"]]
+
+
+def test_all_code_opens_and_folds_at_once(page):
+    codes = page.query_selector_all("details.code")
+    page.click("text=Show all code")
+    assert len(codes) > 1 and all(each.get_attribute("open") is not None for each in codes)
+    page.click("text=Fold all code")
+    assert all(each.get_attribute("open") is None for each in codes)
+
+
+def test_a_figure_is_enlarged_by_mouse_and_keyboard(page):
+    figure = "figure[id='91_first.curve']"
+    before = page.query_selector(f"{figure} img").bounding_box()["width"]
+    page.click(f"{figure} img")
+    assert page.query_selector("dialog[open] img").bounding_box()["width"] > before
+    page.keyboard.press("Escape")
+    assert page.query_selector("dialog[open]") is None
+    page.focus(f"{figure} button")
+    page.keyboard.press("Enter")
+    assert page.query_selector("dialog[open] img") is not None
+
+
+def test_figures_are_drawn_as_lines_and_faces_as_pixels(page):
+    sources = [image.get_attribute("src")[:19] for image in page.query_selector_all("figure img")]
+    assert sources == ["data:image/svg+xml;", "data:image/png;base"]
+
+
+def test_figures_and_tables_are_numbered_and_text_links_to_them(page):
+    labels = [label.inner_text().strip() for label in page.query_selector_all(".label")]
+    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Table 2.", "Table 3."]
+    text = page.inner_text("main")
+    assert "See the models (Table 3) and what was not drawn;" in text
+
+
+def test_the_contents_tell_where_one_is(page):
+    contents = [link.get_attribute("href") for link in page.query_selector_all("nav.contents > details > ul > li > a")]
+    assert contents == ["#findings", "#91_first", "#glossary", "#sources", "#provenance"]
+    page.click("nav.contents a[href='#91_first']")
+    page.wait_for_selector("nav.contents a[aria-current][href^='#91_first']")
+
+
+def test_files_of_a_table_come_with_the_page(page):
+    with page.expect_download() as download:
+        page.click("div:has(> table[id='91_first.names']) + .files >> text=CSV")
+    assert Path(download.value.path()).read_text().startswith("model,images,")
+    assert download.value.suggested_filename == "91_first.names.csv"
+
+
+def test_dark_differs_from_light_and_both_can_be_read(browser, report):
+    grounds = []
+    for scheme in ("light", "dark"):
+        with opened(browser, report, color_scheme=scheme) as page:
+            grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            from axe_playwright_python.sync_playwright import Axe
+
+            assert [each["id"] for each in Axe().run(page).response["violations"]] == []
+    assert grounds[0] != grounds[1]
+
+
+def test_everything_can_be_read_without_scripts(browser, report):
+    with opened(browser, report, java_script_enabled=False) as page:
+        assert page.query_selector("nav.contents ul ul") and not page.query_selector("button")
+        assert page.inner_text("table[id='91_first.names'] thead").strip() == "model\timages\ta rather long heading"
