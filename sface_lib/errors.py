@@ -7,6 +7,11 @@ and what to do next.
 from collections.abc import Sequence
 
 
+def how_to_install(extra: str) -> str:
+    """What to do where the packages of an extra are missing: by the checkout, as the name is nobody's on an index."""
+    return f"run pip install -e '.[{extra}]' in the checkout"
+
+
 class SfaceError(Exception):
     """Base of every error that this program raises on purpose."""
 

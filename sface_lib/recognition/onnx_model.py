@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sface_lib.errors import InputError, WeightsError
+from sface_lib.errors import InputError, WeightsError, how_to_install
 from sface_lib.files import files_read_with, sha256_of_file
 from sface_lib.recognition.models import InputSpec, RecognitionModel
 
@@ -120,9 +120,7 @@ def _session(path: str | Path) -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise InputError(
-            f"{path} is an ONNX graph, which needs the extra `onnx`: run pip install -e '.[onnx]' in the checkout"
-        ) from None
+        raise InputError(f"{path} is an ONNX graph, which needs the extra `onnx`: {how_to_install('onnx')}") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     options.log_severity_level = 3  # Errors; they are raised as well.

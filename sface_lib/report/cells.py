@@ -19,12 +19,12 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from sface_lib.report.labels import Labels
+from sface_lib.report.labels import Labels, slug
 from sface_lib.report.mentions import Mentions
 from sface_lib.report.redaction import Redactor
+from sface_lib.run.fragments import HEADLINE
 
 ERROR_CLASS = "traceback"
-HEADLINE = "headline"  # Class of an output that belongs on the first screen.
 TAGS = frozenset(
     re.findall(
         r"\w+",
@@ -41,6 +41,7 @@ ATTRIBUTES = {
     "th": ["scope", "colspan", "rowspan"],
     "td": ["colspan", "rowspan"],
 }
+TABLE_FILES = (("CSV", "csv"), ("LaTeX", "tex"))
 HEADINGS = re.compile(r"^h[1-6]$")
 WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt"')
 PATHS = re.compile(r' d="[^"]*"')
@@ -69,7 +70,7 @@ class Outline:
     def add(self, level: int, text: str) -> tuple[int, str]:
         """The level that a heading gets on the page, and its id."""
         self._level = max(3, min(level, self._level + 1, 6))
-        base = f"{self.section}-{re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-') or 'part'}"
+        base = f"{self.section}-{slug(text) or 'part'}"
         candidates = (base if count == 1 else f"{base}-{count}" for count in itertools.count(1))
         identifier = next(candidate for candidate in candidates if candidate not in self._ids)
         self._ids.add(identifier)
@@ -131,9 +132,13 @@ class Composer:
 
     def outputs(self, outputs: list[Any], heading: str) -> str:
         """Outputs of a cell. What went to stderr is progress, and is left out."""
-        pieces = [self._output(output, heading) for output in outputs]
-        self.headline += [piece for piece in pieces if piece.startswith(f'<div class="{HEADLINE}"')]
-        return "".join(f'<div class="output">{piece}</div>' for piece in pieces if piece and piece not in self.headline)
+        shown = ""
+        for piece in filter(None, (self._output(output, heading) for output in outputs)):
+            if piece.startswith(f'<div class="{HEADLINE}"'):
+                self.headline.append(piece)
+            else:
+                shown += f'<div class="output">{piece}</div>'
+        return shown
 
     def _output(self, output: Any, heading: str) -> str:
         """One output: the richest form that the page can hold."""
@@ -210,9 +215,10 @@ class Composer:
         figure.append(caption)
         caption.insert(0, self._label(soup, "Figure", name))
         files = [self.folder / "figures" / f"{name}.{suffix}" for suffix in ("pdf", "svg", "png")]
-        there = [(path.suffix[1:].upper(), f"figures/{quote(path.name)}") for path in files if path.is_file()]
+        there = [path for path in files if path.is_file()]
         if there:
-            caption.append(_files(soup, there))
+            links = [(path.suffix[1:].upper(), f"figures/{quote(path.name)}", path.name) for path in there]
+            caption.append(_files(soup, links))
 
     def _table(self, soup: Any, table: Any) -> None:
         """A box that scrolls; for a table of the run also a number before its caption, and its files."""
@@ -222,11 +228,10 @@ class Composer:
             return
         if table.caption and not table.find_parent("details"):
             table.caption.insert(0, self._label(soup, "Table", name))
-        files = [(kind, self.folder / "results" / f"{name}.{kind}") for kind in ("csv", "tex")]
-        shown = [(kind, path) for kind, path in files if path.is_file()]
-        if shown:
-            addresses = [({"csv": "CSV", "tex": "LaTeX"}[kind], self._embedded(path)) for kind, path in shown]
-            box.insert_after(_files(soup, addresses, [path.name for _, path in shown]))
+        files = [(title, self.folder / "results" / f"{name}.{kind}") for title, kind in TABLE_FILES]
+        links = [(title, self._embedded(path), path.name) for title, path in files if path.is_file()]
+        if links:
+            box.insert_after(_files(soup, links))
 
     def _embedded(self, path: Path) -> str:
         """A text file as an address that holds it, without names."""
@@ -239,12 +244,11 @@ class Composer:
         return label
 
 
-def _files(soup: Any, addresses: list[tuple[str, str]], names: list[str] | None = None) -> Any:
-    """Links to files, beside a figure or table."""
+def _files(soup: Any, links: list[tuple[str, str, str]]) -> Any:
+    """Links to files, beside a figure or table: text, address, and the name under which it is saved."""
     line = soup.new_tag("span", attrs={"class": "files"})
-    for i, (text, address) in enumerate(addresses):
-        attributes = {"href": address, "download": names[i] if names else ""}
-        link = soup.new_tag("a", attrs=attributes)
+    for text, address, name in links:
+        link = soup.new_tag("a", attrs={"href": address, "download": name})
         link.string = text
         line.append(link)
     return line

@@ -7,6 +7,11 @@ PLACE = re.compile(r'\bid="([^"]+)"')
 LINK = re.compile(r'<a href="#([^"]+)">(.*?)</a>', re.DOTALL)
 
 
+def slug(text: str) -> str:
+    """A text as part of an id; empty where it has neither letters of English nor digits."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
 class Labels:
     """What figures and tables are called: "Figure 1", "Table 1", …, in the order in which they are added."""
 

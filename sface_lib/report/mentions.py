@@ -7,8 +7,9 @@ from html import escape
 from bs4 import BeautifulSoup
 
 from sface_lib.chapters.story import Source, Term
+from sface_lib.report.labels import slug
 
-PROSE = ("p", "li", "figcaption", "caption", "td", "dd")
+PROSE = frozenset(("p", "li", "figcaption", "caption", "td", "dd"))
 NOT_INSIDE = frozenset(("a", "code", "pre", "summary", "th", *(f"h{level}" for level in range(1, 7))))
 
 
@@ -16,7 +17,7 @@ def identifier(entry: Term | Source) -> str:
     """Id on the page of an entry of the glossary or the bibliography."""
     if isinstance(entry, Source):
         return f"source-{entry.key}"
-    return "term-" + re.sub(r"[^a-z0-9]+", "-", entry.forms[0].lower()).strip("-")
+    return f"term-{slug(entry.forms[0])}"
 
 
 class Mentions:
@@ -47,7 +48,7 @@ class Mentions:
             return
         for text in soup.find_all(string=True):
             inside = {parent.name for parent in text.parents}
-            if inside & set(PROSE) and not inside & NOT_INSIDE:
+            if inside & PROSE and not inside & NOT_INSIDE:
                 pieces = self._split(str(text), section)
                 if len(pieces) > 1:
                     text.replace_with(*BeautifulSoup("".join(pieces), "html.parser").contents)

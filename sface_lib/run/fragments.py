@@ -10,6 +10,7 @@ from typing import Any
 from sface_lib.errors import InputError
 
 MISSING = "–"
+HEADLINE = "headline"  # Class of what belongs on the first screen of the page.
 BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
 LONG = 24  # Characters from which on a text is a sentence.
 NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.
@@ -47,10 +48,35 @@ class ShownTable:
         rows = enumerate(zip(*columns, strict=True))
         self.rows = [[f"({t})" if (i, j) in self.grey else t for j, t in enumerate(texts)] for i, texts in rows]
 
+    def html(self, caption: str, name: str = "") -> str:
+        """The table in HTML, every value escaped; `name` is its id, to which text can link."""
+        names = zip(self.names, self.kinds, strict=True)
+        head = "".join(f'<th scope="col"{_classes(kind)}>{escape(text)}</th>' for text, kind in names)
+        body = "".join(
+            _row(texts, self.kinds, {j for i, j in self.grey if i == row}) for row, texts in enumerate(self.rows)
+        )
+        return (
+            f"<table{_identity(name)}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
 
-def table_html(
-    frame: Any, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = (), name: str = ""
-) -> str:
+    def latex(self, caption: str, name: str) -> str:
+        """The table in LaTeX, for a document that loads the package booktabs; `name` is its label."""
+        head, *rows = [" & ".join(map(latex_text, texts)) + r" \\" for texts in (self.names, *self.rows)]
+        columns = "".join("r" if kind == "number" else "l" for kind in self.kinds)
+        lines = [
+            r"\begin{table}",
+            rf"\caption{{{latex_text(caption)}}}",
+            rf"\label{{{name}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def table_html(frame: Any, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()) -> str:
     """A `pandas.DataFrame` as an HTML table; every value is escaped, missing ones are a dash.
 
     Parameters
@@ -65,36 +91,8 @@ def table_html(
         Format of floating point numbers below 1,000, in `%` style; larger ones are shown without decimals.
     grey
         Pairs of (row position, column name) whose value must not be relied on: shown in grey and in brackets.
-    name
-        The table's id, to which text can link.
     """
-    shown = ShownTable(frame, index, floats, grey)
-    names = zip(shown.names, shown.kinds, strict=True)
-    head = "".join(f'<th scope="col"{_classes(kind)}>{escape(text)}</th>' for text, kind in names)
-    body = "".join(
-        _row(texts, shown.kinds, {j for i, j in shown.grey if i == row}) for row, texts in enumerate(shown.rows)
-    )
-    return (
-        f"<table{_identity(name)}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
-    )
-
-
-def table_latex(frame: Any, caption: str, name: str, index: bool = False, floats: str = "%.4g", grey: Any = ()) -> str:
-    """The same table in LaTeX, for a document that loads the package booktabs; grey cells are in brackets."""
-    shown = ShownTable(frame, index, floats, grey)
-    head, *rows = [" & ".join(map(latex_text, texts)) + r" \\" for texts in (shown.names, *shown.rows)]
-    columns = "".join("r" if kind == "number" else "l" for kind in shown.kinds)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{latex_text(caption)}}}",
-        rf"\label{{{name}}}",
-        rf"\begin{{tabular}}{{{columns}}}",
-        *(r"\toprule", head, r"\midrule", *rows, r"\bottomrule"),
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    return ShownTable(frame, index, floats, grey).html(caption)
 
 
 def latex_text(text: str) -> str:
@@ -221,7 +219,7 @@ def headline_html(whose: str, findings: Iterable[Finding], limits: Iterable[str]
     )
     listed = "".join(f"<li>{escape(limit)}</li>" for limit in limits)
     return (
-        f'<div class="headline"><p class="whose">{escape(whose)}</p><ul class="findings">{cards}</ul>{table}'
+        f'<div class="{HEADLINE}"><p class="whose">{escape(whose)}</p><ul class="findings">{cards}</ul>{table}'
         f'<p class="limits-of"><strong>Limits of this run</strong></p><ul class="limits">{listed}</ul></div>'
     )
 

@@ -13,7 +13,7 @@ from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_path
 from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, read_record, sealed, what_is_read
-from sface_lib.run.fragments import Finding, figure_html, headline_html, png_of_pixels, table_html, table_latex
+from sface_lib.run.fragments import Finding, ShownTable, figure_html, headline_html, png_of_pixels
 from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
 from sface_lib.run.results import Results, as_plain, from_plain, schema
 
@@ -359,12 +359,12 @@ class Stage:
 
     def _table(self, frame: Any, caption: str, name: str, index: bool = False, **shown: Any) -> str:
         """Write a table as CSV and LaTeX; give its HTML."""
-        name = f"{self.name}.{name}"
+        name, table = f"{self.name}.{name}", ShownTable(frame, index, **shown)
         with atomic_path(self.output(f"results/{name}.csv")) as temporary:
             frame.to_csv(temporary, index=index)
         with atomic_path(self.output(f"results/{name}.tex")) as temporary:
-            temporary.write_text(table_latex(frame, caption, name, index=index, **shown), encoding="utf-8")
-        return table_html(frame, caption, index=index, name=name, **shown)
+            temporary.write_text(table.latex(caption, name), encoding="utf-8")
+        return table.html(caption, name)
 
 
 def unfinish(run_dir: Path, stage: str) -> None:

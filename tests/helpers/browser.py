@@ -83,10 +83,15 @@ def own(asked: str, address: str) -> bool:
     return asked.split("#")[0] == address or asked.startswith(("data:", "blob:"))
 
 
-def faults(browser, path: Path) -> list[str]:
-    """What is wrong with a page, in words: at three widths, and by axe at the widest and the narrowest."""
+def violations(page) -> list[dict]:
+    """What axe finds wrong with a page that is open."""
     from axe_playwright_python.sync_playwright import Axe
 
+    return Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+
+
+def faults(browser, path: Path) -> list[str]:
+    """What is wrong with a page, in words: at three widths, and by axe at the widest and the narrowest."""
     found = []
     for width in WIDTHS:
         with opened(browser, path, width) as page:
@@ -102,7 +107,7 @@ def faults(browser, path: Path) -> list[str]:
                 page.evaluate(LIGHTEN)
                 for fold in page.query_selector_all("details"):
                     fold.evaluate("each => { each.open = false; }")
-                for wrong in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]:
+                for wrong in violations(page):
                     where = "; ".join(node["html"][:120] for node in wrong["nodes"][:3])
                     found.append(f"{width} px, axe {wrong['id']} ({len(wrong['nodes'])}): {wrong['help']}: {where}")
     return found

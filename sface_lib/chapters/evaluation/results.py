@@ -80,3 +80,8 @@ class EvaluationResults(Results):
     between_sets: tuple[SetDifference, ...]
     baseline_late_spread: float | None
     doubts: tuple[str, ...]
+
+    @property
+    def overall_gap(self) -> tuple[str, dict[str, Gap]]:
+        """The gap of each model in the mean of the benchmarks, or on the only one, and its name; none without."""
+        return list(self.gap.items())[-1] if self.gap else ("", {})

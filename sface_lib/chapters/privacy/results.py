@@ -26,6 +26,11 @@ class JudgeFacts(Facts):
     trained_on: str | None
     authentic: VerificationMetrics
 
+    @property
+    def is_competent_model(self) -> bool:
+        """Whether it is competent, and no mere comparison of pixels."""
+        return self.competent and bool(self.sha256)
+
 
 @dataclass(frozen=True)
 class LinkAtChance(Facts):
@@ -303,6 +308,11 @@ class PrivacyResults(Results):
     authentic_px: int
     sets: tuple[AuditFacts, ...]
     failed: dict[str, str]
+
+    @property
+    def competent(self) -> list[str]:
+        """Names of the judges that are competent models."""
+        return [name for name, facts in self.judges.items() if facts.is_competent_model]
 
     def __getitem__(self, name: str) -> AuditFacts:
         return next(each for each in self.sets if each.name == name)

@@ -10,7 +10,7 @@ from sface_lib.chapters.privacy.results import AuditFacts, JudgeFacts, LinkAtCha
 from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.results import SummaryResults
-from sface_lib.chapters.training.results import TrainingResults
+from sface_lib.chapters.training.results import BY_LABELS, TrainingResults
 
 TAUGHT = ("KT", "CL")
 
@@ -85,6 +85,11 @@ class Summary:
     def __getitem__(self, name: str) -> ModelBesideLink:
         return next(model for model in (*self.models, *self.floors) if model.name == name)
 
+    @property
+    def by_labels(self) -> list[ModelBesideLink]:
+        """The models that learnt from a synthetic set by its labels alone."""
+        return [m for m in self.models if m.strategy in BY_LABELS and m.learns_from != AUTHENTIC]
+
     def doubts(self, model: ModelBesideLink) -> bool:
         """Whether the links of a model's training images must not be relied on."""
         return self.judge.doubts(model.strategy, model.learns_from)
@@ -99,7 +104,7 @@ def choose_judge(
     asked only where no model is competent.
     """
     barred = {name: {each.name: each.barred[name] for each in sets if name in each.barred} for name in judges}
-    competent = {name: facts.sha256 for name, facts in judges.items() if facts.competent and facts.sha256}
+    competent = {name: facts.sha256 for name, facts in judges.items() if facts.is_competent_model}
     judging = [name for name in competent if len(barred[name]) < len(sets)] or list(competent)
     impartial = [name for name in judging if competent[name] != teacher_sha256]
     asked = impartial or judging or judges

@@ -6,13 +6,11 @@ import pandas as pd
 
 from sface_lib.chapters.attributes.results import AttributesResults
 from sface_lib.chapters.data.results import DataResults
-from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
-from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, LeakFacts, PrivacyResults
-from sface_lib.chapters.setspec import AUTHENTIC
+from sface_lib.chapters.evaluation.results import EvaluationResults
+from sface_lib.chapters.privacy.results import AuditFacts, LeakFacts, PrivacyResults
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
-from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
-from sface_lib.chapters.training.results import BY_LABELS
+from sface_lib.chapters.summary.compute import Summary
 from sface_lib.run.fragments import Finding
 
 MOST_CARDS = 4  # Cards on privacy; further sets stand in the table alone.
@@ -72,69 +70,41 @@ def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tupl
     """Number, interval, meaning and evidence of what shows most of a set."""
     leak = largest_leak(audited)
     unit = "images" if audited.labels == "none" else "classes"
-    if leak is not None and leak[1].bound > 0:
-        judge, share = leak
-        interval = f"lower bound, {100 * share.level:.3g} % confidence"
+    if leak is None or (leak[1].bound == 0 and answer.above):
+        claim = max(answer.above or answer.judged, key=lambda claim: claim.value - claim.chance)
+        interval = "" if claim.low is None else f"[{claim.low:.3f}, {claim.high:.3f}], 90 %"
+        name = claim.claim[:1].upper() + claim.claim[1:]
+        return f"{claim.value:.3f}", interval, f"{name}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
+    judge, share = leak
+    interval = f"lower bound, {100 * share.level:.3g} % confidence"
+    if share.bound > 0:
         what = f"Share of its {unit} that are nearer to a training person than the floor explains, by the {judge}"
         return f"{100 * share.bound:.1f} %", interval, what, UNLABELLED
-    claim = max(answer.above, key=_excess) if answer.above else None
-    if claim is not None:
-        return *_number(claim), f"{_begin(claim.claim)}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
-    if leak is not None:
-        judge, share = leak
-        what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
-        return "0 %", f"lower bound, {100 * share.level:.3g} % confidence", what, UNLABELLED
-    claim = max(answer.judged, key=_excess)
-    return *_number(claim), f"{_begin(claim.claim)}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
-
-
-def _excess(claim: ClaimFacts) -> float:
-    return claim.value - claim.chance
-
-
-def _number(claim: ClaimFacts) -> tuple[str, str]:
-    interval = "" if claim.low is None else f"[{claim.low:.3f}, {claim.high:.3f}], 90 %"
-    return f"{claim.value:.3f}", interval
-
-
-def _begin(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _by_labels(summary: Summary) -> list[ModelBesideLink]:
-    return [m for m in summary.models if m.strategy in BY_LABELS and m.learns_from != AUTHENTIC]
+    what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
+    return "0 %", interval, what, UNLABELLED
 
 
 def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding | None:
     """What the set that teaches most teaches; None where no network learnt from a synthetic set."""
-    models = _by_labels(summary) if evaluation else []
+    models = summary.by_labels if evaluation else []
     if not models:
         return None
     best = max(models, key=lambda model: model.mean_accuracy)
     of = f"the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else summary.benchmark
     about = "What do synthetic faces teach?" if len(models) == 1 else "Which set teaches most?"
-    gap = _gap(evaluation, best.name)
+    gap = evaluation.overall_gap[1].get(best.name)
     sentence = (
         f"Trained on {best.learns_from} by labels alone, recognition reaches {100 * best.mean_accuracy:.1f} % in {of}"
     )
     evidence = ("05_evaluation.accuracy", "The accuracies")
-    learnt = best.accuracy.verdict == "learnt"
+    badge = "above chance" if best.accuracy.verdict == "learnt" else "at chance"
     if gap is None or BASELINE not in evaluation.mean_accuracy:
-        number = f"{100 * best.mean_accuracy:.1f} %"
-        return Finding(about, number, "", "above chance" if learnt else "at chance", f"{sentence}.", evidence)
+        return Finding(about, f"{100 * best.mean_accuracy:.1f} %", "", badge, f"{sentence}.", evidence)
     sentence += f", on authentic images {100 * evaluation.mean_accuracy[BASELINE]:.1f} %"
     interval = "" if gap.low is None else f"[{-100 * gap.high:+.1f}, {-100 * gap.low:+.1f}], 95 %"
     if evaluation.doubts:
         badge, sentence = "not reliable", f"{sentence}. The baseline is not trained out: {'; '.join(evaluation.doubts)}"
-    else:
-        badge = "above chance" if learnt else "at chance"
     return Finding(about, f"{-100 * gap.value:+.1f} points", interval, badge, f"{sentence}.", evidence)
-
-
-def _gap(evaluation: EvaluationResults, model: str) -> Gap | None:
-    """A model's gap to the baseline in the mean of the benchmarks, or on the only one; None without a baseline."""
-    gaps = list(evaluation.gap.values())[-1] if evaluation.gap else {}
-    return gaps.get(model)
 
 
 def _drift(attributes: AttributesResults) -> Finding | None:
@@ -156,7 +126,7 @@ def row_for_each_set(answers: Sequence[Answer], summary: Summary, privacy: Priva
     """Every set in a row; None where there is only one."""
     if len(answers) < 2:
         return None
-    by_set = {model.learns_from: model for model in _by_labels(summary)}
+    by_set = {model.learns_from: model for model in summary.by_labels}
     rows = []
     for answer, audited in zip(answers, privacy.sets, strict=True):
         leak = largest_leak(audited)
@@ -186,8 +156,7 @@ def limits(
     evaluation: EvaluationResults | None,
 ) -> list[str]:
     """What this run cannot show, as sentences."""
-    competent = [name for name, facts in privacy.judges.items() if facts.competent and facts.sha256]
-    said = []
+    competent, said = privacy.competent, []
     if not competent:
         said.append("No judge tells the authentic identities apart, so that nothing is said of any link.")
     elif len(competent) == 1:

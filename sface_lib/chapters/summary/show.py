@@ -11,12 +11,11 @@ from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
-from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
 from sface_lib.chapters.training.plan import model_name
-from sface_lib.chapters.training.results import BY_LABELS, GIVEN
+from sface_lib.chapters.training.results import GIVEN
 from sface_lib.chapters.words import p_clause
 
 NEAREST = "label of the nearest image"
@@ -158,8 +157,7 @@ def teaches(
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
     if evaluation is None:
         return "**What does each teach?** Nothing was trained, and no network was given."
-    where, gaps = list(evaluation.gap.items())[-1] if evaluation.gap else ("", {})
-    by_labels = [m for m in summary.models if m.strategy in BY_LABELS and m.learns_from != AUTHENTIC]
+    where, gaps = evaluation.overall_gap
     of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
     doubts = (
         "\n\nThe gaps are **not to be relied on**, for the baseline is not trained out: "
@@ -171,7 +169,7 @@ def teaches(
         f"- {m.learns_from}: {_accuracy(summary, m.name)}"
         + (f"; gap {_points(gaps[m.name])}" if gaps else "")
         + (", by the network that was given" if m.strategy == GIVEN else "")
-        for m in by_labels
+        for m in summary.by_labels
     ]
     authentic = (
         f"Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), and on "
