@@ -47,7 +47,7 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     before = sorted(tmp_path.rglob("*"))
     assert main(["report", "--profile", "faces", "--dry-run", *settings]) == 0
     said = capsys.readouterr().out
-    assert "RecordIO, 16 images, 4 identities" in said and "cfp_fp: 4 pairs, lfw: 4 pairs" in said
+    assert "RecordIO, 16 images, 4 identities" in said and "CFP-FP: 4 pairs, LFW: 4 pairs" in said
     assert "training of the generator: 500 images" in said and "training of 4 recognition models" in said
     assert "Hours in all" in said and sorted(tmp_path.rglob("*")) == before
     # 4 classes of 20 images are drawn; the 16 images of the .bin files have no identities, so that nothing filters.

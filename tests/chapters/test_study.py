@@ -81,8 +81,8 @@ def test_a_folder_of_bins_is_evaluated_without_identities(tmp_path):
     handover.write_pairs(stage, {name: resolve_pairs(pairs, faces) for name, pairs in protocols.items()})
     study = stage.study()
     evaluated, found = study.evaluated
-    assert list(found) == ["calfw", "lfw"] and len(evaluated) == 40 and evaluated.labels is None
-    assert found["lfw"].identities == (None, None) and study.groups == {}
+    assert list(found) == ["CALFW", "LFW"] and len(evaluated) == 40 and evaluated.labels is None
+    assert found["LFW"].identities == (None, None) and study.groups == {}
     assert study.control is study.held_out is None
 
 

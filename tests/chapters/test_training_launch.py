@@ -196,7 +196,7 @@ def test_pairs_of_a_folder_of_bins_judge_a_training_by_itself(tmp_path, faces, c
     images = faces.load(size_px=32).numpy()
     for name, at in (("cfp_fp", (0, 1, 0, 8)), ("lfw", (0, 1, 8, 9, 0, 8, 1, 9))):
         write_bin(bins / f"{name}.bin", images[list(at)], [True, False] if len(at) == 4 else [True, True, False, False])
-    pairs = write_protocol(tmp_path / "pairs.csv", open_bins(bins)[1]["lfw"])
+    pairs = write_protocol(tmp_path / "pairs.csv", open_bins(bins)[1]["LFW"])
     command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run")]
     settings = [f"--set={name}={value}" for name, value in (SMALL | {"validation_interval_steps": 2}).items()]
     assert main([*command, "--protocol", str(pairs), "--images", str(bins), *settings]) == 0, capsys.readouterr().err

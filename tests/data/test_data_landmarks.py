@@ -48,7 +48,7 @@ def test_where_no_face_is_there_are_no_eyes():
 def test_without_the_extra_it_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     load_models.cache_clear()
-    with pytest.raises(InputError, match=r"install it with pip install 'sface-lab\[align\]'"):
+    with pytest.raises(InputError, match=r"run pip install -e '\.\[align\]'"):
         find_eyes(torch.zeros((1, 3, 64, 64), dtype=torch.uint8))
     load_models.cache_clear()
 

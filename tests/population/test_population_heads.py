@@ -177,5 +177,5 @@ def test_a_machine_without_opengl_is_told_so():
 
 def test_missing_packages_are_named_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "anny", None)
-    with pytest.raises(InputError, match=r"pip install 'sface-lab\[population\]' .*anny"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[population\]' .*anny"):
         heads.HeadModel()
