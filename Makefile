@@ -28,8 +28,9 @@ figures: $(VENV)/installed
 	cd runs/figures/figures && cp 01_data.training_faces.png 02_generation.side_by_side.png 05_evaluation.accuracy.png \
 		../../../figures/
 
+# A process for each core, of one thread each; a file's tests stay together, as they share what is slow to make.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 # What is too slow for every change.
 nightly: $(VENV)/installed-dev

@@ -411,7 +411,7 @@ def _card(arguments: argparse.Namespace) -> int:
     """`sface data card`."""
     from sface_lib.attributes import SHIPPED_PATH
     from sface_lib.chapters import card as cards
-    from sface_lib.chapters.plots import contact_sheet
+    from sface_lib.chapters.plots import contact_sheet, split_rows
     from sface_lib.chapters.setspec import SetSpec
     from sface_lib.chapters.study import weights_file
     from sface_lib.data import open_faces
@@ -439,7 +439,7 @@ def _card(arguments: argparse.Namespace) -> int:
     pieces = [table_html(table, caption) for caption, table in cards.tables(made).items()]
     if arguments.pictures:
         faces = open_faces(source, "skip")
-        shown = contact_sheet(faces.load(range(min(len(faces), 24)), size_px=112).numpy(), columns=8)
+        shown = contact_sheet(split_rows(faces.load(range(min(len(faces), 24)), size_px=112).numpy(), 8))
         pieces.append(figure_html(png_of_pixels(shown), "The first images of the set.", "The first images of the set."))
     page = write_page(out / "card.html", f"Synthetic faces: {name}", _said_of(arguments), [("Card", pieces)])
     write_json(out / "card.json", as_plain(made, cards.SetCard))

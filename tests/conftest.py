@@ -11,6 +11,11 @@ from sface_lib.data import write_faces
 from sface_lib.population import first_images, shipped_faces
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that may take longest come first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real faces, from SFACE_REAL_DATA: unset skips, set to a missing folder fails."""

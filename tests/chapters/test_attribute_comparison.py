@@ -187,7 +187,7 @@ def test_without_a_classifier_nothing_is_compared_and_the_page_says_why_once(giv
     stage = Listening(given)
     assert compute.compare(stage, None, None, None) is None
     assert compute.results(None, None, 0.75) == AttributesResults(None)
-    page = show.open_page(stage, None, None)
+    page = show.open_page(stage, None, None, None)
     for step in (name for name in vars(show.Page) if not name.startswith("_")):
         getattr(page, step)()
     assert len(stage.said) == 1 and why in stage.said[0]

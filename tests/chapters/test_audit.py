@@ -13,6 +13,7 @@ from tiny_faces import tiny_embedder
 from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
 from sface_lib.biometrics.bootstrap import affordable_bins
 from sface_lib.chapters import handover
+from sface_lib.chapters.looks import Looks, indexed
 from sface_lib.chapters.privacy import (
     claims,
     compute,
@@ -45,6 +46,8 @@ from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.privacy.power import Power
 from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
+
+LOOK, LOOKS = indexed(0), Looks([])
 
 PERSONS, SIZE_PX = 12, 8
 SETTINGS = AuditSettings(filter_fmrs="0.5, 0.1, 0.001", power_images=20)
@@ -449,15 +452,15 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
     assert table["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, own identity"
     assert (table["95 % low"] < table["value"]).all() and (table["value"] < table["95 % high"]).all()
-    curves = show_persons.open_set(views)[1]
+    curves = show_persons.open_set(views, LOOK)[1]
     assert set(curves["judge"]) == {"a", "c"} and curves["tpir"].tolist()[-1] == 0.75
-    assert show_persons.open_set(views[1:2]) is None
+    assert show_persons.open_set(views[1:2], LOOK) is None
     found.labelled = None  # Without authentic labels nobody has an own identity.
     assert (
         show_persons.fixed_rates(views[:1])["measure"].iloc[0]
         == "open-set identification: TPIR at FPIR 1 %, any identity"
     )
-    assert show_persons.open_set(views)[1]["tpir"].tolist()[-1] == 1
+    assert show_persons.open_set(views, LOOK)[1]["tpir"].tolist()[-1] == 1
     span = told.tpr.interval()
     assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
@@ -504,15 +507,15 @@ def test_the_page_shows_what_was_computed(linked):
     )
     assert f"claims that are judged {len(linked.above_chance)} are above" in show_cards.what_was_found(every)
     others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
-    assert set(show.roc_det(views, shown)[1]["curve"]) == {*study.SETTINGS, *others}
-    ranks = show.identification(views, PERSONS)[1]
+    assert set(show.roc_det(views, shown, LOOK)[1]["curve"]) == {*study.SETTINGS, *others}
+    ranks = show.identification(views, PERSONS, LOOK)[1]
     assert ranks["chance"].iloc[0] == pytest.approx(1 / PERSONS) and ranks["synthetic: sharp"].iloc[-1] == 1
     assert show.equal_labels_by_score(shown).shape[0] == show.BINS_OF_SCORES
     sheet, caption = show.strongest(linked.sets, shown)
     assert sheet.shape[0] > 2 * show.LEAST_SIDE_PX and "10 of 10 of one label" in caption
-    for table in (show.tail(views), show.growth(views, PERSONS)[1], show.chance(shown)[1]):
+    for table in (show.tail(views), show.growth(views, PERSONS, LOOK)[1], show.chance(shown, LOOK)[1]):
         assert len(table)
-    assert len(show.scores(shown).axes) == 3
+    assert len(show.scores(shown, LOOK).axes) == 3
 
 
 # Several sets
@@ -776,7 +779,7 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
     every = {show_sets.WITHIN, *show_sets.OVERVIEW.values()}
     assert {column for i, column in grey if i == row} == every
     assert table.loc[row, "claims above chance"] == f"none: {TAUGHT}"
-    numbers = show_sets.side_by_side(partial)[1]
+    numbers = show_sets.side_by_side(partial, LOOKS)[1]
     supports = numbers.groupby(["set", "judge"])["supports a claim"].all()
     assert supports["taught", "a"] == supports["both", "b"] == False  # noqa: E712
     assert supports["taught", "b"] and supports["whole", "a"]
@@ -795,8 +798,8 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
         ("both", "b"),
     }
     views = partial.done[1].views
-    assert "synthetic: a (no claim)" in show.identification(views, PERSONS)[1]
-    assert f"{study.LINK} (a (no claim))" in set(show.roc_det(views, views[1])[1]["curve"])
+    assert "synthetic: a (no claim)" in show.identification(views, PERSONS, LOOK)[1]
+    assert f"{study.LINK} (a (no claim))" in set(show.roc_det(views, views[1], LOOK)[1]["curve"])
 
 
 def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
@@ -844,7 +847,7 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     ]
     assert table["same-label link (AUC)"].isna().tolist() == [False, False, True, True, True, True] and grey == []
     assert table["EER within (%)"].isna().tolist() == [False] * 4 + [True] * 2
-    figure, numbers = show_sets.side_by_side(three)
+    figure, numbers = show_sets.side_by_side(three, LOOKS)
     assert len(figure.axes) == len(show_sets.OVERVIEW) == numbers["statistic"].nunique()
     assert numbers.groupby("statistic").size().to_dict()["same-label link, AUC"] == 2
     low, high = (numbers[column] for column in show_sets.CHANCE)
@@ -857,8 +860,8 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     ]
     assert show_sets.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
     for each in three.done[1:]:
-        assert len(show.scores(each.shown).axes) == len(each.shown.settings.comparisons)
-        assert show.chance(each.shown)[1].shape[1] == 1 and show.roc_det(each.views, each.shown)
+        assert len(show.scores(each.shown, LOOK).axes) == len(each.shown.settings.comparisons)
+        assert show.chance(each.shown, LOOK)[1].shape[1] == 1 and show.roc_det(each.views, each.shown, LOOK)
         sheet, caption = show.strongest(each.sets, each.shown)
         assert "of one label" not in caption and caption.startswith(each.name)
     said = show_cards.what_was_found(three)

@@ -7,8 +7,11 @@ from trained_models import NAMES, training
 from sface_lib.biometrics import fnmr_at_fmr
 from sface_lib.chapters.evaluation import rates, show_rates
 from sface_lib.chapters.evaluation.models import Embedded, evaluate_all
+from sface_lib.chapters.looks import Looks
 from sface_lib.privacy import compare_within
 from sface_lib.recognition import ProtocolPairs
+
+LOOKS = Looks([])
 
 PERSONS, IMAGES = 60, 6
 LABELS = np.repeat(np.arange(PERSONS), IMAGES)
@@ -160,7 +163,7 @@ def test_strangers_are_searched_among_half_of_the_persons(found):
     told = [(i, name) for i, t in enumerate((0.1, 0.01)) for name in MODELS if searched[name].at(t).imprecise]
     assert sorted(grey) == sorted(told) != []
     assert "90 images of 30 enrolled identities and 180 of 30 others" in show_rates.open_set_caption(searched)
-    figure, rows = show_rates.open_set(searched, NAMES)
+    figure, rows = show_rates.open_set(searched, NAMES, LOOKS)
     assert set(rows["model"]) == set(MODELS) and rows["fpir"].min() == pytest.approx(3 / 180)
     last = rows[rows["model"] == "baseline"].iloc[-1]
     assert last["fpir"] == 1 and last["low"] <= last["tpir"] <= last["high"]
@@ -168,8 +171,8 @@ def test_strangers_are_searched_among_half_of_the_persons(found):
 
 def test_curves_and_histograms_have_a_panel_for_each(found):
     _, evaluated = found
-    figure, rows = show_rates.roc(evaluated)
+    figure, rows = show_rates.roc(evaluated, LOOKS)
     assert set(rows["benchmark"]) == {"first", "second"} and rows["fmr"].min() == pytest.approx(3 / 300)
     assert (rows["low"] <= rows["tmr"] + 1e-12).all() and (rows["tmr"] <= rows["high"] + 1e-12).all()
-    figure, moments = show_rates.scores(evaluated)
+    figure, moments = show_rates.scores(evaluated, LOOKS)
     assert moments["model"].tolist() == list(MODELS) and len([ax for ax in figure.axes if ax.patches]) == 6

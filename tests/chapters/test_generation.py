@@ -168,7 +168,7 @@ def test_losses_stand_over_the_training_before_this_run_as_well(tmp_path):
     assert all("this run" in [text.get_text() for text in axes.get_legend().get_texts()] for axes in figure.axes)
     assert show.losses_caption(training).endswith("The first 2 kimg were trained before this run.")
     alone = of_log(tmp_path, [3.0])
-    assert [line.get_marker() for line in show.losses(alone)[0].axes[0].lines] == [".", "."]  # Else one sees nothing.
+    assert all(line.get_marker() != "None" for line in show.losses(alone)[0].axes[0].lines)  # Else one sees nothing.
     assert "before this run" not in show.losses_caption(alone)
 
 
@@ -176,7 +176,8 @@ def test_the_caption_of_the_snapshots_tells_how_much_was_trained_before():
     snapshots = [Snapshot(kimg, np.zeros((2, 3, 16, 16), np.uint8)) for kimg in (13.0, 14.0)]
     assert show.learning_caption(snapshots, 0) == "Same latents, same classes, after 13.0, 14.0 kimg."
     assert show.learning_caption(snapshots, 12).endswith("kimg, of which 12.0 were trained before this run.")
-    assert show.learning(snapshots).shape == (2 * 64 + 2, 2 * 64 + 2, 3)  # 16 px are shown four times as large.
+    shape = show.learning(snapshots).shape
+    assert shape[0] == 2 * 64 + 2 and shape[1] > 2 * 64 + 2  # 16 px are shown four times as large, beside their kimg.
 
 
 def drawn_in(folder, weights, accelerator, **changes) -> DrawnSets:
@@ -215,8 +216,9 @@ def test_rows_of_a_class_are_its_first_images(authentic):
 
 def test_a_sheet_of_both_sets_has_an_authentic_row_above_each_synthetic_one():
     rows = [np.full((n, 3, 64, 64), grey, np.uint8) for n, grey in ((2, 10), (1, 20), (2, 30), (2, 40))]
-    sheet = show.side_by_side(rows[:2], rows[2:])
-    assert sheet.shape == (4 * 66 - 2, 2 * 66 - 2, 3)
+    sheet = show.side_by_side(rows[:2], rows[2:], [3, 7])
+    assert len(sheet) == 4 * 66 - 2 and sheet.shape[1] > 2 * 66
+    sheet = sheet[:, -130:]
     assert sheet[::66, 0, 0].tolist() == [10, 30, 20, 40]
     assert sheet[::66, 66, 0].tolist() == [10, 30, 255, 40]  # White where a class has fewer images.
 

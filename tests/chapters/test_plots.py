@@ -1,4 +1,4 @@
-"""Figures of many sets and models: every one has a look of its own, and a name that hides no line."""
+"""Figures of many sets and models: every one has one look in all of them, and a name that hides nothing."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from sface_lib.chapters import plots
+from sface_lib.chapters.looks import GREY, MARKERS, Looks, indexed
 
 MANY = [f"model {i}" for i in range(16)]
+LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
 RATES = np.geomspace(0.01, 1, 5)
 
 
@@ -31,33 +33,111 @@ def accuracies(**columns):
 def drawn_of_many(axes):
     """Curves of sixteen names, by the kind of figure."""
     roc = {name: curve(("fmr", "tmr", "low", "high"), i) for i, name in enumerate(MANY)}
-    plots.plot_banded(axes[0], roc, "fmr", "tmr", MANY)
-    plots.plot_det(axes[1], roc)
-    plots.plot_ranks(axes[2], {name: np.linspace(0.1, 0.9, 5) for name in MANY}, 100)
-    plots.plot_sweep(axes[3], pd.concat([accuracies(over=10), accuracies(over=20)]), "over", "LFW")
-    plots.plot_progress(axes[4], {name: [{"x": 0, "y": i}, {"x": 1, "y": 0}] for i, name in enumerate(MANY)}, *"xyxy")
-    plots.plot_classes(axes[5], {name: (np.ones(3), np.ones(3)) for name in MANY})
-    plots.plot_benchmarks(axes[6], accuracies(benchmark="LFW", verdict="learnt"))
-    plots.plot_frontier(axes[7], accuracies(link=0.6), "link", "LFW", np.array([[0.45, 0.55]] * 16))
+    logs = {name: [{"x": 0, "y": i}, {"x": 1, "y": 0}] for i, name in enumerate(MANY)}
+    plots.plot_banded(axes[0], roc, "fmr", "tmr", MANY, LOOK)
+    plots.plot_det(axes[1], roc, LOOK)
+    plots.plot_ranks(axes[2], {name: np.linspace(0.1, 0.9, 5) for name in MANY}, 100, LOOK)
+    plots.plot_sweep(axes[3], pd.concat([accuracies(over=10), accuracies(over=20)]), "over", "LFW", LOOK)
+    plots.plot_progress(axes[4], logs, *"xyxy", LOOK)
+    plots.plot_classes(axes[5], {name: (np.ones(3), np.ones(3)) for name in MANY}, LOOK)
+    plots.plot_benchmarks(axes[6], accuracies(benchmark="LFW"), LOOK)
+    plots.plot_frontier(axes[7], accuracies(link=0.6), "link", "LFW", np.array([[0.45, 0.55]] * 16), LOOK)
 
 
-def test_sixteen_names_stand_beside_the_lines_and_no_two_look_alike():
+def test_sixteen_names_stand_beside_the_lines():
     figure, axes = plots.new_figure(columns=4, rows=2, width=7)
     drawn_of_many(axes.ravel())
+    for ax in axes.flat:
+        plots.legend(ax)
     figure.draw_without_rendering()
     for ax in axes.flat:
         legend = ax.get_legend()
         named = [text.get_text() for text in legend.get_texts() if text.get_text() in MANY]
         assert named == MANY and legend.get_window_extent().x0 >= ax.get_window_extent().x1
-    assert len({tuple(plots.style(i).values()) for i in range(30)}) == 30
-    assert len({(plots.colour_of(i), plots.marker_of(i)) for i in range(60)}) == 60
 
 
-def test_few_names_stand_in_the_axes():
+def test_models_of_one_link_stand_side_by_side():
     _, ax = plots.new_figure()
-    plots.plot_ranks(ax, {name: np.linspace(0.1, 0.9, 5) for name in MANY[:3]}, 100)
-    ax.figure.draw_without_rendering()
-    assert ax.get_legend().get_window_extent().x1 <= ax.get_window_extent().x1
+    plots.plot_frontier(ax, accuracies(link=0.6), "link", "LFW", np.array([[0.45, 0.55]] * 16), LOOK)
+    places = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in MARKERS]
+    assert len(set(places)) == 16 and np.mean(places) == pytest.approx(0.6)
+    (low, high), span = ax.get_xlim(), np.ptp(places)
+    assert low < 0.45 and high > 1 and span < (high - low) / 4
+
+
+def test_panels_fill_their_rows_and_only_outer_ones_have_labels():
+    assert [plots.grid(n) for n in (1, 4, 5, 7, 9)] == [(1, 1), (4, 1), (3, 2), (4, 2), (3, 3)]
+    figure, panels = plots.new_panels(5, 3, 2, 2, sharex=True, sharey=True)
+    for ax in panels:
+        ax.set(xlabel="x", ylabel="y")
+    plots.label_outside(panels, 3)
+    assert figure.axes == panels and len(panels) == 5
+    assert [ax.get_xlabel() for ax in panels] == ["", "", "x", "x", "x"]  # The third has no panel below it.
+    assert [ax.get_ylabel() for ax in panels] == ["y", "", "", "y", ""]
+
+
+def test_a_signed_heat_map_is_white_at_zero_and_its_ends_are_alike():
+    _, ax = plots.new_figure()
+    plots.plot_matrix(ax, np.array([[0.1, -0.5], [np.nan, 0.2]]), "ab", "cd", "phi", signed=True)
+    assert ax.collections[0].get_clim() == (-0.5, 0.5)
+
+
+def test_names_of_points_do_not_hide_one_another():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=25), "y": rng.normal(size=25), "name": [f"Name_{i}" for i in range(25)]})
+    figure, ax = plots.new_figure()
+    plots.plot_named_points(ax, table, "x", "y", "name")
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
+    assert ax.get_xlim()[0] == -ax.get_xlim()[1]
+    places = ax.transData.transform(table[["x", "y"]].to_numpy())
+    assert not any(box.contains(*place) for box in boxes for place in places)
+
+
+def test_a_contact_sheet_holds_the_images_as_they_are_beside_their_labels():
+    rows = [np.full((n, 3, 4, 4), grey, np.uint8) for n, grey in ((2, 10), (1, 20))]
+    bare = plots.contact_sheet(rows, enlarge=3, gap_px=1)
+    assert bare.shape == (25, 25, 3)
+    assert (
+        (bare[:12] == 10)[:, [0, 11, 13, 24]].all() and (bare[13:, :12] == 20).all() and (bare[13:, 13:] == 255).all()
+    )
+    labelled = plots.contact_sheet(rows, ["first", "second"], ["l", "r"], enlarge=3, gap_px=1)
+    top, left = np.array(labelled.shape[:2]) - 25
+    assert (labelled[top:, left:] == bare).all()
+    margins = labelled[:top, left:], labelled[top : top + 12, :left], labelled[top + 13 :, :left]
+    assert all((margin < 128).any() for margin in margins) and (labelled[:top, :left] == 255).all()
+
+
+# Looks
+
+
+def test_a_set_has_one_colour_and_marker_and_its_models_and_judges_are_tones_of_it():
+    looks = Looks(["generated", "dcface", "sface"])
+    sets = [looks.of_set(name) for name in ("authentic", "generated", "dcface", "sface", "elsewhere")]
+    assert len({each.colour for each in sets}) == len({each.marker for each in sets}) == 5
+    assert looks.of_model("baseline") == looks.of_set("authentic") == looks.of_set("balanced")
+    assert looks.of_model("CLS dcface").colour == looks.of_set("dcface").colour == looks.of_model("given dcface").colour
+    models = [looks.of_model(f"{strategy} dcface") for strategy in ("CLS", "KT", "CL")]
+    for told_by in ("colour", "line_style", "filling"):
+        assert len({getattr(each, told_by) for each in models}) == 3
+    assert {each.marker for each in models} == {looks.of_set("dcface").marker}
+    assert looks.of_model("CLS dcface 20") == looks.of_model("CLS dcface")  # Of the sweep: a point on its curve.
+    assert looks.of_set("as drawn") == looks.of_set("generated").variant(0)
+    assert Looks(["dcface"]).of_set("generated") == looks.of_set("generated")
+
+
+def test_a_mixture_stands_between_its_set_and_the_authentic_one():
+    looks = Looks(["dcface"])
+    red = [int(looks.of_model(f"CLS dcface mixed {share}").colour[3:5], 16) for share in (0.1, 0.5, 0.9)]
+    own, authentic = (int(looks.of_set(name).colour[3:5], 16) for name in ("dcface", "authentic"))
+    assert own > red[0] > red[1] > red[2] > authentic
+
+
+def test_sixteen_sets_look_different():
+    looks = Looks(MANY)
+    assert len({(look.colour, look.marker) for look in map(looks.of_set, MANY)}) == 16
+    assert {looks.of_model(floor).colour for floor in ("raw pixels", "untrained")} == {GREY}
 
 
 def test_shares_of_many_sets_are_a_column_each():
@@ -72,7 +152,7 @@ def test_shares_of_many_sets_are_a_column_each():
     numbers = [text.get_text() for text in ax.texts]
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
-    plots.plot_groups(plots.new_figure()[1], groups, "LFW")
+    plots.plot_groups(plots.new_figure()[1], groups, "LFW", LOOK)
 
 
 def test_a_null_of_few_values_has_a_bar_for_each():

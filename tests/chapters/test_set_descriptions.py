@@ -14,6 +14,7 @@ from PIL import Image
 from sface_lib.chapters.generation import compute, show
 from sface_lib.chapters.generation import describe as module
 from sface_lib.chapters.generation.describe import Distinct, SetDescription, measure_reference, sample_images
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.setspec import SetSpec
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import encode_png, open_faces, write_encoded, write_faces
@@ -297,7 +298,7 @@ def test_vectors_describe_what_the_model_that_made_them_does_but_for_near_copies
     assert found["vectors"]["own"].copies == pytest.approx(1 / 200)
     assert "which vectors do not" in show.descriptions_caption(found["vectors"], 20)
     assert show.descriptions(found["vectors"], {})[0]["near copies (%)"].isna().all()
-    _, numbers = show.described(found["vectors"])
+    _, numbers = show.described(found["vectors"], Looks([]))
     assert numbers["near copies (%)"].isna().all()
 
 
@@ -416,7 +417,7 @@ def test_the_table_of_identities_has_both_rates_beside_the_authentic_count():
 @pytest.mark.parametrize("count", [1, 3, 12])
 def test_the_panels_share_the_sets(count):
     sets = {"authentic": made_up()} | {f"set {i}": made_up(near_copies=i / 100) for i in range(1, count)}
-    figure, numbers = show.described(sets)
+    figure, numbers = show.described(sets, Looks([]))
     assert numbers["set"].tolist() == list(sets) and len(figure.axes) == numbers.shape[1] - 1
     figure.draw_without_rendering()
     for i, ax in enumerate(figure.axes):
@@ -428,12 +429,12 @@ def test_the_panels_share_the_sets(count):
 
 
 def test_a_panel_says_what_was_not_measured():
-    figure, numbers = show.described({"authentic": made_up(), "own": unlabelled()})
+    figure, numbers = show.described({"authentic": made_up(), "own": unlabelled()}, Looks([]))
     texts = {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
     assert texts["EER within (%)"] == ["5", "not measured"] and texts["near copies (%)"] == ["0.4", "0.4"]
     assert texts["identities (% of authentic)"] == ["100", "not measured"]
     assert np.isnan(numbers["EER within (%)"][1])
-    figure, numbers = show.described({"own": unlabelled()})
+    figure, numbers = show.described({"own": unlabelled()}, Looks([]))
     assert numbers["genuine score"].isna().all()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.training import compute, show
 from sface_lib.chapters.training.compute import Training, make_plan
 from sface_lib.chapters.training.parameters import TrainingParameters
@@ -18,6 +19,8 @@ from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import open_model
 from sface_lib.run.parameters import check
+
+LOOKS = Looks([])
 
 SMALL = {
     "recognition_resolution_px": 32,
@@ -103,9 +106,9 @@ def test_a_row_tells_what_a_model_learnt_from_and_how_its_training_ended(sets):
 
 def test_validation_is_drawn_only_where_it_was_taken(sets):
     plan = make_plan(parameters(), sets, {})
-    assert show.validation(plan, trainings(plan, None, None)) is None
-    figure, numbers = show.validation(plan, trainings(plan, 0.5, None, 0.75))
-    assert [line.get_ydata().tolist() for line in figure.axes[0].lines] == [[0.5, 0.75]] * 4
+    assert show.validation(plan, trainings(plan, None, None), LOOKS) is None
+    figure, numbers = show.validation(plan, trainings(plan, 0.5, None, 0.75), LOOKS)
+    assert [line.get_ydata().tolist() for line in figure.axes[0].lines[:4]] == [[0.5, 0.75]] * 4
     assert numbers[["step", "accuracy", "model"]].iloc[:2].to_numpy().tolist() == [
         [10, 0.5, "baseline"],
         [30, 0.75, "baseline"],
@@ -115,7 +118,7 @@ def test_validation_is_drawn_only_where_it_was_taken(sets):
 def test_losses_have_a_panel_for_each_compared_model_alone(sets):
     plan = make_plan(parameters(sweep_images_per_class="3"), sets, {})
     assert len(plan.models) == 8
-    figure, numbers = show.losses(plan, trainings(plan, None, None, None))
+    figure, numbers = show.losses(plan, trainings(plan, None, None, None), LOOKS)
     assert len(figure.axes) == 4 and numbers["model"].unique().tolist() == COMPARED
 
 

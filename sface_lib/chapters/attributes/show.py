@@ -10,6 +10,7 @@ from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
 from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.published import published
 from sface_lib.chapters.words import p_clause, p_in_words
 from sface_lib.run import Stage
@@ -21,9 +22,9 @@ AS_WORDS = {name: name.replace("_", " ") for name in ATTRIBUTES if "_" in name}
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
-def open_page(stage: Stage, classifier: AttributeClassifier | None, comparison: Comparison | None) -> Any:
+def open_page(stage: Stage, classifier: AttributeClassifier | None, comparison: Comparison | None, looks: Looks) -> Any:
     """What shows the comparison: a `Page`, or a `Blank` where there is none, which says why and shows nothing else."""
-    return Page(stage, classifier, comparison) if comparison else Blank(stage)
+    return Page(stage, classifier, comparison, looks) if comparison else Blank(stage)
 
 
 class Blank:
@@ -50,7 +51,8 @@ class Blank:
 class Page:
     """Shows a comparison, a method for each step of the notebook."""
 
-    def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: Comparison):
+    def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: Comparison, looks: Looks):
+        self._looks = looks
         self._stage, self._classifier, self._found = stage, classifier, comparison
         self._first, self._second = comparison.first, comparison.second
 
@@ -102,7 +104,7 @@ class Page:
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
         table, dotted = self._found.prevalences, len(self._found.sets) <= MOST_DOTTED
         if dotted:
-            plots.plot_attribute_shares(axes, table, unreliable, untaught)
+            plots.plot_attribute_shares(axes, table, self._looks.of_set, unreliable, untaught)
         else:
             plots.plot_attribute_matrix(axes, table, unreliable)
         each = "a dot for each set with its interval" if dotted else "a column for each set"
@@ -160,7 +162,8 @@ class Page:
         drift, forward = self._found.drift, f"KL({self._first} || {self._second})"
         figure, axes = plots.new_figure(width=7.2, height=6.2)
         largest = drift.sort_values("js", ascending=False).head(20)
-        plots.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})")
+        colours = tuple(self._looks.of_set(name).colour for name in (self._first, self._second))
+        plots.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})", colours)
         self._stage.figure(
             (figure, drift),
             "divergence",
@@ -201,9 +204,9 @@ class Page:
         pairs = tables.attribute_pairs(phi, names)
         figure, axes = plots.new_figure(width=9.2, height=7.6)
         labels = [name.replace("_", " ") for name in names]
-        plots.plot_matrix(
-            axes, phi, labels, labels, f"phi in {self._second} minus {self._first}", signed=True, digits=None
-        )
+        once = np.where(np.tri(len(names), k=-1, dtype=bool), phi, np.nan)
+        change = f"phi in {self._second} minus {self._first}"
+        plots.plot_matrix(axes, once[1:, :-1], labels[1:], labels[:-1], change, signed=True, digits=None)
         axes.tick_params(labelsize=7)
         self._stage.figure(
             (figure, pairs),
@@ -229,12 +232,14 @@ class Page:
 
     def support(self) -> None:
         """Who lies within whose support, and whose attributes predict whose."""
-        figure, panels = self._matrices(3, 4.6)
+        transfers = self._found.transfer["auc"].notna().any()
+        figure, panels = self._matrices(2 + transfers, 4.6)
         for ax, (by, part) in zip(panels, self._found.support.groupby("by", sort=False), strict=False):
             self._matrix(ax, part, ("of", "within", "share"), "share")
             ax.set(title=by, xlabel="within the support of", ylabel="images of")
-        self._matrix(panels[2], self._found.transfer, ("taught on", "tested on", "auc"), "mean AUC")
-        panels[2].set(title="attributes from the others", xlabel="tested on", ylabel="taught on")
+        if transfers:
+            self._matrix(panels[2], self._found.transfer, ("taught on", "tested on", "auc"), "mean AUC")
+            panels[2].set(title="attributes from the others", xlabel="tested on", ylabel="taught on")
         self._stage.figure(
             (figure, self._found.support),
             "support",

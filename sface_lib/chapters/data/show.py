@@ -79,17 +79,17 @@ def training_faces(selection: Selection) -> np.ndarray:
     """The first images of the first training identities, a row each, uint8 `[H, W, 3]`."""
     labels = selection.faces.labels
     rows = [np.flatnonzero(labels == k)[:SHOWN] for k in range(min(SHOWN, len(selection.images_per_identity)))]
-    return _sheet([selection.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows])
+    images = [selection.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows]
+    return plots.contact_sheet(images, [f"identity {k}" for k in range(len(rows))])
 
 
 def example_pairs(evaluated: Evaluated, seed: int) -> np.ndarray:
     """Four pairs a row, genuine ones, then impostors, for each benchmark in turn, uint8 `[H, W, 3]`."""
     rows = compute.example_pairs(evaluated, seed, SHOWN // 2)
-    return _sheet([evaluated.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows])
-
-
-def _sheet(rows: list[np.ndarray]) -> np.ndarray:
-    return plots.contact_sheet(plots.rows_of(rows, SHOWN), columns=SHOWN)
+    images = [evaluated.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows]
+    kinds = [f"{name}, {kind}" for name in evaluated.pairs for kind in ("genuine", "impostor")]
+    columns = [side for _ in range(SHOWN // 2) for side in ("left", "right")]
+    return plots.contact_sheet(images, kinds, columns)
 
 
 def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:

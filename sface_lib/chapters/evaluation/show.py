@@ -1,6 +1,5 @@
 """The tables, figures and sentences of notebook 05."""
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs,
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy, SetDifference
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
@@ -80,12 +80,13 @@ def _over_what(evaluated: Evaluated) -> str:
     return f"Intervals are over other identities and, from {seeds} seeds, over other trainings."
 
 
-def accuracy(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+def accuracy(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of the shown models on each benchmark, and the numbers of all."""
     table = accuracies(evaluated)
     height = 1.2 + max(0.75, 0.12 * len(evaluated.shown)) * len(evaluated.pairs)
     figure, axes = plots.new_figure(width=8.2, height=height)
-    plots.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)])
+    plots.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)], looks.of_model)
+    plots.legend(axes)
     return figure, table
 
 
@@ -163,18 +164,16 @@ def whether_the_gap_counts(
     )
 
 
-def groups(table: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy within groups, a panel for each benchmark, and the numbers behind: see `breakdown.groups`."""
     compared = list(dict.fromkeys(table["benchmark"]))
     height = max(3.0, 0.8 + 0.1 * table["group"].nunique() * table["model"].nunique())
-    figure, axes = plots.new_figure(columns=2, rows=-(-len(compared) // 2), width=4.6, height=height)
-    panels = np.ravel(axes)
-    for ax, benchmark in itertools.zip_longest(panels, compared):
-        if benchmark is None:
-            ax.set_axis_off()
-        else:
-            plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark)
-    plots.legend_beside(panels[min(1, len(compared) - 1)])
+    columns, _ = plots.grid(len(compared), 2)
+    figure, panels = plots.new_panels(len(compared), columns, width=4.6, height=height, sharex=True, sharey=True)
+    for ax, benchmark in zip(panels, compared, strict=True):
+        plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, looks.of_model)
+    plots.label_outside(panels, columns)
+    plots.legend(panels[columns - 1])
     return figure, table
 
 
@@ -188,14 +187,14 @@ def groups_overview(table: pd.DataFrame) -> pd.DataFrame:
     return overview.reset_index()
 
 
-def sweep(points: Sequence[SweepPoint], benchmark: str) -> tuple[Figure, pd.DataFrame]:
+def sweep(points: Sequence[SweepPoint], benchmark: str, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of each strategy over images per class, and the numbers behind."""
     rows = ((each.model, each.images_per_class, each.accuracy, each.mean_accuracy) for each in points)
-    return _curves(rows, "images per class", benchmark)
+    return _curves(rows, "images per class", benchmark, looks.of_model)
 
 
 def _curves(
-    rows: Iterable[tuple[str, float, Accuracy, float]], over: str, benchmark: str
+    rows: Iterable[tuple[str, float, Accuracy, float]], over: str, benchmark: str, look: plots.Looking
 ) -> tuple[Figure, pd.DataFrame]:
     """Accuracy over something, a curve for each name, and the numbers behind.
 
@@ -213,11 +212,12 @@ def _curves(
         for name, place, accuracy, mean in rows
     )
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_sweep(axes, table, over, benchmark)
+    plots.plot_sweep(axes, table, over, benchmark, look)
+    plots.legend(axes)
     return figure, table
 
 
-def mixtures(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+def mixtures(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of CLS of each set over the share of authentic images, and the numbers behind.
 
     The first benchmark's; the set alone stands at 0 and the baseline at 1, where they were trained or given.
@@ -228,7 +228,7 @@ def mixtures(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
         for name, points in _shares(evaluated).items()
         for share, model in points
     )
-    return _curves(rows, "authentic share", evaluated.first_benchmark)
+    return _curves(rows, "authentic share", evaluated.first_benchmark, looks.of_set)
 
 
 def _shares(evaluated: Evaluated) -> dict[str, list[tuple[float, str]]]:
@@ -242,7 +242,9 @@ def _shares(evaluated: Evaluated) -> dict[str, list[tuple[float, str]]]:
     return {name: points + authentic for name, points in found.items()}
 
 
-def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFacts) -> tuple[Figure, pd.DataFrame]:
+def frontier(
+    points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFacts, looks: Looks
+) -> tuple[Figure, pd.DataFrame]:
     """Accuracy over the link that is left, from chance on, and the numbers behind."""
     table = pd.DataFrame(
         {
@@ -257,7 +259,9 @@ def frontier(points: Sequence[FrontierPoint], benchmark: str, privacy: AuditFact
     )
     figure, axes = plots.new_figure(height=3.8)
     chance = privacy.shuffle[privacy.impartial_judge]
-    plots.plot_frontier(axes, table, "link AUC", benchmark, np.array([[chance.low, chance.high]] * len(table)))
+    band = np.array([[chance.low, chance.high]] * len(table))
+    plots.plot_frontier(axes, table, "link AUC", benchmark, band, looks.of_model)
+    plots.legend(axes)
     axes.set_xlabel("AUC of the same-label link")
     return figure, table
 
@@ -274,11 +278,11 @@ def hardest(found: Sequence[HardestPairs]) -> pd.DataFrame:
     )
 
 
-def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet, pairs_a_row: int) -> np.ndarray:
+def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet) -> np.ndarray:
     """Both images of each pair side by side, a row for each kind of each benchmark: uint8 `[H, W, 3]`."""
     sides = [np.stack([each.left, each.right], 1).ravel() for each in found]
     rows = [faces.load(positions, size_px=THUMBNAIL_PX).numpy() for positions in sides]
-    return plots.contact_sheet(plots.rows_of(rows, 2 * pairs_a_row), columns=2 * pairs_a_row)
+    return plots.contact_sheet(rows, [f"{each.benchmark}, {each.kind}" for each in found])
 
 
 def what_was_found(evaluated: Evaluated) -> str:

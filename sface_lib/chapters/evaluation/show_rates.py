@@ -12,7 +12,10 @@ from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.words import points_of
+
+BINS = 60  # Of a histogram of scores.
 
 
 def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
@@ -63,46 +66,40 @@ def _in_percent(found: Estimate, digits: int = 1) -> str:
     return " ".join([f"{100 * found.value:.{digits}f}", f"[{100 * span.low:.{digits}f}, {100 * span.high:.{digits}f}]"])
 
 
-def roc(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+def roc(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """ROC of the shown models' first seeds where counts resolve it, a panel a benchmark, and the numbers behind.
 
     Bands are pointwise 95 % intervals of the compared models.
     """
-    columns = min(3, len(evaluated.pairs))
-    figure, axes = plots.new_figure(columns=columns, rows=-(-len(evaluated.pairs) // columns), width=3.9, height=3.6)
-    panels, tables = list(np.ravel(axes)), []
-    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=False):
+    columns, _ = plots.grid(len(evaluated.pairs), 3)
+    figure, panels = plots.new_panels(len(evaluated.pairs), columns, width=3.6, height=3.4, sharex=True, sharey=True)
+    tables = []
+    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=True):
         curves = {name: points_of(models[name].first.scored, "fmr", "tmr") for name in evaluated.shown}
-        plots.plot_banded(ax, curves, "fmr", "tmr", [name for name in curves if name in evaluated.compared])
+        banded = [name for name in curves if name in evaluated.compared]
+        plots.plot_banded(ax, curves, "fmr", "tmr", banded, looks.of_model)
         ax.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title=benchmark)
-        ax.get_legend().remove()
         tables += [curve.assign(benchmark=benchmark, model=name) for name, curve in curves.items()]
-    spare = panels[len(evaluated.pairs) :]
-    for ax in spare:
-        ax.set_axis_off()
-    if spare:
-        spare[0].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
-    else:
-        plots.legend_beside(panels[-1])
+    plots.label_outside(panels, columns)
+    plots.legend(panels[columns - 1])
     return figure, pd.concat(tables)
 
 
-def scores(evaluated: Evaluated) -> tuple[Figure, pd.DataFrame]:
+def scores(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Histograms of genuine and impostor scores of the shown models on the first benchmark, and their moments."""
     models = evaluated.found[evaluated.first_benchmark]
-    columns = 3
-    rows = -(-len(evaluated.shown) // columns)
-    figure, axes = plots.new_figure(columns=columns, rows=rows, width=3.4, height=2.6)
-    panels, table = list(np.ravel(axes)), []
-    for ax, name in zip(panels, evaluated.shown, strict=False):
+    columns, _ = plots.grid(len(evaluated.shown))
+    figure, panels = plots.new_panels(len(evaluated.shown), columns, width=2.9, height=2.4, sharex=True)
+    table = []
+    scored = [models[name].first.scored for name in evaluated.shown]
+    edges = plots.score_edges([side for each in scored for side in (each.other, each.mated)], BINS)
+    for ax, name in zip(panels, evaluated.shown, strict=True):
         found = models[name].first
-        plots.plot_two_histograms(ax, found.scored.other, found.scored.mated, name)
+        plots.plot_scores(ax, found.scored.mated, found.scored.other, name, edges, looks.of_model(name).colour)
         m = found.metrics
         row = {"model": name, "genuine mean": m.genuine_mean, "genuine SD": m.genuine_sd}
         table.append(row | {"impostor mean": m.impostor_mean, "impostor SD": m.impostor_sd, "d-prime": m.d_prime})
-    for ax in panels[len(evaluated.shown) :]:
-        ax.set_axis_off()
-    plots.legend_beside(panels[min(columns, len(evaluated.shown)) - 1])
+    plots.label_outside(panels, columns)
     return figure, pd.DataFrame(table)
 
 
@@ -121,13 +118,14 @@ def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list
     return pd.DataFrame(table), grey
 
 
-def open_set(searched: Mapping[str, Scored], compared: Sequence[str]) -> tuple[Figure, pd.DataFrame]:
+def open_set(searched: Mapping[str, Scored], compared: Sequence[str], looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """TPIR over FPIR of each model with bands of the compared ones, and the numbers behind."""
     curves = {name: points_of(scored, "fpir", "tpir") for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.8)
-    plots.plot_banded(axes, curves, "fpir", "tpir", [name for name in curves if name in compared], chance=False)
+    banded = [name for name in curves if name in compared]
+    plots.plot_banded(axes, curves, "fpir", "tpir", banded, looks.of_model, chance=False)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
-    plots.legend_beside(axes)
+    plots.legend(axes)
     return figure, pd.concat([curve.assign(model=name) for name, curve in curves.items()])
 
 

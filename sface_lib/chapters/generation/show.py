@@ -32,6 +32,7 @@ from sface_lib.chapters.generation.describe import (
     SetDescription,
 )
 from sface_lib.chapters.generation.parameters import GenerationParameters
+from sface_lib.chapters.looks import Looks, indexed
 from sface_lib.chapters.setspec import AUTHENTIC as AUTHENTIC_LABELS
 from sface_lib.chapters.setspec import OWN, UNLABELLED
 from sface_lib.chapters.synthetic import SHOWN, SyntheticSet
@@ -52,13 +53,13 @@ BY_VERIFIER = ("near copies (%)", "EER within (%)", "genuine score", IDENTITIES,
 MOST_COPIES, LEAST_DISTINCT, MOST_SEVERAL, NEAR_CHANCE, MOST_WITHOUT_EYES = 0.01, 0.95, 0.05, 0.4, 0.5
 
 
-def _sheet(images: np.ndarray, columns: int) -> np.ndarray:
-    return plots.contact_sheet(images, columns, max(1, LEAST_SIDE_PX // images.shape[-1]))
+def _sheet(rows: Sequence[np.ndarray], row_labels: Sequence[str], column_labels: Sequence[str] = ()) -> np.ndarray:
+    return plots.contact_sheet(rows, row_labels, column_labels, max(1, LEAST_SIDE_PX // rows[0].shape[-1]))
 
 
 def learning(snapshots: Sequence[Snapshot]) -> np.ndarray:
     """The same classes at every snapshot, a row each, as pixels."""
-    return _sheet(np.concatenate([each.faces for each in snapshots]), columns=len(snapshots[0].faces))
+    return _sheet([each.faces for each in snapshots], [f"{each.kimg:.2f} kimg" for each in snapshots])
 
 
 def learning_caption(snapshots: Sequence[Snapshot], kimg_before: float) -> str:
@@ -72,7 +73,7 @@ def shipped_learning() -> tuple[np.ndarray, str]:
     """How the shipped generator learnt, as pixels, and the caption."""
     sheet = Image.open(SHIPPED_PATH.with_suffix(".png"))
     caption = f"How the shipped generator learnt, before this run: the same latents after {sheet.info['kimg']} kimg."
-    return np.asarray(sheet), caption
+    return plots.label_sheet(np.asarray(sheet), [f"{kimg} kimg" for kimg in sheet.info["kimg"].split(", ")]), caption
 
 
 def losses(training: Training) -> tuple[Figure, pd.DataFrame] | None:
@@ -82,13 +83,12 @@ def losses(training: Training) -> tuple[Figure, pd.DataFrame] | None:
         return None
     figure, axes = plots.new_figure(columns=2, width=5.2, height=3.4)
     for ax, names, label in zip(axes, (LOSSES, BALANCE), ("loss", "logit; strength of augmentation"), strict=True):
-        for name in names:
-            plots.plot_progress(ax, {name.replace("_", ", "): log}, "kimg", name, "images shown (kimg)", label)
-        for i, line in enumerate(ax.lines):
-            line.set(**plots.style(i), marker="." if len(log) == 1 else "")
+        for i, name in enumerate(names):
+            drawn, own = {name.replace("_", ", "): log}, indexed(i)
+            plots.plot_progress(ax, drawn, "kimg", name, "images shown (kimg)", label, lambda _, own=own: own)
         if training.history and training.log:
             ax.axvspan(training.kimg_before, training.kimg, color="0.9", zorder=0, label="this run")
-        ax.legend(fontsize="small")
+        ax.legend(fontsize="small", loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2, borderaxespad=0)
     return figure, pd.DataFrame(log)
 
 
@@ -98,15 +98,17 @@ def losses_caption(training: Training) -> str:
     return "Training of the generator; each point is the mean since the one before." + earlier
 
 
-def class_rows(rows: Sequence[np.ndarray]) -> np.ndarray:
+def class_rows(rows: Sequence[np.ndarray], classes: Sequence[int]) -> np.ndarray:
     """Rows of images of a class each, as pixels."""
-    columns = max(map(len, rows))
-    return _sheet(plots.rows_of(rows, columns), columns)
+    return _sheet(rows, [f"class {k}" for k in classes])
 
 
-def side_by_side(authentic: Sequence[np.ndarray], synthetic: Sequence[np.ndarray]) -> np.ndarray:
+def side_by_side(
+    authentic: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], classes: Sequence[int]
+) -> np.ndarray:
     """Rows of the same classes in turn, authentic above synthetic, as pixels."""
-    return class_rows([row for pair in zip(authentic, synthetic, strict=True) for row in pair])
+    rows = [row for pair in zip(authentic, synthetic, strict=True) for row in pair]
+    return _sheet(rows, [f"{k}, {kind}" for k in classes for kind in ("authentic", "synthetic")])
 
 
 def quality_caption(p: GenerationParameters, quality: Quality, n_classes: int) -> str:
@@ -118,11 +120,12 @@ def quality_caption(p: GenerationParameters, quality: Quality, n_classes: int) -
     )
 
 
-def classes(quality: Quality) -> tuple[Figure, pd.DataFrame]:
+def classes(quality: Quality, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Consistency of each class of every set over its diversity, and the numbers of the synthetic set."""
     figure, axes = plots.new_figure(width=5.4, height=3.8)
     points = {name: (each.consistency, quality.spreads[name].mean(1)) for name, each in quality.samples.items()}
-    plots.plot_classes(axes, points)
+    plots.plot_classes(axes, points, looks.of_set)
+    plots.legend(axes)
     diversity = quality.spread.mean(1)
     numbers = {"class": range(len(diversity)), "consistency": quality.synthetic.consistency, "diversity": diversity}
     return figure, pd.DataFrame(numbers)
@@ -154,7 +157,7 @@ def steering(effects: Sequence[SteeringEffect]) -> pd.DataFrame:
 
 def between(faces: np.ndarray) -> np.ndarray:
     """Faces on the way from one class to another in a row, as pixels."""
-    return _sheet(faces, len(faces))
+    return _sheet([faces], (), [f"{share:.0%}" for share in np.linspace(0, 1, len(faces))])
 
 
 def what_was_drawn(found: Findings) -> str:
@@ -314,7 +317,7 @@ def failed(reasons: Mapping[str, str]) -> str:
     return "\n\n".join(f"**{name}** could not be described: {why}." for name, why in reasons.items())
 
 
-def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]:
+def described(sets: Mapping[str, SetDescription], looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Sets beside one another, a small panel for each number, and the numbers."""
     panels = {
         "near copies (%)": [_percent(each.near_copies) for each in sets.values()],
@@ -329,7 +332,7 @@ def described(sets: Mapping[str, SetDescription]) -> tuple[Figure, pd.DataFrame]
     columns = len(panels) // 2
     figure, axes = plots.new_figure(columns, 2, width=2.6, height=0.8 + 0.27 * len(sets))
     for i, (ax, (label, values)) in enumerate(zip(axes.flat, panels.items(), strict=True)):
-        plots.plot_by_set(ax, dict(zip(sets, values, strict=True)), label, AUTHENTIC)
+        plots.plot_by_set(ax, dict(zip(sets, values, strict=True)), label, looks.of_set, AUTHENTIC)
         if i % columns:
             ax.set_yticklabels([])
     return figure, pd.DataFrame({"set": list(sets), **panels}).astype(dict.fromkeys(panels, "float64"))

@@ -6,6 +6,8 @@ import numpy as np
 
 from sface_lib.chapters import plots
 
+COLOURS = plots.IMPOSTOR, plots.NEUTRAL
+
 
 def threshold_slider(genuine: np.ndarray, impostor: np.ndarray, bins: int = 80) -> Any:
     """A widget that moves a threshold over the distributions of scores: FMR, FNMR and the accepted regions follow."""
@@ -22,18 +24,17 @@ def threshold_slider(genuine: np.ndarray, impostor: np.ndarray, bins: int = 80) 
 
     def redraw(*_: Any) -> None:
         figure, axes = plots.new_figure(width=7, height=2.6)
-        for i, (name, density, scores) in enumerate(
-            zip(("impostor", "genuine"), densities, (impostor, genuine), strict=True)
-        ):
+        parts = zip(("impostor", "genuine"), densities, (impostor, genuine), COLOURS, strict=True)
+        for name, density, scores, colour in parts:
             accepted = 1 - np.searchsorted(scores, slider.value, side="left") / len(scores)
-            axes.stairs(density, edges, color=plots.colour_of(i), label=f"{name}: {100 * accepted:.2f} % accepted")
+            axes.stairs(density, edges, color=colour, label=f"{name}: {100 * accepted:.2f} % accepted")
             beyond = edges[:-1] >= slider.value
             axes.bar(
                 edges[:-1][beyond],
                 density[beyond],
                 np.diff(edges)[beyond],
                 align="edge",
-                color=plots.colour_of(i),
+                color=colour,
                 alpha=0.4,
             )
         fmr, fnmr = error_rates(genuine, impostor, slider.value)

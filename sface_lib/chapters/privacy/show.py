@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from sface_lib.biometrics import RocCurve, VerificationMetrics
 from sface_lib.biometrics.rates import RESOLVED
 from sface_lib.chapters import plots
+from sface_lib.chapters.looks import OF_AUTHENTIC, Look
 from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.words import points_of
@@ -18,7 +19,7 @@ from sface_lib.privacy.identification import by_score
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
 CURVE_POINTS, LOWEST_FMR = 20, 1e-5
-BINS_OF_SCORES = 20
+BINS_OF_SCORES, BINS = 20, 80  # Of a table and of a figure.
 STRONGEST_SHOWN = 10
 LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
 
@@ -84,19 +85,15 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[list(dict.fromkeys(some[row].itertuples(index=False, name=None)))].reset_index()
 
 
-def scores(view: View) -> Figure:
+def scores(view: View, look: Look) -> Figure:
     """Densities of the scores in the settings that the labels allow, on one axis of scores."""
-    settings = _settings(view)
-    figure, axes = plots.new_figure(rows=len(settings), width=7.2, height=1.9)
-    axes = np.atleast_1d(axes)
-    for ax, setting in zip(axes, settings, strict=True):
-        comparison = view.settings.comparisons[setting]
-        plots.plot_scores(ax, comparison.genuine, comparison.impostor, setting)
-    low, high = min(ax.get_xlim()[0] for ax in axes), max(ax.get_xlim()[1] for ax in axes)
-    top = max(ax.get_ylim()[1] for ax in axes)
-    for ax in axes:
-        ax.set(xlim=(low, high), ylim=(0, top))
-        ax.label_outer()
+    found = {setting: view.settings.comparisons[setting] for setting in _settings(view)}
+    edges = plots.score_edges([side for each in found.values() for side in (each.genuine, each.impostor)], BINS)
+    figure, panels = plots.new_panels(len(found), 1, width=7.2, height=2.0, sharex=True, sharey=True)
+    for ax, (setting, each) in zip(panels, found.items(), strict=True):
+        own = OF_AUTHENTIC if setting == study.SETTINGS[0] else look
+        plots.plot_scores(ax, each.genuine, each.impostor, setting, edges, own.colour)
+    plots.label_outside(panels, 1)
     return figure
 
 
@@ -104,7 +101,7 @@ def _settings(view: View) -> list[str]:
     return [setting for setting in study.SETTINGS if setting in view.settings.comparisons]
 
 
-def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
+def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.DataFrame]:
     """ROC and DET of the shown judge's settings and of the other judges' links with 95 % bands, and their points.
 
     From where the number of scores resolves them.
@@ -114,11 +111,13 @@ def roc_det(views: Sequence[View], shown: View) -> tuple[Figure, pd.DataFrame]:
         compared |= {f"{study.LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
-    plots.plot_banded(left, curves, "fmr", "tmr", list(curves))
+    styles = {name: look.variant(i) for i, name in enumerate(reversed(curves))}
+    if study.SETTINGS[0] in styles:
+        styles[study.SETTINGS[0]] = OF_AUTHENTIC
+    plots.plot_banded(left, curves, "fmr", "tmr", list(curves), styles.get)
     left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
-    left.get_legend().remove()
-    plots.plot_det(right, curves)
-    plots.legend_beside(right)
+    plots.plot_det(right, curves, styles.get)
+    plots.legend(right)
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
@@ -132,13 +131,15 @@ def _curve(comparison: Comparison) -> pd.DataFrame:
     return points_of(PooledComparisons(comparison), "fmr", "tmr", CURVE_POINTS, LOWEST_FMR)
 
 
-def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
+def identification(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
     forward = {view.label: view.settings.found for view in views}
     backward = {view.label: view.settings.found_back for view in views}
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.8)
-    plots.plot_ranks(left, forward, identities)
-    plots.plot_ranks(right, backward, identities)
+    styles = _by_judge(views, look)
+    plots.plot_ranks(left, forward, identities, styles.get)
+    plots.plot_ranks(right, backward, identities, styles.get)
+    plots.legend(right)
     left.set_title("synthetic probes, authentic templates")
     right.set_title("authentic probes, synthetic templates")
     ranks = np.arange(1, len(views[0].settings.found) + 1)
@@ -149,6 +150,11 @@ def identification(views: Sequence[View], identities: int) -> tuple[Figure, pd.D
         | {"chance": ranks / identities}
     )
     return figure, table
+
+
+def _by_judge(views: Sequence[View], look: Look) -> dict[str, Look]:
+    """The look of what each judge sees in a set, by the judge's label."""
+    return {view.label: look.variant(i) for i, view in enumerate(views)}
 
 
 def chance_in_words(found: ChanceFacts) -> str:
@@ -172,7 +178,7 @@ def chance_in_words(found: ChanceFacts) -> str:
     )
 
 
-def chance(view: View) -> tuple[Figure, pd.DataFrame] | None:
+def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
     """The links that a set has, by labels and without, beside their nulls, and the nulls; None where it has neither."""
     labelled, free = view.evidence.labelled, view.evidence.label_free
     drawn = {
@@ -184,25 +190,25 @@ def chance(view: View) -> tuple[Figure, pd.DataFrame] | None:
         return None
     figure, axes = plots.new_figure(columns=len(drawn), width=5.2, height=3.2)
     for ax, (title, test) in zip(np.ravel(axes), drawn.items(), strict=True):
-        plots.plot_null(ax, test.null, test.observed, title)
+        plots.plot_null(ax, test.null, test.observed, title, look.colour)
     return figure, pd.DataFrame({f"null of the {title}": pd.Series(test.null) for title, test in drawn.items()})
 
 
-def growth(views: Sequence[View], identities: int) -> tuple[Figure, pd.DataFrame]:
+def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
-    for i, view in enumerate(views):
+    for view, own in zip(views, _by_judge(views, look).values(), strict=True):
         grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
-        left.plot(grown["images"], grown["AUC"], marker=plots.marker_of(i), **plots.style(i), label=view.label)
+        left.plot(grown["images"], grown["AUC"], **(own.curve | {"markevery": 1}), label=view.label)
         pairs = np.arange(1, len(same) + 1)
-        right.plot(pairs, np.cumsum(same) / pairs, **plots.style(i), label=view.label)
+        right.plot(pairs, np.cumsum(same) / pairs, **own.line, label=view.label)
     left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")
     left.set_xticks(grown["images"], grown["images"])
     right.axhline(1 / identities, color="0.6", linestyle=":", label="chance")
     right.set(xlabel="number of strongest pairs", ylabel="share of equal labels", xscale="log", ylim=(0, 1.02))
     for ax in (left, right):
         ax.minorticks_off()
-        ax.legend(fontsize="small")
+    plots.legend(right)
     return figure, pd.concat(view.evidence.labelled.growth.assign(judge=view.name) for view in views)
 
 
@@ -224,10 +230,11 @@ def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
     best, side = view.settings.strongest, sets.synthetic.resolution
     count = min(STRONGEST_SHOWN, len(best.scores))
     rows = (sets.authentic, best.a_rows[:count]), (sets.synthetic, best.b_rows[:count])
-    faces = np.concatenate([of.load(positions, size_px=side).numpy() for of, positions in rows])
+    faces = [of.load(positions, size_px=side).numpy() for of, positions in rows]
     labels = f"; {int(best.same_label[:count].sum())} of {count} of one label" if sets.by_label else ""
     caption = (
         f"{sets.name}: the strongest pairs by the {view.name}, scores {best.scores[0]:.2f} to "
         f"{best.scores[count - 1]:.2f}{labels}. Authentic above, synthetic below."
     )
-    return plots.contact_sheet(faces, count, max(1, LEAST_SIDE_PX // side)), caption
+    scores = [f"{score:.2f}" for score in best.scores[:count]]
+    return plots.contact_sheet(faces, ("authentic", "synthetic"), scores, max(1, LEAST_SIDE_PX // side)), caption

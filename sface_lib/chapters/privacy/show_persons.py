@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sface_lib.biometrics import Estimate, Scored
 from sface_lib.chapters import plots
+from sface_lib.chapters.looks import Look
 from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
@@ -38,7 +39,7 @@ def _searched(view: View) -> dict[str, Scored]:
     return own | {"any identity": opened.anyone}
 
 
-def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
+def open_set(views: Sequence[View], look: Look) -> tuple[Figure, pd.DataFrame] | None:
     """TPIR over FPIR of each judge with 95 % bands, and the numbers behind; None without unseen faces.
 
     Found is the own identity where labels tell it, else any.
@@ -48,7 +49,9 @@ def open_set(views: Sequence[View]) -> tuple[Figure, pd.DataFrame] | None:
         return None
     curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), chance=False)
+    styles = {name: look.variant(i) for i, name in enumerate(curves)}
+    plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), styles.get, chance=False)
+    plots.legend(axes)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")
     return figure, pd.concat(curve.assign(judge=name) for name, curve in curves.items())
 
@@ -113,7 +116,7 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
                 continue
             tables.append(alarm.table().assign(judge=name, null=null))
             plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
-    plots.legend_beside([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
+    plots.legend([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
     return figure, pd.concat(tables)
 
 

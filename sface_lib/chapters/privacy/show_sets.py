@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import plots
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
@@ -157,7 +158,7 @@ def _percent_of(metrics: VerificationMetrics | None) -> float:
     return np.nan if metrics is None else 100 * metrics.eer
 
 
-def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
+def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """The statistics of every set by every model with 95 % intervals, a panel each, and the numbers behind.
 
     Each stands on the 95 % band of its own chance: a set of few distinct persons has a wide one.
@@ -181,8 +182,9 @@ def side_by_side(audits: Audits) -> tuple[Figure, pd.DataFrame]:
     names = list(dict.fromkeys(numbers["statistic"]))
     figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
     for ax, name in zip(np.ravel(axes), names, strict=True):
-        plots.plot_sets(ax, numbers[numbers["statistic"] == name], [own.name for own in audits.done], OVERVIEW[name])
-    plots.legend_beside(np.ravel(axes)[-1])
+        rows, names_of = numbers[numbers["statistic"] == name], [own.name for own in audits.done]
+        plots.plot_sets(ax, rows, names_of, OVERVIEW[name], looks.of_set)
+    plots.legend(np.ravel(axes)[-1])
     return figure, numbers
 
 

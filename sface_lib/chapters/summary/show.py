@@ -9,6 +9,7 @@ from sface_lib.chapters.attributes.results import AttributeFindings
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.evaluation.results import EvaluationResults, Gap
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
 from sface_lib.chapters.published import published, published_sets
 from sface_lib.chapters.shared import BASELINE
@@ -65,7 +66,7 @@ def overview_caption(summary: Summary) -> str:
     )
 
 
-def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
+def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy of the models over each link that their sets have, a panel each, and the numbers behind."""
     numbers = pd.DataFrame([_row(model) for model in summary.models])
     doubted = [model.name for model in summary.models if summary.doubts(model)]
@@ -81,8 +82,9 @@ def frontier(summary: Summary) -> tuple[Figure, pd.DataFrame]:
     for ax, column in zip(np.ravel(axes), panels, strict=False):
         rows = numbers[numbers[column].notna()]
         bands = rows[[f"{column}, chance low", f"{column}, chance high"]].to_numpy()
-        plots.plot_frontier(ax, rows, column, summary.benchmark, bands, grey=doubted)
+        plots.plot_frontier(ax, rows, column, summary.benchmark, bands, looks.of_model, doubted)
         ax.set_xlabel(AXES[column])
+    plots.legend(np.ravel(axes)[-1])
     if not panels:
         axes.set_axis_off()
     return figure, numbers

@@ -1,13 +1,13 @@
 """The table, figures and sentences of notebook 04."""
 
-import itertools
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from sface_lib.chapters import plots
+from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.training.compute import Plan, Training
 from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.chapters.training.plan import PlannedModel, model_name
@@ -91,28 +91,28 @@ def set_sizes(plan: Plan, p: TrainingParameters) -> str:
     return " ".join(said)
 
 
-def losses(plan: Plan, trainings: Mapping[str, Training]) -> tuple[Figure, pd.DataFrame]:
+def losses(plan: Plan, trainings: Mapping[str, Training], looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Loss of the compared models over training steps, a panel each, and the numbers behind."""
     logs = {model.name: trainings[model.file].log for model in plan.compared}
-    columns = min(4, len(logs)) if len(logs) > 4 else 2
-    rows = -(-len(logs) // columns)
-    figure, axes = plots.new_figure(columns=columns, rows=rows, width=8.8 / columns, height=2.6)
-    for ax, found in itertools.zip_longest(np.ravel(axes), logs.items()):
-        if found is None:
-            ax.set_axis_off()
-        else:
-            plots.plot_progress(ax, dict([found]), "step", "loss", "training step", "loss")
+    columns, _ = plots.grid(len(logs))
+    figure, panels = plots.new_panels(len(logs), columns, width=2.9, height=2.4, sharex=True)
+    for ax, (name, log) in zip(panels, logs.items(), strict=True):
+        plots.plot_progress(ax, {name: log}, "step", "loss", "training step", "loss", looks.of_model)
+        ax.set(title=name, ylim=(0, None))
+    plots.label_outside(panels, columns)
     return figure, _stacked(logs)
 
 
-def validation(plan: Plan, trainings: Mapping[str, Training]) -> tuple[Figure, pd.DataFrame] | None:
+def validation(plan: Plan, trainings: Mapping[str, Training], looks: Looks) -> tuple[Figure, pd.DataFrame] | None:
     """Accuracy of the compared models over training steps, and the numbers behind; None where it was not taken."""
     logs = {model.name: [row for row in trainings[model.file].log if "accuracy" in row] for model in plan.compared}
     if not any(logs.values()):
         return None
     figure, axes = plots.new_figure(width=5.4, height=3.4)
-    plots.plot_progress(axes, logs, "step", "accuracy", "training step", "accuracy (1 - EER)")
-    plots.legend_beside(axes)
+    plots.plot_progress(axes, logs, "step", "accuracy", "training step", "accuracy (1 - EER)", looks.of_model)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    plots.mark_truncated(axes, "y")
+    plots.legend(axes)
     return figure, _stacked(logs)
 
 
