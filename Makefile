@@ -17,10 +17,14 @@ SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quot
 SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
 SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
 
-.PHONY: report figures test nightly lint notebooks bench simulate clean
+.PHONY: report lab figures test nightly lint notebooks bench simulate clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
+
+# The notebooks in JupyterLab, copied into a run folder.
+lab: $(VENV)/installed
+	$(BIN)/sface lab --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
 
 # The figures that the README shows, from a run of the `quick` profile.
 figures: $(VENV)/installed

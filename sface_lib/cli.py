@@ -79,6 +79,17 @@ def _report(arguments: argparse.Namespace) -> int:
     return run_report(plan)
 
 
+def _lab(arguments: argparse.Namespace) -> int:
+    """`sface lab`."""
+    from sface_lib.report.lab import open_lab, prepare
+    from sface_lib.report.plan import plan_report
+
+    overrides = _overrides(arguments.set)
+    start = prepare(plan_report(arguments.profile, overrides, arguments.out), arguments.profile, overrides)
+    print(f"Opening {start} in JupyterLab", flush=True)
+    open_lab(start)
+
+
 def _compare(arguments: argparse.Namespace) -> int:
     """`sface compare`."""
     from sface_lib.chapters.summary import runs
@@ -567,6 +578,17 @@ def _parser() -> argparse.ArgumentParser:
         help="leave the embeddings of all faces, which are biometric data, in the run folder's work/embeddings",
     )
     report.set_defaults(command=_report)
+    lab = commands.add_parser(
+        "lab",
+        help="open the notebooks in JupyterLab to work in",
+        description="Copy the notebooks into a run folder, write the parameters into each copy, and open the first in "
+        "JupyterLab. Copies that are there keep their other cells.",
+        epilog=_parameter_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_parameters(lab)
+    lab.add_argument("--out", metavar="DIR", default="runs/interactive", help="the run folder (default: %(default)s)")
+    lab.set_defaults(command=_lab)
     compare = commands.add_parser(
         "compare",
         help="finished runs side by side",

@@ -22,7 +22,7 @@ from pygments.lexers import PythonLexer
 from sface_lib.report.labels import Labels, slug
 from sface_lib.report.mentions import Mentions
 from sface_lib.report.redaction import Redactor
-from sface_lib.run.fragments import HEADLINE
+from sface_lib.run.fragments import FOLDED, HEADLINE
 
 ERROR_CLASS = "traceback"
 TAGS = frozenset(
@@ -226,7 +226,8 @@ class Composer:
         name = table.get("id")
         if not name:
             return
-        if table.caption and not table.find_parent("details"):
+        parent = table.find_parent("details")
+        if table.caption and (parent is None or FOLDED in parent.get("class", ())):
             table.caption.insert(0, self._label(soup, "Table", name))
         files = [(title, self.folder / "results" / f"{name}.{kind}") for title, kind in TABLE_FILES]
         links = [(title, self._embedded(path), path.name) for title, path in files if path.is_file()]

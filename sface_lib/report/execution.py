@@ -1,5 +1,6 @@
 """One notebook through papermill, in a kernel of this very interpreter, and what went wrong in words."""
 
+import contextlib
 import logging
 import os
 import re
@@ -106,6 +107,26 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
     finally:
         progress.close()
         _leave_no_kernel()
+        with contextlib.suppress(OSError, ValueError):  # A notebook that could not be written stays as it is.
+            nbformat.write(settled(nbformat.read(target, as_version=4)), target)
+
+
+def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook with each bar of progress as it stood last, in one piece: a finished bar that was wiped is gone."""
+    for cell in notebook.cells:
+        outputs: list[Any] = []
+        for output in cell.get("outputs", ()):
+            if outputs and output.get("name") == outputs[-1].get("name") == "stderr":
+                outputs[-1].text += output.text
+            else:
+                outputs.append(output)
+        bars = [output for output in outputs if output.get("name") == "stderr"]
+        for output in bars:
+            lines = (line.strip("\r").split("\r")[-1].rstrip() for line in output.text.split("\n"))
+            output.text = "\n".join(line for line in lines if line)
+        if bars:
+            cell.outputs = [output for output in outputs if output.get("name") != "stderr" or output.text]
+    return notebook
 
 
 def describe_error(name: str, value: str, folder: Path) -> str:

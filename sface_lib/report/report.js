@@ -41,6 +41,71 @@
   }, { passive: true });
   tell();
 
+  // A threshold to move through a table of scores: their densities, both error rates, and the point on the ROC.
+  const draw = (tag, facts, ...inside) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    Object.entries(facts).forEach(([name, fact]) => made.setAttribute(name, fact));
+    made.append(...inside);
+    return made;
+  };
+  const WIDTH = 600, HEIGHT = 170, SIDE = 190, FOOT = 18;
+  for (const folded of all("details.thresholds")) {
+    const rows = all("tbody tr", folded).map((row) => [...row.cells].map((cell) => Number(cell.textContent.replace(/,/g, ""))));
+    if (rows.length < 2) continue;
+    const [at, genuine, impostor, fmr, fnmr] = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
+    const across = (i) => (i / rows.length) * WIDTH;
+    const up = (share) => HEIGHT * (1 - share / Math.max(...genuine, ...impostor));
+    const steps = (shares, from = 0) => shares.slice(from).map((share, k) =>
+      `${k ? "L" : "M"}${across(from + k)} ${up(share)}H${across(from + k + 1)}`).join("");
+    const area = (shares, from) => `M${across(from)} ${HEIGHT}${steps(shares, from).replace("M", "L")}V${HEIGHT}Z`;
+    const text = (x, y, words, anchor) => draw("text", { x, y, "text-anchor": anchor, class: "axis" }, words);
+    const line = draw("line", { y1: 0, y2: HEIGHT, class: "threshold" });
+    const accepted = draw("path", { class: "accepted" });
+    const densities = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT}`, class: "densities", role: "img" },
+      draw("title", {}, "Genuine scores filled, impostor scores outlined, and the threshold"),
+      draw("path", { d: area(genuine, 0), class: "genuine" }), accepted, draw("path", { d: steps(impostor), class: "impostor" }), line,
+      text(0, HEIGHT + 14, at[0].toFixed(2), "start"), text(WIDTH / 2, HEIGHT + 14, "score", "middle"),
+      text(WIDTH, HEIGHT + 14, at[at.length - 1].toFixed(2), "end"));
+    const [left, top, low] = [26, 6, 1e-4];
+    const rocX = (rate) => left + (SIDE - left) * (1 + Math.log10(Math.max(rate / 100, low)) / 4);
+    const rocY = (rate) => top + (HEIGHT - top) * (rate / 100);
+    const point = draw("circle", { r: 5, class: "threshold" });
+    const roc = draw("svg", { viewBox: `0 0 ${SIDE + 8} ${HEIGHT + FOOT}`, class: "roc", role: "img" },
+      draw("title", {}, "ROC on a logarithmic axis of FMR, and the threshold's point on it"),
+      draw("path", { d: `M${left} ${top}V${HEIGHT}H${SIDE}`, class: "impostor" }),
+      draw("path", { d: rows.map((_, i) => `${i ? "L" : "M"}${rocX(fmr[i])} ${rocY(fnmr[i])}`).join(""), class: "curve" }), point,
+      text(left - 4, top + 8, "1", "end"), text(left - 4, HEIGHT, "0", "end"), text(left, HEIGHT + 14, "0.01 %", "start"),
+      text((left + SIDE) / 2, HEIGHT + 14, "FMR", "middle"), text(SIDE, HEIGHT + 14, "100 %", "end"));
+    const equal = fmr.map((rate, i) => Math.abs(rate - fnmr[i]));
+    const range = make("input", { type: "range", min: 0, max: rows.length - 1, value: equal.indexOf(Math.min(...equal)) });
+    const said = make("output", {});
+    const label = make("label", { textContent: "Threshold " });
+    label.append(range);
+    const move = () => {
+      const i = Number(range.value);
+      line.setAttribute("x1", across(i));
+      line.setAttribute("x2", across(i));
+      accepted.setAttribute("d", area(genuine, i));
+      point.setAttribute("cx", rocX(fmr[i]));
+      point.setAttribute("cy", rocY(fnmr[i]));
+      said.textContent = `${at[i].toFixed(3)}: FMR ${fmr[i].toPrecision(3)} %, FNMR ${fnmr[i].toPrecision(3)} %`;
+      range.setAttribute("aria-valuetext", said.textContent);
+    };
+    const nearest = (places, place) => places.reduce((best, each, i) => (Math.abs(each - place) < Math.abs(places[best] - place) ? i : best), 0);
+    const follow = (picture, span, choose) => picture.addEventListener("pointermove", (event) => {
+      const box = picture.getBoundingClientRect();
+      range.value = choose(((event.clientX - box.left) / box.width) * span);
+      move();
+    });
+    follow(densities, WIDTH, (x) => Math.round((x / WIDTH) * rows.length));
+    follow(roc, SIDE + 8, (x) => nearest(fmr.map(rocX), x));
+    range.addEventListener("input", move);
+    const slider = make("div", { className: "slider" });
+    slider.append(densities, roc, label, said);
+    folded.before(slider);
+    move();
+  }
+
   // Sorting: numbers by their value, all else by its text; a third click restores the order.
   const value = (row, column) => row.cells[column].textContent.trim();
   const number = (text) => {

@@ -30,6 +30,8 @@ class Chapter(Generic[R]):
         Earlier chapters whose results and files it reads; a change in one of them makes it run again.
     uses
         Earlier chapters whose files alone it reads: what they measured and how fast may change.
+    optional
+        Those of them that it can do without.
     package
         The package with its code, e.g. "sface_lib.chapters.generation"; None where all code is in the notebook.
     """
@@ -40,12 +42,18 @@ class Chapter(Generic[R]):
     results: type[R] = dict
     reads: tuple["Chapter[Any]", ...] = ()
     uses: tuple["Chapter[Any]", ...] = ()
+    optional: tuple["Chapter[Any]", ...] = ()
     package: str | None = None
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Names of the chapters that must have finished before."""
         return tuple(chapter.name for chapter in (*self.uses, *self.reads))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of those that it cannot do without."""
+        return tuple(chapter.name for chapter in (*self.uses, *self.reads) if chapter not in self.optional)
 
     @property
     def files_only(self) -> tuple[str, ...]:

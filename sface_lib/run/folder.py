@@ -93,6 +93,13 @@ def what_is_read(record: Mapping[str, Any], files_only: bool) -> dict[str, Any]:
     return {"files": files} if files_only else {"files": files, "results": record["results"]}
 
 
+def hash_of_what_is_read(run_dir: Path, stage: str, files_only: bool) -> str | None:
+    """Hash of what another stage reads of this one, as it lies in the run folder; None where it has not finished."""
+    if not (run_dir / "results" / f"{stage}.json").exists():
+        return None
+    return sha256_of_json(what_is_read(read_record(run_dir, stage), files_only))
+
+
 class RunFolder:
     """Layout, lock and status file of a run folder.
 

@@ -11,6 +11,8 @@ from sface_lib.errors import InputError
 
 MISSING = "–"
 HEADLINE = "headline"  # Class of what belongs on the first screen of the page.
+FOLDED = "folded"  # Class of a table under a line that opens it.
+THRESHOLDS = "thresholds"  # And of one that the page's reader moves through.
 BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
 LONG = 24  # Characters from which on a text is a sentence.
 NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.
@@ -167,6 +169,12 @@ def _text(value: Any, floats: str, amounts: bool) -> str:
     if amounts and abs(value) >= 1000 and abs(value) != float("inf"):
         return f"{float(value):,.0f}"
     return str(value) if hasattr(value, "__index__") else floats % value
+
+
+def folded_html(table: str, summary: str, kind: str = "") -> str:
+    """A table folded under a line that says what it holds; of the kind "thresholds" the page makes a slider of it."""
+    assert kind in ("", THRESHOLDS)
+    return f'<details class="{FOLDED}{kind and f" {kind}"}"><summary>{escape(summary)}</summary>{table}</details>'
 
 
 def figure_html(png: bytes, alt: str, caption: str = "", shows: str = "plot", table: str = "", name: str = "") -> str:

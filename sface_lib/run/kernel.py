@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sface_lib.errors import ParameterError
+from sface_lib.errors import ParameterError, SfaceError
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.parameters import Parameters, check, unknown_parameter
 
@@ -19,6 +19,19 @@ INJECTED = "# Parameters"  # How the cell begins that papermill adds.
 def in_batch() -> bool:
     """Whether this notebook is run by `sface report`, with nobody to move a slider."""
     return bool(os.environ.get(BATCH))
+
+
+def sentences_only() -> None:
+    """In a notebook, show an error of this program as its sentence, without the sixty lines above it."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        return
+
+    def show(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+        shell._showtraceback(kind, error, [f"{kind.__name__}: {error}"])
+
+    shell.set_custom_exc((SfaceError,), show)
 
 
 def take_parameters(stage: str, chapter: Chapter | None, namespace: Mapping[str, Any]) -> tuple[Path, Parameters]:

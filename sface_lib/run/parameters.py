@@ -133,14 +133,19 @@ def describe(model: type[Parameters]) -> list[dict[str, Any]]:
     ]
 
 
-def cell_source(model: type[Parameters]) -> str:
-    """A notebook's `parameters` cell: each parameter's default with its meaning, type and range behind it.
+def cell_source(
+    model: type[Parameters], values: Mapping[str, Any] | None = None, run_dir: str = "runs/interactive"
+) -> str:
+    """A notebook's `parameters` cell: each parameter's value with its meaning, type and range behind it.
+
+    `values` are those that differ from the defaults, and may be others as well.
 
     No comment holds a `=`: papermill would not show the line.
     """
-    lines = [CELL_HEAD, 'run_dir = "runs/interactive"  # Folder of the run.']
+    lines = [CELL_HEAD, f"run_dir = {json.dumps(run_dir, ensure_ascii=False)}  # Folder of the run."]
     for row in describe(model):
-        value = json.dumps(row["default"], ensure_ascii=False) if isinstance(row["default"], str) else row["default"]
+        value = (values or {}).get(row["name"], row["default"])
+        value = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
         limits = f"; {row['range']}".replace(">=", "≥").replace("<=", "≤") if row["range"] else ""
         lines.append(f"{row['name']} = {value}  # {row['description']} ({row['type']}{limits})")
     return "\n".join(lines)

@@ -12,9 +12,17 @@ from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_path
-from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, read_record, sealed, what_is_read
-from sface_lib.run.fragments import Finding, ShownTable, figure_html, headline_html, png_of_pixels
-from sface_lib.run.kernel import in_batch, machine_facts, take_parameters
+from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, hash_of_what_is_read, read_record, sealed
+from sface_lib.run.fragments import (
+    THRESHOLDS,
+    Finding,
+    ShownTable,
+    figure_html,
+    folded_html,
+    headline_html,
+    png_of_pixels,
+)
+from sface_lib.run.kernel import in_batch, machine_facts, sentences_only, take_parameters
 from sface_lib.run.results import Results, as_plain, from_plain, schema
 
 HIDDEN = "Pictures of authentic faces are hidden (show_authentic_images is false)."
@@ -85,8 +93,11 @@ class Stage:
         ParameterError
             A parameter is missing in the cell, or its value is not allowed.
         RunError
-            Earlier stages do not belong together, or not to these parameters: one must be run again first.
+            An earlier stage is missing, or they do not belong together, or not to these parameters: one must be run
+            first, or again.
         """
+        if not in_batch():
+            sentences_only()
         declared = chapter if isinstance(chapter, Chapter) else None
         name = declared.name if declared else chapter
         stage = cls(name, declared, *take_parameters(name, declared, namespace))
@@ -96,6 +107,8 @@ class Stage:
 
     def _check_earlier_stages(self) -> dict[str, Any]:
         """Refuse numbers of two runs; give what this stage is made from: stage -> hash of what it reads of it."""
+        for need in self.chapter.required if self.chapter else ():
+            self._read_record(need)
         finished = {need: self._read_record(need) for need in self._needs() if self._record(need).exists()}
         for need, record in finished.items():
             self._check_shared_parameters(need, record["parameters"])
@@ -123,9 +136,7 @@ class Stage:
 
     def _hash_now(self, stage: str, files_only: bool) -> str | None:
         """Hash of what is read of a stage, as it lies in the run folder; None where that has not finished."""
-        if not self._record(stage).exists():
-            return None
-        return sha256_of_json(what_is_read(read_record(self.run_dir, stage), files_only))
+        return hash_of_what_is_read(self.run_dir, stage, files_only)
 
     def results(self, chapter: Chapter[R]) -> R:
         """The results of an earlier chapter.
@@ -139,6 +150,10 @@ class Stage:
         if self.chapter and chapter.name in self.chapter.files_only:
             raise RunError(f"{self.name} declares to use files of {chapter.name} alone; add it to what it reads")
         return results_of(self._read_record(chapter.name), chapter, self._record(chapter.name))
+
+    def has_finished(self, stage: str) -> bool:
+        """Whether another stage has finished in this run folder."""
+        return self._record(stage).exists()
 
     def input(self, name: str) -> Path:
         """The path of a file or folder that an earlier stage wrote, e.g. "weights/generator.safetensors".
@@ -196,15 +211,32 @@ class Stage:
         return sha256_of_json([parameters, code, read])[:8]
 
     def table(
-        self, frame: Any, name: str, caption: str, index: bool = False, floats: str = "%.4g", grey: Any = ()
+        self,
+        frame: Any,
+        name: str,
+        caption: str,
+        index: bool = False,
+        floats: str = "%.4g",
+        grey: Any = (),
+        folded: bool = False,
     ) -> None:
         """Write a `pandas.DataFrame` as `results/<stage>.<name>.csv` and, as shown, `.tex`, and show it.
 
         `floats` formats the shown numbers, in `%` style; the CSV holds them in full. `grey` names cells, as pairs of
         (row position, column name), whose value must not be relied on. Text links to the table by `#<stage>.<name>`.
+        One that is `folded`, because a figure shows the same, stands under its caption as a line to open.
         """
         _require(caption, f"caption of table {name}")
-        _show_html(self._table(frame, caption, name, index=index, floats=floats, grey=grey))
+        table = self._table(frame, caption, name, index=index, floats=floats, grey=grey)
+        _show_html(folded_html(table, caption) if folded else table)
+
+    def thresholds(self, frame: Any, name: str, caption: str) -> None:
+        """Write and show a table of error rates by threshold, see `sface_lib.chapters.thresholds`, as `table` does.
+
+        It is folded; with scripts the page draws it, and its reader moves the threshold.
+        """
+        table = self._table(frame, caption, name, floats="%.3f")
+        _show_html(folded_html(table, "Score ranges and error rates by threshold", THRESHOLDS))
 
     def figure(self, drawn: Any, name: str, alt: str, caption: str = "", shows: str = "plot") -> None:
         """Save a matplotlib figure as `figures/<stage>.<name>.png`, `.svg` and `.pdf`, show it, and close it.

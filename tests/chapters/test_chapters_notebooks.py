@@ -11,6 +11,7 @@ from papermill.inspection import inspect_notebook
 
 from sface_lib.chapters.notebooks import write_parameter_cells
 from sface_lib.chapters.registry import CHAPTERS
+from sface_lib.report.lab import START
 from sface_lib.run.parameters import describe
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -21,8 +22,8 @@ def read(name: str) -> nbformat.NotebookNode:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
-def test_there_is_one_notebook_for_each_stage():
-    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
+def test_there_is_one_notebook_for_each_stage_and_one_to_start_from():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == [START, *NAMES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,7 +53,7 @@ def test_papermill_tells_each_parameters_meaning_and_range(chapter, tmp_path):
     assert cell.source == next(c for c in read(chapter.name).cells if c.metadata.get("tags")).source
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [START, *NAMES])
 def test_nothing_of_an_execution_is_kept(name):
     notebook = read(name)
     assert notebook.metadata.kernelspec.name == "python3"
@@ -70,7 +71,7 @@ def test_a_notebook_opens_with_its_question_and_ends_by_recording_its_results(na
     assert all(len(cell.source.splitlines()) <= 20 for cell in code[1:])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [START, *NAMES])
 def test_a_name_means_one_thing(name):
     """No cell sets or imports a name that another one has set, but for the `each` of a loop."""
     where: dict[str, set[int]] = {}
@@ -84,7 +85,7 @@ def test_a_name_means_one_thing(name):
     assert {found for found, cells in where.items() if len(cells) > 1} == set()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [START, *NAMES])
 def test_no_result_is_typed_into_prose(name):
     """Prose may name definitions such as 50 % or rank 1, never a measured share with decimals."""
     prose = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")

@@ -25,6 +25,10 @@ stage.figure((fig, frame), "curve", alt="A rising line.", caption="EER rises.")
 stage.picture(np.full((8, 8, 3), 200, np.uint8), "face", alt="A face.", caption="A face.", shows="synthetic")
 stage.table(pd.DataFrame({f"column {i}": [0.5, 1500.25] for i in range(30)}), "wide", "Thirty columns.")
 stage.table(frame, "names", "Three models.")
+stage.table(frame, "again", "Three models again.", folded=True)
+scores = pd.DataFrame({"threshold": [0.0, 0.5, 1.0], "genuine (%)": [10.0, 30, 60], "impostor (%)": [80.0, 19, 1],
+                       "FMR (%)": [100.0, 20, 1], "FNMR (%)": [0.0, 10, 40]})
+stage.thresholds(scores, "thresholds", "Scores by threshold.")
 stage.say("See [the models](#91_first.names) and [what was not drawn](#91_first.missing); `code`, and EER.")
 stage.finish()
 """
@@ -107,6 +111,34 @@ def test_a_click_on_a_heading_sorts_by_value_and_the_third_restores(page):
     assert numbers == [["900", "3,000", "20,000"], ["20,000", "3,000", "900"], ["20,000", "900", "3,000"]]
 
 
+def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, report):
+    """It begins where the error rates are nearest to each other; keys, a mouse over the scores and one over the ROC."""
+    said, mark = ".slider output", ".slider line.threshold"
+    places = [(page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy"))]
+    page.focus(".slider input")
+    page.keyboard.press("ArrowRight")
+    places.append((page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy")))
+    assert [place[0] for place in places] == ["0.500: FMR 20.0 %, FNMR 10.0 %", "1.000: FMR 1.00 %, FNMR 40.0 %"]
+    assert [float(place[1]) for place in places] == [200, 400] and float(places[0][2]) < float(places[1][2])
+    page.hover(".slider .densities", position={"x": 2, "y": 20})
+    assert page.inner_text(said).startswith("0.000: FMR 100 %")
+    page.hover(".slider .roc", position={"x": 2, "y": 20})
+    assert page.inner_text(said).startswith("1.000")
+    table = "details.thresholds table[id='91_first.thresholds']"
+    assert page.query_selector(table).is_hidden()
+    with opened(browser, report, java_script_enabled=False) as still:
+        assert still.query_selector(".slider") is None
+        still.click("details.thresholds summary")
+        assert still.query_selector(table).is_visible()
+
+
+def test_a_folded_table_is_numbered_and_opens(page):
+    table = page.query_selector("details.folded table[id='91_first.again']")
+    assert table.is_hidden()
+    page.click("details.folded:has-text('Three models again.') summary")
+    assert table.is_visible() and "Table 4" in table.inner_text()
+
+
 def test_all_code_opens_and_folds_at_once(page):
     codes = page.query_selector_all("details.code")
     page.click("text=Show all code")
@@ -133,8 +165,8 @@ def test_figures_are_drawn_as_lines_and_faces_as_pixels(page):
 
 
 def test_figures_and_tables_are_numbered_and_text_links_to_them(page):
-    labels = [label.inner_text().strip() for label in page.query_selector_all(".label")]
-    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Table 2.", "Table 3."]
+    labels = [label.text_content().strip() for label in page.query_selector_all(".label")]
+    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Table 2.", "Table 3.", "Table 4.", "Table 5."]
     text = page.inner_text("main")
     assert "See the models (Table 3) and what was not drawn;" in text
 

@@ -2,8 +2,9 @@
 
 import io
 
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from sface_lib.report.execution import settled
 from sface_lib.report.progress import Progress, headings
 
 CELLS = [
@@ -48,3 +49,26 @@ def test_where_no_terminal_is_nothing_is_drawn_and_a_line_says_what_begins():
 
 def test_a_cell_belongs_to_the_last_heading_above_it():
     assert headings([new_code_cell(""), *CELLS], "start") == ["start", *["Train the GAN"] * 3]
+
+
+def test_of_a_bar_only_its_last_state_is_kept_and_warnings_and_prints_stay():
+    def said(name, text):
+        return new_output("stream", name=name, text=text)
+
+    cell = new_code_cell("train()")
+    bar = [said("stderr", f"\rtrain: {share} %") for share in (0, 50, 100)]
+    wiped = [said("stderr", "\rdraw: 50 %"), said("stderr", "\r          "), said("stderr", "\r")]
+    cell.outputs = [
+        *bar,
+        said("stderr", "\n"),
+        *wiped,
+        said("stderr", "a warning\nof two lines\n"),
+        said("stdout", "a\n\nb"),
+    ]
+    (kept,) = settled(new_notebook(cells=[cell])).cells
+    assert [(each.name, each.text) for each in kept.outputs] == [
+        ("stderr", "train: 100 %\na warning\nof two lines"),
+        ("stdout", "a\n\nb"),
+    ]
+    cell.outputs = wiped
+    assert settled(new_notebook(cells=[cell])).cells[0].outputs == []

@@ -32,8 +32,9 @@ def shown(monkeypatch):
 
 
 def chapter(name):
-    """A chapter of the report, with results of any names."""
-    return replace(next(each for each in CHAPTERS if each.name == name), results=dict)
+    """A chapter of the report, with results of any names, which opens without earlier ones."""
+    found = next(each for each in CHAPTERS if each.name == name)
+    return replace(found, results=dict, optional=(*found.uses, *found.reads))
 
 
 def defaults(name):
@@ -172,6 +173,22 @@ def test_a_damaged_record_is_named_with_the_notebook_to_run(tmp_path, text):
 def test_an_unfinished_stage_is_named_with_the_remedy(tmp_path):
     with pytest.raises(RunError, match="04_training, which has not finished in .*; run notebook 04_training first"):
         own(tmp_path, "05_evaluation").results(chapter("04_training"))
+
+
+def test_what_a_chapter_needs_is_asked_for_when_it_opens(tmp_path):
+    """Before any other import, and all of it but what it can do without: 04 needs no filters, and 06 no accuracy."""
+    real = {each.name: each for each in CHAPTERS}
+    values = {name: {"run_dir": tmp_path, **defaults(name)} for name in real}
+    with pytest.raises(RunError, match="04_training reads 01_data, which has not finished in .*; run notebook 01_data"):
+        Stage.open(real["04_training"], values["04_training"])
+    finished(tmp_path, "01_data", "twelve identities")
+    finished(tmp_path, "02_generation", "their faces")
+    assert not Stage.open(real["04_training"], values["04_training"]).has_finished("03_privacy")
+    Stage.open(real["06_attributes"], values["06_attributes"])
+    with pytest.raises(RunError, match="05_evaluation reads 03_privacy, which has not finished"):
+        Stage.open(real["05_evaluation"], values["05_evaluation"])
+    with pytest.raises(RunError, match="07_summary reads 03_privacy, which has not finished"):
+        Stage.open(real["07_summary"], values["07_summary"])
 
 
 def test_reading_a_stage_that_is_not_declared_is_refused(tmp_path):

@@ -11,5 +11,6 @@ CHAPTER = Chapter(
     AttributesParameters,
     AttributesResults,
     uses=(data.CHAPTER, generation.CHAPTER, evaluation.CHAPTER),
+    optional=(evaluation.CHAPTER,),
     package=__name__,
 )

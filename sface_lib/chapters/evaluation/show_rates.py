@@ -13,6 +13,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
 from sface_lib.chapters.looks import Looks
+from sface_lib.chapters.thresholds import thresholds
 from sface_lib.chapters.words import points_of
 
 BINS = 60  # Of a histogram of scores.
@@ -101,6 +102,12 @@ def scores(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
         table.append(row | {"impostor mean": m.impostor_mean, "impostor SD": m.impostor_sd, "d-prime": m.d_prime})
     plots.label_outside(panels, columns)
     return figure, pd.DataFrame(table)
+
+
+def by_threshold(evaluated: Evaluated) -> pd.DataFrame:
+    """Scores of the main model's first seed on the first benchmark, by threshold: see `thresholds`."""
+    scored = evaluated.found[evaluated.first_benchmark][evaluated.main].first.scored
+    return thresholds(scored.mated, scored.other)
 
 
 def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:

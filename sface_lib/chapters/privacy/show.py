@@ -12,6 +12,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.looks import OF_AUTHENTIC, Look
 from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.chapters.thresholds import thresholds
 from sface_lib.chapters.words import points_of
 from sface_lib.privacy import Comparison, PooledComparisons, study
 from sface_lib.privacy.identification import by_score
@@ -95,6 +96,13 @@ def scores(view: View, look: Look) -> Figure:
         plots.plot_scores(ax, each.genuine, each.impostor, setting, edges, own.colour)
     plots.label_outside(panels, 1)
     return figure
+
+
+def by_threshold(view: View) -> tuple[str, pd.DataFrame]:
+    """The setting that matters most, the link where labels allow it, and its scores by threshold: see `thresholds`."""
+    setting = _settings(view)[-1]
+    comparison = view.settings.comparisons[setting]
+    return setting, thresholds(comparison.genuine, comparison.impostor)
 
 
 def _settings(view: View) -> list[str]:

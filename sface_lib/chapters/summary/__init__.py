@@ -11,5 +11,6 @@ CHAPTER = Chapter(
     SummaryParameters,
     SummaryResults,
     reads=tuple(part.CHAPTER for part in (data, generation, privacy, training, evaluation, attributes)),
+    optional=(training.CHAPTER, evaluation.CHAPTER),
     package=__name__,
 )

@@ -11,5 +11,6 @@ CHAPTER = Chapter(
     TrainingParameters,
     TrainingResults,
     uses=(data.CHAPTER, generation.CHAPTER, privacy.CHAPTER),
+    optional=(privacy.CHAPTER,),
     package=__name__,
 )

@@ -18,7 +18,7 @@ from sface_lib.chapters.training.plan import PlannedModel, TrainingSet, plan_mod
 from sface_lib.chapters.training.results import GIVEN, TrainedModel, TrainingResults
 from sface_lib.data import FaceBatches, FaceSet, join
 from sface_lib.engine import read_log
-from sface_lib.errors import ParameterError
+from sface_lib.errors import ParameterError, RunError
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
 
@@ -96,8 +96,13 @@ def open_plan(stage: Any, study: Study) -> Plan:
     models = {each.name: each.model for each in p.synthetic}
     sets = {AUTHENTIC: TrainingSet(study.training, model=p.baseline_model)}
     sets |= {each.name: TrainingSet(each.faces, each.labels, models[each.name]) for each in study.synthetic}
-    filtered = handover.filtered_sets(stage, first.name) if p.train_filtered and first.labels != UNLABELLED else {}
-    return make_plan(p, sets, filtered)
+    filters = p.train_filtered and first.labels != UNLABELLED
+    if filters and not stage.has_finished("03_privacy"):
+        raise RunError(
+            "train_filtered = True trains on what notebook 03_privacy leaves of the first set, and that has not "
+            "finished here; run it first, or set train_filtered = False"
+        )
+    return make_plan(p, sets, handover.filtered_sets(stage, first.name) if filters else {})
 
 
 def make_plan(p: TrainingParameters, sets: Mapping[str, TrainingSet], filtered: Mapping[float, np.ndarray]) -> Plan:

@@ -1,0 +1,209 @@
+"""A folder to work in by hand: copies of the notebooks with one set of parameters, and how far each of them has come.
+
+The copies are executed and saved, the notebooks of the program never are.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+
+from sface_lib.chapters.registry import ReportParameters
+from sface_lib.errors import RunError
+from sface_lib.report.execution import execute, explain_unfinished
+from sface_lib.report.html import write_report
+from sface_lib.report.plan import ReportPlan, notebooks_folder, plan_report
+from sface_lib.report.progress import Progress
+from sface_lib.report.provenance import describe_inputs, write_manifest
+from sface_lib.run.folder import RunFolder, hash_of_what_is_read
+from sface_lib.run.kernel import sentences_only
+from sface_lib.run.parameters import cell_source, describe
+from sface_lib.run.stage import unfinish
+
+START = "00_start"
+FOLDER = Path("runs/interactive")
+DONE, STALE, MISSING = "done", "stale", "missing"
+
+
+class Lab:
+    """The notebooks of one run, worked on by hand.
+
+    Parameters
+    ----------
+    plan
+        Folder, notebooks and parameters of the run.
+    """
+
+    def __init__(self, plan: ReportPlan):
+        self.plan, self._folder = plan, RunFolder(plan.folder)
+
+    @classmethod
+    def here(cls, profile: str, changes: Mapping[str, Any] | None = None) -> "Lab":
+        """The lab of the run folder in whose `notebooks` a copy of `00_start` is open; else that in `runs/interactive`.
+
+        Parameters
+        ----------
+        profile
+            Name of a profile, or path of a study file.
+        changes
+            Parameters that differ from it, by name.
+
+        Raises
+        ------
+        ParameterError, InputError
+            See `plan_report`.
+        """
+        sentences_only()
+        beside = Path.cwd()
+        inside = beside.name == "notebooks" and beside != notebooks_folder()
+        return cls(plan_report(profile, changes or {}, out=str(beside.parent if inside else FOLDER)))
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """Every parameter: its value, what it is without this profile, its meaning, and the notebooks that read it."""
+        readers = {row["name"]: [] for row in self.plan.parameter_rows}
+        for stage, values in self.plan.parameters.items():
+            for name in values:
+                readers[name].append(stage[:2])
+        limits = {row["name"]: f"{row['type']}; {row['range']}".strip("; ") for row in describe(ReportParameters)}
+        return pd.DataFrame(
+            {
+                "value": row["value"],
+                "default": row["default"],
+                "meaning": row["description"],
+                "allowed": limits.get(row["name"], ""),
+                "notebooks": ", ".join(readers[row["name"]]),
+            }
+            for row in self.plan.parameter_rows
+        ).set_axis([row["name"] for row in self.plan.parameter_rows])
+
+    def write(self) -> list[Path]:
+        """Write the parameters into the copy of every notebook, which is made where there is none; give the copies.
+
+        All other cells of a copy stay as they are.
+        """
+        paths = []
+        for spec in self.plan.stages:
+            path = self._folder.notebook(spec.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            source = path if path.is_file() else self.plan.notebooks / path.name
+            notebook = nbformat.read(source, as_version=4)
+            notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
+            cell = next(cell for cell in notebook.cells if "parameters" in _tags(cell))
+            cell.source = cell_source(spec.parameters, self.plan.parameters.get(spec.name, {}), str(self.plan.folder))
+            nbformat.write(notebook, path)
+            paths.append(path)
+        return paths
+
+    @property
+    def stages(self) -> pd.DataFrame:
+        """How each notebook stands: done, stale or missing, and why it is stale."""
+        rows = [{"notebook": name, "state": state, "why": why} for name, (state, why) in self._states().items()]
+        return pd.DataFrame(rows)
+
+    def _states(self) -> dict[str, tuple[str, str]]:
+        states: dict[str, tuple[str, str]] = {}
+        for spec in self.plan.stages:
+            record = self._folder.read_record(spec.name)
+            if record is None:
+                states[spec.name] = MISSING, ""
+                continue
+            wanted, made_with = self.plan.parameters.get(spec.name, {}), record["parameters"]
+            other = [
+                f"{name} was {made_with[name]!r}, and is {value!r}"
+                for name, value in wanted.items()
+                if name in made_with and made_with[name] != value
+            ]
+            again = [
+                f"{need} has run again since"
+                for need, noted in record["made_from"].items()
+                if noted["sha256"] != hash_of_what_is_read(self.plan.folder, need, noted["files_only"])
+            ]
+            waits = [f"{need} is {states[need][0]}" for need in spec.needs if states.get(need, (DONE,))[0] != DONE]
+            why = "; ".join(other or waits or again)
+            states[spec.name] = (STALE if why else DONE), why
+        return states
+
+    def run_next(self) -> str | None:
+        """Execute the copy of the first notebook that is not done; give its name, None where all are done.
+
+        Raises
+        ------
+        StageFailed
+            A cell failed; the copy holds what it said.
+        """
+        name = next((name for name, (state, _) in self._states().items() if state != DONE), None)
+        if name is None:
+            print(f"All notebooks are done; page() builds {self._folder.report}.")
+            return None
+        self.write()
+        copy, values = self._folder.notebook(name), {**self.plan.parameters.get(name, {})}
+        with tempfile.TemporaryDirectory() as scratch, self._folder.locked():
+            source, started = Path(shutil.copy(copy, scratch)), time.monotonic()
+            unfinish(self.plan.folder, name)
+            execute(source, copy, values | {"run_dir": str(self.plan.folder)}, self.plan.folder, Progress())
+            if self._folder.read_record(name) is None:
+                raise explain_unfinished(copy, name)
+        print(f"{name} done in {time.monotonic() - started:.1f} s: see {copy}")
+        return name
+
+    def page(self) -> Path:
+        """Build `report.html` from the copies as they were saved, and say which were saved without outputs.
+
+        Raises
+        ------
+        RunError
+            No notebook is done.
+        """
+        states, folder = self._states(), self._folder
+        if all(state == MISSING for state, _ in states.values()):
+            raise RunError(f"no notebook is done in {self.plan.folder}; run one first")
+        with folder.locked():
+            inputs = describe_inputs(self.plan)
+            folder.begin(states)
+            for name, (state, why) in states.items():
+                if state == MISSING:
+                    continue
+                folder.mark(name, "done", key=None, record=folder.record_hash(name), reason=why and f"stale: {why}")
+            page = write_report(self.plan, folder, write_manifest(self.plan, folder, inputs))
+        empty = [name for name, (state, _) in states.items() if state != MISSING and not _has_outputs(folder, name)]
+        if empty:
+            print(f"Saved without outputs: {', '.join(empty)}; save them in JupyterLab, and build the page again.")
+        print(f"Report: {page}")
+        return page
+
+
+def prepare(plan: ReportPlan, profile: str, changes: Mapping[str, str]) -> Path:
+    """Make the copies in a run folder, `00_start` among them with profile and changes in it; give that one's path."""
+    first, *_ = Lab(plan).write()
+    notebook = nbformat.read(notebooks_folder() / f"{START}.ipynb", as_version=4)
+    cell = next(cell for cell in notebook.cells if "parameters" in _tags(cell))
+    found = Path(profile)
+    named = str(found.resolve()) if found.is_file() else profile
+    cell.source = f"profile = {named!r}\nchanges = {dict(changes)!r}"
+    path = first.with_name(f"{START}.ipynb")
+    nbformat.write(notebook, path)
+    return path
+
+
+def open_lab(start: Path) -> None:
+    """Become JupyterLab, with this notebook open; does not return."""
+    command = [sys.executable, "-m", "jupyterlab", str(start)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+def _tags(cell: Any) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _has_outputs(folder: RunFolder, name: str) -> bool:
+    cells = nbformat.read(folder.notebook(name), as_version=4).cells if folder.notebook(name).is_file() else []
+    return any(cell.get("outputs") for cell in cells)
