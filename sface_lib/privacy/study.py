@@ -113,8 +113,9 @@ def affordable(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the images of two labelled sets that intervals and shuffles can be computed for: all of small sets.
 
-    Of more identities the first are kept, and of each identity as many images, the first, as let the comparison have at
-    most `most_scores`. Where labels mean the same in both sets (`by_label`), identities that only one has are left out;
+    Of more identities the first are kept, and of each identity as many images, the first, as let the comparison of
+    both, and that within each, have at most `most_scores`. Where labels mean the same in both sets (`by_label`),
+    identities that only one has are left out;
     else `most_classes` of the synthetic set are kept, by default as many as identities.
     """
     kept = [np.unique(authentic)[:most_identities], np.unique(synthetic)[: most_classes or most_identities]]
@@ -125,9 +126,14 @@ def affordable(
         for labels, own in zip((authentic, synthetic), kept, strict=True)
     ]
     cap = max(int(np.unique(labels, return_counts=True)[1].max()) for labels in (authentic, synthetic))
-    while cap > 1 and float((places[0] < cap).sum()) * (places[1] < cap).sum() > most_scores:
+    while cap > 1 and _most_scores(*(float((place < cap).sum()) for place in places)) > most_scores:
         cap -= 1
     return tuple(np.flatnonzero(place < cap) for place in places)
+
+
+def _most_scores(n: float, m: float) -> float:
+    """Scores of the largest comparison between sets of n and m images, and within each."""
+    return max(n * m, n * (n - 1) / 2, m * (m - 1) / 2)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -385,7 +385,8 @@ def test_the_owner_reads_whom_the_set_resembles_by_name(linked, tmp_path):
     stage = StageFolder(tmp_path)
     view = next(view for view in linked.views if view.name == "sharp")
     exposure.write_persons(stage, linked.exposures["sharp"], view, linked.sets)
-    table = pd.read_csv(tmp_path / "private/exposure-sharp.csv", dtype={"identity": str, "nearest_class": str})
+    path = tmp_path / f"private/exposure-{linked.sets.name}-sharp.csv"  # Of each set its own.
+    table = pd.read_csv(path, dtype={"identity": str, "nearest_class": str})
     assert table["identity"].tolist() == list(linked.sets.whole_authentic.identities)
     assert (table["nearest_class"] == table["identity"]).mean() > 0.9 and (table["p"] == 1 / (PERSONS + 1)).mean() > 0.9
     assert table["training_images"].tolist() == [8] * PERSONS and table["link_auc"].between(0.5, 1).all()

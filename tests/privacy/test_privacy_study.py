@@ -147,6 +147,8 @@ def test_a_study_that_is_too_large_is_of_the_first_images_of_each_identity():
     assert some[0].tolist() == [20 * i + j for i in range(5) for j in range(3)]
     assert some[1].tolist() == [7 * j + i for j in range(3) for i in range(5)]
     assert np.unique(first[affordable(first, second, most_identities=2)[0]]).tolist() == [0, 1]
+    kept, few = affordable(first, np.arange(4), most_scores=30 * 29 // 2, by_label=False)
+    assert len(kept) == 30 and len(few) == 4  # Where one set is small, the scores within the other are the most.
 
 
 def test_templates_of_more_images_make_no_link():

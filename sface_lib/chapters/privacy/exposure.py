@@ -67,7 +67,7 @@ def write_persons(stage: Any, found: Exposure, view: View, sets: AuditedSets) ->
     table.insert(0, "identity", [names[labels[label]] for label in table.index])
     table.insert(1, "training_images", _images(sets, labels))
     table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
-    with atomic_path(stage.output(f"private/exposure-{view.name.replace(' ', '-')}.csv")) as temporary:
+    with atomic_path(stage.output(f"private/exposure-{sets.name}-{view.name.replace(' ', '-')}.csv")) as temporary:
         table.to_csv(temporary, index=False)
 
 
