@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done; 1 a stage failed; 2 refused, or it cannot go on, for the reason given; 130 stopped from the keyboard.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         return arguments.command(arguments)
     except SfaceError as error:
@@ -551,7 +551,8 @@ def _overrides(texts: Sequence[str]) -> dict[str, str]:
     return {name.strip(): value for name, _, value in (text.partition("=") for text in texts)}
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """What the command line takes: every command with its options."""
     parser = argparse.ArgumentParser(prog="sface", description="Synthetic faces: what they teach, whom they give away.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     report = commands.add_parser(

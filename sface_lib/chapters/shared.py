@@ -288,7 +288,7 @@ class Classifier(Parameters):
     attribute_classifier: str = path_setting(
         AUTO,
         "Weights of the attribute classifier, from `sface attributes train`; 'auto' is the shipped one for the "
-        "embedded set and none for faces of your own, 'none' leaves notebook 06 out. It calls the training "
+        "embedded set and none for faces of your own; with 'none' notebook 06 compares nothing. It calls the training "
         "identities' groups where none are given.",
         (AUTO, NONE),
     )

@@ -77,8 +77,9 @@ def label_free_link(
     """Compare class templates with training identities and with as many of the same law that trained nothing.
 
     No label enters, so that renaming classes changes nothing. Were the training identities no nearer than others, any
-    half of all the identities would do as well: that is the null. All templates must be of as many images, as a mean of
-    more images scores higher with anything. The bootstrap draws classes, with both galleries as they are.
+    half of all the identities would do as well: that is the null. Templates of both galleries must be of equally many
+    images, as a mean of more images scores higher with anything. The bootstrap draws classes, with both galleries as
+    they are.
 
     Parameters
     ----------

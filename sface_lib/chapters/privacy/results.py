@@ -121,7 +121,7 @@ class ClaimFacts(Facts):
     Attributes
     ----------
     low, high
-        90 % interval of the value; None where equivalence to chance is not asked for.
+        90 % interval of the value; None where it has none.
     p_corrected
         By Holm; None where the judge is not competent, or nothing is claimed.
     p_at_floor

@@ -57,7 +57,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     grey_share: float = setting(0.0, "Share of the training images that lose their colour.", ge=0, le=1)
     kt_weight: float = setting(
         39.06,
-        "Weight of the knowledge transfer loss 1 - cos in CL; 39.06 is 10000 x MSE at 512 dimensions.",
+        "Weight of the knowledge transfer loss 1 - cos in KT and CL; 39.06 is 10000 x MSE at 512 dimensions.",
         gt=0,
     )
     validation_interval_steps: int = setting(
