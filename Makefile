@@ -15,12 +15,13 @@ given = $(value $(call upper,$(1)))
 unexport $(foreach name,$(NAMES),$(call upper,$(name))) SET FROM OUT PROFILE
 SETTINGS := $(foreach name,$(NAMES),$(if $(call given,$(name)),--set $(call quoted,$(name)=$(call given,$(name)))))
 SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
-SETTINGS += $(if $(value FROM),--from $(call quoted,$(value FROM))) $(if $(value OUT),--out $(call quoted,$(value OUT)))
+SETTINGS += $(if $(value OUT),--out $(call quoted,$(value OUT)))
+FROM_STAGE := $(if $(value FROM),--from $(call quoted,$(value FROM)))
 
 .PHONY: report lab figures test nightly lint notebooks bench simulate clean
 
 report: $(VENV)/installed
-	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(SETTINGS)
+	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(FROM_STAGE) $(SETTINGS)
 
 # The notebooks in JupyterLab, copied into a run folder.
 lab: $(VENV)/installed

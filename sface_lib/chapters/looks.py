@@ -1,6 +1,7 @@
-"""One look for one thing in all figures: a set has a colour and a marker, and what was made of it has its tone.
+"""One look for one thing in all figures: a set has a colour and a marker, and models trained on it have shades of it.
 
-The palette is one that colour-blind readers can tell apart; marker, filling or line style tells it as well.
+The palette is one that colour-blind readers can tell apart; marker, filling or line style tells sets and strategies
+apart as well.
 """
 
 import dataclasses
@@ -29,7 +30,6 @@ VARIANTS = {
     POPULATION_SETS[0]: (AUTHENTIC, 0),
 }
 STRATEGIES = ("CLS", "KT", "CL")
-FLOORS = {"raw pixels": 3, "untrained": 1}  # Model -> its line style.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Look:
         return self.line | self.points | {"markevery": 0.2, "markersize": 4}
 
     def variant(self, index: int) -> "Look":
-        """Another thing of the same set: another tone, line style and filling; the sixth begins anew."""
+        """Another thing of the same set: another tone, line style and filling; they repeat from index 6."""
         return dataclasses.replace(
             self,
             colour=_toned(self.colour, TONES[index % len(TONES)]),
@@ -68,6 +68,7 @@ class Look:
 
 
 OF_AUTHENTIC = Look(INK)
+FLOORS = {"raw pixels": Look(GREY, "x", ":"), "untrained": Look(GREY, "+", "--")}
 OF_GLOBAL = Look(_PALETTE[5], "*")  # The population's other set in the authentic role.
 
 
@@ -83,9 +84,10 @@ class Looks:
     def __init__(self, sets: Iterable[str]) -> None:
         # The colour of this run's generator is its own, whether it is in the run or not.
         names = [name for name in dict.fromkeys((GENERATED, *sets)) if name != AUTHENTIC]
-        self._of = {AUTHENTIC: OF_AUTHENTIC, POPULATION_SETS[1]: OF_GLOBAL} | {
-            name: indexed(i) for i, name in enumerate(names)
-        }
+        self._of = {AUTHENTIC: OF_AUTHENTIC, POPULATION_SETS[1]: OF_GLOBAL}
+        self._of |= {name: indexed(i) for i, name in enumerate(names)}
+        self._free = len(names)  # Index of the next look.
+        self._filtered: dict[str, dict[str, int]] = {}
 
     @classmethod
     def of(cls, p: Synthetic) -> "Looks":
@@ -97,12 +99,14 @@ class Looks:
         if name not in self._of and name in VARIANTS:
             parent, index = VARIANTS[name]
             return self._of[parent].variant(index)
-        return self._of.setdefault(name, indexed(len(self._of) - 2))
+        if name not in self._of:
+            self._of[name], self._free = indexed(self._free), self._free + 1
+        return self._of[name]
 
     def of_model(self, name: str) -> Look:
         """Of a model by its name, see `model_name`: the colour and marker of its set, varied by the strategy."""
         if name in FLOORS:
-            return Look(GREY, "x", LINE_STYLES[FLOORS[name]])
+            return FLOORS[name]
         strategy, _, rest = name.partition(" ")
         if strategy == BASELINE:
             return self.of_set(AUTHENTIC)
@@ -113,8 +117,10 @@ class Looks:
         kind, _, value = altered.partition(" ")
         if kind == "mixed":  # As far toward the authentic colour as its images are authentic.
             return dataclasses.replace(look.variant(3), colour=_blend(look.colour, INK, float(value)))
-        if kind == "filtered":
-            return look.variant(4)
+        if kind == "filtered":  # Each rate has a marker of its own, in the order in which they are asked for.
+            known = self._filtered.setdefault(trained_on, {})
+            place = known.setdefault(value, len(known))
+            return dataclasses.replace(look.variant(4), marker=MARKERS[(place + 1) % len(MARKERS)], filling="full")
         return look.variant(STRATEGIES.index(strategy) if strategy in STRATEGIES else 0)
 
 

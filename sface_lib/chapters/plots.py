@@ -80,7 +80,7 @@ def mark_truncated(axes: Axes, axis: str) -> None:
         axes.plot([x - 0.008, x + 0.008], [y - 0.012, y + 0.012], **look)
 
 
-def plot_sets(axes: Axes, table, sets: Sequence[str], title: str, look: Looking) -> None:
+def plot_sets(axes: Axes, table, sets: Sequence[str], judges: Sequence[str], title: str, look: Looking) -> None:
     """A statistic of several sets, a row each from above, and a marker for each judge; hollow where it is no claim.
 
     Parameters
@@ -89,7 +89,6 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], title: str, look: Looking)
         A `pandas.DataFrame` with the columns set, judge, value, "95 % low", "95 % high", "chance, 2.5 %",
         "chance, 97.5 %", "supports a claim".
     """
-    judges = list(dict.fromkeys(table["judge"]))
     for row in table.itertuples(index=False, name=None):
         found = dict(zip(table.columns, row, strict=True))
         i = judges.index(found["judge"])
@@ -133,7 +132,7 @@ def plot_scores(
 
 
 def score_edges(scores: Sequence[np.ndarray], bins: int) -> np.ndarray:
-    """Edges of equal bins, float64 `[bins + 1]`, that hold all the scores."""
+    """Edges of equal bins, float `[bins + 1]`, that hold all the scores."""
     return np.linspace(min(each.min() for each in scores), max(each.max() for each in scores), bins + 1)
 
 
@@ -253,12 +252,12 @@ def plot_frontier(
     mark_truncated(axes, "y")
 
 
-def plot_groups(axes: Axes, table, title: str, look: Looking) -> None:
-    """Accuracy within groups, a marker for each model.
+def plot_groups(axes: Axes, table, title: str, groups: Sequence[str], look: Looking) -> None:
+    """Accuracy within groups, a row for each of `groups` and a marker for each model.
 
     `table` is a `pandas.DataFrame` with the columns model, group, accuracy, low, high.
     """
-    _plot_rows(axes, table, "group", ("low", "high"), look)
+    _plot_rows(axes, table, "group", groups, ("low", "high"), look)
     axes.tick_params(axis="y", labelsize="small")
     axes.set_title(title)
 
@@ -268,12 +267,12 @@ def plot_benchmarks(axes: Axes, table, look: Looking) -> None:
 
     `table` is a `pandas.DataFrame` with the columns benchmark, model, accuracy, 95 % low, 95 % high.
     """
-    _plot_rows(axes, table, "benchmark", ("95 % low", "95 % high"), look)
+    _plot_rows(axes, table, "benchmark", list(dict.fromkeys(table["benchmark"])), ("95 % low", "95 % high"), look)
 
 
-def _plot_rows(axes: Axes, table, rows: str, ends: tuple[str, str], look: Looking) -> None:
-    """Accuracy with its interval, a row for each value of the column `rows`, from above, and models within it."""
-    names, models = list(dict.fromkeys(table[rows])), list(dict.fromkeys(table["model"]))
+def _plot_rows(axes: Axes, table, rows: str, names: Sequence[str], ends: tuple[str, str], look: Looking) -> None:
+    """Accuracy with its interval, a row for each name in the column `rows`, from above, and models within it."""
+    models = list(dict.fromkeys(table["model"]))
     for i, model in enumerate(models):
         part = table[table["model"] == model]
         places = [-names.index(name) - 0.7 * ((i + 0.5) / len(models) - 0.5) for name in part[rows]]
@@ -312,7 +311,8 @@ def plot_progress(
 ) -> None:
     """One logged value over training, a line for each log."""
     for name, rows in logs.items():
-        axes.plot([row[x] for row in rows], [row[y] for row in rows], **look(name).curve, label=name)
+        points = np.array([(row[x], row[y]) for row in rows], float)
+        axes.plot(*points[np.isfinite(points).all(1)].T, **look(name).curve, label=name)
     axes.set(xlabel=x_label, ylabel=y_label)
 
 

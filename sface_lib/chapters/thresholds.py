@@ -20,8 +20,10 @@ def thresholds(genuine: np.ndarray, impostor: np.ndarray, steps: int = STEPS) ->
     this threshold to below the next one, in the last row from it on; FMR (%) and FNMR (%).
     """
     edges = np.linspace(min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max()), steps + 1)
-    below = {name: np.searchsorted(np.sort(s), edges[:-1], side="left") / len(s) for name, s in
-             (("genuine", genuine), ("impostor", impostor))}  # fmt: skip
+    edges[-1] = np.inf
+    parts = {"genuine": genuine, "impostor": impostor}
+    counts = {name: np.histogram(scores, edges)[0] for name, scores in parts.items()}  # In blocks: sorts no 1e8 scores.
+    below = {name: np.cumsum([0, *of_range[:-1]]) / of_range.sum() for name, of_range in counts.items()}
     return pd.DataFrame(
         {"threshold": edges[:-1]}
         | {f"{name} (%)": 100 * np.diff(shares, append=1) for name, shares in below.items()}

@@ -19,7 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from sface_lib import errors
 from sface_lib.errors import SfaceError
-from sface_lib.files import full_disk_sentence
+from sface_lib.files import atomic_path, full_disk_sentence
 from sface_lib.report.progress import Progress
 from sface_lib.run.kernel import BATCH
 
@@ -107,12 +107,14 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
     finally:
         progress.close()
         _leave_no_kernel()
-        with contextlib.suppress(OSError, ValueError):  # A notebook that could not be written stays as it is.
-            nbformat.write(settled(nbformat.read(target, as_version=4)), target)
+        with contextlib.suppress(OSError, ValueError):  # On a full disk the notebook stays as it is.
+            notebook = settled(nbformat.read(target, as_version=4))
+            with atomic_path(target) as temporary:
+                nbformat.write(notebook, temporary)
 
 
 def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with each bar of progress as it stood last, in one piece: a finished bar that was wiped is gone."""
+    """The notebook with each progress bar of its stderr as it was last; bars that were cleared are removed."""
     for cell in notebook.cells:
         outputs: list[Any] = []
         for output in cell.get("outputs", ()):
@@ -122,10 +124,10 @@ def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 outputs.append(output)
         bars = [output for output in outputs if output.get("name") == "stderr"]
         for output in bars:
-            lines = (line.strip("\r").split("\r")[-1].rstrip() for line in output.text.split("\n"))
-            output.text = "\n".join(line for line in lines if line)
+            lines = ((line, line.strip("\r").split("\r")[-1].rstrip()) for line in output.text.split("\n"))
+            output.text = "\n".join(last if "\r" in line else line for line, last in lines if last or "\r" not in line)
         if bars:
-            cell.outputs = [output for output in outputs if output.get("name") != "stderr" or output.text]
+            cell.outputs = [output for output in outputs if output.get("name") != "stderr" or output.text.strip()]
     return notebook
 
 

@@ -3,6 +3,7 @@
 The copies are executed and saved, the notebooks of the program never are.
 """
 
+import contextlib
 import os
 import shutil
 import sys
@@ -17,12 +18,14 @@ import pandas as pd
 
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.errors import RunError
-from sface_lib.report.execution import execute, explain_unfinished
+from sface_lib.files import atomic_path, full_disk_sentence, is_full_disk
+from sface_lib.report.execution import StageFailed, execute, explain_unfinished
 from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan, notebooks_folder, plan_report
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
-from sface_lib.run.folder import RunFolder, hash_of_what_is_read
+from sface_lib.run import Chapter
+from sface_lib.run.folder import EMBEDDINGS, RunFolder, hash_of_what_is_read
 from sface_lib.run.kernel import sentences_only
 from sface_lib.run.parameters import cell_source, describe
 from sface_lib.run.stage import unfinish
@@ -62,7 +65,7 @@ class Lab:
         """
         sentences_only()
         beside = Path.cwd()
-        inside = beside.name == "notebooks" and beside != notebooks_folder()
+        inside = beside.name == "notebooks" and (beside.parent / "status.json").is_file()
         return cls(plan_report(profile, changes or {}, out=str(beside.parent if inside else FOLDER)))
 
     @property
@@ -87,24 +90,25 @@ class Lab:
     def write(self) -> list[Path]:
         """Write the parameters into the copy of every notebook, which is made where there is none; give the copies.
 
-        All other cells of a copy stay as they are.
+        All other cells of a copy stay as they are; a copy that has these parameters is not written again.
+
+        Raises
+        ------
+        RunError
+            A copy has no cell tagged `parameters`, or another run holds the folder.
         """
-        paths = []
-        for spec in self.plan.stages:
-            path = self._folder.notebook(spec.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            source = path if path.is_file() else self.plan.notebooks / path.name
-            notebook = nbformat.read(source, as_version=4)
-            notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in _tags(cell)]
-            cell = next(cell for cell in notebook.cells if "parameters" in _tags(cell))
-            cell.source = cell_source(spec.parameters, self.plan.parameters.get(spec.name, {}), str(self.plan.folder))
-            nbformat.write(notebook, path)
-            paths.append(path)
-        return paths
+        with self._folder.locked():
+            return [self._write(spec) for spec in self.plan.stages]
+
+    def _write(self, spec: Chapter) -> Path:
+        path = self._folder.notebook(spec.name)
+        source = cell_source(spec.parameters, self.plan.parameters.get(spec.name, {}), str(self.plan.folder))
+        _write_copy(path, self.plan.notebooks / path.name, source)
+        return path
 
     @property
     def stages(self) -> pd.DataFrame:
-        """How each notebook stands: done, stale or missing, and why it is stale."""
+        """State of each notebook: done, stale or missing, and why it is stale."""
         rows = [{"notebook": name, "state": state, "why": why} for name, (state, why) in self._states().items()]
         return pd.DataFrame(rows)
 
@@ -121,12 +125,12 @@ class Lab:
                 for name, value in wanted.items()
                 if name in made_with and made_with[name] != value
             ]
+            waits = [f"{need} is {states[need][0]}" for need in spec.needs if states.get(need, (DONE,))[0] != DONE]
             again = [
                 f"{need} has run again since"
                 for need, noted in record["made_from"].items()
-                if noted["sha256"] != hash_of_what_is_read(self.plan.folder, need, noted["files_only"])
+                if not waits and noted["sha256"] != hash_of_what_is_read(self.plan.folder, need, noted["files_only"])
             ]
-            waits = [f"{need} is {states[need][0]}" for need in spec.needs if states.get(need, (DONE,))[0] != DONE]
             why = "; ".join(other or waits or again)
             states[spec.name] = (STALE if why else DONE), why
         return states
@@ -134,25 +138,54 @@ class Lab:
     def run_next(self) -> str | None:
         """Execute the copy of the first notebook that is not done; give its name, None where all are done.
 
+        Embeddings of faces, which notebooks share, go when all are done.
+
         Raises
         ------
         StageFailed
             A cell failed; the copy holds what it said.
         """
-        name = next((name for name, (state, _) in self._states().items() if state != DONE), None)
-        if name is None:
-            print(f"All notebooks are done; page() builds {self._folder.report}.")
-            return None
         self.write()
-        copy, values = self._folder.notebook(name), {**self.plan.parameters.get(name, {})}
-        with tempfile.TemporaryDirectory() as scratch, self._folder.locked():
-            source, started = Path(shutil.copy(copy, scratch)), time.monotonic()
+        with self._folder.locked():
+            self._leave_out()
+            todo = [spec for spec in self.plan.stages if self._states()[spec.name][0] != DONE]
+            if todo:
+                self._run(todo[0])
+            if len(todo) < 2 and not self.plan.keep_embeddings:
+                shutil.rmtree(self.plan.folder / EMBEDDINGS, ignore_errors=True)
+        if not todo:
+            print(f"All notebooks are done; page() builds {self._folder.report}.")
+        return todo[0].name if todo else None
+
+    def _leave_out(self) -> None:
+        """Take away the records of notebooks that these parameters leave out, which later ones would read."""
+        names = {spec.name for spec in self.plan.stages}
+        for left_out in {need for spec in self.plan.stages for need in spec.needs} - names:
+            unfinish(self.plan.folder, left_out)
+
+    def _run(self, spec: Chapter) -> None:
+        name, copy, started = spec.name, self._folder.notebook(spec.name), time.monotonic()
+        values = {**self.plan.parameters.get(name, {}), "run_dir": str(self.plan.folder)}
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(shutil.copy(copy, scratch))
             unfinish(self.plan.folder, name)
-            execute(source, copy, values | {"run_dir": str(self.plan.folder)}, self.plan.folder, Progress())
-            if self._folder.read_record(name) is None:
-                raise explain_unfinished(copy, name)
+            try:
+                execute(source, copy, values, self.plan.folder, Progress())
+                if self._folder.read_record(name) is None:
+                    raise explain_unfinished(copy, name)
+            except StageFailed:
+                self._folder.record(name).unlink(missing_ok=True)
+                raise
+            except OSError as error:
+                if is_full_disk(error):
+                    raise StageFailed(full_disk_sentence(self.plan.folder), None) from None
+                raise
+            finally:
+                if not copy.is_file():
+                    shutil.copy(source, copy)
+                with contextlib.suppress(OSError, ValueError):
+                    self._write(spec)  # Without the cell that papermill adds.
         print(f"{name} done in {time.monotonic() - started:.1f} s: see {copy}")
-        return name
 
     def page(self) -> Path:
         """Build `report.html` from the copies as they were saved, and say which were saved without outputs.
@@ -171,7 +204,9 @@ class Lab:
             for name, (state, why) in states.items():
                 if state == MISSING:
                     continue
-                folder.mark(name, "done", key=None, record=folder.record_hash(name), reason=why and f"stale: {why}")
+                record, status = folder.record_hash(name), folder.stages[name]
+                key = status.key if status.record == record else None  # What was run by hand is not reused.
+                folder.mark(name, "done", key=key, record=record, reason=f"stale: {why}" if why else None)
             page = write_report(self.plan, folder, write_manifest(self.plan, folder, inputs))
         empty = [name for name, (state, _) in states.items() if state != MISSING and not _has_outputs(folder, name)]
         if empty:
@@ -183,14 +218,37 @@ class Lab:
 def prepare(plan: ReportPlan, profile: str, changes: Mapping[str, str]) -> Path:
     """Make the copies in a run folder, `00_start` among them with profile and changes in it; give that one's path."""
     first, *_ = Lab(plan).write()
-    notebook = nbformat.read(notebooks_folder() / f"{START}.ipynb", as_version=4)
-    cell = next(cell for cell in notebook.cells if "parameters" in _tags(cell))
-    found = Path(profile)
-    named = str(found.resolve()) if found.is_file() else profile
-    cell.source = f"profile = {named!r}\nchanges = {dict(changes)!r}"
+    folder = RunFolder(plan.folder)
+    if not folder.status_file.is_file():
+        folder.begin(spec.name for spec in plan.stages)
+    named = str(Path(profile).resolve()) if profile.endswith(".toml") else profile
+    settled = {row["name"]: row["value"] for row in plan.parameter_rows}  # With paths made absolute.
     path = first.with_name(f"{START}.ipynb")
-    nbformat.write(notebook, path)
+    source = f"profile = {named!r}\nchanges = { ({name: settled[name] for name in changes})!r}"
+    _write_copy(path, notebooks_folder() / path.name, source)
     return path
+
+
+def _write_copy(path: Path, original: Path, source: str) -> None:
+    """Write the parameters cell into a copy, which is made from the original where there is none.
+
+    Raises
+    ------
+    RunError
+        The copy has no such cell.
+    """
+    notebook = nbformat.read(path if path.is_file() else original, as_version=4)
+    cell = next((cell for cell in notebook.cells if "parameters" in _tags(cell)), None)
+    if cell is None:
+        raise RunError(f"{path} has no cell tagged `parameters`; remove this copy, and it is made anew")
+    kept = [each for each in notebook.cells if "injected-parameters" not in _tags(each)]
+    single = path.is_file() and path.stat().st_nlink == 1  # Else the file is that of another run, too.
+    if single and cell.source == source and len(kept) == len(notebook.cells):
+        return
+    cell.source, notebook.cells = source, kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        nbformat.write(notebook, temporary)
 
 
 def open_lab(start: Path) -> None:

@@ -50,8 +50,10 @@
   };
   const WIDTH = 600, HEIGHT = 170, SIDE = 190, FOOT = 18;
   for (const folded of all("details.thresholds")) {
-    const rows = all("tbody tr", folded).map((row) => [...row.cells].map((cell) => Number(cell.textContent.replace(/,/g, ""))));
+    const texts = all("tbody tr", folded).map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
+    const rows = texts.map((row) => row.map((cell) => Number(cell.replace(/,/g, ""))));
     if (rows.length < 2) continue;
+    const about = folded.querySelector("summary").textContent;
     const [at, genuine, impostor, fmr, fnmr] = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
     const across = (i) => (i / rows.length) * WIDTH;
     const up = (share) => HEIGHT * (1 - share / Math.max(...genuine, ...impostor));
@@ -62,23 +64,25 @@
     const line = draw("line", { y1: 0, y2: HEIGHT, class: "threshold" });
     const accepted = draw("path", { class: "accepted" });
     const densities = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT}`, class: "densities", role: "img" },
-      draw("title", {}, "Genuine scores filled, impostor scores outlined, and the threshold"),
+      draw("title", {}, `Genuine scores filled, impostor scores outlined, and the threshold: ${about}`),
       draw("path", { d: area(genuine, 0), class: "genuine" }), accepted, draw("path", { d: steps(impostor), class: "impostor" }), line,
       text(0, HEIGHT + 14, at[0].toFixed(2), "start"), text(WIDTH / 2, HEIGHT + 14, "score", "middle"),
-      text(WIDTH, HEIGHT + 14, at[at.length - 1].toFixed(2), "end"));
+      text(WIDTH, HEIGHT + 14, (2 * at[at.length - 1] - at[at.length - 2]).toFixed(2), "end"));
     const [left, top, low] = [26, 6, 1e-4];
     const rocX = (rate) => left + (SIDE - left) * (1 + Math.log10(Math.max(rate / 100, low)) / 4);
     const rocY = (rate) => top + (HEIGHT - top) * (rate / 100);
     const point = draw("circle", { r: 5, class: "threshold" });
     const roc = draw("svg", { viewBox: `0 0 ${SIDE + 8} ${HEIGHT + FOOT}`, class: "roc", role: "img" },
-      draw("title", {}, "ROC on a logarithmic axis of FMR, and the threshold's point on it"),
+      draw("title", {}, `ROC on a logarithmic axis of FMR, and the threshold's point on it: ${about}`),
       draw("path", { d: `M${left} ${top}V${HEIGHT}H${SIDE}`, class: "impostor" }),
       draw("path", { d: rows.map((_, i) => `${i ? "L" : "M"}${rocX(fmr[i])} ${rocY(fnmr[i])}`).join(""), class: "curve" }), point,
       text(left - 4, top + 8, "1", "end"), text(left - 4, HEIGHT, "0", "end"), text(left, HEIGHT + 14, "0.01 %", "start"),
       text((left + SIDE) / 2, HEIGHT + 14, "FMR", "middle"), text(SIDE, HEIGHT + 14, "100 %", "end"));
     const equal = fmr.map((rate, i) => Math.abs(rate - fnmr[i]));
     const range = make("input", { type: "range", min: 0, max: rows.length - 1, value: equal.indexOf(Math.min(...equal)) });
+    range.setAttribute("aria-label", `Threshold: ${about}`);
     const said = make("output", {});
+    said.setAttribute("aria-live", "off"); // The slider itself says its value.
     const label = make("label", { textContent: "Threshold " });
     label.append(range);
     const move = () => {
@@ -88,20 +92,25 @@
       accepted.setAttribute("d", area(genuine, i));
       point.setAttribute("cx", rocX(fmr[i]));
       point.setAttribute("cy", rocY(fnmr[i]));
-      said.textContent = `${at[i].toFixed(3)}: FMR ${fmr[i].toPrecision(3)} %, FNMR ${fnmr[i].toPrecision(3)} %`;
+      said.textContent = `${texts[i][0]}: FMR ${texts[i][3]} %, FNMR ${texts[i][4]} %`;
       range.setAttribute("aria-valuetext", said.textContent);
     };
     const nearest = (places, place) => places.reduce((best, each, i) => (Math.abs(each - place) < Math.abs(places[best] - place) ? i : best), 0);
-    const follow = (picture, span, choose) => picture.addEventListener("pointermove", (event) => {
-      const box = picture.getBoundingClientRect();
-      range.value = choose(((event.clientX - box.left) / box.width) * span);
-      move();
-    });
+    const follow = (picture, span, choose) => {
+      const take = (event) => {
+        if (!event.buttons) return; // Passing over it leaves the threshold where it is.
+        const box = picture.getBoundingClientRect();
+        range.value = choose(((event.clientX - box.left) / box.width) * span);
+        move();
+      };
+      picture.addEventListener("pointerdown", take);
+      picture.addEventListener("pointermove", take);
+    };
     follow(densities, WIDTH, (x) => Math.round((x / WIDTH) * rows.length));
     follow(roc, SIDE + 8, (x) => nearest(fmr.map(rocX), x));
     range.addEventListener("input", move);
     const slider = make("div", { className: "slider" });
-    slider.append(densities, roc, label, said);
+    slider.append(make("p", { className: "about", textContent: about }), densities, roc, label, said);
     folded.before(slider);
     move();
   }

@@ -31,7 +31,7 @@ class Chapter(Generic[R]):
     uses
         Earlier chapters whose files alone it reads: what they measured and how fast may change.
     optional
-        Those of them that it can do without.
+        Chapters of `reads` and `uses` that may be missing.
     package
         The package with its code, e.g. "sface_lib.chapters.generation"; None where all code is in the notebook.
     """

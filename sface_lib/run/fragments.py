@@ -12,7 +12,7 @@ from sface_lib.errors import InputError
 MISSING = "–"
 HEADLINE = "headline"  # Class of what belongs on the first screen of the page.
 FOLDED = "folded"  # Class of a table under a line that opens it.
-THRESHOLDS = "thresholds"  # And of one that the page's reader moves through.
+THRESHOLDS = "thresholds"  # And of one that the page turns into a slider.
 BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
 LONG = 24  # Characters from which on a text is a sentence.
 NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.

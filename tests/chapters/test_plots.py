@@ -137,7 +137,11 @@ def test_a_mixture_stands_between_its_set_and_the_authentic_one():
 def test_sixteen_sets_look_different():
     looks = Looks(MANY)
     assert len({(look.colour, look.marker) for look in map(looks.of_set, MANY)}) == 16
-    assert {looks.of_model(floor).colour for floor in ("raw pixels", "untrained")} == {GREY}
+    floors = [looks.of_model(floor) for floor in ("raw pixels", "untrained")]
+    assert {floor.colour for floor in floors} == {GREY} and len({floor.marker for floor in floors}) == 2
+    filtered = [looks.of_model(f"CLS generated filtered {rate}") for rate in (0.5, 0.1, 0.01)]
+    assert len({look.marker for look in filtered}) == 3
+    assert looks.of_model("CLS generated filtered 0.5") == filtered[0]
 
 
 def test_shares_of_many_sets_are_a_column_each():
@@ -152,7 +156,8 @@ def test_shares_of_many_sets_are_a_column_each():
     numbers = [text.get_text() for text in ax.texts]
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
-    plots.plot_groups(plots.new_figure()[1], groups, "LFW", LOOK)
+    plots.plot_groups(plots.new_figure()[1], groups, "LFW", ["women", "men"], LOOK)
+    assert [label.get_text() for label in plt.gca().get_yticklabels()] == ["women", "men"]
 
 
 def test_a_null_of_few_values_has_a_bar_for_each():

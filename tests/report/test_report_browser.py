@@ -112,18 +112,21 @@ def test_a_click_on_a_heading_sorts_by_value_and_the_third_restores(page):
 
 
 def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, report):
-    """It begins where the error rates are nearest to each other; keys, a mouse over the scores and one over the ROC."""
+    """It begins where the error rates are nearest to each other; keys and clicks on scores and ROC move it."""
     said, mark = ".slider output", ".slider line.threshold"
     places = [(page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy"))]
     page.focus(".slider input")
     page.keyboard.press("ArrowRight")
     places.append((page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy")))
-    assert [place[0] for place in places] == ["0.500: FMR 20.0 %, FNMR 10.0 %", "1.000: FMR 1.00 %, FNMR 40.0 %"]
+    assert [place[0] for place in places] == ["0.500: FMR 20.000 %, FNMR 10.000 %", "1.000: FMR 1.000 %, FNMR 40.000 %"]
     assert [float(place[1]) for place in places] == [200, 400] and float(places[0][2]) < float(places[1][2])
     page.hover(".slider .densities", position={"x": 2, "y": 20})
-    assert page.inner_text(said).startswith("0.000: FMR 100 %")
-    page.hover(".slider .roc", position={"x": 2, "y": 20})
+    assert page.inner_text(said).startswith("1.000")  # Passing over it changes nothing.
+    page.click(".slider .densities", position={"x": 2, "y": 20})
+    assert page.inner_text(said).startswith("0.000: FMR 100")
+    page.click(".slider .roc", position={"x": 2, "y": 20})
     assert page.inner_text(said).startswith("1.000")
+    assert page.inner_text(".slider .about") == "Scores by threshold."
     table = "details.thresholds table[id='91_first.thresholds']"
     assert page.query_selector(table).is_hidden()
     with opened(browser, report, java_script_enabled=False) as still:

@@ -132,7 +132,7 @@ def test_a_lab_is_prepared_with_its_profile_in_the_first_notebook(tmp_path, monk
     start = prepare(plan_report("smoke", changes, str(tmp_path / "run")), "smoke", changes)
     copies = sorted(path.stem for path in start.parent.glob("*.ipynb"))
     assert copies == sorted(path.stem for path in notebooks_folder().glob("*.ipynb")) and copies[0] == START
-    assert parameters_of(start) == "profile = 'smoke'\nchanges = {'seed': '3'}"
+    assert parameters_of(start) == "profile = 'smoke'\nchanges = {'seed': 3}"
     assert "seed = 3 " in parameters_of(start.parent / "04_training.ipynb")
     monkeypatch.chdir(start.parent)
     there = Lab.here("smoke", {"seed": 3})
@@ -156,3 +156,30 @@ def test_what_was_made_from_an_earlier_version_is_stale(lab):
     assert made.run_next() == "91_first"
     assert made.stages["why"].tolist() == ["", "91_first has run again since"]
     assert made.run_next() == "92_second" and set(states(made).values()) == {"done"}
+
+
+def test_a_copy_that_another_run_holds_too_is_not_written_through(lab):
+    """As stages that a report takes over from another run are."""
+    made = lab()
+    path = made.write()[0]
+    elsewhere = made.plan.folder.parent / "other.ipynb"
+    os.link(path, elsewhere)
+    before = elsewhere.read_text()
+    lab("goodbye").write()
+    assert elsewhere.read_text() == before and "goodbye" in parameters_of(path)
+
+
+def test_embeddings_go_when_all_is_done_and_a_copy_without_its_cell_is_named(lab):
+    made = lab()
+    (folder := made.plan.folder / "work" / "embeddings").mkdir(parents=True)
+    made.run_next()
+    assert folder.is_dir()
+    made.run_next()
+    assert not folder.is_dir()
+    path = made.plan.folder / "notebooks" / "92_second.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    assert not [cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    notebook.cells = [cell for cell in notebook.cells if not cell.metadata.get("tags")]
+    nbformat.write(notebook, path)
+    with pytest.raises(RunError, match="92_second.ipynb has no cell tagged `parameters`; remove this copy"):
+        made.write()

@@ -67,7 +67,7 @@ def test_of_a_bar_only_its_last_state_is_kept_and_warnings_and_prints_stay():
     ]
     (kept,) = settled(new_notebook(cells=[cell])).cells
     assert [(each.name, each.text) for each in kept.outputs] == [
-        ("stderr", "train: 100 %\na warning\nof two lines"),
+        ("stderr", "train: 100 %\na warning\nof two lines\n"),
         ("stdout", "a\n\nb"),
     ]
     cell.outputs = wiped

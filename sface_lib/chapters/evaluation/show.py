@@ -171,7 +171,8 @@ def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     columns, _ = plots.grid(len(compared), 2)
     figure, panels = plots.new_panels(len(compared), columns, width=4.6, height=height, sharex=True, sharey=True)
     for ax, benchmark in zip(panels, compared, strict=True):
-        plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, looks.of_model)
+        rows = table[table["benchmark"] == benchmark]
+        plots.plot_groups(ax, rows, benchmark, list(dict.fromkeys(table["group"])), looks.of_model)
     plots.label_outside(panels, columns)
     plots.legend(panels[columns - 1])
     return figure, table

@@ -81,6 +81,7 @@ def roc(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
         plots.plot_banded(ax, curves, "fmr", "tmr", banded, looks.of_model)
         ax.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title=benchmark)
         tables += [curve.assign(benchmark=benchmark, model=name) for name, curve in curves.items()]
+    panels[0].set_xlim(min(curve["fmr"].min() for curve in tables), 1)  # Of all panels.
     plots.label_outside(panels, columns)
     plots.legend(panels[columns - 1])
     return figure, pd.concat(tables)

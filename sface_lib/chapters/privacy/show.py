@@ -98,9 +98,14 @@ def scores(view: View, look: Look) -> Figure:
     return figure
 
 
-def by_threshold(view: View) -> tuple[str, pd.DataFrame]:
-    """The setting that matters most, the link where labels allow it, and its scores by threshold: see `thresholds`."""
+def by_threshold(view: View) -> tuple[str, pd.DataFrame] | None:
+    """The link where labels allow it, else the setting within the set, and its scores by threshold: see `thresholds`.
+
+    None for a set without labels, which has neither.
+    """
     setting = _settings(view)[-1]
+    if setting == study.SETTINGS[0]:
+        return None
     comparison = view.settings.comparisons[setting]
     return setting, thresholds(comparison.genuine, comparison.impostor)
 
@@ -119,9 +124,9 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
         compared |= {f"{study.LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
-    styles = {name: look.variant(i) for i, name in enumerate(reversed(curves))}
-    if study.SETTINGS[0] in styles:
-        styles[study.SETTINGS[0]] = OF_AUTHENTIC
+    of_judge = _by_judge(views, look)
+    styles = {f"{study.LINK} ({view.label})": of_judge[view.label] for view in views}
+    styles |= {study.SETTINGS[0]: OF_AUTHENTIC, study.SETTINGS[1]: look.variant(5), study.LINK: of_judge[shown.label]}
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves), styles.get)
     left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
     plots.plot_det(right, curves, styles.get)

@@ -84,8 +84,9 @@ def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame]:
         bands = rows[[f"{column}, chance low", f"{column}, chance high"]].to_numpy()
         plots.plot_frontier(ax, rows, column, summary.benchmark, bands, looks.of_model, doubted)
         ax.set_xlabel(AXES[column])
-    plots.legend(np.ravel(axes)[-1])
-    if not panels:
+    if panels:
+        plots.legend(np.ravel(axes)[-1])
+    else:
         axes.set_axis_off()
     return figure, numbers
 
