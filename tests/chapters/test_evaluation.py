@@ -393,7 +393,7 @@ def test_the_frontier_has_the_link_that_the_impartial_judge_sees():
     chance = {"other": LinkAtChance(0.75, 0.45, 0.55, 0.01, False)}
     figure, table = show.frontier(points, "first", replace(audited(), impartial_judge="other", shuffle=chance), LOOKS)
     assert 0.4 < figure.axes[0].get_xlim()[0] < 0.45
-    assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "s"] == [0.75, 0.625]
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() in "s^"] == [0.75, 0.625]
     assert table["link AUC"].tolist() == [0.75, 0.625]
 
 

@@ -118,7 +118,7 @@ def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, 
     page.focus(".slider input")
     page.keyboard.press("ArrowRight")
     places.append((page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy")))
-    assert [place[0] for place in places] == ["0.500: FMR 20.000 %, FNMR 10.000 %", "1.000: FMR 1.000 %, FNMR 40.000 %"]
+    assert [place[0] for place in places] == ["0.500: FMR 20 %, FNMR 10 %", "1.000: FMR 1 %, FNMR 40 %"]
     assert [float(place[1]) for place in places] == [200, 400] and float(places[0][2]) < float(places[1][2])
     page.hover(".slider .densities", position={"x": 2, "y": 20})
     assert page.inner_text(said).startswith("1.000")  # Passing over it changes nothing.
