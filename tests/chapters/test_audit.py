@@ -860,6 +860,8 @@ def test_sets_stand_side_by_side_by_every_judge(three):
         show_sets.CLASSES[labels] for labels in ("authentic", "own", "none")
     ]
     assert show_sets.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
+    slid = [show.by_threshold(each.shown) for each in three.done]
+    assert [pair and pair[0] for pair in slid] == [study.LINK, study.SETTINGS[1], None]
     for each in three.done[1:]:
         assert len(show.scores(each.shown, LOOK).axes) == len(each.shown.settings.comparisons)
         assert show.chance(each.shown, LOOK)[1].shape[1] == 1 and show.roc_det(each.views, each.shown, LOOK)
