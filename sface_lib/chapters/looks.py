@@ -57,6 +57,15 @@ class Look:
         """Of a line with some markers on it, so that lines of one style are told apart without colour."""
         return self.line | self.points | {"markevery": 0.2, "markersize": 4}
 
+    @property
+    def joined(self) -> dict[str, Any]:
+        """Of a line through points, each of which has its marker."""
+        return self.curve | {"markevery": 1}
+
+    def variants(self, names: Iterable[str]) -> dict[str, "Look"]:
+        """Of several things of the same set, such as what each judge sees in it, by name."""
+        return {name: self.variant(i) for i, name in enumerate(names)}
+
     def variant(self, index: int) -> "Look":
         """Another thing of the same set: another tone, line style and filling; they repeat from index 6."""
         return dataclasses.replace(

@@ -181,7 +181,7 @@ def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int, 
     ranks = np.arange(1, longest + 1)
     axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
     for name, curve in curves.items():
-        axes.plot(ranks[: len(curve)], curve, **(look(name).curve | {"markevery": 1}), label=name)
+        axes.plot(ranks[: len(curve)], curve, **look(name).joined, label=name)
     top = min(1.02, 1.3 * max(max(curve) for curve in curves.values()))
     axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, top), title="Identification (CMC)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -210,7 +210,7 @@ def plot_power(axes: Axes, table, title: str) -> None:
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
     """
     for i, (name, rows) in enumerate(table.query("alteration != 'none'").groupby("alteration", sort=False)):
-        axes.plot(100 * rows["share"], rows["rate"], **(indexed(i).curve | {"markevery": 1}), label=name)
+        axes.plot(100 * rows["share"], rows["rate"], **indexed(i).joined, label=name)
         axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=indexed(i).colour, alpha=0.12, lw=0)
     silent = table.query("alteration == 'none'").iloc[0]
     axes.axhline(silent["rate"], color="0.6", linestyle=":", label="no copies")
@@ -296,7 +296,7 @@ def plot_sweep(axes: Axes, table, over: str, benchmark: str, look: Looking) -> N
     """
     for model, rows in table.groupby("model", sort=False):
         numbers = rows[over]
-        axes.plot(numbers, rows["accuracy"], **(look(model).curve | {"markevery": 1}), label=model)
+        axes.plot(numbers, rows["accuracy"], **look(model).joined, label=model)
         axes.fill_between(
             numbers, rows["95 % low"], rows["95 % high"], color=look(model).colour, alpha=0.12, linewidth=0
         )

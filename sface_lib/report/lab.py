@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,18 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from sface_lib.chapters.registry import ReportParameters
 from sface_lib.errors import RunError
-from sface_lib.files import atomic_path, full_disk_sentence, is_full_disk
-from sface_lib.report.execution import StageFailed, execute, explain_unfinished
+from sface_lib.files import atomic_path
+from sface_lib.report.execution import StageFailed
 from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan, notebooks_folder, plan_report
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
+from sface_lib.report.runner import execute_stage
 from sface_lib.run import Chapter
 from sface_lib.run.folder import EMBEDDINGS, RunFolder, hash_of_what_is_read
 from sface_lib.run.kernel import sentences_only
-from sface_lib.run.parameters import cell_source, describe
+from sface_lib.run.parameters import cell_source
 from sface_lib.run.stage import unfinish
 
 START = "00_start"
@@ -75,13 +74,12 @@ class Lab:
         for stage, values in self.plan.parameters.items():
             for name in values:
                 readers[name].append(stage[:2])
-        limits = {row["name"]: f"{row['type']}; {row['range']}".strip("; ") for row in describe(ReportParameters)}
         return pd.DataFrame(
             {
                 "value": row["value"],
                 "default": row["default"],
                 "meaning": row["description"],
-                "allowed": limits.get(row["name"], ""),
+                "allowed": f"{row['type']}; {row['range']}".strip("; "),
                 "notebooks": ", ".join(readers[row["name"]]),
             }
             for row in self.plan.parameter_rows
@@ -147,8 +145,10 @@ class Lab:
         """
         self.write()
         with self._folder.locked():
-            self._leave_out()
-            todo = [spec for spec in self.plan.stages if self._states()[spec.name][0] != DONE]
+            for left_out in self.plan.left_out:
+                unfinish(self.plan.folder, left_out)
+            states = self._states()
+            todo = [spec for spec in self.plan.stages if states[spec.name][0] != DONE]
             if todo:
                 self._run(todo[0])
             if len(todo) < 2 and not self.plan.keep_embeddings:
@@ -157,35 +157,21 @@ class Lab:
             print(f"All notebooks are done; page() builds {self._folder.report}.")
         return todo[0].name if todo else None
 
-    def _leave_out(self) -> None:
-        """Take away the records of notebooks that these parameters leave out, which later ones would read."""
-        names = {spec.name for spec in self.plan.stages}
-        for left_out in {need for spec in self.plan.stages for need in spec.needs} - names:
-            unfinish(self.plan.folder, left_out)
-
     def _run(self, spec: Chapter) -> None:
-        name, copy, started = spec.name, self._folder.notebook(spec.name), time.monotonic()
-        values = {**self.plan.parameters.get(name, {}), "run_dir": str(self.plan.folder)}
+        copy = self._folder.notebook(spec.name)
         with tempfile.TemporaryDirectory() as scratch:
             source = Path(shutil.copy(copy, scratch))
-            unfinish(self.plan.folder, name)
             try:
-                execute(source, copy, values, self.plan.folder, Progress())
-                if self._folder.read_record(name) is None:
-                    raise explain_unfinished(copy, name)
+                seconds = execute_stage(self.plan, self._folder, spec, source, Progress())
             except StageFailed:
-                self._folder.record(name).unlink(missing_ok=True)
-                raise
-            except OSError as error:
-                if is_full_disk(error):
-                    raise StageFailed(full_disk_sentence(self.plan.folder), None) from None
+                self._folder.record(spec.name).unlink(missing_ok=True)
                 raise
             finally:
                 if not copy.is_file():
                     shutil.copy(source, copy)
                 with contextlib.suppress(OSError, ValueError):
                     self._write(spec)  # Without the cell that papermill adds.
-        print(f"{name} done in {time.monotonic() - started:.1f} s: see {copy}")
+        print(f"{spec.name} done in {seconds:.1f} s: see {copy}")
 
     def page(self) -> Path:
         """Build `report.html` from the copies as they were saved, and say which were saved without outputs.

@@ -50,6 +50,11 @@ class ReportPlan:
     start_from: str | None = None
     keep_embeddings: bool = False
 
+    @property
+    def left_out(self) -> set[str]:
+        """Names of stages that others read where they run, and that do not run with these parameters."""
+        return {need for stage in self.stages for need in stage.needs} - {stage.name for stage in self.stages}
+
 
 def plan_report(
     profile: str,

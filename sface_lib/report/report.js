@@ -56,7 +56,8 @@
     const about = folded.querySelector("summary").textContent;
     const [at, genuine, impostor, fmr, fnmr] = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
     const across = (i) => (i / rows.length) * WIDTH;
-    const up = (share) => HEIGHT * (1 - share / Math.max(...genuine, ...impostor));
+    const highest = Math.max(...genuine, ...impostor);
+    const up = (share) => HEIGHT * (1 - share / highest);
     const steps = (shares, from = 0) => shares.slice(from).map((share, k) =>
       `${k ? "L" : "M"}${across(from + k)} ${up(share)}H${across(from + k + 1)}`).join("");
     const area = (shares, from) => `M${across(from)} ${HEIGHT}${steps(shares, from).replace("M", "L")}V${HEIGHT}Z`;
@@ -71,11 +72,12 @@
     const [left, top, low] = [26, 6, 1e-4];
     const rocX = (rate) => left + (SIDE - left) * (1 + Math.log10(Math.max(rate / 100, low)) / 4);
     const rocY = (rate) => top + (HEIGHT - top) * (rate / 100);
+    const places = fmr.map(rocX);
     const point = draw("circle", { r: 5, class: "threshold" });
     const roc = draw("svg", { viewBox: `0 0 ${SIDE + 8} ${HEIGHT + FOOT}`, class: "roc", role: "img" },
       draw("title", {}, `ROC on a logarithmic axis of FMR, and the threshold's point on it: ${about}`),
       draw("path", { d: `M${left} ${top}V${HEIGHT}H${SIDE}`, class: "impostor" }),
-      draw("path", { d: rows.map((_, i) => `${i ? "L" : "M"}${rocX(fmr[i])} ${rocY(fnmr[i])}`).join(""), class: "curve" }), point,
+      draw("path", { d: rows.map((_, i) => `${i ? "L" : "M"}${places[i]} ${rocY(fnmr[i])}`).join(""), class: "curve" }), point,
       text(left - 4, top + 8, "1", "end"), text(left - 4, HEIGHT, "0", "end"), text(left, HEIGHT + 14, "0.01 %", "start"),
       text((left + SIDE) / 2, HEIGHT + 14, "FMR", "middle"), text(SIDE, HEIGHT + 14, "100 %", "end"));
     const equal = fmr.map((rate, i) => Math.abs(rate - fnmr[i]));
@@ -90,12 +92,12 @@
       line.setAttribute("x1", across(i));
       line.setAttribute("x2", across(i));
       accepted.setAttribute("d", area(genuine, i));
-      point.setAttribute("cx", rocX(fmr[i]));
+      point.setAttribute("cx", places[i]);
       point.setAttribute("cy", rocY(fnmr[i]));
       said.textContent = `${texts[i][0]}: FMR ${texts[i][3]} %, FNMR ${texts[i][4]} %`;
       range.setAttribute("aria-valuetext", said.textContent);
     };
-    const nearest = (places, place) => places.reduce((best, each, i) => (Math.abs(each - place) < Math.abs(places[best] - place) ? i : best), 0);
+    const nearest = (place) => places.reduce((best, each, i) => (Math.abs(each - place) < Math.abs(places[best] - place) ? i : best), 0);
     const follow = (picture, span, choose) => {
       const take = (event) => {
         if (!event.buttons) return; // Passing over it leaves the threshold where it is.
@@ -107,7 +109,7 @@
       picture.addEventListener("pointermove", take);
     };
     follow(densities, WIDTH, (x) => Math.round((x / WIDTH) * rows.length));
-    follow(roc, SIDE + 8, (x) => nearest(fmr.map(rocX), x));
+    follow(roc, SIDE + 8, nearest);
     range.addEventListener("input", move);
     const slider = make("div", { className: "slider" });
     slider.append(make("p", { className: "about", textContent: about }), densities, roc, label, said);

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from sface_lib.errors import RunError
@@ -62,7 +63,7 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     others = neighbours(folder, progress.say)
-    for left_out in {need for spec in plan.stages for need in spec.needs} - set(names):
+    for left_out in plan.left_out:
         unfinish(folder.path, left_out)  # Of an earlier run with other parameters: later stages would read it.
     for position, spec in enumerate(plan.stages):
         progress.place = f"{position + 1} of {len(plan.stages)}"
@@ -108,19 +109,30 @@ def _run_stage(
 
 def _compute(plan: ReportPlan, folder: RunFolder, spec: Chapter, key: str, progress: Progress) -> float:
     """Execute a stage's notebook; it is done when it has left a fresh record."""
+    folder.mark(spec.name, "running", key=None, record=None, seconds=None)
+    seconds = execute_stage(plan, folder, spec, plan.notebooks / f"{spec.name}.ipynb", progress)
+    folder.mark(spec.name, "done", key=key, record=folder.record_hash(spec.name), seconds=seconds)
+    return seconds
+
+
+def execute_stage(plan: ReportPlan, folder: RunFolder, spec: Chapter, source: Path, progress: Progress) -> float:
+    """Execute the notebook `source` as a stage, into the run folder; give the seconds that it took.
+
+    Raises
+    ------
+    StageFailed
+        A cell failed, the kernel died, the disk is full, or no record was left.
+    """
     name, started = spec.name, time.monotonic()
     unfinish(folder.path, name)
-    folder.mark(name, "running", key=None, record=None, seconds=None)
     values = {**plan.parameters.get(name, {}), "run_dir": str(folder.path)}
     try:
-        execute(plan.notebooks / f"{name}.ipynb", folder.notebook(name), values, folder.path, progress)
+        execute(source, folder.notebook(name), values, folder.path, progress)
     except OSError as error:
         raise StageFailed(full_disk_sentence(folder.path), None) if is_full_disk(error) else error from None
     if folder.read_record(name) is None:
         raise explain_unfinished(folder.notebook(name), name)
-    seconds = round(time.monotonic() - started, 1)
-    folder.mark(name, "done", key=key, record=folder.record_hash(name), seconds=seconds)
-    return seconds
+    return round(time.monotonic() - started, 1)
 
 
 def _stop(

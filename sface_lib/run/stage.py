@@ -109,7 +109,7 @@ class Stage:
         """Refuse numbers of two runs; give what this stage is made from: stage -> hash of what it reads of it."""
         for need in self.chapter.required if self.chapter else ():
             self._read_record(need)
-        finished = {need: self._read_record(need) for need in self._needs() if self._record(need).exists()}
+        finished = {need: self._read_record(need) for need in self._needs() if self.has_finished(need)}
         for need, record in finished.items():
             self._check_shared_parameters(need, record["parameters"])
             for source, noted in record["made_from"].items():
@@ -340,7 +340,7 @@ class Stage:
     def _read_record(self, stage: str) -> dict[str, Any]:
         if stage not in self._needs():
             raise RunError(f"{self.name} does not declare that it reads {stage}; add it to its chapter's declaration")
-        if not self._record(stage).exists():
+        if not self.has_finished(stage):
             raise RunError(
                 f"{self.name} reads {stage}, which has not finished in {self.run_dir}; run notebook {stage} first"
             )
@@ -348,7 +348,7 @@ class Stage:
 
     def _written_before(self) -> dict[str, Any]:
         """Outputs of the finished stages that this one reads: name -> what is recorded of it."""
-        records = [self._read_record(need) for need in self._needs() if self._record(need).exists()]
+        records = [self._read_record(need) for need in self._needs() if self.has_finished(need)]
         return {name: facts for record in records for name, facts in record["outputs"].items()}
 
     def _needs(self) -> tuple[str, ...]:

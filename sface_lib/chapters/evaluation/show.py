@@ -166,13 +166,12 @@ def whether_the_gap_counts(
 
 def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy within groups, a panel for each benchmark, and the numbers behind: see `breakdown.groups`."""
-    compared = list(dict.fromkeys(table["benchmark"]))
+    compared, names = (list(dict.fromkeys(table[column])) for column in ("benchmark", "group"))
     height = max(3.0, 0.8 + 0.1 * table["group"].nunique() * table["model"].nunique())
     columns, _ = plots.grid(len(compared), 2)
     figure, panels = plots.new_panels(len(compared), columns, width=4.6, height=height, sharex=True, sharey=True)
     for ax, benchmark in zip(panels, compared, strict=True):
-        rows = table[table["benchmark"] == benchmark]
-        plots.plot_groups(ax, rows, benchmark, list(dict.fromkeys(table["group"])), looks.of_model)
+        plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, names, looks.of_model)
     plots.label_outside(panels, columns)
     plots.legend(panels[columns - 1])
     return figure, table

@@ -124,7 +124,7 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
         compared |= {f"{study.LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
-    of_judge = _by_judge(views, look)
+    of_judge = look.variants(view.label for view in views)
     styles = {f"{study.LINK} ({view.label})": of_judge[view.label] for view in views}
     styles |= {study.SETTINGS[0]: OF_AUTHENTIC, study.SETTINGS[1]: look.variant(5), study.LINK: of_judge[shown.label]}
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves), styles.get)
@@ -149,7 +149,7 @@ def identification(views: Sequence[View], identities: int, look: Look) -> tuple[
     forward = {view.label: view.settings.found for view in views}
     backward = {view.label: view.settings.found_back for view in views}
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.8)
-    styles = _by_judge(views, look)
+    styles = look.variants(view.label for view in views)
     plots.plot_ranks(left, forward, identities, styles.get)
     plots.plot_ranks(right, backward, identities, styles.get)
     plots.legend(right)
@@ -163,11 +163,6 @@ def identification(views: Sequence[View], identities: int, look: Look) -> tuple[
         | {"chance": ranks / identities}
     )
     return figure, table
-
-
-def _by_judge(views: Sequence[View], look: Look) -> dict[str, Look]:
-    """The look of what each judge sees in a set, by the judge's label."""
-    return {view.label: look.variant(i) for i, view in enumerate(views)}
 
 
 def chance_in_words(found: ChanceFacts) -> str:
@@ -210,9 +205,9 @@ def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
 def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
-    for view, own in zip(views, _by_judge(views, look).values(), strict=True):
+    for view, own in zip(views, look.variants(view.label for view in views).values(), strict=True):
         grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
-        left.plot(grown["images"], grown["AUC"], **(own.curve | {"markevery": 1}), label=view.label)
+        left.plot(grown["images"], grown["AUC"], **own.joined, label=view.label)
         pairs = np.arange(1, len(same) + 1)
         right.plot(pairs, np.cumsum(same) / pairs, **own.line, label=view.label)
     left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")

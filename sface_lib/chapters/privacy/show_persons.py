@@ -49,7 +49,7 @@ def open_set(views: Sequence[View], look: Look) -> tuple[Figure, pd.DataFrame] |
         return None
     curves = {name: points_of(scored, "fpir", "tpir", CURVE_POINTS, LOWEST_FMR) for name, scored in searched.items()}
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    styles = {view.label: look.variant(i) for i, view in enumerate(views)}
+    styles = look.variants(view.label for view in views)
     plots.plot_banded(axes, curves, "fpir", "tpir", list(curves), styles.get, chance=False)
     plots.legend(axes)
     axes.set(xlabel="false positive identification rate (FPIR)", ylabel="true positive identification rate (TPIR)")

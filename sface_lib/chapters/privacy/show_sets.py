@@ -181,9 +181,9 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     )
     names = list(dict.fromkeys(numbers["statistic"]))
     figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
+    sets, judges = [own.name for own in audits.done], list(dict.fromkeys(numbers["judge"]))
     for ax, name in zip(np.ravel(axes), names, strict=True):
-        rows, names_of = numbers[numbers["statistic"] == name], [own.name for own in audits.done]
-        plots.plot_sets(ax, rows, names_of, list(dict.fromkeys(numbers["judge"])), OVERVIEW[name], looks.of_set)
+        plots.plot_sets(ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set)
     plots.legend(np.ravel(axes)[-1])
     return figure, numbers
 
