@@ -57,7 +57,7 @@ def pictures(page: str) -> list[np.ndarray]:
         base64.b64decode(data).decode() for data in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
     ]
     inside = [data for each in drawings for data in re.findall(r'href="data:image/png;base64,([^"]+)"', each)]
-    found = re.findall(r'src="data:image/png;base64,([^"]+)"', page) + inside
+    found = re.findall(r'src="data:image/(?:png|webp);base64,([^"]+)"', page) + inside
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"), np.float64) for data in found]
 
 

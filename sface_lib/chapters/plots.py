@@ -19,6 +19,7 @@ from sface_lib.chapters.looks import GREY, Look, indexed
 Looking = Callable[[str], Look]  # The look of a thing by its name.
 NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
 IMPOSTOR = "#b0b0b0"
+GAP_PX = 2  # Between the faces of contact sheets.
 LABEL_PX = 12  # Height of the labels of contact sheets.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
@@ -169,9 +170,10 @@ def plot_det(axes: Axes, curves: Mapping[str, object], look: Looking, title: str
         axes.plot(at, _deviate(1 - drawn["tmr"]), **look(name).curve, label=name)
         ends_of = [_deviate(np.clip(1 - drawn[end], 1e-6, 1 - 1e-6)) for end in ("high", "low")]
         axes.fill_between(at, *ends_of, color=look(name).colour, alpha=0.15, linewidth=0)
-    ticks, labels = _deviate(DET_TICKS), [f"{100 * t:g} %" for t in DET_TICKS]
-    axes.set_xticks(ticks, labels, fontsize="small")
-    axes.set_yticks(ticks, labels, fontsize="small")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(_deviate(DET_TICKS))
+        axis.set_major_formatter(lambda deviate, _: f"{100 * NormalDist().cdf(deviate):.3g} %")
+        axis.set_tick_params(labelsize="small")
     axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
 
 
@@ -485,7 +487,7 @@ def contact_sheet(
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
     enlarge: int = 1,
-    gap_px: int = 2,
+    gap_px: int = GAP_PX,
 ) -> np.ndarray:
     """Rows of images in one picture uint8 `[H, W, 3]`, on white, with labels to the left of rows and above columns.
 

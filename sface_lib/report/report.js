@@ -117,6 +117,34 @@
     move();
   }
 
+  // What lies under the pointer on a drawing: the nearest point of a curve, its name and its values.
+  const NEAR = 24;
+  const tip = make("div", { className: "tip", hidden: true });
+  const mark = make("div", { className: "mark", hidden: true });
+  [tip, mark].forEach((each) => each.setAttribute("aria-hidden", "true")); // The table of numbers says the same.
+  document.body.append(mark, tip);
+  const hide = () => { tip.hidden = mark.hidden = true; };
+  document.addEventListener("scroll", hide, { passive: true });
+  for (const figure of all("figure[data-points]")) {
+    const image = figure.querySelector("img");
+    const points = JSON.parse(figure.dataset.points).flatMap(([name, x, y, places]) =>
+      places.map(([left, top, across, up]) => ({ left, top, words: [name, `${x}: ${across}`, `${y}: ${up}`] })));
+    image.addEventListener("pointermove", (event) => {
+      const box = image.getBoundingClientRect();
+      const place = (each) => [box.left + (each.left / 1000) * box.width, box.top + (each.top / 1000) * box.height];
+      const far = (each) => Math.hypot(place(each)[0] - event.clientX, place(each)[1] - event.clientY);
+      const nearest = points.reduce((best, each) => (far(each) < far(best) ? each : best));
+      if (far(nearest) > NEAR) return hide();
+      const [x, y] = place(nearest);
+      tip.replaceChildren(...nearest.words.map((words, i) => make(i ? "span" : "strong", { textContent: words })));
+      tip.hidden = mark.hidden = false;
+      Object.assign(mark.style, { left: `${x}px`, top: `${y}px` });
+      const left = x + 12 + tip.offsetWidth > document.documentElement.clientWidth ? x - 12 - tip.offsetWidth : x + 12;
+      Object.assign(tip.style, { left: `${Math.max(0, left)}px`, top: `${Math.max(0, y - tip.offsetHeight - 8)}px` });
+    });
+    image.addEventListener("pointerleave", hide);
+  }
+
   // Sorting: numbers by their value, all else by its text; a third click restores the order.
   const value = (row, column) => row.cells[column].textContent.trim();
   const number = (text) => {
@@ -149,6 +177,38 @@
         body.append(...rows);
       });
     });
+  }
+
+  // One face of a contact sheet at a time, large.
+  for (const figure of all("figure[data-sheet]")) {
+    const { side_px: side, gap_px: gap, rows, columns } = JSON.parse(figure.dataset.sheet);
+    const image = figure.querySelector("img");
+    const canvas = make("canvas", { width: side, height: side });
+    canvas.setAttribute("role", "img");
+    const which = make("select", {});
+    which.append(...rows.map((name, value) => make("option", { value, textContent: name })));
+    const where = make("input", { type: "range", min: 0, max: columns.length - 1, value: 0 });
+    const said = make("output", {});
+    said.setAttribute("aria-live", "off");
+    const show = () => {
+      const [row, column] = [Number(which.value), Number(where.value)];
+      const left = image.naturalWidth - (columns.length - column) * (side + gap) + gap;
+      const top = image.naturalHeight - (rows.length - row) * (side + gap) + gap;
+      canvas.getContext("2d").drawImage(image, left, top, side, side, 0, 0, side, side);
+      said.textContent = `${rows[row]}, ${columns[column]}`;
+      canvas.setAttribute("aria-label", `The face at ${said.textContent}`);
+      where.setAttribute("aria-valuetext", said.textContent);
+    };
+    [which, where].forEach((each) => each.addEventListener("input", show));
+    const labelled = [["Row ", which], ["Column ", where]].map(([text, control]) => {
+      const label = make("label", { textContent: text });
+      label.append(control);
+      return label;
+    });
+    const explorer = make("div", { className: "explorer" });
+    explorer.append(canvas, ...labelled, said);
+    figure.before(explorer);
+    image.decode().then(show);
   }
 
   // A figure at its full size.

@@ -2,8 +2,9 @@
 
 import base64
 import io
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
@@ -177,13 +178,46 @@ def folded_html(table: str, summary: str, kind: str = "") -> str:
     return f'<details class="{FOLDED}{kind and f" {kind}"}"><summary>{escape(summary)}</summary>{table}</details>'
 
 
-def figure_html(png: bytes, alt: str, caption: str = "", shows: str = "plot", table: str = "", name: str = "") -> str:
-    """A `<figure>` with the PNG inside it, its caption, and its table folded beside it; `name` is its id."""
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet whose faces the page shows one by one, in rows and columns that a reader chooses.
+
+    Attributes
+    ----------
+    side_px, gap_px
+        Of a face, and between two; the faces end at the right and at the bottom of the picture.
+    rows, columns
+        What each stands for.
+    """
+
+    side_px: int
+    gap_px: int
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def figure_html(
+    png: bytes,
+    alt: str,
+    caption: str = "",
+    shows: str = "plot",
+    table: str = "",
+    name: str = "",
+    points: str = "",
+    sheet: Sheet | None = None,
+) -> str:
+    """A `<figure>` with the PNG inside it, its caption, and its table folded beside it.
+
+    `name` is its id; `points` what the page names under a pointer, see `sface_lib.run.hover`; `sheet` the faces that
+    it shows one by one.
+    """
     source = "data:image/png;base64," + base64.b64encode(png).decode()
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     folded = f"<details><summary>The numbers behind this figure</summary>{table}</details>" if table else ""
     image = f'<img src="{source}" alt="{escape(alt)}">'
-    return f'<figure{_identity(name)} class="shows-{escape(shows)}">{image}{caption}</figure>{folded}'
+    facts = f' data-points="{escape(points)}"' if points else ""
+    facts += f' data-sheet="{escape(json.dumps(asdict(sheet)))}"' if sheet else ""
+    return f'<figure{_identity(name)} class="shows-{escape(shows)}"{facts}>{image}{caption}</figure>{folded}'
 
 
 @dataclass(frozen=True)

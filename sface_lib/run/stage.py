@@ -16,12 +16,14 @@ from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, hash_of_what_is_read, 
 from sface_lib.run.fragments import (
     THRESHOLDS,
     Finding,
+    Sheet,
     ShownTable,
     figure_html,
     folded_html,
     headline_html,
     png_of_pixels,
 )
+from sface_lib.run.hover import points_of_figure
 from sface_lib.run.kernel import in_batch, machine_facts, sentences_only, take_parameters
 from sface_lib.run.results import Results, as_plain, from_plain, schema
 
@@ -262,23 +264,32 @@ class Stage:
         fig, table = drawn if isinstance(drawn, tuple) else (drawn, None)
         try:
             if self._may_show(name, alt, shows):
-                png = self._save_figure(fig, name)
+                png, points = self._save_figure(fig, name)
                 numbers = f"The numbers behind: {caption or alt}"
                 folded = "" if table is None else self._table(table, numbers, f"{name}.numbers")
-                _show_html(figure_html(png, alt, caption, shows, folded, f"{self.name}.{name}"))
+                _show_html(figure_html(png, alt, caption, shows, folded, f"{self.name}.{name}", points))
         finally:
             plt.close(fig)
 
-    def picture(self, pixels: Any, name: str, alt: str, caption: str = "", shows: str = "synthetic") -> None:
+    def picture(
+        self,
+        pixels: Any,
+        name: str,
+        alt: str,
+        caption: str = "",
+        shows: str = "synthetic",
+        sheet: Sheet | None = None,
+    ) -> None:
         """Save pixels uint8 `[H, W, 3]`, RGB, exactly, as `figures/<stage>.<name>.png`, and show them.
 
-        Of authentic faces nothing is written unless `show_authentic_images` is set.
+        With a `sheet`, the page lets its reader choose one of the faces and shows it large. Of authentic faces nothing
+        is written unless `show_authentic_images` is set.
         """
         if self._may_show(name, alt, shows):
             png = png_of_pixels(pixels)
             with atomic_path(self.output(f"figures/{self.name}.{name}.png")) as temporary:
                 temporary.write_bytes(png)
-            _show_html(figure_html(png, alt, caption, shows, name=f"{self.name}.{name}"))
+            _show_html(figure_html(png, alt, caption, shows, name=f"{self.name}.{name}", sheet=sheet))
 
     def headline(self, whose: str, findings: Iterable[Finding], limits: Iterable[str], sets: Any, caption: str) -> None:
         """Show what belongs on the first screen of the page: whose faces, findings, limits, a row for each set.
@@ -371,8 +382,11 @@ class Stage:
             self.say(HIDDEN)
         return allowed
 
-    def _save_figure(self, fig: Any, name: str) -> bytes:
-        """PNG, SVG and PDF, without the dates and random ids that would make equal drawings differ."""
+    def _save_figure(self, fig: Any, name: str) -> tuple[bytes, str]:
+        """PNG, SVG and PDF, without the dates and random ids that would make equal drawings differ.
+
+        Gives the PNG, and what is named under a pointer: see `sface_lib.run.hover`.
+        """
         from matplotlib import rc_context
 
         paths = {suffix: self.output(f"figures/{self.name}.{name}.{suffix}") for suffix in ("png", "svg", "pdf")}
@@ -387,7 +401,7 @@ class Stage:
             ):
                 with atomic_path(paths[suffix]) as temporary:
                     fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches=box)
-        return paths["png"].read_bytes()
+        return paths["png"].read_bytes(), points_of_figure(fig, box)
 
     def _table(self, frame: Any, caption: str, name: str, index: bool = False, **shown: Any) -> str:
         """Write a table as CSV and LaTeX; give its HTML."""

@@ -392,6 +392,21 @@ def test_the_owner_reads_whom_the_set_resembles_by_name(linked, tmp_path):
     assert table["training_images"].tolist() == [8] * PERSONS and table["link_auc"].between(0.5, 1).all()
 
 
+def test_the_owner_reads_the_strongest_pairs_by_name(linked, tmp_path):
+    view = next(view for view in linked.views if view.name == "sharp")
+    exposure.write_pairs(StageFolder(tmp_path), view, linked.sets)
+    table = pd.read_csv(tmp_path / f"private/pairs-{linked.sets.name}-sharp.csv", dtype=str)
+    assert len(table) == 100 and table["score"].astype(float).is_monotonic_decreasing
+    assert (table["identity"] == table["synthetic_class"]).mean() > 0.9
+    one, embedded = table.iloc[7], view.sets  # A row's score is that of the two images it names.
+    ours, theirs = linked.sets.synthetic.names, linked.sets.authentic.names
+    pair = (
+        embedded.synthetic[0][ours.index(one["synthetic_image"])]
+        @ embedded.authentic[0][theirs.index(one["authentic_image"])]
+    )
+    assert float(one["score"]) == pytest.approx(float(pair), abs=1e-3)
+
+
 def test_exposure_of_nobody_in_particular():
     whole = SimpleNamespace(labels=np.repeat(np.arange(6), 4))
     sets = SimpleNamespace(identities=np.arange(6), whole_authentic=whole, demographics=None, by_label=True)
@@ -415,15 +430,20 @@ def test_copies_are_told_by_question_share_and_number_of_images():
         "b": Planted(alarm(rates=(0.5, 0.7)), None, 1.75, None),
         "c": Planted(alarm(None), alarm(None), 1.75, None),
     }
-    first, second, third = show_persons.planted_in_words(found, 2000).split("\n\n")
-    assert first.startswith("By the **a** the largest ratio of the synthetic set is 1.75.")
-    assert "a copy or a likeness** (against strangers) the alarm sounds from 1.50 on: 1.25 % of the images" in first
-    assert "with exact copies from 0.5 % on (10 of 2,000 images), and whatever the alteration" in first
-    assert "sets of 50 without copies raise it in 4.50 %" in first
-    assert "Of unseen images of the training persons 2.00 %" in first
-    assert "a copy** (against other images of the same persons) the alarm sounds from 2.00 on: 0.00 %" in first
-    assert "short of the blend at no share up to 1 %" in second and "same persons" not in second
-    assert third.count("not calibrated at this size, as 1,000 images do not tell") == 2 and "sounds" not in third
+    shown = show_persons.alarms(found)
+    assert shown[["judge", "against"]].values.tolist() == [
+        ["a", "strangers"],
+        ["a", "the same persons"],
+        ["b", "strangers"],
+    ]
+    first, second, third = shown.to_dict("records")
+    assert first["largest of the set"] == 1.75 and first["sounds from"] == 1.5 and second["sounds from"] == 2.0
+    assert [row["of the set, above (%)"] for row in (first, second)] == [1.25, 0.0]
+    assert first["of unseen images, above (%)"] == 2.0 and np.isnan(second["of unseen images, above (%)"])
+    assert first["exact copies are noticed from (%)"] == "0.5" and first["silent sets that sound (%)"] == 4.5
+    assert third["altered ones from (%)"] == "none up to 1 %" and show_persons.alarms({"c": found["c"]}) is None
+    said = show_persons.silent_in_words(found, 2000, {})
+    assert said.count("Not calibrated by the **c** against") == said.count("1,000 images do not tell") == 2
     figure, table = show_persons.power(found)
     assert [ax.get_visible() for ax in figure.axes] == [True, True, False, True, False, False]
     assert table.groupby(["judge", "null"]).size().to_dict() == {
@@ -432,7 +452,8 @@ def test_copies_are_told_by_question_share_and_number_of_images():
         ("b", "strangers"): 4,
     }
     assert show_persons.power({"c": found["c"]}) is None
-    assert show_persons.planted_in_words({}, 2000).startswith("Not measured")
+    assert show_persons.silent_in_words({}, 2000, {}).startswith("Not measured")
+    assert show_persons.silent_in_words({"a": found["a"]}, 2000, {}) == ""
 
 
 def test_rates_of_what_is_found_stand_judge_by_judge():
@@ -760,7 +781,7 @@ def test_a_judge_that_taught_the_generator_is_not_planned_and_raises_no_alarm(pa
     monkeypatch.setattr(compute, "plant_copies", lambda *given: "planted")
     asked = [set(compute.plant(each.sets, each.views, SETTINGS)) for each in partial.done]
     assert asked == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
-    assert "The **a** is not asked, as it taught" in show_persons.planted_in_words(taught.planted, 84, taught.barred)
+    assert "The **a** is not asked, as it taught" in show_persons.silent_in_words(taught.planted, 84, taught.barred)
     said = show_sets.plan_in_words(partial.plan, [{"sha256": ""}], [])
     assert "on whole by each of 3 models" in said and "on taught by each of 2 models" in said
 

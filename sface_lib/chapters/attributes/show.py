@@ -91,9 +91,9 @@ class Page:
         caption = "What is compared; confidence: of stochastic passes in the labels."
         self._table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
 
-    def _table(self, frame: pd.DataFrame, name: str, caption: str, floats: str = "%.4g", grey: Any = ()) -> None:
-        """A table in which the names of attributes are written as words."""
-        self._stage.table(frame.replace(AS_WORDS), name, caption, floats=floats, grey=grey)
+    def _table(self, frame: pd.DataFrame, name: str, caption: str, **shown: Any) -> None:
+        """A table in which the names of attributes are written as words; `shown` is handed to `Stage.table`."""
+        self._stage.table(frame.replace(AS_WORDS), name, caption, **shown)
 
     def prevalence(self) -> None:
         """Prevalence of every attribute in every set."""
@@ -149,6 +149,7 @@ class Page:
             "truth",
             "Shares in the images in which an attribute is defined, and the ground truth of these images.",
             floats="%.3f",
+            folded=True,
         )
         nearer = off["adjusted"] < off["prevalence"]
         self._stage.say(
@@ -248,7 +249,7 @@ class Page:
             caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
         )
         caption = "Attributes predicted from the others, mean AUC."
-        self._table(self._found.transfer, "transfer", caption, floats="%.3f")
+        self._table(self._found.transfer, "transfer", caption, floats="%.3f", folded=True)
 
     def _matrices(self, count: int, width: float) -> tuple[Figure, Any]:
         """Room for heat maps of all sets, each with its numbers: beside one another, or below where sets are many."""

@@ -309,10 +309,12 @@ def steering_effects(quality: Quality) -> tuple[SteeringEffect, ...]:
 
 
 def between(
-    p: GenerationParameters, generator: Generator, ends: tuple[int, int], accelerator: Accelerator
-) -> np.ndarray:
-    """Nine faces on the way from one class to another, of one latent: uint8 RGB `[9, 3, R, R]`."""
-    return morph(generator, accelerator, *ends, np.linspace(0, 1, MORPHED), p.seed, psi=p.psi)
+    p: GenerationParameters, generator: Generator, classes: Sequence[int], accelerator: Accelerator
+) -> dict[tuple[int, int], np.ndarray]:
+    """Nine faces on the way from each class to the next, of one latent: two classes -> uint8 RGB `[9, 3, R, R]`."""
+    mix = np.linspace(0, 1, MORPHED)
+    ways = itertools.pairwise(map(int, classes))
+    return {ends: morph(generator, accelerator, *ends, mix, p.seed, psi=p.psi) for ends in ways}
 
 
 def open_sets(p: GenerationParameters, study: Study, drawn: DrawnSets | None) -> tuple[SyntheticSet, ...]:

@@ -40,6 +40,7 @@ from sface_lib.generator import SHIPPED_PATH
 from sface_lib.generator.assessment import EER_OF_SAMPLES
 from sface_lib.generator.quality import Memorisation
 from sface_lib.privacy.persons import FEWEST_JUDGED
+from sface_lib.run.fragments import Sheet
 
 LEAST_SIDE_PX = 64  # Of a shown face: smaller ones are enlarged by a whole number.
 LOSSES = ("loss_generator", "loss_discriminator")
@@ -54,7 +55,11 @@ MOST_COPIES, LEAST_DISTINCT, MOST_SEVERAL, NEAR_CHANCE, MOST_WITHOUT_EYES = 0.01
 
 
 def _sheet(rows: Sequence[np.ndarray], row_labels: Sequence[str], column_labels: Sequence[str] = ()) -> np.ndarray:
-    return plots.contact_sheet(rows, row_labels, column_labels, max(1, LEAST_SIDE_PX // rows[0].shape[-1]))
+    return plots.contact_sheet(rows, row_labels, column_labels, _enlarged(rows))
+
+
+def _enlarged(rows: Sequence[np.ndarray]) -> int:
+    return max(1, LEAST_SIDE_PX // rows[0].shape[-1])
 
 
 def learning(snapshots: Sequence[Snapshot]) -> np.ndarray:
@@ -155,9 +160,12 @@ def steering(effects: Sequence[SteeringEffect]) -> pd.DataFrame:
     )
 
 
-def between(faces: np.ndarray) -> np.ndarray:
-    """Faces on the way from one class to another in a row, as pixels."""
-    return _sheet([faces], (), [f"{share:.0%}" for share in np.linspace(0, 1, len(faces))])
+def between(ways: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, Sheet]:
+    """Faces on the way from one class to another, a row for each two classes, as pixels, and where each face lies."""
+    rows, count = list(ways.values()), len(next(iter(ways.values())))
+    names = tuple(f"class {first} to {second}" for first, second in ways)
+    shares = tuple(f"{share:.0%}" for share in np.linspace(0, 1, count))
+    return _sheet(rows, names, shares), Sheet(_enlarged(rows) * rows[0].shape[-1], plots.GAP_PX, names, shares)
 
 
 def what_was_drawn(found: Findings) -> str:

@@ -14,6 +14,7 @@ from sface_lib.files import atomic_path
 from sface_lib.privacy import Claim, ShuffleTest
 from sface_lib.privacy.exposure import GroupDifference, by_group, by_images, comparable_groups, exposed_persons
 
+STRONGEST = 100  # Pairs of images that the owner of the faces reads.
 BY_IMAGES = "exposure by number of training images, rank correlation"
 
 
@@ -67,7 +68,29 @@ def write_persons(stage: Any, found: Exposure, view: View, sets: AuditedSets) ->
     table.insert(0, "identity", [names[labels[label]] for label in table.index])
     table.insert(1, "training_images", _images(sets, labels))
     table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
-    with atomic_path(stage.output(f"private/exposure-{sets.name}-{view.name.replace(' ', '-')}.csv")) as temporary:
+    _write(stage, "exposure", table, view, sets)
+
+
+def write_pairs(stage: Any, view: View, sets: AuditedSets) -> None:
+    """Write the 100 strongest pairs of images by one judge, for the owner of the faces alone: `private/`, by name.
+
+    Columns: `score`; `synthetic_image` and, where the set has labels, `synthetic_class`; `authentic_image` and
+    `identity`.
+    """
+    best = view.settings.strongest
+    columns = {"score": best.scores[:STRONGEST].round(4)}
+    for faces, rows, image, owner in (
+        (sets.synthetic, best.b_rows, "synthetic_image", "synthetic_class"),
+        (sets.authentic, best.a_rows, "authentic_image", "identity"),
+    ):
+        columns[image] = [faces.names[row] for row in rows[:STRONGEST]]
+        if faces.labels is not None:
+            columns[owner] = [faces.identities[faces.labels[row]] for row in rows[:STRONGEST]]
+    _write(stage, "pairs", pd.DataFrame(columns), view, sets)
+
+
+def _write(stage: Any, kind: str, table: pd.DataFrame, view: View, sets: AuditedSets) -> None:
+    with atomic_path(stage.output(f"private/{kind}-{sets.name}-{view.name.replace(' ', '-')}.csv")) as temporary:
         table.to_csv(temporary, index=False)
 
 

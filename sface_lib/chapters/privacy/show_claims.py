@@ -87,4 +87,8 @@ def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
 
 
 def _left(found: Audit) -> pd.DataFrame:
-    return pd.DataFrame(dataclasses.asdict(facts) for each in found.remedies.found for facts in each.left)
+    """A row for each filter and judge; one for each filter where labels tell no judge anything of a link."""
+    rows = pd.DataFrame(dataclasses.asdict(facts) for each in found.remedies.found for facts in each.left)
+    if len(rows) and rows[["link_auc", "link_eer", "rank1"]].isna().all(axis=None):
+        rows = rows.drop_duplicates("fmr").assign(judge=None)
+    return rows

@@ -1,5 +1,6 @@
 """Who is found at an error rate that unseen faces set, who is exposed, and whether copies would be noticed."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,9 @@ from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
 from sface_lib.chapters.words import points_of
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR
-from sface_lib.privacy.planted import Alarm, Planted
+from sface_lib.privacy.planted import Planted
+
+STRANGERS, SAME_PERSONS = "strangers", "the same persons"  # Whose images the nulls of the alarm are.
 
 
 def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
@@ -101,8 +104,8 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
     None where no alarm is calibrated.
     """
     nulls = {
-        "strangers": {name: found.strangers for name, found in planted.items()},
-        "the same persons": {name: found.same_persons for name, found in planted.items()},
+        STRANGERS: {name: found.strangers for name, found in planted.items()},
+        SAME_PERSONS: {name: found.same_persons for name, found in planted.items()},
     }
     drawn = {null: alarms for null, alarms in nulls.items() if any(a and a.power for a in alarms.values())}
     if not drawn:
@@ -120,50 +123,48 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
     return figure, pd.concat(tables)
 
 
-def planted_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping[str, str] | None = None) -> str:
-    """What each judge notices of planted copies, and what it says of the synthetic set of so many images.
+def alarms(planted: Mapping[str, Planted]) -> pd.DataFrame | None:
+    """What raises each judge's alarm, and what copies it notices, a row for each null; None where there is none."""
+    rows = [
+        {
+            "judge": name,
+            "against": null,
+            "sounds from": alarm.threshold,
+            "largest of the set": found.largest,
+            "of the set, above (%)": 100 * alarm.share_above,
+            "of unseen images, above (%)": math.nan if unseen is None else 100 * unseen,
+            "exact copies are noticed from (%)": _percent(alarm.detectable_exact),
+            "altered ones from (%)": _percent(alarm.detectable),
+            "silent sets that sound (%)": 100 * alarm.silent.rate,
+        }
+        for name, found in planted.items()
+        for null, alarm, unseen in (
+            (STRANGERS, found.strangers, found.unseen_above),
+            (SAME_PERSONS, found.same_persons, None),
+        )
+        if alarm is not None and alarm.threshold is not None
+    ]
+    return pd.DataFrame(rows) if rows else None
+
+
+def silent_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping[str, str]) -> str:
+    """Why there is no alarm on a set of so many images, by which judge; empty where all are calibrated.
 
     `barred` are the judges that may not judge the set -> why; they are not asked.
     """
-    said = [_alarms_in_words(name, found, images) for name, found in planted.items()]
-    said += [f"The **{name}** is not asked, as it {why}." for name, why in (barred or {}).items()]
-    return "\n\n".join(said) or "Not measured: it needs more images of persons who trained nothing."
-
-
-def _alarms_in_words(name: str, found: Planted, images: int) -> str:
-    said = [f"By the **{name}** the largest ratio of the synthetic set is {found.largest:.2f}."]
-    said.append(_alarm_in_words("**a copy or a likeness** (against strangers)", found.strangers, images))
-    if found.unseen_above is not None:
-        said.append(f"Of unseen images of the training persons {_percent(found.unseen_above)} raise it, too.")
-    if found.same_persons:
-        said.append(
-            _alarm_in_words("**a copy** (against other images of the same persons)", found.same_persons, images)
-        )
-    return " ".join(said)
-
-
-def _alarm_in_words(what: str, alarm: Alarm, images: int) -> str:
-    if alarm.threshold is None:
-        return (
-            f"For {what}: not calibrated at this size, as {alarm.null_images:,} images do not tell what the largest "
-            f"ratio of {images:,} is."
-        )
-    silent = alarm.silent
-    exact = _from_share(alarm.detectable_exact, images)
-    return (
-        f"For {what} the alarm sounds from {alarm.threshold:.2f} on: {_percent(alarm.share_above)} of the images are "
-        f"above. It sounds in 80 % of sets with exact copies {exact}, and whatever the alteration short of the blend "
-        f"{_from_share(alarm.detectable, images)}; sets of {silent.set_size:,} without copies raise it in "
-        f"{_percent(silent.rate)} of draws, where 5 % are nominal."
+    said = [
+        f"Not calibrated by the **{name}** against {null}: {alarm.null_images:,} images do not tell what the largest "
+        f"ratio of {images:,} is."
+        for name, found in planted.items()
+        for null, alarm in ((STRANGERS, found.strangers), (SAME_PERSONS, found.same_persons))
+        if alarm is not None and alarm.threshold is None
+    ]
+    said += [f"The **{name}** is not asked, as it {why}." for name, why in barred.items()]
+    return " ".join(
+        said if planted or barred else ["Not measured: it needs more images of persons who trained nothing."]
     )
 
 
-def _from_share(share: float | None, images: int) -> str:
-    """From what planted share on, in words."""
-    if share is None:
-        return "at no share up to 1 %"
-    return f"from {100 * share:.3g} % on ({round(share * images)} of {images:,} images)"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+def _percent(share: float | None) -> str:
+    """From what planted share on copies are noticed."""
+    return "none up to 1 %" if share is None else f"{100 * share:.3g}"
