@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sface_lib.chapters.profiles import build_parameters
+from sface_lib.chapters.profiles import build_parameters, profile_names
 from sface_lib.chapters.registry import ReportParameters, chapters_of
 from sface_lib.errors import InputError, RunError
 from sface_lib.files import sha256_of_json
@@ -31,6 +31,8 @@ class ReportPlan:
         For each stage its parameters, and those of them that are files or folders outside the run folder.
     parameter_rows
         For the report's table: dicts of name, value, default, description.
+    unchanged
+        Whether all parameters are those of a profile that ships.
     show_authentic_images
         Whether names and pictures of authentic identities may stand in the report.
     start_from
@@ -46,6 +48,7 @@ class ReportPlan:
     inputs: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
     parameter_rows: tuple[Mapping[str, Any], ...] = ()
     profile: str = "own"
+    unchanged: bool = False
     show_authentic_images: bool = False
     start_from: str | None = None
     keep_embeddings: bool = False
@@ -101,6 +104,7 @@ def plan_report(
         },
         parameter_rows=tuple(rows),
         profile=profile,
+        unchanged=profile in profile_names() and not overrides,
         show_authentic_images=parameters.show_authentic_images,
         start_from=find_stage(start_from, stages) if start_from else None,
         keep_embeddings=keep_embeddings,

@@ -53,7 +53,7 @@
     const texts = all("tbody tr", folded).map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
     const rows = texts.map((row) => row.map((cell) => Number(cell.replace(/,/g, ""))));
     if (rows.length < 2) continue;
-    const about = folded.querySelector("summary").textContent;
+    const about = folded.querySelector("caption").textContent;
     const [at, genuine, impostor, fmr, fnmr] = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]));
     const across = (i) => (i / rows.length) * WIDTH;
     const highest = Math.max(...genuine, ...impostor);

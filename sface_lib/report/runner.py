@@ -24,6 +24,7 @@ from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.reuse import neighbours, read_cells, reuse, stage_key
+from sface_lib.report.timeleft import TimeLeft
 from sface_lib.run import Chapter
 from sface_lib.run.folder import EMBEDDINGS, RunFolder, what_is_read
 from sface_lib.run.stage import unfinish
@@ -63,10 +64,11 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     others = neighbours(folder, progress.say)
+    left = TimeLeft(plan, [*others, folder])
     for left_out in plan.left_out:
         unfinish(folder.path, left_out)  # Of an earlier run with other parameters: later stages would read it.
     for position, spec in enumerate(plan.stages):
-        progress.place = f"{position + 1} of {len(plan.stages)}"
+        progress.place, progress.left = f"{position + 1} of {len(plan.stages)}", left.after(position)
         try:
             _run_stage(plan, folder, others, spec, hashes, position >= first_forced, progress)
         except StageFailed as failure:
@@ -74,6 +76,8 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
         except KeyboardInterrupt:
             reason = "it was stopped from the keyboard; run the same command again to go on"
             return _stop(plan, folder, progress, position, "interrupted", reason, progress.cell_index)
+        if (status := folder.stages[spec.name]).state == "done":
+            left.took(spec.name, status.seconds)
     if not plan.keep_embeddings:
         shutil.rmtree(folder.path / EMBEDDINGS, ignore_errors=True)
     return DONE

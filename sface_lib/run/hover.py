@@ -69,13 +69,16 @@ def _places(axes: Any, values: np.ndarray, box: Any) -> list[list[int] | None]:
 
 
 def _said(axis: Any, value: float) -> str:
-    """A value in the words of its axis."""
+    """A value in the words of its axis; that of the nearest tick where ticks alone have words, as categories do."""
     from matplotlib.ticker import FixedFormatter, FuncFormatter, PercentFormatter
 
     formatter = axis.get_major_formatter()
-    if isinstance(formatter, FixedFormatter):  # Names of categories, or of all values.
-        ticks = np.asarray(axis.get_majorticklocs(), np.float64)
-        return str(formatter.seq[int(np.abs(ticks - value).argmin())])
     if isinstance(formatter, PercentFormatter):
         return f"{100 * value / formatter.xmax:.2f} %"
-    return str(formatter(value, None)) if isinstance(formatter, FuncFormatter) else f"{value:.4g}"
+    if isinstance(formatter, FuncFormatter) and (said := formatter(value, None)):
+        return str(said)
+    if isinstance(formatter, FuncFormatter | FixedFormatter):
+        ticks = np.asarray(axis.get_majorticklocs(), np.float64)
+        nearest = int(np.abs(ticks - value).argmin())
+        return str(formatter(ticks[nearest], nearest))
+    return f"{value:.4g}"

@@ -1,5 +1,6 @@
 """The page in a real browser: readable by everyone at every width, and what can be clicked does what it says."""
 
+import json
 import os
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from sface_lib.run import Chapter
 
 DRAW = """
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
-from sface_lib.run.fragments import Finding
+from sface_lib.run.fragments import Finding, Sheet
 fig, axes = plt.subplots(1, 2, figsize=(12, 4))
-axes[0].plot([1, 2])
+axes[0].plot([1, 2], label="verifier")
+axes[0].set(xlabel="rank", ylabel="EER")
 frame = pd.DataFrame({"model": ["b", "a", "c"], "images": [20000, 900, 3000], "a rather long heading": ["x y z"] * 3})
 cards = [
     Finding("Does it leak?", "12.5 %", "[10, 15]", badge, "It does.", ("91_first.names", "The table"))
@@ -23,6 +25,10 @@ cards = [
 stage.headline("Nobody's faces.", cards, ["One seed."], frame, "Every set.")
 stage.figure((fig, frame), "curve", alt="A rising line.", caption="EER rises.")
 stage.picture(np.full((8, 8, 3), 200, np.uint8), "face", alt="A face.", caption="A face.", shows="synthetic")
+faces = np.zeros((24, 30, 3), np.uint8)
+faces[14:24, 20:30] = (255, 0, 0)
+where = Sheet(10, 2, ("class 0", "class 1"), ("0 %", "100 %"))
+stage.picture(faces, "between", alt="Four faces.", caption="Four faces.", shows="synthetic", sheet=where)
 stage.table(pd.DataFrame({f"column {i}": [0.5, 1500.25] for i in range(30)}), "wide", "Thirty columns.")
 stage.table(frame, "names", "Three models.")
 stage.table(frame, "again", "Three models again.", folded=True)
@@ -138,8 +144,10 @@ def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, 
 def test_a_folded_table_is_numbered_and_opens(page):
     table = page.query_selector("details.folded table[id='91_first.again']")
     assert table.is_hidden()
-    page.click("details.folded:has-text('Three models again.') summary")
-    assert table.is_visible() and "Table 4" in table.inner_text()
+    summary = page.query_selector("details.folded:has-text('Three models again.') summary")
+    assert summary.inner_text() == "Table 4. Three models again."
+    summary.click()
+    assert table.is_visible()
 
 
 def test_all_code_opens_and_folds_at_once(page):
@@ -164,12 +172,43 @@ def test_a_figure_is_enlarged_by_mouse_and_keyboard(page):
 
 def test_figures_are_drawn_as_lines_and_faces_as_pixels(page):
     sources = [image.get_attribute("src")[:19] for image in page.query_selector_all("figure img")]
-    assert sources == ["data:image/svg+xml;", "data:image/png;base"]
+    assert sources == ["data:image/svg+xml;", "data:image/webp;bas", "data:image/webp;bas"]
+
+
+def test_what_lies_under_the_pointer_is_named(page):
+    image = page.query_selector("figure[id='91_first.curve'] img")
+    image.scroll_into_view_if_needed()
+    ((name, x, y, points),) = json.loads(page.get_attribute("figure[id='91_first.curve']", "data-points"))
+    assert (name, x, y) == ("verifier", "rank", "EER")
+    box = image.bounding_box()
+    for left, top, across, up in points:
+        assert page.query_selector(".tip").is_hidden()
+        page.mouse.move(box["x"] + left / 1000 * box["width"], box["y"] + top / 1000 * box["height"] + 5)
+        assert page.inner_text(".tip").split("\n") == ["verifier", f"rank: {across}", f"EER: {up}"]
+        page.mouse.move(box["x"] + 2, box["y"] + 2)
+    assert [point[2:] for point in points] == [["0", "1"], ["1", "2"]]
+
+
+def test_a_face_of_a_sheet_is_chosen_by_row_and_column(page):
+    """The last face is red, all others are black; the labels' margins do not count."""
+    colour = """() => {
+        const copy = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+        copy.drawImage(document.querySelector(".explorer canvas"), 0, 0);
+        return [...copy.getImageData(5, 5, 1, 1).data];
+    }"""
+    page.wait_for_function("document.querySelector('.explorer output').textContent !== ''")
+    assert page.inner_text(".explorer output") == "class 0, 0 %" and page.evaluate(colour) == [0, 0, 0, 255]
+    page.select_option(".explorer select", label="class 1")
+    assert page.evaluate(colour) == [0, 0, 0, 255]
+    page.focus(".explorer input")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".explorer output") == "class 1, 100 %" and page.evaluate(colour) == [255, 0, 0, 255]
+    assert page.get_attribute(".explorer canvas", "aria-label") == "The face at class 1, 100 %"
 
 
 def test_figures_and_tables_are_numbered_and_text_links_to_them(page):
     labels = [label.text_content().strip() for label in page.query_selector_all(".label")]
-    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Table 2.", "Table 3.", "Table 4.", "Table 5."]
+    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Figure 3.", "Table 2.", "Table 3.", "Table 4.", "Table 5."]
     text = page.inner_text("main")
     assert "See the models (Table 3) and what was not drawn;" in text
 
