@@ -128,7 +128,8 @@
   for (const figure of all("figure[data-points]")) {
     const image = figure.querySelector("img");
     const points = JSON.parse(figure.dataset.points).flatMap(([name, x, y, places]) =>
-      places.map(([left, top, across, up]) => ({ left, top, words: [name, `${x}: ${across}`, `${y}: ${up}`] })));
+      places.map(([left, top, across, up]) =>
+        ({ left, top, words: [name, ...[[x, across], [y, up]].map((each) => each.filter(Boolean).join(": "))] })));
     image.addEventListener("pointermove", (event) => {
       const box = image.getBoundingClientRect();
       const place = (each) => [box.left + (each.left / 1000) * box.width, box.top + (each.top / 1000) * box.height];

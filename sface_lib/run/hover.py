@@ -14,9 +14,9 @@ PARTS = 1000  # Places are whole parts of the drawing's width and height.
 def points_of_figure(figure: Any, box: Any) -> str:
     """The named curves and points of a matplotlib figure that has been laid out, as JSON; empty where there are none.
 
-    A list of curves, each `[name, label of x, label of y, points]`, and each point `[left, top, x, y]`: its place in
-    thousandths of the drawing's width and height, from the left and from the top, and both values in words. A curve's
-    name is that of the legend; the only curve of a panel goes by the panel's title.
+    A list of curves, each `[name, label of x, label of y, points]`, where a label may be empty, and each point `[left, top, x, y]`: its
+    place in thousandths of the drawing's width and height, from the left and from the top, and both values in words. A
+    curve's name is that of the legend; the only curve of a panel goes by the panel's title.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def points_of_figure(figure: Any, box: Any) -> str:
         What is saved of the figure, a `Bbox` in inches.
     """
     panels = [axes for axes in figure.axes if axes.get_visible()]
-    labels = {side: next(filter(None, (getattr(each, side)() for each in panels)), side[4]) for side in SIDES}
+    labels = {side: next(filter(None, (getattr(each, side)() for each in panels)), "") for side in SIDES}
     curves = []
     for axes in panels:
         titles = [getattr(axes, side)() or labels[side] for side in SIDES]

@@ -164,7 +164,7 @@ def between(ways: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, She
     """Faces on the way from one class to another, a row for each two classes, as pixels, and where each face lies."""
     rows, count = list(ways.values()), len(next(iter(ways.values())))
     names = tuple(f"class {first} to {second}" for first, second in ways)
-    shares = tuple(f"{share:.0%}" for share in np.linspace(0, 1, count))
+    shares = tuple(f"{100 * share:.0f} %" for share in np.linspace(0, 1, count))
     return _sheet(rows, names, shares), Sheet(_enlarged(rows) * rows[0].shape[-1], plots.GAP_PX, names, shares)
 
 
