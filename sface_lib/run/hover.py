@@ -14,9 +14,9 @@ PARTS = 1000  # Places are whole parts of the drawing's width and height.
 def points_of_figure(figure: Any, box: Any) -> str:
     """The named curves and points of a matplotlib figure that has been laid out, as JSON; empty where there are none.
 
-    A list of curves, each `[name, label of x, label of y, points]`, where a label may be empty, and each point `[left, top, x, y]`: its
-    place in thousandths of the drawing's width and height, from the left and from the top, and both values in words. A
-    curve's name is that of the legend; the only curve of a panel goes by the panel's title.
+    A list of curves, each `[name, label of x, label of y, points]`, where a label may be empty, and each point
+    `[left, top, x, y]`: its place in thousandths of the drawing's width and height, from the left and from the top, and
+    both values in words. A curve's name is that of the legend; the only curve of a panel goes by the panel's title.
 
     Parameters
     ----------

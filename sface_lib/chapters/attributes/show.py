@@ -10,10 +10,12 @@ from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
 from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.chapters.attributes.explore import set_comparer
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.published import published
 from sface_lib.chapters.words import p_clause, p_in_words
 from sface_lib.run import Stage
+from sface_lib.run.kernel import in_batch
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
 MOST_NAMED = 8  # Attributes in a sentence.
@@ -115,6 +117,13 @@ class Page:
             alt=f"Share of images called present, a row for each of 47 attributes, {each}.",
             caption=f"Prevalence of the attributes {spans}. Grey: told too unreliably{', or not taught' * dotted}.",
         )
+
+    def comparer(self) -> None:
+        """Two sets side by side under the reader's hand, where there is a reader."""
+        if not in_batch():
+            from IPython.display import display
+
+            display(set_comparer(self._found.prevalences, self._looks))
 
     def separability(self) -> None:
         """Whether the drift is of the faces or of the pictures' quality."""

@@ -1,12 +1,19 @@
-"""A threshold under the reader's hand."""
+"""A threshold, and matches, under the reader's hand."""
 
+import base64
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from sface_lib.chapters import plots
+from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.data import FaceSet
+from sface_lib.run.fragments import png_of_pixels
 
 COLOURS = plots.IMPOSTOR, plots.NEUTRAL
+THUMBNAILS, MATCHES = 12, 5
+SIDE_PX = 72  # Of a thumbnail.
 
 
 def threshold_slider(genuine: np.ndarray, impostor: np.ndarray, bins: int = 80) -> Any:
@@ -55,3 +62,60 @@ def error_rates(genuine: np.ndarray, impostor: np.ndarray, threshold: float) -> 
     """FMR and FNMR of ascending scores at a threshold."""
     missed = np.searchsorted(genuine, threshold, side="left") / len(genuine)
     return 1 - np.searchsorted(impostor, threshold, side="left") / len(impostor), missed
+
+
+def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
+    """Widgets of a set's faces: a click on one shows the images that score highest with it, by one judge.
+
+    Those are training images and, where there are any, control images, with their scores; of authentic faces the scores
+    alone, unless `shows_authentic`.
+    """
+    import ipywidgets as widgets
+
+    of = {"training": (sets.authentic, view.sets.authentic), "control": (sets.control, view.sets.control)}
+    last = max(0, len(sets.synthetic) - THUMBNAILS)
+    first = widgets.BoundedIntText(0, 0, last, step=THUMBNAILS, description="from image")
+    side = {"width": f"{SIDE_PX}px", "height": f"{SIDE_PX}px"}
+    thumbnails = [widgets.Button(layout=widgets.Layout(**side)) for _ in range(THUMBNAILS)]
+    looks, found = widgets.HTML(), widgets.HTML()
+
+    def row(title: str, faces: FaceSet, rows: np.ndarray, face: np.ndarray) -> str:
+        scores = rows @ face
+        best = np.argsort(-scores, kind="stable")[:MATCHES]
+        shown = [_figure(faces, i, f"{title} image, score {scores[i]:.2f}") for i in best] if shows_authentic else []
+        said = ", ".join(f"{scores[i]:.2f}" for i in best)
+        return f"<p><b>{title}</b>, scores {said}</p><div>{''.join(shown)}</div>"
+
+    def show(index: int) -> None:
+        face = view.sets.synthetic[0][index]
+        rows = [row(title, faces, given[0], face) for title, (faces, given) in of.items() if given is not None]
+        found.value = _figure(sets.synthetic, index, f"synthetic image {index}") + "".join(rows)
+
+    def turn(*_: Any) -> None:
+        rules = []
+        for k, button in enumerate(thumbnails):
+            index = first.value + k
+            button.tooltip = f"synthetic image {index}" if index < len(sets.synthetic) else ""
+            button.disabled = not button.tooltip
+            if button.tooltip:
+                picture = _address(sets.synthetic, index)
+                rules.append(f".sface-face-{k} {{ background: center / cover url({picture}) !important; }}")
+        looks.value = f"<style>{''.join(rules)}</style>"
+        show(first.value)
+
+    for k, button in enumerate(thumbnails):
+        button.add_class(f"sface-face-{k}")
+        button.on_click(lambda _, k=k: show(first.value + k))
+    first.observe(turn, "value")
+    turn()
+    grid = widgets.Box(thumbnails, layout=widgets.Layout(flex_flow="row wrap"))
+    return widgets.VBox([first, looks, grid, found])
+
+
+def _address(faces: FaceSet, index: int) -> str:
+    pixels = faces.load([index], size_px=SIDE_PX)[0].numpy().transpose(1, 2, 0)
+    return "data:image/png;base64," + base64.b64encode(png_of_pixels(pixels)).decode()
+
+
+def _figure(faces: FaceSet, index: int, words: str) -> str:
+    return f'<img src="{_address(faces, index)}" alt="{escape(words)}" title="{escape(words)}">'
