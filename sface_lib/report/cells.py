@@ -48,12 +48,14 @@ PNG = "data:image/png;base64,"
 WEBP_EFFORT = 40  # Of 100.
 SENTENCE = 36  # Letters of a line of a sentence in a table in print, where there is room for no more.
 BETWEEN_COLUMNS = 1.5  # Letters.
+HALF_A_PAGE = 68  # Letters of a table that leaves room for another beside it in print.
 TABLE_FILES = (("CSV", "csv"), ("LaTeX", "tex"))
 HEADINGS = re.compile(r"^h[1-6]$")
-WIDTH = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt"')
+SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt" height="([0-9.]+)pt"')
 PATHS = re.compile(r' d="[^"]*"')
 FINER = re.compile(r"(\b\d+\.\d\d)\d+")  # Than a hundredth of a point.
 WIDE_PT = 560  # A figure that is wider has panels beside one another.
+TALL = 1.15  # Height over width of a figure of many rows.
 
 
 class Outline:
@@ -216,9 +218,10 @@ class Composer:
         if drawing.is_file():
             lines = PATHS.sub(lambda path: FINER.sub(r"\1", path.group()), drawing.read_text(encoding="utf-8"))
             image["src"] = f"data:image/svg+xml;base64,{base64.b64encode(lines.encode()).decode()}"
-            width = WIDTH.search(lines[:2000])
-            if width and float(width.group(1)) > WIDE_PT:
-                figure["class"] = [*figure.get("class", ()), "wide"]
+            size = SIZE.search(lines[:2000])
+            width, height = map(float, size.groups()) if size else (0, 0)
+            shape = [name for name, is_so in (("wide", width > WIDE_PT), ("tall", height > TALL * width)) if is_so]
+            figure["class"] = [*figure.get("class", ()), *shape]
         else:
             image["src"] = _smaller(image["src"])
         image.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
@@ -233,7 +236,10 @@ class Composer:
 
     def _table(self, soup: Any, table: Any) -> None:
         """A box that scrolls; for a table of the run also a number before its caption, and its files."""
-        table["style"] = f"--letters: {_letters(table)}"
+        letters = _letters(table)
+        table["style"] = f"--letters: {letters}"
+        if letters <= HALF_A_PAGE:
+            table["class"] = [*table.get("class", ()), "narrow"]
         box = table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0"}))
         name = table.get("id")
         if not name:

@@ -150,6 +150,19 @@ def test_a_folded_table_is_numbered_and_opens(page):
     assert table.is_visible()
 
 
+def test_print_has_what_can_be_read_and_nothing_to_click(browser, report):
+    """Of a folded table its line stands; code, files and controls do not."""
+    with opened(browser, report) as page:
+        page.emulate_media(media="print")
+        assert page.query_selector("details.folded summary").is_visible()
+        for useless in ("details.code", ".slider", ".explorer", ".files", ".tools", ".tip"):
+            assert page.query_selector(useless).is_hidden(), useless
+        names = {table.get_attribute("id") for table in page.query_selector_all("table.narrow")}
+        assert "91_first.names" in names and "91_first.wide" not in names  # Two of these stand side by side.
+        sizes = "(id) => parseFloat(getComputedStyle(document.getElementById(id)).fontSize)"
+        assert page.evaluate(sizes, "91_first.wide") < page.evaluate(sizes, "91_first.names")
+
+
 def test_all_code_opens_and_folds_at_once(page):
     codes = page.query_selector_all("details.code")
     page.click("text=Show all code")
