@@ -50,6 +50,7 @@ SENTENCE = 36  # Letters of a line of a sentence in a table in print, where ther
 BETWEEN_COLUMNS = 1.5  # Letters.
 HALF_A_PAGE = 68  # Letters of a table that leaves room for another beside it in print.
 TABLE_FILES = (("CSV", "csv"), ("LaTeX", "tex"))
+INTERVAL, UNBROKEN = re.compile(r"\[[^\]]*\]"), "\u00a0"  # An interval stays on one line.
 HEADINGS = re.compile(r"^h[1-6]$")
 SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt" height="([0-9.]+)pt"')
 PATHS = re.compile(r' d="[^"]*"')
@@ -236,6 +237,9 @@ class Composer:
 
     def _table(self, soup: Any, table: Any) -> None:
         """A box that scrolls; for a table of the run also a number before its caption, and its files."""
+        for text in table.find_all(string=INTERVAL):
+            whole = INTERVAL.sub(lambda span: span.group().replace(" ", UNBROKEN), str(text))
+            text.replace_with(NavigableString(whole))
         letters = _letters(table)
         table["style"] = f"--letters: {letters}"
         if letters <= HALF_A_PAGE:
