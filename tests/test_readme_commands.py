@@ -123,5 +123,5 @@ def test_every_command_does_what_it_says(workplace, monkeypatch):
         assert cli.main(given) == 0, line
         run.append(given[0] if given[0] != "data" else " ".join(given[:2]))
     assert run == ["report", "data card", "report", "data align", "compare"]
-    for made in ("runs/a/report.html", "runs/b/report.html", "compare.html", "card/card.html", "FACES"):
+    for made in ("runs/a/report.html", "runs/b/report.html", "compare/compare.html", "card/card.html", "FACES"):
         assert (workplace / made).exists(), made

@@ -574,6 +574,14 @@ def test_labels_decide_what_is_claimed_of_a_set(three):
     assert own.shuffle == images.shuffle == {} and set(own.label_free) == {"a", "b"}
 
 
+def test_the_strongest_pairs_of_any_set_are_written_for_the_owner(three, tmp_path):
+    for each in three.done:
+        exposure.write_pairs(StageFolder(tmp_path), each.views[0], each.sets)
+    columns = {name: list(pd.read_csv(tmp_path / f"private/pairs-{name}-a.csv")) for name in ("own", "images")}
+    assert columns["own"] == ["score", "synthetic_image", "synthetic_class", "authentic_image", "identity"]
+    assert columns["images"] == ["score", "synthetic_image", "authentic_image", "identity"]
+
+
 def test_renaming_classes_to_their_own_hides_no_likeness(three):
     found = {each.name: verdicts(each)["label-free link, share of classes", "a"] for each in three.done}
     assert found["labelled"] == found["own"] == "above chance" and not found["images"].startswith("above")
