@@ -250,7 +250,7 @@ class Composer:
             return
         parent = table.find_parent("details")
         folded = parent is not None and FOLDED in parent.get("class", ())
-        if table.caption and (parent is None or folded):
+        if table.caption and (parent is None or folded) and not table.find_parent(class_=HEADLINE):
             (parent.summary if folded else table.caption).insert(0, self._label(soup, "Table", name))
         files = [(title, self.folder / "results" / f"{name}.{kind}") for title, kind in TABLE_FILES]
         links = [(title, self._embedded(path), path.name) for title, path in files if path.is_file()]

@@ -15,6 +15,10 @@ HEADLINE = "headline"  # Class of what belongs on the first screen of the page.
 FOLDED = "folded"  # Class of a table under a line that opens it.
 THRESHOLDS = "thresholds"  # And of one that the page turns into a slider.
 BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
+BADGES_MEAN = (
+    "Above chance: an effect is shown. At chance: its absence is shown, within a margin. Undecided: neither. "
+    "Not reliable: the measurement itself is in doubt."
+)
 LONG = 24  # Characters from which on a text is a sentence.
 NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.
 LATEX = {
@@ -261,7 +265,8 @@ def headline_html(whose: str, findings: Iterable[Finding], limits: Iterable[str]
     )
     listed = "".join(f"<li>{escape(limit)}</li>" for limit in limits)
     return (
-        f'<div class="{HEADLINE}"><p class="whose">{escape(whose)}</p><ul class="findings">{cards}</ul>{table}'
+        f'<div class="{HEADLINE}"><p class="whose">{escape(whose)}</p><ul class="findings">{cards}</ul>'
+        f'<p class="badges">{BADGES_MEAN}</p>{table}'
         f'<p class="limits-of"><strong>Limits of this run</strong></p><ul class="limits">{listed}</ul></div>'
     )
 

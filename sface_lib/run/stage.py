@@ -303,7 +303,7 @@ class Stage:
         sets
             A `pandas.DataFrame`, written and shown as the table `at_a_glance`; None for none.
         """
-        table = "" if sets is None else self._table(sets, caption, "at_a_glance", floats="%.3f")
+        table = "" if sets is None else self._table(sets, caption, "at_a_glance", floats="%.3g")
         _show_html(headline_html(whose, findings, limits, table))
 
     def say(self, markdown: str) -> None:

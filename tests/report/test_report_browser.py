@@ -104,7 +104,7 @@ def test_the_first_screen_answers(page):
         assert card.bounding_box()["y"] < 900
     assert len(page.query_selector_all(".finding")) == 4
     assert "Limits of this run" in page.inner_text(".first") and "One seed." in page.inner_text(".first")
-    assert page.inner_text(".finding .evidence") == "The table (Table 3)"
+    assert page.inner_text(".finding .evidence") == "The table (Table 2)"
 
 
 def test_a_click_on_a_heading_sorts_by_value_and_the_third_restores(page):
@@ -145,7 +145,7 @@ def test_a_folded_table_is_numbered_and_opens(page):
     table = page.query_selector("details.folded table[id='91_first.again']")
     assert table.is_hidden()
     summary = page.query_selector("details.folded:has-text('Three models again.') summary")
-    assert summary.inner_text() == "Table 4. Three models again."
+    assert summary.inner_text() == "Table 3. Three models again."
     summary.click()
     assert table.is_visible()
 
@@ -221,9 +221,9 @@ def test_a_face_of_a_sheet_is_chosen_by_row_and_column(page):
 
 def test_figures_and_tables_are_numbered_and_text_links_to_them(page):
     labels = [label.text_content().strip() for label in page.query_selector_all(".label")]
-    assert labels == ["Table 1.", "Figure 1.", "Figure 2.", "Figure 3.", "Table 2.", "Table 3.", "Table 4.", "Table 5."]
+    assert labels == ["Figure 1.", "Figure 2.", "Figure 3.", "Table 1.", "Table 2.", "Table 3.", "Table 4."]
     text = page.inner_text("main")
-    assert "See the models (Table 3) and what was not drawn;" in text
+    assert "See the models (Table 2) and what was not drawn;" in text
 
 
 def test_the_contents_tell_where_one_is(page):

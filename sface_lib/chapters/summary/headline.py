@@ -23,7 +23,7 @@ def whose_faces(data: DataResults) -> str:
     """Whose faces the run is about."""
     counted = f"{data.training_images:,} authentic images of {data.training_identities:,} identities"
     if data.rendered:
-        return f"{counted}, all of them rendered: no person exists."
+        return f"{counted}, which are rendered: no person exists in them, nor in what is made from them."
     return f"{counted}, as they were given: faces and names of real persons may be among them."
 
 
@@ -50,20 +50,25 @@ def largest_leak(audited: AuditFacts) -> tuple[str, LeakFacts] | None:
 
 def _gives_away(answer: Answer, audited: AuditFacts) -> Finding:
     """Whether a set gives its sources away, with the number that shows most."""
-    about = f"Does {answer.name} give its sources away?"
+    about = f"Does the set {answer.name} give the training persons away?"
+    if not audited.exposed:
+        about = f"Floor: does the set {answer.name}, whose generator never saw the training persons, seem to show them?"
     if not answer.judged:
         why = "no judge is left that may judge it" if audited.barred else "no claim can be made of it"
         return Finding(about, "", "", "not reliable", f"Nothing can be said: {why}.", CLAIMS)
     number, interval, what, evidence = _strongest(answer, audited)
-    counted = f"{len(answer.above)} of {len(answer.judged)} claims are above chance"
+    counted = f"{len(answer.above)} of its {len(answer.judged)} claims are above chance"
     if answer.word == "no":
-        counted = f"None of {len(answer.judged)} claims is above chance, and all that can be are equivalent to it"
+        counted = (
+            f"None of its {len(answer.judged)} claims is above chance, and each that can be is shown to be at chance"
+        )
     elif answer.word == "undecided" and not answer.restricted:
-        counted = f"None of {len(answer.judged)} claims is above chance, and not all that can be are equivalent to it"
+        counted = f"None of its {len(answer.judged)} claims is above chance; some cannot be decided at this size"
     elif answer.word == "undecided":
-        counted = f"{len(answer.restricted)} of {len(answer.judged)} claims are above chance, each with a restriction"
-    floor = "" if audited.exposed else " Its generator never saw the authentic set: it is the floor."
-    return Finding(about, number, interval, BADGE_OF[answer.word], f"{what}. {counted}.{floor}", evidence)
+        counted = (
+            f"{len(answer.restricted)} of its {len(answer.judged)} claims are above chance, each with a restriction"
+        )
+    return Finding(about, number, interval, BADGE_OF[answer.word], f"{what}. {counted}.", evidence)
 
 
 def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tuple[str, str]]:
@@ -76,12 +81,12 @@ def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tupl
         name = claim.claim[:1].upper() + claim.claim[1:]
         return f"{claim.value:.3f}", interval, f"{name}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
     judge, share = leak
-    interval = f"lower bound, {100 * share.level:.3g} % confidence"
+    interval = f"one-sided, {100 * share.level:.3g} % confidence"
     if share.bound > 0:
         what = f"Share of its {unit} that are nearer to a training person than the floor explains, by the {judge}"
-        return f"{100 * share.bound:.1f} %", interval, what, UNLABELLED
+        return f"≥ {100 * share.bound:.1f} %", interval, what, UNLABELLED
     what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
-    return "0 %", interval, what, UNLABELLED
+    return "none shown", interval, what, UNLABELLED
 
 
 def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding | None:
@@ -93,17 +98,18 @@ def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding 
     of = f"the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else summary.benchmark
     about = "What do synthetic faces teach?" if len(models) == 1 else "Which set teaches most?"
     gap = evaluation.overall_gap[1].get(best.name)
-    sentence = (
-        f"Trained on {best.learns_from} by labels alone, recognition reaches {100 * best.mean_accuracy:.1f} % in {of}"
-    )
+    which = f"The set {best.learns_from}: a" if len(models) > 1 else "A"
+    sentence = f"{which} network trained on it by its labels alone reaches {100 * best.mean_accuracy:.1f} % in {of}"
     evidence = ("05_evaluation.accuracy", "The accuracies")
     badge = "above chance" if best.accuracy.verdict == "learnt" else "at chance"
     if gap is None or BASELINE not in evaluation.mean_accuracy:
         return Finding(about, f"{100 * best.mean_accuracy:.1f} %", "", badge, f"{sentence}.", evidence)
-    sentence += f", on authentic images {100 * evaluation.mean_accuracy[BASELINE]:.1f} %"
+    baseline = 100 * evaluation.mean_accuracy[BASELINE]
+    sentence += f", the baseline, trained on authentic images, {baseline:.1f} %: that is the difference"
     interval = "" if gap.low is None else f"[{-100 * gap.high:+.1f}, {-100 * gap.low:+.1f}], 95 %"
     if evaluation.doubts:
-        badge, sentence = "not reliable", f"{sentence}. The baseline is not trained out: {'; '.join(evaluation.doubts)}"
+        badge = "not reliable"
+        sentence += f". The baseline may not have learnt all that it could: {'; '.join(evaluation.doubts)}"
     return Finding(about, f"{-100 * gap.value:+.1f} points", interval, badge, f"{sentence}.", evidence)
 
 
@@ -115,11 +121,11 @@ def _drift(attributes: AttributesResults) -> Finding | None:
     first, second = found.compared
     explained = found.separable.get("same sharpness")
     more = "" if explained is None else f", {explained} of them by more than the sharpness of the pictures explains"
-    sentence = f"Attributes differ between {first} and {second} beyond chance{more}."
+    sentence = f"They differ between {first} (authentic) and {second} (synthetic) beyond chance{more}."
     badge = "above chance" if found.drifted else "at chance"
     number = f"{len(found.drifted)} of {len(found.attributes)}"
     evidence = ("06_attributes.divergence", "The divergences")
-    return Finding("Do attributes drift?", number, "reliably told attributes", badge, sentence, evidence)
+    return Finding("Do attributes drift?", number, "attributes that are told reliably", badge, sentence, evidence)
 
 
 def row_for_each_set(answers: Sequence[Answer], summary: Summary, privacy: PrivacyResults) -> pd.DataFrame | None:
@@ -137,11 +143,11 @@ def row_for_each_set(answers: Sequence[Answer], summary: Summary, privacy: Priva
         rows.append(
             {
                 "set": answer.name,
-                "gives its sources away": answer.word,
+                "gives training persons away": answer.word,
                 "classes near a training person, at least (%)": None if leak is None else 100 * leak[1].bound,
                 "nearer to training than to control (%)": None if free is None else 100 * free.observed,
                 "AUC of the same-label link": None if link is None else link.auc,
-                "accuracy of CLS (%)": None if model is None else 100 * model.mean_accuracy,
+                "accuracy of a network trained on it (%)": None if model is None else 100 * model.mean_accuracy,
             }
         )
     table = pd.DataFrame(rows)
