@@ -126,7 +126,7 @@ def _provenance(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [("git commit", manifest["git_commit"])] if manifest["git_commit"] else []
     peaks = [stage["machine"]["peak_memory_mib"] for stage in manifest["stages"].values() if stage["machine"]]
     rows += [("peak memory of a stage", f"{max(peaks):,} MiB")] if peaks else []
-    return rows + [(f"version of {name}", text) for name, text in manifest["versions"].items()]
+    return [*rows, ("versions", ", ".join(f"{name} {text}" for name, text in manifest["versions"].items()))]
 
 
 def _files(manifest: dict[str, Any]) -> list[dict[str, Any]]:
