@@ -106,7 +106,8 @@ def browser(shows_authentic, control=True):
 
 def test_a_click_on_a_face_shows_its_nearest_images():
     first, looks, grid, found = browser(True).children
-    assert re.findall(r"sface-face-(\d+)", looks.value) == [str(k) for k in range(12)]
+    styled = re.findall(r"\.(sface-\w+-\d+) {", looks.value)
+    assert [button._dom_classes[-1] for button in grid.children] == styled and len(set(styled)) == 12
     assert grid.children[7].tooltip == "synthetic image 7"
     grid.children[7].click()
     places = [found.value.index(text) for text in ("synthetic image 7", "<b>training</b>", "<b>control</b>")]
@@ -121,6 +122,11 @@ def test_a_click_on_a_face_shows_its_nearest_images():
     assert first.max == 8 and looks.value != before and "synthetic image 8" in found.value
     grid.children[11].click()
     assert "synthetic image 19" in found.value
+
+
+def test_two_browsers_on_one_page_keep_their_own_faces():
+    first, second = (set(re.findall(r"\.(sface-\w+-\d+) {", browser(True).children[1].value)) for _ in range(2))
+    assert len(first) == len(second) == 12 and not first & second
 
 
 def test_faces_that_may_not_be_shown_are_told_by_their_scores():

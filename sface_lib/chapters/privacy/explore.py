@@ -1,6 +1,7 @@
 """A threshold, and matches, under the reader's hand."""
 
 import base64
+import secrets
 from html import escape
 from typing import Any
 
@@ -78,6 +79,7 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
     side = {"width": f"{SIDE_PX}px", "height": f"{SIDE_PX}px"}
     thumbnails = [widgets.Button(layout=widgets.Layout(**side)) for _ in range(THUMBNAILS)]
     looks, found = widgets.HTML(), widgets.HTML()
+    own = f"sface-{secrets.token_hex(6)}"  # A style holds on the whole page, where other sets have a browser, too.
 
     def row(title: str, faces: FaceSet, rows: np.ndarray, face: np.ndarray) -> str:
         scores = rows @ face
@@ -99,12 +101,13 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
             button.disabled = not button.tooltip
             if button.tooltip:
                 picture = _address(sets.synthetic, index)
-                rules.append(f".sface-face-{k} {{ background: center / cover url({picture}) !important; }}")
+                rules.append(f".{own}-{k} {{ background: center / cover url({picture}) !important; }}")
         looks.value = f"<style>{''.join(rules)}</style>"
         show(first.value)
 
     for k, button in enumerate(thumbnails):
         button.add_class(f"sface-face-{k}")
+        button.add_class(f"{own}-{k}")
         button.on_click(lambda _, k=k: show(first.value + k))
     first.observe(turn, "value")
     turn()
