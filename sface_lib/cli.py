@@ -68,10 +68,13 @@ def _report(arguments: argparse.Namespace) -> int:
     )
     if arguments.dry_run:
         from sface_lib.chapters.dryrun import dry_run
+        from sface_lib.report.timeleft import took_before
 
         print(f"Run folder: {plan.folder}")
         for line in dry_run(build_parameters(arguments.profile, overrides)):
             print(line)
+        if said := took_before(plan):
+            print(said)
         return 0
     print(f"{len(plan.stages)} notebooks, run folder {plan.folder}", flush=True)
     from sface_lib.report.runner import run_report

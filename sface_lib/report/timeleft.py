@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.report.plan import ReportPlan
+from sface_lib.report.reuse import neighbours
 from sface_lib.run.folder import RunFolder
 
 REFERENCE = Path(__file__).with_name("seconds.toml")  # Profile -> notebook -> seconds on the machine that it names.
@@ -46,6 +47,18 @@ class TimeLeft:
             return None
         speed = self._took / self._known if self._known >= FEWEST_SECONDS else 1.0
         return speed * sum(self._expected[name] for name in names)
+
+
+def took_before(plan: ReportPlan) -> str:
+    """How long all the notebooks took before, as a sentence; empty where one of them was never measured."""
+    folder = RunFolder(plan.folder)
+    seconds = TimeLeft(plan, [*neighbours(folder, lambda warning: None), folder]).after(0)
+    if seconds is None:
+        return ""
+    return (
+        f"With these parameters all notebooks took {seconds / 60:.0f} minutes before: in this run folder, in one "
+        "beside it, or on the machine where the profile was measured."
+    )
 
 
 def _measured(parameters: Mapping[str, Mapping[str, Any]], folder: RunFolder) -> dict[str, float]:
