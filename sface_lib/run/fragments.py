@@ -215,10 +215,9 @@ def figure_html(
     `name` is its id; `points` what the page names under a pointer, see `sface_lib.run.hover`; `sheet` the faces that
     it shows one by one.
     """
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     folded = f"<details><summary>The numbers behind this figure</summary>{table}</details>" if table else ""
-    image = f'<img src="{source}" alt="{escape(alt)}">'
+    image = f'<img src="{png_address(png)}" alt="{escape(alt)}">'
     facts = f' data-points="{escape(points)}"' if points else ""
     facts += f' data-sheet="{escape(json.dumps(asdict(sheet)))}"' if sheet else ""
     return f'<figure{_identity(name)} class="shows-{escape(shows)}"{facts}>{image}{caption}</figure>{folded}'
@@ -269,6 +268,11 @@ def headline_html(whose: str, findings: Iterable[Finding], limits: Iterable[str]
         f'<p class="badges">{BADGES_MEAN}</p>{table}'
         f'<p class="limits-of"><strong>Limits of this run</strong></p><ul class="limits">{listed}</ul></div>'
     )
+
+
+def png_address(png: bytes) -> str:
+    """A PNG as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def png_of_pixels(pixels: Any) -> bytes:

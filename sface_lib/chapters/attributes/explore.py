@@ -1,6 +1,5 @@
 """Attributes of two sets side by side, under the reader's hand."""
 
-import base64
 import io
 from html import escape
 from typing import Any
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Looks
+from sface_lib.run.fragments import png_address
 
 MOST_SHOWN = 15
 
@@ -63,4 +63,4 @@ def _drawn(prevalences: pd.DataFrame, first: str, second: str, looks: Looks) -> 
         f"{name.replace('_', ' ')} {shares[name, first]:.0%} and {shares[name, second]:.0%}" for name in names
     )
     said = escape(f"Share of images called present in {first} and {second}, largest difference first: {words}.")
-    return f'<img src="data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}" alt="{said}">'
+    return f'<img src="{png_address(stream.getvalue())}" alt="{said}">'

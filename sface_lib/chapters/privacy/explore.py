@@ -1,6 +1,5 @@
 """A threshold, and matches, under the reader's hand."""
 
-import base64
 import secrets
 from html import escape
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from sface_lib.chapters import plots
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.data import FaceSet
-from sface_lib.run.fragments import png_of_pixels
+from sface_lib.run.fragments import png_address, png_of_pixels
 
 COLOURS = plots.IMPOSTOR, plots.NEUTRAL
 THUMBNAILS, MATCHES = 12, 5
@@ -117,7 +116,7 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
 
 def _address(faces: FaceSet, index: int) -> str:
     pixels = faces.load([index], size_px=SIDE_PX)[0].numpy().transpose(1, 2, 0)
-    return "data:image/png;base64," + base64.b64encode(png_of_pixels(pixels)).decode()
+    return png_address(png_of_pixels(pixels))
 
 
 def _figure(faces: FaceSet, index: int, words: str) -> str:
