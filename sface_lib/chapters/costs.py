@@ -1,6 +1,8 @@
 """What notebooks embed and score, and what that costs: counted from sizes, measured on noise and on a few images."""
 
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -13,14 +15,17 @@ from sface_lib.attributes import annotate_images
 from sface_lib.biometrics.bootstrap import affordable_bins
 from sface_lib.chapters.attributes.sets import PASSES, attribute_classifier
 from sface_lib.chapters.data.compute import evaluated_pairs
+from sface_lib.chapters.generation.describe import COMMON_PX, MOST_SAMPLED
 from sface_lib.chapters.privacy.remedies import rates
 from sface_lib.chapters.privacy.sets import compared_images
-from sface_lib.chapters.registry import ReportParameters
+from sface_lib.chapters.registry import ReportParameters, chapters_of
 from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED
 from sface_lib.chapters.study import IMAGES_CONTROL, IMAGES_HELD_OUT, Study, open_persons
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet
 from sface_lib.data import FaceSet
+from sface_lib.data.landmarks import find_eyes, load_models
+from sface_lib.errors import InputError
 from sface_lib.privacy import compare_within
 from sface_lib.privacy.intervals import BINS
 from sface_lib.privacy.judges import PIXELS, Judge, open_judge
@@ -33,6 +38,7 @@ STEPS = 2  # Measured, after one that is not.
 SAMPLED = 32  # Images of a set that are read and decoded.
 ROWS, WIDTH = 2048, 512  # Of noise that is scored.
 WEIGHED = 1000  # Pairs of identities that are weighed together.
+NOTEBOOK = "import sface_lib.chapters.privacy.compute, sface_lib.chapters.privacy.show"  # What a notebook imports.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,9 +69,9 @@ class Cost:
     alone: bool = False
 
     @property
-    def hours(self) -> float:
-        """By one process."""
-        return self.images * self.seconds / 3600
+    def total(self) -> float:
+        """Seconds in all, by one process."""
+        return self.images * self.seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +103,24 @@ def _apart(p: ReportParameters, name: str, faces: FaceSet) -> int:
 def look_cost(study: Study) -> Cost:
     """Notebook 01 decodes every authentic image."""
     return Cost("decoding of the authentic set", len(study.faces), _decoding(study.faces, None), alone=True)
+
+
+def start_cost(p: ReportParameters) -> Cost:
+    """Every notebook starts a process that imports the library."""
+    seconds = timed(lambda: subprocess.run([sys.executable, "-c", NOTEBOOK], check=True), warm_up=False, times=1)
+    return Cost("start of the notebooks", len(chapters_of(p)), seconds, unit="notebooks", alone=True)
+
+
+def eyes_cost(p: ReportParameters, sets: Mapping[str, TrainingSet]) -> Cost | None:
+    """Notebook 02 looks for eyes in images of every set; None without the extra `align`, where it doesn't."""
+    try:
+        load_models()
+    except InputError:
+        return None
+    images = sum(min(p.eye_images, MOST_SAMPLED, _count(each)) for each in sets.values())
+    noise = np.random.default_rng(0).integers(0, 256, (SAMPLED, 3, COMMON_PX, COMMON_PX), dtype=np.uint8)
+    seconds = timed(lambda: find_eyes(torch.from_numpy(noise))) / len(noise)
+    return Cost("looking for eyes", images, seconds, alone=True)
 
 
 def audit_costs(
@@ -260,16 +284,16 @@ def _seconds_of_product(resamples: int) -> float:
     return timed(lambda: weights @ counts) / (len(weights) * WEIGHED * bins)
 
 
-def timed(step: Callable[[], Any], warm_up: bool = True) -> float:
-    """Seconds of one call."""
+def timed(step: Callable[[], Any], warm_up: bool = True, times: int = STEPS) -> float:
+    """Mean seconds of some calls."""
     if warm_up:
         step()
     _wait()
     started = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(times):
         step()
     _wait()
-    return (time.perf_counter() - started) / STEPS
+    return (time.perf_counter() - started) / times
 
 
 def _wait() -> None:

@@ -11,7 +11,17 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from sface_lib.chapters.costs import STEPS, Cost, Sizes, attribute_cost, audit_costs, evaluation_cost, look_cost
+from sface_lib.chapters.costs import (
+    STEPS,
+    Cost,
+    Sizes,
+    attribute_cost,
+    audit_costs,
+    evaluation_cost,
+    eyes_cost,
+    look_cost,
+    start_cost,
+)
 from sface_lib.chapters.costs import timed as _timed
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
 from sface_lib.chapters.generation.launch import make_start
@@ -58,23 +68,32 @@ def dry_run(p: ReportParameters) -> Iterator[str]:
     yield f"Work, by one process on this machine ({device}, {os.cpu_count()} cores):"
     for cost in costs:
         memory = "" if cost.gib is None else f", {cost.gib:.1f} GiB of memory"
-        yield (
-            f"  {cost.what}: {cost.images:,} {cost.unit}, {1 / cost.seconds:,.0f} a second, {cost.hours:.1f} "
-            f"hours{memory}"
-        )
-    hours = sum(cost.hours for cost in costs)
-    yield f"Hours in all: {hours:.1f}{_shared(costs, p.processes)}"
-    yield "Not counted: descriptions of the sets, label shuffles, planted copies, comparisons of attributes."
+        pace = _pace(cost.seconds)
+        yield f"  {cost.what}: {cost.images:,} {cost.unit}, {pace}, {_duration(cost.total)}{memory}"
+    yield f"In all: {_duration(sum(cost.total for cost in costs))}{_shared(costs, p.processes)}"
+    yield "Not counted: figures, label shuffles, planted copies, comparisons of attributes."
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that needs no decimals, or in hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} seconds" if seconds >= 1.5 else "a second or less"
+    return f"{seconds / 60:.0f} minutes" if seconds < 100 * 60 else f"{seconds / 3600:.1f} hours"
+
+
+def _pace(seconds: float) -> str:
+    """How many are done in a second, or how long one takes."""
+    return f"{1 / seconds:,.0f} a second" if seconds < 1 else f"{seconds:.1f} seconds each"
 
 
 def _shared(costs: Sequence[Cost], processes: int) -> str:
     """What several processes make of it."""
     if processes == 1:
         return ""
-    hours = sum(cost.hours / (1 if cost.alone else processes) for cost in costs)
+    seconds = sum(cost.total / (1 if cost.alone else processes) for cost in costs)
     return (
-        f"; {hours:.1f} if {processes} processes share trainings and embeddings evenly, the rest being done by one "
-        "process"
+        f"; {_duration(seconds)} if {processes} processes share trainings and embeddings evenly, the rest being "
+        "done by one process"
     )
 
 
@@ -120,7 +139,10 @@ def _notebooks(p: ReportParameters, faces: FaceSet, sets: Mapping[str, TrainingS
     """What is done to whole sets in notebooks, each of which is one process."""
     study, accelerator = open_study(p), make_accelerator(p.precision)
     sizes, given = Sizes.of(p, study, faces), [name for name, each in sets.items() if each.model]
+    yield start_cost(p)
     yield look_cost(study)
+    if eyes := eyes_cost(p, sets):
+        yield eyes
     yield from audit_costs(p, study, sets, sizes, accelerator)
     if p.has_models:
         yield evaluation_cost(p, study, trained + len(given), sizes, accelerator)

@@ -3,12 +3,13 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from tiny_faces import random_set
 
 from sface_lib.chapters import costs
 from sface_lib.chapters.costs import Sizes, audit_costs
-from sface_lib.chapters.dryrun import _SavedBytes
+from sface_lib.chapters.dryrun import _duration, _pace, _SavedBytes
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
@@ -49,7 +50,8 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     said = capsys.readouterr().out
     assert "RecordIO, 16 images, 4 identities" in said and "CFP-FP: 4 pairs, LFW: 4 pairs" in said
     assert "training of the generator: 500 images" in said and "training of 4 recognition models" in said
-    assert "Hours in all" in said and sorted(tmp_path.rglob("*")) == before
+    assert "start of the notebooks: 7 notebooks" in said and "looking for eyes: 96 images" in said
+    assert "In all: " in said and sorted(tmp_path.rglob("*")) == before
     # 4 classes of 20 images are drawn; the 16 images of the .bin files have no identities, so that nothing filters.
     assert "embedding by the verifier: 96 images" in said and "scores of the filters" not in said
     assert "evaluation of 4 recognition models: 64 images" in said and "attributes: " not in said
@@ -108,6 +110,18 @@ def test_an_audit_of_the_size_of_casia_is_counted_in_moments():
     assert audit.filter_scores == 5 * 600_000 * 10_000 * 3
     # Each link is of 1e8 scores at most; the authentic images are scored within once, each synthetic set by itself.
     assert 0.9e8 < audit.scores / (5 + 5 / 2 + 1 / 2) <= 1e8 and 1e13 < audit.products < 2e13
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "a second or less"), (99, "99 seconds"), (100, "2 minutes"), (5999, "100 minutes"), (6000, "1.7 hours")],
+)
+def test_a_duration_has_the_unit_that_fits_it(seconds, words):
+    assert _duration(seconds) == words
+
+
+def test_what_takes_longer_than_a_second_is_given_by_its_seconds():
+    assert _pace(0.25) == "4 a second" and _pace(11.4) == "11.4 seconds each"
 
 
 def test_kept_tensors_are_counted_once():
