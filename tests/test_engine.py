@@ -7,7 +7,6 @@ import pytest
 import torch
 from safetensors import SafetensorError
 
-from sface_lib import engine
 from sface_lib.engine import (
     JsonLines,
     checkpoints,
@@ -17,6 +16,7 @@ from sface_lib.engine import (
     load_optimiser,
     load_strictly,
     make_accelerator,
+    measure_step,
     read_log,
     require_finite,
     save_checkpoint,
@@ -39,7 +39,9 @@ def test_the_newest_two_checkpoints_are_kept_and_no_temporary(tmp_path):
 
 def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, 1, TENSORS, {})
-    monkeypatch.setattr("sface_lib.engine.write_json", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(
+        "sface_lib.engine.checkpointing.write_json", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
     with pytest.raises(OSError, match="No space"):
         save_checkpoint(tmp_path, 2, TENSORS, {})
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000000001"]
@@ -89,7 +91,7 @@ def test_a_full_disk_is_the_systems_error_and_not_the_writers(tmp_path, monkeypa
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     save_checkpoint(tmp_path, 1, TENSORS, {})
-    monkeypatch.setattr(engine, "save_file", full)
+    monkeypatch.setattr("sface_lib.engine.weights.save_file", full)
     with pytest.raises(OSError) as caught:
         save_checkpoint(tmp_path, 2, TENSORS, {})
     assert is_full_disk(caught.value) and "checkpoint-000000002" in caught.value.filename
@@ -156,7 +158,8 @@ def test_a_file_is_whole_or_absent(tmp_path):
 def test_processes_that_cannot_work_together_are_refused(monkeypatch):
     """Else each of them would train alone, all in one folder."""
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(engine, "Accelerator", lambda **_: types.SimpleNamespace(num_processes=1, device="mps"))
+    alone = types.SimpleNamespace(num_processes=1, device="mps")
+    monkeypatch.setattr("sface_lib.engine.device.Accelerator", lambda **_: alone)
     with pytest.raises(InputError, match="2 processes were launched, which cannot work together on mps; use one"):
         make_accelerator()
 
@@ -202,3 +205,15 @@ def test_a_launch_that_is_stopped_ends_what_it_started(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         launch(2, ["recognition"], tmp_path / "launch.log")
     assert (tmp_path / "ended").exists()
+
+
+def test_a_measured_step_counts_each_saved_tensor_once():
+    x, calls = torch.randn(10, 4, requires_grad=True), []
+
+    def step():
+        calls.append(1)
+        y = x.exp()  # Keeps its result,
+        (y * y).sum()  # which the product keeps again.
+
+    cost = measure_step(step)
+    assert cost.saved_bytes == 10 * 4 * 4 and cost.seconds > 0 and len(calls) == 3

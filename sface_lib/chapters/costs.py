@@ -3,7 +3,6 @@
 import dataclasses
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +24,7 @@ from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet
 from sface_lib.data import FaceSet
 from sface_lib.data.landmarks import find_eyes, load_models
+from sface_lib.engine import time_calls
 from sface_lib.errors import InputError
 from sface_lib.privacy import compare_within
 from sface_lib.privacy.intervals import BINS
@@ -34,7 +34,6 @@ from sface_lib.recognition import Embedder, embed_batches, untrained_model
 from sface_lib.recognition.dlib_model import dlib_file
 from sface_lib.recognition.embedding import PIXELS_PX, batch_size
 
-STEPS = 2  # Measured, after one that is not.
 SAMPLED = 32  # Images of a set that are read and decoded.
 ROWS, WIDTH = 2048, 512  # Of noise that is scored.
 WEIGHED = 1000  # Pairs of identities that are weighed together.
@@ -107,7 +106,7 @@ def look_cost(study: Study) -> Cost:
 
 def start_cost(p: ReportParameters) -> Cost:
     """Every notebook starts a process that imports the library."""
-    seconds = timed(lambda: subprocess.run([sys.executable, "-c", NOTEBOOK], check=True), warm_up=False, times=1)
+    seconds = time_calls(lambda: subprocess.run([sys.executable, "-c", NOTEBOOK], check=True), warm_up=False, calls=1)
     return Cost("start of the notebooks", len(chapters_of(p)), seconds, unit="notebooks", alone=True)
 
 
@@ -119,7 +118,7 @@ def eyes_cost(p: ReportParameters, sets: Mapping[str, TrainingSet]) -> Cost | No
         return None
     images = sum(min(p.eye_images, MOST_SAMPLED, _count(each)) for each in sets.values())
     noise = np.random.default_rng(0).integers(0, 256, (SAMPLED, 3, COMMON_PX, COMMON_PX), dtype=np.uint8)
-    seconds = timed(lambda: find_eyes(torch.from_numpy(noise))) / len(noise)
+    seconds = time_calls(lambda: find_eyes(torch.from_numpy(noise))) / len(noise)
     return Cost("looking for eyes", images, seconds, alone=True)
 
 
@@ -248,7 +247,7 @@ def _on_noise(step: Callable[[np.ndarray], Any], model: Any, accelerator: Accele
     """Seconds for an image, in a batch uint8 `[N, 3, S, S]` of the size that is usual on the device."""
     shape = (batch_size(accelerator), 3, model.spec.size_px, model.spec.size_px)
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    return timed(lambda: step(noise)) / len(noise)
+    return time_calls(lambda: step(noise)) / len(noise)
 
 
 def _decoding(faces: FaceSet, size_px: int | None) -> float:
@@ -256,8 +255,8 @@ def _decoding(faces: FaceSet, size_px: int | None) -> float:
     start = (len(faces) - min(SAMPLED, len(faces))) // 2
     some = range(start, start + min(SAMPLED, len(faces)))
     if size_px is None:
-        return timed(lambda: [faces[i] for i in some]) / len(some)
-    return timed(lambda: faces.load(some, size_px=size_px)) / len(some)
+        return time_calls(lambda: [faces[i] for i in some]) / len(some)
+    return time_calls(lambda: faces.load(some, size_px=size_px)) / len(some)
 
 
 def _unit_noise(rows: int) -> np.ndarray:
@@ -268,34 +267,17 @@ def _unit_noise(rows: int) -> np.ndarray:
 def _seconds_of_score(accelerator: Accelerator) -> float:
     """For a score that is kept and counted, and its share of the metrics."""
     rows, labels = _unit_noise(ROWS), np.repeat(np.arange(ROWS // 8), 8)
-    return timed(lambda: compare_within(rows, labels, accelerator=accelerator).metrics()) / (ROWS * (ROWS - 1) / 2)
+    return time_calls(lambda: compare_within(rows, labels, accelerator=accelerator).metrics()) / (ROWS * (ROWS - 1) / 2)
 
 
 def _seconds_of_nearest() -> float:
     """For a score of which the best of a row is kept."""
     rows, others = _unit_noise(ROWS), _unit_noise(2 * ROWS)
-    return timed(lambda: nearest_scores(rows, others, 1)) / (len(rows) * len(others))
+    return time_calls(lambda: nearest_scores(rows, others, 1)) / (len(rows) * len(others))
 
 
 def _seconds_of_product(resamples: int) -> float:
     """For a weight times a count."""
     random, bins = np.random.default_rng(0), BINS // 2
     weights, counts = random.random((resamples + 1, WEIGHED)), random.random((WEIGHED, bins))
-    return timed(lambda: weights @ counts) / (len(weights) * WEIGHED * bins)
-
-
-def timed(step: Callable[[], Any], warm_up: bool = True, times: int = STEPS) -> float:
-    """Mean seconds of some calls."""
-    if warm_up:
-        step()
-    _wait()
-    started = time.perf_counter()
-    for _ in range(times):
-        step()
-    _wait()
-    return (time.perf_counter() - started) / times
-
-
-def _wait() -> None:
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()
+    return time_calls(lambda: weights @ counts) / (len(weights) * WEIGHED * bins)

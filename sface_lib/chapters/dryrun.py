@@ -12,7 +12,6 @@ import torch
 from accelerate import Accelerator
 
 from sface_lib.chapters.costs import (
-    STEPS,
     Cost,
     Sizes,
     attribute_cost,
@@ -22,7 +21,6 @@ from sface_lib.chapters.costs import (
     look_cost,
     start_cost,
 )
-from sface_lib.chapters.costs import timed as _timed
 from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
 from sface_lib.chapters.generation.launch import make_start
 from sface_lib.chapters.privacy.remedies import rates
@@ -33,7 +31,7 @@ from sface_lib.chapters.synthetic import open_given, open_images
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet, plan_models
 from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, read_protocol, select_images
-from sface_lib.engine import make_accelerator
+from sface_lib.engine import make_accelerator, time_calls
 from sface_lib.generator import GeneratorTrainer, draw
 from sface_lib.population import shipped_faces
 from sface_lib.recognition import RecognitionTrainer
@@ -41,6 +39,7 @@ from sface_lib.run.contents import files_of
 from sface_lib.run.parameters import input_paths
 
 MEASURED_PIXELS = 64 * 64**2  # In a batch, on a CPU; a GPU is measured at the batch asked for.
+LEAST_STEPS = 10  # Of a training that is measured.
 GIB = 2**30
 FACES = ("authentic", "control", "held_out", "protocol_faces")
 
@@ -159,13 +158,13 @@ def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cos
     )
     if p.total_kimg:
         trainer = GeneratorTrainer(_Noise(faces.labels, spec.resolution_px), spec, recipe, accelerator, work, start)
-        seconds = _timed(trainer._train_step) / recipe.batch
+        seconds = trainer.measure_step().seconds / recipe.batch
         yield Cost("training of the generator", int(1000 * p.total_kimg), seconds)
         generator = trainer.ema
     else:
         generator = start.generator.eval().to(accelerator.device)
     classes, zeros = np.arange(16) % max(spec.n_classes, 1), np.zeros(16, int)
-    seconds = _timed(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
+    seconds = time_calls(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
     yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds, alone=True)
 
 
@@ -174,17 +173,15 @@ def _recognition(p: ReportParameters, faces: FaceSet, models: int, work: Path) -
     accelerator = make_accelerator(p.precision)
     asked = make_recipe(p, p.seed)
     batch = _measured(asked.batch, asked.size_px, accelerator)
-    recipe = dataclasses.replace(asked, batch=batch, parts=1, steps=max(asked.steps, 1 + STEPS))
+    recipe = dataclasses.replace(asked, batch=batch, gradient_accumulation_steps=1, steps=max(asked.steps, LEAST_STEPS))
     trainer = RecognitionTrainer(_Noise(faces.labels, asked.size_px), "CLS", recipe, accelerator, work)
-    pieces = trainer.data.walk(trainer._pieces())
-    held = _SavedBytes()
-    with held:
-        trainer._train_step(pieces)
-    seconds = _timed(lambda: trainer._train_step(pieces), warm_up=False) / recipe.batch
+    step = trainer.measure_step()
     weights = sum(v.numel() * v.element_size() for m in (trainer.network, trainer.objective) for v in m.parameters())
-    piece = asked.batch / (p.processes * asked.parts)
-    gib = (3 * weights + held.bytes * piece / recipe.batch) / GIB
-    yield Cost(f"training of {models} recognition models", models * asked.steps * asked.batch, seconds, gib)
+    micro_batch = asked.batch / (p.processes * asked.gradient_accumulation_steps)
+    gib = (3 * weights + step.saved_bytes * micro_batch / recipe.batch) / GIB
+    yield Cost(
+        f"training of {models} recognition models", models * asked.steps * asked.batch, step.seconds / recipe.batch, gib
+    )
 
 
 def _training_sets(p: ReportParameters, faces: FaceSet) -> dict[str, TrainingSet]:
@@ -207,23 +204,6 @@ def _filtered(p: ReportParameters, sets: Mapping[str, TrainingSet]) -> dict[floa
     first = sets[p.synthetic[0].name]
     asked = rates(p) if p.train_filtered and first.labels != UNLABELLED else ()
     return {fmr: np.arange(len(first.faces.labels)) for fmr in asked}
-
-
-class _SavedBytes(torch.autograd.graph.saved_tensors_hooks):
-    """Bytes of the tensors that a forward pass keeps for the backward one, each once."""
-
-    def __init__(self):
-        super().__init__(self._pack, lambda tensor: tensor)
-        self._seen: dict[int, int] = {}
-
-    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        self._seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    @property
-    def bytes(self) -> int:
-        return sum(self._seen.values())
 
 
 def _measured(batch: int, size_px: int, accelerator: Accelerator) -> int:

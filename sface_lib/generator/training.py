@@ -19,10 +19,12 @@ from tqdm import tqdm
 from sface_lib.data import FaceBatches, to_unit_range
 from sface_lib.engine import (
     JsonLines,
+    StepCost,
     flatten,
     load_checkpoint,
     load_optimiser,
     load_strictly,
+    measure_step,
     require_finite,
     save_checkpoint,
     seed_everything,
@@ -153,6 +155,10 @@ class GeneratorTrainer:
     def kimg(self) -> float:
         """Thousand images shown so far, those behind the given weights included."""
         return self.kimg_before + self.step * self.recipe.batch / 1000
+
+    def measure_step(self) -> StepCost:
+        """Run a few steps and measure them; nothing is written, and this trainer is of no use afterwards."""
+        return measure_step(self._train_step)
 
     def _train_step(self) -> None:
         """One step of generator and discriminator."""

@@ -1,4 +1,4 @@
-"""The law of the population, first half: what belongs to a person.
+"""The distribution of the population, first half: what belongs to a person.
 
 Every draw is a function of (seed, split, identity).
 """
@@ -13,8 +13,8 @@ from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
 from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
 from sface_lib.population.worn import Glasses, Makeup
 
-LAW = 1  # Version of the population: raised with every change that moves a pixel.
-# Identities of two splits share nothing but the law; the number seeds them.
+POPULATION_VERSION = 1  # Version of the population: raised with every change that moves a pixel.
+# Identities of two splits share nothing but the distribution; the number seeds them.
 SPLITS = {
     "balanced": 1,
     "control": 2,

@@ -12,7 +12,7 @@ from sface_lib.files import atomic_folder, atomic_path, claim_folder
 from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
 from sface_lib.population.heads import head_model
 from sface_lib.population.labels import describe
-from sface_lib.population.persons import LAW, SPLITS, draw_person
+from sface_lib.population.persons import POPULATION_VERSION, SPLITS, draw_person
 from sface_lib.population.photograph import Photographer
 from sface_lib.population.shots import draw_shot
 from sface_lib.processes import over_processes
@@ -26,8 +26,8 @@ def render_set(
 ) -> Path:
     """Render a set as identity folders `<split>-<number>/<image>.jpg`, with `labels.parquet` beside them.
 
-    Every image is a function of (law, seed, split, identity, image): a longer set begins with the shorter one. A run
-    that was stopped goes on with the identities that are missing.
+    Every image is a function of (population version, seed, split, identity, image): a longer set begins with the
+    shorter one. A run that was stopped goes on with the identities that are missing.
 
     Parameters
     ----------
@@ -56,7 +56,11 @@ def render_set(
             f"of each, a seed from 0, and {SMALLEST_PX} to {LARGEST_PX} px are needed"
         )
     head_model()  # Missing packages are told before anything is written.
-    claim_folder(folder, RECIPE_FILE, {"law": LAW, "split": split, "images": images, "size_px": size_px, "seed": seed})
+    claim_folder(
+        folder,
+        RECIPE_FILE,
+        {"population_version": POPULATION_VERSION, "split": split, "images": images, "size_px": size_px, "seed": seed},
+    )
     missing = [i for i in range(identities) if not (folder / _name(split, i)).is_dir()]
     work = functools.partial(_render_identity, folder, split, images, size_px, seed)
     with tqdm(total=identities, initial=identities - len(missing), unit="identity", desc=split) as bar:

@@ -9,7 +9,7 @@ from sface_lib.data import write_protocol
 from sface_lib.files import add_to_zip, atomic_path, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.nuisance import REGRESSOR_PATH, train_nuisance_regressor
-from sface_lib.population.persons import LAW
+from sface_lib.population.persons import POPULATION_VERSION
 from sface_lib.population.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSet
 from sface_lib.population.verifier import train_verifier
@@ -50,7 +50,9 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
     made.append(train_verifier(out / VERIFIER_PATH.name, work, workers))
     made.append(train_nuisance_regressor(out / REGRESSOR_PATH.name, out))
     files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)} for path in sorted(made)}
-    return write_json(out / "manifest.json", {"law": LAW, "seed": 0, "size_px": SIZE_PX, "files": files})
+    return write_json(
+        out / "manifest.json", {"population_version": POPULATION_VERSION, "seed": 0, "size_px": SIZE_PX, "files": files}
+    )
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:

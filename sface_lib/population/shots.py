@@ -1,4 +1,4 @@
-"""The law of the population, second half: what belongs to one photograph of a person.
+"""The distribution of the population, second half: what belongs to one photograph of a person.
 
 Every draw is a function of (seed, split, identity, image): any image can be made alone.
 """

@@ -74,7 +74,7 @@ def label_free_link(
     resamples: int,
     seed: int,
 ) -> LabelFreeLink:
-    """Compare class templates with training identities and with as many of the same law that trained nothing.
+    """Compare class templates with training identities and with as many of the same distribution that no generator saw.
 
     No label enters, so that renaming classes changes nothing. Were the training identities no nearer than others, any
     half of all the identities would do as well: that is the null. Templates of both galleries must be of equally many

@@ -85,7 +85,7 @@ def elasticface_logits(
     sd: float,
     generator: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """ElasticFace-Cos: CosFace with a margin drawn for each sample, from a normal law of mean `margin`.
+    """ElasticFace-Cos: CosFace with a margin drawn for each sample, from a normal distribution of mean `margin`.
 
     ElasticFace-Cos+, which is not this, gives the larger ones of a batch's draws to the samples that are farther from
     their centres.

@@ -48,11 +48,11 @@ class InputSpec:
     mirror: Literal["none", "concat", "sum"] = "none"
 
     @property
-    def door_px(self) -> tuple[int, int]:
+    def input_px(self) -> tuple[int, int]:
         """Height and width of what enters the network."""
         return self.crop[2:] if self.crop else (self.size_px, self.size_px)
 
-    def at_the_door(self, images: torch.Tensor) -> torch.Tensor:
+    def to_network_input(self, images: torch.Tensor) -> torch.Tensor:
         """Cut and scale RGB images `[N, 3, S, S]`, S `size_px`, in grey levels; float32, channels last."""
         if self.crop:
             top, left, height, width = self.crop
@@ -109,14 +109,14 @@ class RecognitionModel:
         """uint8 RGB `[N, 3, H, W]` -> float32 at the network's door; on the images' device."""
         if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
             raise InputError(f"images must be uint8 [N, 3, H, W], got {images.dtype} {list(images.shape)}")
-        return self.spec.at_the_door(resize_images(images, self.spec.size_px))
+        return self.spec.to_network_input(resize_images(images, self.spec.size_px))
 
     def prepare_differentiable(self, images: torch.Tensor) -> torch.Tensor:
         """Float RGB `[N, 3, S, S]` in [-1, 1] -> float32 at the network's door, for gradients by the images."""
         grey, size = (images.float() + 1) * 127.5, self.spec.size_px
         if images.shape[-1] != size:
             grey = F.interpolate(grey, size=size, mode="bicubic", align_corners=False, antialias=True)
-        return self.spec.at_the_door(grey)
+        return self.spec.to_network_input(grey)
 
     def single(self, prepared: torch.Tensor) -> torch.Tensor:
         """Unit embeddings `[N, embedding_size]` of prepared images, without the mirror image."""

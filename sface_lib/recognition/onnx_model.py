@@ -37,12 +37,12 @@ def open_onnx(path: str | Path, spec: InputSpec | None = None) -> RecognitionMod
             "open_model(path, InputSpec(112)) or, cropped, InputSpec(112, crop=(0, 8, 112, 96))"
         )
     wanted, stated = (spec, "given") if spec else (InputSpec(height, mirror="sum"), ASSUMED)
-    for given, declared in zip(wanted.door_px, network.size_px, strict=True):
+    for given, declared in zip(wanted.input_px, network.size_px, strict=True):
         if isinstance(declared, int) and declared != given:
             raise InputError(
-                f"{path} takes images of {height}x{width} px, and the specification makes them {wanted.door_px}"
+                f"{path} takes images of {height}x{width} px, and the specification makes them {wanted.input_px}"
             )
-    size = network(torch.zeros(1, 3, *wanted.door_px)).shape[1]
+    size = network(torch.zeros(1, 3, *wanted.input_px)).shape[1]
     description = {"architecture": "onnx", "embedding_size": size, "trained_on": "not stated", "input": stated}
     return OnnxModel(network, wanted, description, path)
 

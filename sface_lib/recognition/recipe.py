@@ -28,9 +28,9 @@ class RecognitionRecipe:
         Images in one step, over all processes.
     head, margin, scale
         A name of `heads.HEADS`, its margin (None is the published one) and scale.
-    parts
-        Pieces that each process computes its share of a batch in, one after the other: less memory, equal gradients
-        but for the norms' statistics, which are those of a piece.
+    gradient_accumulation_steps
+        Micro-batches into which each process divides its share of a batch: less memory, equal gradients except for the
+        statistics of batch normalisation, which are those of a micro-batch.
     augmentation
         A name of `augment.PRESETS`; the paper's is "flip".
     grey_share
@@ -52,7 +52,7 @@ class RecognitionRecipe:
     head: str = "cosface"
     augmentation: str = "flip"
     grey_share: float = 0.0
-    parts: int = 1
+    gradient_accumulation_steps: int = 1
 
     @property
     def plain_views(self) -> bool:
@@ -96,14 +96,16 @@ class RecognitionRecipe:
             raise InputError(f"augmentation {self.augmentation!r} does not exist; choose one of {', '.join(PRESETS)}")
         if len(data) < self.batch:
             raise InputError(f"the set has {len(data)} images, fewer than recognition_batch = {self.batch}; lower it")
-        if self.batch % (processes * self.parts):
+        micro_batches = processes * self.gradient_accumulation_steps
+        if self.batch % micro_batches:
             raise InputError(
-                f"recognition_batch = {self.batch} cannot be shared by {processes} processes of {self.parts} parts each"
+                f"recognition_batch = {self.batch} cannot be divided into {micro_batches} micro-batches, of "
+                f"{processes} processes with {self.gradient_accumulation_steps} gradient accumulation steps each"
             )
-        if self.batch // (processes * self.parts) < 2:
+        if self.batch // micro_batches < 2:
             raise InputError(
-                f"recognition_batch = {self.batch} leaves one image for each of {processes * self.parts} parts, "
-                "of which no norm can be taken; enlarge the batch"
+                f"recognition_batch = {self.batch} leaves one image for each of {micro_batches} micro-batches, which "
+                "batch normalisation cannot use; enlarge the batch"
             )
         if strategy != "KT" and not data.labelled:
             raise InputError(f"the set has no labels, which strategy {strategy} learns from; KT learns without")

@@ -18,10 +18,12 @@ from tqdm import tqdm
 from sface_lib.data import FaceBatches
 from sface_lib.engine import (
     JsonLines,
+    StepCost,
     flatten,
     load_checkpoint,
     load_optimiser,
     load_strictly,
+    measure_step,
     read_log,
     require_finite,
     save_checkpoint,
@@ -140,9 +142,9 @@ class RecognitionTrainer:
         )  # fmt: skip
         started, first, saved = time.perf_counter(), self.step, self.step
         log_every, save_every = max(1, steps // LOGS_A_RUN), max(1, steps // CHECKPOINTS_A_RUN)
-        pieces, history = self.data.walk(self._pieces()), self._history()
+        images, history = self.data.walk(self._positions()), self._history()
         while self.step < steps and not _exhausted(history, validation):
-            self._train_step(pieces)
+            self._train_step(images)
             bar.update()
             save, last = self.step % save_every == 0, self.step == steps
             judge = validation is not None and (last or self.step % validation.interval_steps == 0)
@@ -165,49 +167,55 @@ class RecognitionTrainer:
         bar.close()
         return open_model(self.folder / BEST_FILE) if validation and validation.keep_best else self.model()
 
+    def measure_step(self) -> StepCost:
+        """Run a few steps and measure them; nothing is written, and this trainer is of no use afterwards."""
+        images = self.data.walk(self._positions())
+        return measure_step(lambda: self._train_step(images))
+
     def model(self) -> RecognitionModel:
         """The network as it is now, on its own."""
         network = copy.deepcopy(self.accelerator.unwrap_model(self.network))
         return RecognitionModel(network, self.spec, dict(self.description))
 
-    def _parts(self) -> range:
-        """The pieces of a batch that this process computes, of `num_processes * parts`."""
-        first = self.accelerator.process_index * self.recipe.parts
-        return range(first, first + self.recipe.parts)
+    def _micro_batches(self) -> range:
+        """Those that this process computes, of `num_processes * gradient_accumulation_steps`."""
+        steps = self.recipe.gradient_accumulation_steps
+        first = self.accelerator.process_index * steps
+        return range(first, first + steps)
 
-    def _pieces(self) -> Iterator[np.ndarray]:
-        """Positions of one piece after the other, of all steps to come."""
+    def _positions(self) -> Iterator[np.ndarray]:
+        """Positions of the images of one micro-batch after the other, of all steps to come."""
         recipe = self.recipe
-        size = recipe.batch // (self.accelerator.num_processes * recipe.parts)
+        size = recipe.batch // (self.accelerator.num_processes * recipe.gradient_accumulation_steps)
         for step in range(self.step, recipe.steps):
             batch = self.data.shuffled(recipe.seed, step * recipe.batch, recipe.batch)
-            yield from (batch[part * size : (part + 1) * size] for part in self._parts())
+            yield from (batch[i * size : (i + 1) * size] for i in self._micro_batches())
 
-    def _train_step(self, pieces: Iterator) -> None:
-        """One batch, in as many pieces as the recipe says; gradients are averaged over processes at the last."""
-        parts, modules = self._parts(), (self.network, self.objective)
+    def _train_step(self, images: Iterator) -> None:
+        """One batch, in micro-batches; gradients are averaged over processes at the last of them."""
+        micro_batches, modules = self._micro_batches(), (self.network, self.objective)
         self.network.train()
         self.optimiser.param_groups[0]["lr"] = self.recipe.rate(self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        for part in parts:
+        for micro_batch in micro_batches:
             with contextlib.ExitStack() as held:
-                for module in modules if part != parts[-1] else ():
+                for module in modules if micro_batch != micro_batches[-1] else ():
                     held.enter_context(self.accelerator.no_sync(module))
-                loss = self._loss(part, *next(pieces)) / len(parts)
+                loss = self._loss(micro_batch, *next(images)) / len(micro_batches)
                 self.accelerator.backward(loss)
             self._losses.append(loss.detach())
         self._gradient_norm = self.accelerator.clip_grad_norm_(self.optimiser.param_groups[0]["params"], CLIP_NORM)
         self.optimiser.step()
         self.step += 1
 
-    def _loss(self, part: int, indices: np.ndarray, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """The loss of one piece; what is drawn for it is a function of (seed, step, part), not of the process."""
+    def _loss(self, micro_batch: int, indices: np.ndarray, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The loss of one micro-batch; its random draws depend on (seed, step, micro-batch), not on the process."""
         device = self.accelerator.device
-        draws = seed_step(self.recipe.seed, self.step, part, device)
+        draws = seed_step(self.recipe.seed, self.step, micro_batch, device)
         images, mirrored = augment(images.to(device), self.recipe.augmentation, self.recipe.grey_share, draws)
         taught = self.teacher(indices, mirrored, images).to(device) if self.teacher else None
         with self.accelerator.autocast():
-            return self.objective(self.network(self.spec.at_the_door(images)), labels.to(device), taught)
+            return self.objective(self.network(self.spec.to_network_input(images)), labels.to(device), taught)
 
     def _mean_loss(self) -> float:
         """Mean loss of the steps since it was last asked for, over all processes.
@@ -215,7 +223,7 @@ class RecognitionTrainer:
         All of them must be finite, and the last gradient, which no loss has seen yet.
         """
         losses = self.accelerator.reduce(torch.stack(self._losses), "mean").cpu().double()
-        losses = losses.view(-1, self.recipe.parts).sum(1)
+        losses = losses.view(-1, self.recipe.gradient_accumulation_steps).sum(1)
         self._losses.clear()
         for step, loss in enumerate(losses.tolist(), start=self.step - len(losses)):
             require_finite({"loss": loss}, step)

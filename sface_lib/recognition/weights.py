@@ -70,7 +70,7 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
         network, own, description = foreign_network(state, str(path), header.get("trained_on", "not stated"))
         description |= {"ignored": _told(ignored)} if ignored else {}
     load_strictly(network, state, str(path))
-    if spec is not None and spec.door_px != own.door_px:
+    if spec is not None and spec.input_px != own.input_px:
         raise InputError(f"{path} takes images of {_px(own)} px, and the specification given makes them {_px(spec)} px")
     return RecognitionModel(network, spec or own, description)
 
@@ -80,7 +80,7 @@ def _told(names: list[str]) -> str:
 
 
 def _px(spec: InputSpec) -> str:
-    return "x".join(str(side) for side in spec.door_px)
+    return "x".join(str(side) for side in spec.input_px)
 
 
 def _read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

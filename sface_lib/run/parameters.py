@@ -18,6 +18,8 @@ from sface_lib.files import expand_pattern
 # Pydantic compares a Literal with the value as given, so a number that came as text is read first.
 NUMBER_FROM_TEXT = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
 
+RENAMED = {"recognition_parts": "recognition_gradient_accumulation_steps"}  # Old name of a parameter -> its new one.
+
 CELL_HEAD = (
     "# fmt: off\n# What this notebook reads; papermill and JupyterLab overwrite it. `make notebooks` writes this cell."
 )
@@ -84,7 +86,9 @@ def check(model: type[P], values: Mapping[str, Any]) -> P:
 
 
 def unknown_parameter(name: str, names: Iterable[str], where: str, otherwise: str) -> ParameterError:
-    """The error for a name that is none of some names: it gives the nearest of them, or says `otherwise`."""
+    """The error for a name that is none of some names: it gives its new name, the nearest of them, or `otherwise`."""
+    if RENAMED.get(name) in set(names):
+        return ParameterError(f"parameter {name!r} is called {RENAMED[name]!r} now; use that name")
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
     hint = f"did you mean {near[0]!r}?" if near else f"{otherwise}."
     return ParameterError(f"parameter {name!r} does not exist{f' {where}' if where else ''}; {hint}")

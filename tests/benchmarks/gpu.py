@@ -255,7 +255,7 @@ def recognition_training(strategy: str) -> Callable[..., dict[str, np.ndarray]]:
             mock.patch(plain, lambda images, *_: (images, torch.zeros(len(images), dtype=torch.bool))),
         ):
             trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(folder), taught)
-            pieces = trainer.data.walk(trainer._pieces())
+            pieces = trainer.data.walk(trainer._positions())
             for _ in range(recipe.steps):
                 trainer._train_step(pieces)
             losses = torch.stack(trainer._losses).float().cpu().numpy()
@@ -561,7 +561,7 @@ def recognition_step(
     if strategy != "CLS":
         teacher = LiveTeacher(RecognitionModel(*make_backbone("mobilefacenet", 128, 112, 0.0, "nothing")), accelerator)
     trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(folder), teacher)
-    pieces = trainer.data.walk(trainer._pieces())
+    pieces = trainer.data.walk(trainer._positions())
 
     def step() -> None:
         trainer._train_step(pieces)
@@ -737,7 +737,7 @@ def transfer(out: Path, size: Size, seconds: float, work: Path, sets: list[str],
     if not plan.exists():
         with TemporaryDirectory() as folder:
             trial = RecognitionTrainer(data, "KT", base, accelerator, Path(folder), taught)
-            pieces = trial.data.walk(trial._pieces())
+            pieces = trial.data.walk(trial._positions())
             spent = generator_benchmark.seconds(lambda: trial._train_step(pieces), 3 * size.steps)
         steps = max(size.steps, int(seconds / spent))
         write_json(plan, {"steps": steps, "step_seconds": spent})

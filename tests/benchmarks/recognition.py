@@ -81,7 +81,7 @@ def embedding(name: str, model: RecognitionModel, plain: nn.Module, batch: int, 
     plain, single = copy.deepcopy(plain).to(memory_format=torch.contiguous_format), model.for_inference().network
     with accelerator.autocast():
         half = model.for_inference().network
-    images = torch.randn(batch, 3, *model.spec.door_px)
+    images = torch.randn(batch, 3, *model.spec.input_px)
     last = images.contiguous(memory_format=torch.channels_last)
 
     def in_bf16():
@@ -130,7 +130,7 @@ def our_step(name: str, data: FaceBatches, precision: str, folder: Path) -> Call
     """One step of our trainer, all included."""
     recipe = RecognitionRecipe(name, SIDE, WIDTH, 10**6, TRAIN_BATCH, 0.1, 5e-4, None, 64.0, 39.06, seed=0)
     trainer = RecognitionTrainer(data, "CLS", recipe, make_accelerator(precision), folder)
-    pieces = trainer.data.walk(trainer._pieces())
+    pieces = trainer.data.walk(trainer._positions())
     return lambda: trainer._train_step(pieces)
 
 

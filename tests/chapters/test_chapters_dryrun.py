@@ -4,12 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from tiny_faces import random_set
 
 from sface_lib.chapters import costs
 from sface_lib.chapters.costs import Sizes, audit_costs
-from sface_lib.chapters.dryrun import _duration, _pace, _SavedBytes
+from sface_lib.chapters.dryrun import _duration, _pace
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.parameters import RecognitionTrainingParameters
@@ -87,7 +86,7 @@ class _StandIn:
 
 def test_only_the_judge_that_filters_embeds_whole_sets(tmp_path, monkeypatch):
     monkeypatch.setattr(costs, "compared_images", lambda *about: (np.arange(3), np.arange(2)))
-    monkeypatch.setattr(costs, "timed", lambda step: 1.0)
+    monkeypatch.setattr(costs, "time_calls", lambda step: 1.0)
     monkeypatch.setattr(costs, "open_judge", lambda name, path, embedder: Judge(name, _StandIn(), "", None, len))
     faces = random_set(tmp_path / "faces", 12, 4)
     unborn = SimpleNamespace(labels=np.repeat(np.arange(4), 10))
@@ -122,14 +121,6 @@ def test_a_duration_has_the_unit_that_fits_it(seconds, words):
 
 def test_what_takes_longer_than_a_second_is_given_by_its_seconds():
     assert _pace(0.25) == "4 a second" and _pace(11.4) == "11.4 seconds each"
-
-
-def test_kept_tensors_are_counted_once():
-    x = torch.randn(10, 4, requires_grad=True)
-    with (held := _SavedBytes()):
-        y = x.exp()  # Keeps its result,
-        (y * y).sum()  # which the product keeps again.
-    assert held.bytes == 10 * 4 * 4
 
 
 def test_the_paper_profile_names_what_it_needs(capsys):

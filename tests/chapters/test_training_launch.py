@@ -270,10 +270,10 @@ def test_validation_without_anything_to_judge_on_is_refused(tmp_path, faces):
         ({"sweep_images_per_class": "four"}, "sweep_images_per_class = 'four' is not allowed"),
         ({"backbone": "resnet"}, "backbone = 'resnet' is not allowed"),
         ({"grey_share": 1.5}, "grey_share = 1.5 is not allowed"),
-        ({"processes": 3, "generator_batch": 12}, "recognition_batch = 64 cannot be shared by 3 processes of 1 parts"),
+        ({"processes": 3, "generator_batch": 12}, "recognition_batch = 64 cannot be divided among 3 processes"),
         (
-            {"processes": 2, "recognition_parts": 3},
-            "cannot be shared by 2 processes of 3 parts each; give a multiple of 6",
+            {"processes": 2, "recognition_gradient_accumulation_steps": 3},
+            "cannot be divided among 2 processes .*_steps = 3; give a multiple of 6",
         ),
         ({"processes": 3}, "generator_batch = 16 cannot be shared by 3 processes; give a multiple"),
     ],

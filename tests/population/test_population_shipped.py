@@ -28,7 +28,7 @@ from sface_lib.population import (
     verifier,
 )
 from sface_lib.population.benchmarks import draw_protocol
-from sface_lib.population.persons import LAW, draw_person
+from sface_lib.population.persons import POPULATION_VERSION, draw_person
 from sface_lib.population.photograph import Photographer
 from sface_lib.population.sets import truth_table
 from sface_lib.population.shipped import FOLDER, SETS, SIZE_PX, ShippedSet
@@ -42,7 +42,7 @@ MIB = 2**20
 
 def test_the_manifest_names_every_file_as_it_is_and_the_law_of_the_code():
     manifest = read_json(FOLDER / "manifest.json")
-    assert manifest["law"] == LAW and manifest["size_px"] == SIZE_PX
+    assert manifest["population_version"] == POPULATION_VERSION and manifest["size_px"] == SIZE_PX
     there = {path.name for path in FOLDER.iterdir()} - {"manifest.json"}
     assert set(manifest["files"]) == there and len(there) == 2 * len(SETS) + len(BENCHMARKS) + 2
     for name, facts in manifest["files"].items():
@@ -81,7 +81,7 @@ def test_shipped_photographs_are_those_that_the_code_takes():
         shots = [draw_shot(person, "control", identity, image, 0) for image in range(10)]
         fresh = np.stack([decode_image(file)[0] for file in photographer.take(person, shots)])
         there = faces.load(np.flatnonzero(faces.labels == identity)).permute(0, 2, 3, 1).numpy()
-        # Another processor or OpenGL may round in another way; another law may not hide behind that.
+        # Another processor or OpenGL may round in another way; another version may not hide behind that.
         assert abs(fresh.astype(int) - there).mean((1, 2, 3)).max() < 1.0
 
 

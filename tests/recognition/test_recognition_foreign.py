@@ -120,7 +120,7 @@ def test_every_layout_and_size_is_told_from_shapes(layout):
     with torch.device("meta"):
         network, spec, description = foreign_network(IResNet(layout, 512, 112).state_dict(), "file", "not stated")
     assert description["arguments"] == {"layout": layout, "embedding_size": 512, "size_px": 112, "dropout": 0.0}
-    assert spec.door_px == (112, 112) and network.fc.weight.shape[0] == 512
+    assert spec.input_px == (112, 112) and network.fc.weight.shape[0] == 512
 
 
 def without(state: dict, name: str) -> dict:
@@ -205,7 +205,7 @@ def test_a_specification_given_replaces_the_known_one_if_the_network_takes_it(tm
 def test_other_backbones_train_and_open_again(tmp_path, name):
     torch.manual_seed(0)
     network, spec, description = make_backbone(name, 16, 112, 0.4, "nothing")
-    network.train()(torch.randn(2, 3, *spec.door_px)).square().sum().backward()
+    network.train()(torch.randn(2, 3, *spec.input_px)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     model = RecognitionModel(network, spec, description)
     again = open_model(model.save(tmp_path / "model.safetensors"))

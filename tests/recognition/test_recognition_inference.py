@@ -28,7 +28,7 @@ def model_with_statistics(name: str) -> RecognitionModel:
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
-        network.train()(torch.randn(8, 3, *spec.door_px))
+        network.train()(torch.randn(8, 3, *spec.input_px))
         for norm in norms:
             norm.running_mean += 0.3 * norm.running_var.sqrt() * torch.randn(norm.num_features)
             norm.weight.uniform_(0.5, 1.5)
@@ -38,7 +38,7 @@ def model_with_statistics(name: str) -> RecognitionModel:
 
 def images(model: RecognitionModel) -> torch.Tensor:
     torch.manual_seed(1)
-    return torch.randn(4, 3, *model.spec.door_px).contiguous(memory_format=torch.channels_last)
+    return torch.randn(4, 3, *model.spec.input_px).contiguous(memory_format=torch.channels_last)
 
 
 def norms_of(network: nn.Module) -> int:

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import roc_auc_score
 
-from sface_lib import engine
 from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.data import FaceBatches, Protocol, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
@@ -246,10 +245,10 @@ def test_what_cannot_be_trained_is_refused(data, tmp_path):
         train(data, tmp_path, "CL")
     with pytest.raises(InputError, match="'XX' does not exist; choose one of CLS, KT, CL"):
         train(data, tmp_path, "XX")
-    with pytest.raises(InputError, match="cannot be shared by 1 processes of 3 parts"):
-        train(data, tmp_path, parts=3)
-    with pytest.raises(InputError, match="leaves one image for each of 16 parts"):
-        train(data, tmp_path, parts=16)
+    with pytest.raises(InputError, match="into 3 micro-batches, of 1 processes with 3 gradient accumulation steps"):
+        train(data, tmp_path, gradient_accumulation_steps=3)
+    with pytest.raises(InputError, match="leaves one image for each of 16 micro-batches"):
+        train(data, tmp_path, gradient_accumulation_steps=16)
 
 
 def test_a_loss_that_is_not_finite_names_the_step(data, tmp_path):
@@ -275,7 +274,7 @@ def test_the_choice_of_the_model_that_counts_cannot_change_in_a_folder(data, tmp
 
 def test_processes_that_see_different_checkpoints_are_refused(data, tmp_path, monkeypatch):
     """As on two machines, of which only the first has the folder."""
-    monkeypatch.setattr(engine, "gather_object", lambda steps: [*steps, 4])
+    monkeypatch.setattr("sface_lib.engine.checkpointing.gather_object", lambda steps: [*steps, 4])
     with pytest.raises(
         CheckpointError, match=r"checkpoints of different steps in .* \(\[0, 4\]\); all machines must see"
     ):
@@ -293,8 +292,8 @@ def test_a_teacher_embeds_nothing_before_all_is_checked_and_nothing_for_a_finish
     assert same_weights(train(data, tmp_path / "run", "KT", teacher()), finished)
     with pytest.raises(InputError, match="'kt' does not exist"):
         train(data, tmp_path, "kt", teacher())
-    with pytest.raises(InputError, match="cannot be shared"):
-        train(data, tmp_path, "KT", teacher(), parts=3)
+    with pytest.raises(InputError, match="cannot be divided"):
+        train(data, tmp_path, "KT", teacher(), gradient_accumulation_steps=3)
     with pytest.raises(CheckpointError):
         train(data, tmp_path / "run", "CL", teacher())
 
@@ -333,7 +332,8 @@ from sface_lib.engine import make_accelerator
 import torch
 from sface_lib.recognition import CachedTeacher, RecognitionRecipe, RecognitionTrainer, open_model
 folder, parts = Path(sys.argv[1]), int(sys.argv[2])
-recipe = RecognitionRecipe("small", 32, 32, 6, 16, 0.05, 5e-4, 0.35, 64.0, 39.06, seed=0, parts=parts)
+steps = {"gradient_accumulation_steps": parts}
+recipe = RecognitionRecipe("small", 32, 32, 6, 16, 0.05, 5e-4, 0.35, 64.0, 39.06, seed=0, **steps)
 data, accelerator = FaceBatches(open_faces(folder / "set.zip"), 32), make_accelerator("float32")
 teacher = CachedTeacher(open_model(folder / "teacher.safetensors"), data, accelerator)
 torch.save(teacher.views, folder / f"views-{parts}-{accelerator.process_index}.pt")

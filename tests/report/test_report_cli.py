@@ -31,6 +31,11 @@ def test_an_unknown_parameter_is_refused_with_the_nearest_name(refused):
     assert "parameter 'total_kimgs' does not exist; did you mean 'total_kimg'?" in refused("--set", "total_kimgs=3")
 
 
+def test_a_renamed_parameter_is_refused_with_its_new_name(refused):
+    said = refused("--set", "recognition_parts=2")
+    assert "parameter 'recognition_parts' is called 'recognition_gradient_accumulation_steps' now" in said
+
+
 def test_an_ill_typed_value_is_refused_with_what_is_allowed(refused):
     complaint = refused("--set", "images_per_class=many")
     assert "images_per_class" in complaint and "'many'" in complaint and "integer" in complaint

@@ -52,7 +52,7 @@ def make_recipe(p: RecognitionTrainingParameters, seed: int) -> RecognitionRecip
         seed=seed,
         augmentation=p.augmentation,
         grey_share=p.grey_share,
-        parts=p.recognition_parts,
+        gradient_accumulation_steps=p.recognition_gradient_accumulation_steps,
     )
 
 

@@ -38,8 +38,8 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     training_steps: int = setting(60, "Training steps of each recognition model.", ge=1)
     recognition_learning_rate: float = setting(0.1, "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
     weight_decay: float = setting(5e-4, "Weight decay of SGD.", ge=0, lt=1)
-    recognition_parts: int = setting(
-        1, "Pieces that each process computes its share of a batch in; more need less memory.", ge=1
+    recognition_gradient_accumulation_steps: int = setting(
+        1, "Micro-batches into which each process divides its share of a batch; more need less memory.", ge=1
     )
     head: Literal["cosface", "arcface", "elasticface"] = setting("cosface", "Margin loss of CLS; the paper's.")
     margin: float | None = setting(
@@ -85,11 +85,11 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
             )
         if self.early_stop and not self.validation_interval_steps:
             raise ValueError("early_stop needs validation; set validation_interval_steps above 0")
-        pieces = self.processes * self.recognition_parts
-        if self.recognition_batch % pieces:
+        steps = self.recognition_gradient_accumulation_steps
+        if self.recognition_batch % (self.processes * steps):
             raise ValueError(
-                f"recognition_batch = {self.recognition_batch} cannot be shared by {self.processes} processes of "
-                f"{self.recognition_parts} parts each; give a multiple of {pieces}"
+                f"recognition_batch = {self.recognition_batch} cannot be divided among {self.processes} processes with "
+                f"recognition_gradient_accumulation_steps = {steps}; give a multiple of {self.processes * steps}"
             )
         return self
 
