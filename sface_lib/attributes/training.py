@@ -25,8 +25,8 @@ from sface_lib.errors import InputError
 from sface_lib.recognition import (
     GivenEmbeddings,
     RecognitionModel,
-    RecognitionRecipe,
     RecognitionTrainer,
+    TrainingRecipe,
     embed_faces,
 )
 
@@ -37,8 +37,8 @@ HEAD_STEPS, HEAD_BATCH, HEAD_RATE, HEAD_DECAY = 3000, 256, 2e-3, 1e-4
 
 
 @dataclasses.dataclass(frozen=True)
-class AttributeRecipe(RecognitionRecipe):
-    """A recognition recipe whose objective is the branches' loss, with AdamW and a rate that falls along a cosine.
+class AttributeRecipe(TrainingRecipe):
+    """A recipe whose objective is the branches' loss, with AdamW and a rate that falls along a cosine.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class AttributeRecipe(RecognitionRecipe):
         rising = min(1.0, (step + 1) / (RISING * self.steps))
         return self.learning_rate * rising * (1 + math.cos(math.pi * step / self.steps)) / 2
 
-    def strategy(self, name: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
+    def objective(self, strategy: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
         """The head with its loss."""
         return _Objective(AttributeHead(self.embedding_size, self.names), AttributeLoss(self.names, self.shares))
 
@@ -89,7 +89,7 @@ def image_recipe(names: tuple[str, ...], values: np.ndarray, size_px: int, steps
     """The recipe of a small network of its own that is trained end to end."""
     return AttributeRecipe(
         backbone="strided", size_px=size_px, embedding_size=128, steps=steps, batch=min(BATCH, len(values)),
-        learning_rate=RATE, weight_decay=DECAY, margin=None, scale=1.0, kt_weight=1.0, seed=seed, dropout=0.2,
+        learning_rate=RATE, weight_decay=DECAY, seed=seed, dropout=0.2,
         augmentation="mild", names=names, shares=tuple(present_share(values)),
     )  # fmt: skip
 

@@ -21,8 +21,8 @@ BLOCK_NUMBERS = 4_000_000  # numbers held at a time in a block of histograms or 
 MOST_PRODUCTS = 10**12  # resamples * identity pairs * bins, about a minute on two cores
 FEWEST_BINS, MOST_BINS = 200, 10_000
 MEAN_SCORES = ("genuine_mean", "impostor_mean")
-# Rates of members found at a rate of others, and from how many others on.
-RATES = {"tpr": ("fmr100", 0.01, 100), "tpr_1000": ("fmr1000", 0.001, 30_000)}
+# Rates of members found at a rate of others; there must be 1 / rate others at least.
+RATES = {"tpr": ("fmr100", 0.01), "tpr_1000": ("fmr1000", 0.001)}
 
 
 def bootstrap_metrics(
@@ -114,8 +114,9 @@ def bootstrap_samples(
 ) -> dict[str, Estimate]:
     """How far members score above others: "auc", and "tpr" and "tpr_1000", at 1 % and 0.1 % of the others.
 
-    A rate is left out where there are fewer than 100, or 30,000, others. Each score belongs to one identity, and a draw
-    weighs all of an identity's scores alike, whichever side they are on.
+    A rate is left out where there are fewer than 100, or 1,000, others. Each score belongs to one identity, and a draw
+    weighs all of an identity's scores alike, whichever side they are on. Intervals are for the identities of the side
+    that has fewer: where members and others are different persons, each side's rate rests on its own.
 
     Parameters
     ----------
@@ -142,10 +143,11 @@ def bootstrap_samples(
     histograms = [np.bincount(cell, minlength=count * bins).reshape(count, bins) for cell in cells]
     drawn = resampled_metrics(*([(weights, histogram)] for histogram in histograms), np.zeros(bins), np.zeros(bins))
     found = {"auc": (auc, drawn["auc"])}
-    for name, (metric, rate, fewest) in RATES.items():
-        if others.size >= fewest:
+    for name, (metric, rate) in RATES.items():
+        if others.size * rate >= 1:
             found[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
-    return {name: Estimate.of_draws(float(value), draws, count) for name, (value, draws) in found.items()}
+    fewest = min(len(np.unique(own)), len(np.unique(theirs)))
+    return {name: Estimate.of_draws(float(value), draws, fewest) for name, (value, draws) in found.items()}
 
 
 def resampled_metrics(

@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from sface_lib.chapters.setspec import AUTHENTIC, GENERATED
 from sface_lib.chapters.shared import BASELINE, POPULATION_SETS, Synthetic
+from sface_lib.registry import extensions
 
 INK = "#262626"  # Of authentic faces.
 GREY = "#8c8c8c"  # Of floors, chance and what supports no claim.
@@ -29,7 +30,7 @@ VARIANTS = {
     "unlabelled": (GENERATED, 2),
     POPULATION_SETS[0]: (AUTHENTIC, 0),
 }
-STRATEGIES = ("CLS", "KT", "CL")
+STRATEGIES = ("CLS", "KT", "CL", "mixed", "filtered")  # Each is a variant of its set; an added one follows.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +131,8 @@ class Looks:
             known = self._filtered.setdefault(trained_on, {})
             place = known.setdefault(value, len(known))
             return dataclasses.replace(look.variant(4), marker=MARKERS[(place + 1) % len(MARKERS)], filling="full")
-        return look.variant(STRATEGIES.index(strategy) if strategy in STRATEGIES else 0)
+        known = (*STRATEGIES, *extensions("sface_lab.strategies"))
+        return look.variant(known.index(strategy) if strategy in known else 0)
 
 
 def indexed(index: int) -> Look:

@@ -1,8 +1,16 @@
 """Numbers as several chapters write them."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from sface_lib.biometrics import Comparisons
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence has them: "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def p_in_words(p: float | None, at_floor: bool) -> str:

@@ -55,9 +55,9 @@ def exposed_persons(
     -------
     One row for each authentic identity, by its label: `score`, that of its template with the nearest class template;
     `nearest_class`; and against control, `p`, the share of control persons that come as near (each with as many images
-    in its template, and the person counted in), and `p_corrected`, its false discovery rate over all persons (Benjamini
-    and Hochberg, 1995), which holds as every p is of the same control persons (Bates et al., "Testing for Outliers with
-    Conformal p-values", 2023).
+    in its template, and the person counted in), `p_at_floor`, whether no control person does, so that p may be smaller,
+    and `p_corrected`, its false discovery rate over all persons (Benjamini and Hochberg, 1995), which holds as every p
+    is of the same control persons (Bates et al., "Testing for Outliers with Conformal p-values", 2023).
     """
     classes, drawn = templates(*synthetic)
     (identities, persons), *others = equal_templates(*(part for part in (authentic, control) if part is not None))
@@ -67,6 +67,7 @@ def exposed_persons(
     for _, unseen in others:
         null = np.sort((unseen @ drawn.T).max(1))
         table["p"] = (1 + len(null) - np.searchsorted(null, best, "left")) / (1 + len(null))
+        table["p_at_floor"] = best > null[-1]
         table["p_corrected"] = stats.false_discovery_control(table["p"])
     return table
 

@@ -94,7 +94,7 @@ def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Se
 def aggregation(
     synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], shuffles: int, seed: int
 ) -> pd.DataFrame:
-    """Both links of templates of so many images a class: "images", "AUC", "rank 1" and "label-free share".
+    """Both links of templates of so many images a class: "images", "AUC", "rank 1", "label-free share", its p and whether that is at its floor.
 
     Parameters
     ----------
@@ -113,6 +113,7 @@ def aggregation(
         if galleries is not None:
             free = label_free_link(probes, *galleries, shuffles, 100, seed)
             row |= {"label-free share": free.test.observed, "label-free p": free.test.p_value}
+            row["p at floor"] = free.test.p_value <= free.test.floor
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -89,12 +89,14 @@ class Membership:
     auc
         Chance that a member scores higher, with draws of identities; 0.5 where nothing shows.
     tpr, tpr_1000
-        Share of members above all but 1 % of the others, 0.1 % of them; None for fewer than 100, 30,000 others.
+        Share of members above all but 1 % of the others, 0.1 % of them; None for fewer than 100, 1,000 others.
     test
         The AUC against its null: who is a member is shuffled among the images of each identity or, where members and
         others share none, among all.
     identities
         How many have members.
+    members, others
+        How many there are.
     """
 
     auc: Estimate
@@ -102,6 +104,8 @@ class Membership:
     tpr_1000: Estimate | None
     test: ShuffleTest
     identities: int
+    members: int
+    others: int
 
 
 def membership(
@@ -137,7 +141,8 @@ def membership(
     if not np.intersect1d(member_labels, other_labels).size:
         blocks = np.zeros_like(blocks)
     test = _shuffled(np.concatenate(best), len(members), blocks, shuffles, seed)
-    return Membership(found["auc"], found.get("tpr"), found.get("tpr_1000"), test, len(np.unique(member_labels)))
+    rates = found.get("tpr"), found.get("tpr_1000")
+    return Membership(found["auc"], *rates, test, len(np.unique(member_labels)), *map(len, best))
 
 
 def _shuffled(scores: np.ndarray, count: int, blocks: np.ndarray, shuffles: int, seed: int) -> ShuffleTest:

@@ -17,10 +17,10 @@ from sface_lib.recognition.evaluation import (
     verify,
 )
 from sface_lib.recognition.given_embeddings import GivenEmbeddings
-from sface_lib.recognition.heads import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
-from sface_lib.recognition.models import InputSpec, RecognitionModel, make_backbone
-from sface_lib.recognition.recipe import STRATEGIES, RecognitionRecipe
-from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
+from sface_lib.recognition.heads import HEADS, Head, MarginHead, arcface_logits, cosface_logits, elastic_margins
+from sface_lib.recognition.models import BACKBONES, Backbone, InputSpec, RecognitionModel, make_backbone
+from sface_lib.recognition.recipe import RecognitionRecipe, TrainingRecipe
+from sface_lib.recognition.strategies import STRATEGIES, Classification, CombinedLearning, KnowledgeTransfer, Strategy
 from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher, TeacherViews, teach
 from sface_lib.recognition.training import RecognitionTrainer, Validation, untrained_model
 from sface_lib.recognition.weights import open_model
@@ -32,7 +32,10 @@ __all__ = [
     "CombinedLearning",
     "Evaluation",
     "GivenEmbeddings",
+    "BACKBONES",
     "HEADS",
+    "Backbone",
+    "Head",
     "IResNet",
     "InputSpec",
     "KnowledgeTransfer",
@@ -45,6 +48,8 @@ __all__ = [
     "RecognitionModel",
     "RecognitionRecipe",
     "RecognitionTrainer",
+    "Strategy",
+    "TrainingRecipe",
     "STRATEGIES",
     "TRAINED_OUT",
     "Validation",
@@ -52,7 +57,7 @@ __all__ = [
     "arcface_logits",
     "by_group",
     "cosface_logits",
-    "elasticface_logits",
+    "elastic_margins",
     "embed_batches",
     "embed_faces",
     "evaluate",

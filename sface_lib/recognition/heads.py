@@ -5,31 +5,17 @@ Each is a function from cosines to logits that changes a sample's own class alon
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from sface_lib.errors import InputError
+from sface_lib.registry import Registry
 
 SQUARED_SINE_FLOOR = 1e-7  # The step of float32 near a cosine of one.
-
-
-@dataclasses.dataclass(frozen=True)
-class Margin:
-    """A head's margin, in cosine or, for ArcFace, radians; the logits' scale; the margin's standard deviation."""
-
-    margin: float
-    scale: float
-    sd: float = 0.0
-
-
-# As published: CosFace section 4.1, ArcFace section 3.1, ElasticFace as in its authors' configuration.
-HEADS = {
-    "cosface": Margin(0.35, 64.0),
-    "arcface": Margin(0.5, 64.0),
-    "elasticface": Margin(0.35, 64.0, 0.05),
-}
 
 
 def cosface_logits(
@@ -77,15 +63,10 @@ def arcface_logits(cosine: torch.Tensor, labels: torch.Tensor, margin: float, sc
     return _with_change(cosine, labels, target - own, scale)
 
 
-def elasticface_logits(
-    cosine: torch.Tensor,
-    labels: torch.Tensor,
-    margin: float,
-    scale: float,
-    sd: float,
-    generator: torch.Generator | None = None,
+def elastic_margins(
+    cosine: torch.Tensor, margin: float, sd: float, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """ElasticFace-Cos: CosFace with a margin drawn for each sample, from a normal distribution of mean `margin`.
+    """ElasticFace-Cos: a margin for each row of cosines `[N, n_classes]`, drawn from a normal distribution; `[N]`.
 
     ElasticFace-Cos+, which is not this, gives the larger ones of a batch's draws to the samples that are farther from
     their centres.
@@ -94,21 +75,55 @@ def elasticface_logits(
 
     Parameters
     ----------
-    cosine, labels
-        As in `cosface_logits`.
     margin, sd
         Mean and standard deviation, in cosine.
     generator
         Of the cosines' device; None draws from torch's global one, which training seeds at every step.
     """
-    draws = torch.randn(len(labels), generator=generator, device=cosine.device, dtype=cosine.dtype)
-    return cosface_logits(cosine, labels, margin + sd * draws, scale)
+    draws = torch.randn(len(cosine), generator=generator, device=cosine.device, dtype=cosine.dtype)
+    return margin + sd * draws
 
 
 def _with_change(cosine: torch.Tensor, labels: torch.Tensor, change: torch.Tensor, scale: float) -> torch.Tensor:
     """`scale * cosine`, with `scale * change` added to each sample's own class; no other array of that size."""
     rows = torch.arange(len(labels), device=labels.device)
     return (scale * cosine).index_put_((rows, labels), scale * change, accumulate=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """A margin loss and its published values.
+
+    Attributes
+    ----------
+    logits
+        Logits `[N, n_classes]` of (cosines `[N, n_classes]`, labels int64 `[N]`, margin, scale); the margin may be one,
+        or where `sd` is above 0 one a sample.
+    margin, scale
+        As published.
+    sd
+        Standard deviation of a margin that is drawn for each sample in training; 0 draws none.
+    margin_below
+        What a margin must be smaller than.
+    """
+
+    logits: Callable[[torch.Tensor, torch.Tensor, Any, float], torch.Tensor]
+    margin: float
+    scale: float
+    sd: float = 0.0
+    margin_below: float = 1.0
+
+
+# As published: CosFace section 4.1, ArcFace section 3.1, ElasticFace as in its authors' configuration.
+HEADS: Registry[Head] = Registry(
+    "head",
+    "sface_lab.heads",
+    {
+        "cosface": Head(cosface_logits, 0.35, 64.0),
+        "arcface": Head(arcface_logits, 0.5, 64.0, margin_below=math.pi / 2),
+        "elasticface": Head(cosface_logits, 0.35, 64.0, sd=0.05),
+    },
+)
 
 
 class MarginHead(nn.Module):
@@ -139,18 +154,16 @@ class MarginHead(nn.Module):
         sd: float | None = None,
     ):
         super().__init__()
-        if head not in HEADS:
-            raise InputError(f"head {head!r} does not exist; choose one of {', '.join(HEADS)}")
         given = {name: value for name, value in (("margin", margin), ("scale", scale), ("sd", sd)) if value is not None}
-        self.head, self.values = head, dataclasses.replace(HEADS[head], **given)
-        largest = math.pi / 2 if head == "arcface" else 1
-        if not 0 <= self.values.margin < largest or self.values.scale <= 0 or self.values.sd < 0:
+        published = HEADS[head]
+        self.head = dataclasses.replace(published, **given)
+        if not 0 <= self.head.margin < self.head.margin_below or self.head.scale <= 0 or self.head.sd < 0:
             raise InputError(
-                f"head {head} with {self.values}: the margin is at least 0 and below {largest:.4g}, the scale above 0, "
-                "the sd at least 0"
+                f"head {head} with margin {self.head.margin}, scale {self.head.scale}, sd {self.head.sd}: the margin "
+                f"is at least 0 and below {self.head.margin_below:.4g}, the scale above 0, the sd at least 0"
             )
-        if self.values.sd and head != "elasticface":
-            raise InputError(f"sd = {sd}: only the head elasticface draws its margin; leave it out for {head}")
+        if self.head.sd and not published.sd:
+            raise InputError(f"sd = {sd}: the head {head} draws no margins; leave it out")
         self.centres = nn.Parameter(torch.randn(n_classes, embedding_size) * 0.01)
 
     def forward(self, embeddings: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -165,9 +178,7 @@ class MarginHead(nn.Module):
         return F.normalize(embeddings) @ centres.T / lengths
 
     def _logits(self, cosine: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        margin, scale = self.values.margin, self.values.scale
-        if self.head == "arcface":
-            return arcface_logits(cosine, labels, margin, scale)
-        if self.head == "elasticface" and self.training:
-            return elasticface_logits(cosine, labels, margin, scale, self.values.sd)
-        return cosface_logits(cosine, labels, margin, scale)
+        margin = self.head.margin
+        if self.head.sd and self.training:
+            margin = elastic_margins(cosine, margin, self.head.sd)
+        return self.head.logits(cosine, labels, margin, self.head.scale)

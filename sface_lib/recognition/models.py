@@ -1,10 +1,11 @@
-"""A recognition model: a network, what it wants at its door, and how its embedding is fused with the mirror image's."""
+"""A recognition model: a network, its input specification, and how its embedding is fused with the mirror image's."""
 
 import dataclasses
 import hashlib
 import itertools
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,14 +16,9 @@ from sface_lib.engine import save_weights
 from sface_lib.errors import InputError
 from sface_lib.recognition.backbones import LAYOUTS, IResNet, MobileFaceNet, StridedNetwork, TorchvisionNetwork
 from sface_lib.recognition.inference import for_inference
+from sface_lib.registry import Registry
 
 KIND = "recognition model"
-NETWORKS = {
-    "iresnet": IResNet,
-    "mobilefacenet": MobileFaceNet,
-    "strided": StridedNetwork,
-    "torchvision": TorchvisionNetwork,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +161,63 @@ class RecognitionModel:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A network that can be trained for recognition.
+
+    Attributes
+    ----------
+    network
+        Makes it, its weights random, of `arguments` and those that `takes` names.
+    architecture
+        Its name in the headers of weights; backbones of one architecture differ in `arguments`.
+    takes
+        Which of `embedding_size`, `size_px` and `dropout` it depends on.
+    spec
+        What it wants as input, by the side of the aligned faces in pixels.
+    sizes_px
+        The sides that it takes; none where it takes any.
+    variant
+        The argument that follows its name and a colon, where there are many of its kind.
+    """
+
+    network: Callable[..., nn.Module]
+    architecture: str
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    takes: tuple[str, ...] = ("embedding_size", "size_px", "dropout")
+    spec: Callable[[int], InputSpec] = InputSpec
+    sizes_px: tuple[int, ...] = ()
+    variant: str | None = None
+
+
+def _with_mirror(size_px: int) -> InputSpec:
+    return InputSpec(size_px, mirror="sum")
+
+
+BACKBONES: Registry[Backbone] = Registry(
+    "backbone",
+    "sface_lab.backbones",
+    {name: Backbone(IResNet, "iresnet", {"layout": name}, spec=_with_mirror) for name in LAYOUTS}
+    | {
+        "mobilefacenet": Backbone(
+            MobileFaceNet,
+            "mobilefacenet",
+            takes=("embedding_size",),
+            spec=lambda size_px: MOBILEFACENET_INPUT,
+            sizes_px=(MOBILEFACENET_INPUT.size_px,),
+        ),
+        "strided": Backbone(StridedNetwork, "strided"),  # For attributes.
+        "torchvision": Backbone(
+            TorchvisionNetwork,
+            "torchvision",
+            takes=("embedding_size", "size_px"),
+            spec=_with_mirror,
+            variant="name",
+        ),
+    },
+)
+
+
 def make_backbone(
     name: str, embedding_size: int, size_px: int, dropout: float, trained_on: str
 ) -> tuple[nn.Module, InputSpec, dict]:
@@ -173,8 +226,8 @@ def make_backbone(
     Parameters
     ----------
     name
-        A name of `backbones.LAYOUTS`; "mobilefacenet"; "strided", for attributes; or "torchvision:<name>", a
-        classification network of torchvision, such as "torchvision:mobilenet_v3_small".
+        A name of `BACKBONES`; "torchvision:<name>" is a classification network of torchvision, such as
+        "torchvision:mobilenet_v3_small".
     size_px
         Side of the aligned faces; MobileFaceNet takes 112 alone.
     dropout
@@ -185,32 +238,29 @@ def make_backbone(
     InputError
         There is no such network, or it does not take this size.
     """
-    if name.startswith("torchvision:"):
-        arguments = {"name": name.removeprefix("torchvision:"), "embedding_size": embedding_size, "size_px": size_px}
-        return _described("torchvision", arguments, InputSpec(size_px, mirror="sum"), trained_on)
-    if name == "mobilefacenet":
-        if size_px != MOBILEFACENET_INPUT.size_px:
-            raise InputError(f"size_px = {size_px}: mobilefacenet takes faces of {MOBILEFACENET_INPUT.size_px} px")
-        return _described(name, {"embedding_size": embedding_size}, MOBILEFACENET_INPUT, trained_on)
-    if name == "strided":
-        arguments = {"embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
-        return _described(name, arguments, InputSpec(size_px), trained_on)
-    if name not in LAYOUTS:
-        known = ", ".join((*LAYOUTS, "mobilefacenet", "strided", "torchvision:<name>"))
-        raise InputError(f"backbone {name!r} does not exist; choose one of {known}")
-    arguments = {"layout": name, "embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
-    return _described("iresnet", arguments, InputSpec(size_px, mirror="sum"), trained_on)
+    kind, _, variant = name.partition(":")
+    backbone = BACKBONES[kind]
+    if bool(variant) != bool(backbone.variant):
+        wanted = f"{kind}:<{backbone.variant}>" if backbone.variant else kind
+        raise InputError(f"backbone {name!r} does not exist; write {wanted}")
+    if backbone.sizes_px and size_px not in backbone.sizes_px:
+        raise InputError(f"size_px = {size_px}: {name} takes faces of {', '.join(map(str, backbone.sizes_px))} px")
+    values = {"embedding_size": embedding_size, "size_px": size_px, "dropout": dropout}
+    arguments = {**backbone.arguments, **{each: values[each] for each in backbone.takes}}
+    if backbone.variant:
+        arguments[backbone.variant] = variant
+    description = {"architecture": backbone.architecture, "arguments": arguments, "embedding_size": embedding_size}
+    return backbone.network(**arguments), backbone.spec(size_px), description | {"trained_on": trained_on}
+
+
+def known_architecture(name: str) -> bool:
+    """Whether weights whose header names this architecture can be read."""
+    return any(backbone.architecture == name for backbone in BACKBONES.values())
 
 
 def described_network(description: dict) -> tuple[nn.Module, InputSpec]:
     """The network that a file of this program's describes, its weights still random, and its input specification."""
-    entry = description["input"]
+    entry, architecture = description["input"], description["architecture"]
     spec = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
-    return NETWORKS[description["architecture"]](**description["arguments"]), spec
-
-
-def _described(
-    architecture: str, arguments: dict, spec: InputSpec, trained_on: str
-) -> tuple[nn.Module, InputSpec, dict]:
-    description = {"architecture": architecture, "arguments": arguments, "embedding_size": arguments["embedding_size"]}
-    return NETWORKS[architecture](**arguments), spec, description | {"trained_on": trained_on}
+    backbone = next(each for each in BACKBONES.values() if each.architecture == architecture)
+    return backbone.network(**description["arguments"]), spec

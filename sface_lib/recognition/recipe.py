@@ -1,4 +1,4 @@
-"""How a recognition model is trained: every number of a run, and what is refused before it starts."""
+"""How a network is trained in the recognition loop: every number of a run, and what is refused before it starts."""
 
 import dataclasses
 
@@ -8,33 +8,29 @@ from torch import nn
 from sface_lib.data import FaceBatches
 from sface_lib.errors import InputError
 from sface_lib.recognition.augment import PRESETS
-from sface_lib.recognition.heads import MarginHead
 from sface_lib.recognition.models import InputSpec, make_backbone
-from sface_lib.recognition.strategies import Classification, CombinedLearning, KnowledgeTransfer
+from sface_lib.recognition.strategies import STRATEGIES
 
-STRATEGIES = ("CLS", "KT", "CL")
 # The paper divides the learning rate by ten at epochs 40, 48 and 52 of 64.
 DECAY_AT = (40 / 64, 48 / 64, 52 / 64)
 MOMENTUM = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
-class RecognitionRecipe:
-    """The paper's SGD, schedule and clipping, at any length.
+class TrainingRecipe:
+    """What the loop needs to know, whatever the network learns: the paper's SGD, schedule and clipping, at any length.
 
     Attributes
     ----------
     batch
         Images in one step, over all processes.
-    head, margin, scale
-        A name of `heads.HEADS`, its margin (None is the published one) and scale.
-    gradient_accumulation_steps
-        Micro-batches into which each process divides its share of a batch: less memory, equal gradients except for the
-        statistics of batch normalisation, which are those of a micro-batch.
     augmentation
         A name of `augment.PRESETS`; the paper's is "flip".
     grey_share
         Share of the training images that lose their colour.
+    gradient_accumulation_steps
+        Micro-batches into which each process divides its share of a batch: less memory, equal gradients except for the
+        statistics of batch normalisation, which are those of a micro-batch.
     """
 
     backbone: str
@@ -44,12 +40,9 @@ class RecognitionRecipe:
     batch: int
     learning_rate: float
     weight_decay: float
-    margin: float | None
-    scale: float
-    kt_weight: float
+    _: dataclasses.KW_ONLY
     seed: int
     dropout: float = 0.4
-    head: str = "cosface"
     augmentation: str = "flip"
     grey_share: float = 0.0
     gradient_accumulation_steps: int = 1
@@ -71,24 +64,15 @@ class RecognitionRecipe:
         """A new network, its input specification and description."""
         return make_backbone(self.backbone, self.embedding_size, self.size_px, self.dropout, trained_on)
 
-    def strategy(self, name: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
-        """The object of a strategy; `teacher_size` is the width of the teacher's embedding.
+    def objective(self, strategy: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
+        """What turns a batch into a loss; `teacher_size` is the width of the teacher's embedding.
 
         Raises
         ------
         InputError
             There is no such strategy, or it needs a teacher.
         """
-        if name not in STRATEGIES:
-            raise InputError(f"strategy {name!r} does not exist; choose one of {', '.join(STRATEGIES)}")
-        if name != "CLS" and teacher_size is None:
-            raise InputError(f"strategy {name} needs a teacher")
-        if name == "KT":
-            return KnowledgeTransfer(self.kt_weight, self.embedding_size, teacher_size)
-        classification = Classification(MarginHead(self.embedding_size, n_classes, self.head, self.margin, self.scale))
-        if name == "CLS":
-            return classification
-        return CombinedLearning(classification, KnowledgeTransfer(self.kt_weight, self.embedding_size, teacher_size))
+        raise NotImplementedError
 
     def check(self, data: FaceBatches, strategy: str, processes: int) -> None:
         """Refuse what cannot be trained; raises `InputError`."""
@@ -107,7 +91,38 @@ class RecognitionRecipe:
                 f"recognition_batch = {self.batch} leaves one image for each of {micro_batches} micro-batches, which "
                 "batch normalisation cannot use; enlarge the batch"
             )
-        if strategy != "KT" and not data.labelled:
-            raise InputError(f"the set has no labels, which strategy {strategy} learns from; KT learns without")
-        if strategy != "KT" and data.n_classes == 1:
+
+
+@dataclasses.dataclass(frozen=True)
+class RecognitionRecipe(TrainingRecipe):
+    """A recipe of one of the strategies.
+
+    Attributes
+    ----------
+    margin, scale
+        Of the head; a margin of None is the published one.
+    kt_weight
+        Of the knowledge transfer loss.
+    head
+        A name of `heads.HEADS`.
+    """
+
+    margin: float | None
+    scale: float
+    kt_weight: float
+    head: str = "cosface"
+
+    def objective(self, strategy: str, n_classes: int, teacher_size: int | None = None) -> nn.Module:
+        """That of a name of `STRATEGIES`."""
+        if STRATEGIES[strategy].needs_teacher and teacher_size is None:
+            raise InputError(f"strategy {strategy} needs a teacher")
+        return STRATEGIES[strategy].objective(self, n_classes, teacher_size)
+
+    def check(self, data: FaceBatches, strategy: str, processes: int) -> None:
+        """Refuse what cannot be trained; raises `InputError`."""
+        super().check(data, strategy, processes)
+        if STRATEGIES[strategy].needs_labels and not data.labelled:
+            without = ", ".join(name for name, each in STRATEGIES.items() if not each.needs_labels)
+            raise InputError(f"the set has no labels, which strategy {strategy} learns from; {without} learns without")
+        if STRATEGIES[strategy].needs_labels and data.n_classes == 1:
             data.faces.require_classes(f"strategy {strategy}")

@@ -33,7 +33,7 @@ from sface_lib.engine import (
 )
 from sface_lib.recognition.augment import augment
 from sface_lib.recognition.models import RecognitionModel
-from sface_lib.recognition.recipe import RecognitionRecipe
+from sface_lib.recognition.recipe import TrainingRecipe
 from sface_lib.recognition.teaching import CachedTeacher, LiveTeacher
 from sface_lib.recognition.weights import open_model
 
@@ -84,7 +84,7 @@ class RecognitionTrainer:
         self,
         data: FaceBatches,
         strategy: str,
-        recipe: RecognitionRecipe,
+        recipe: TrainingRecipe,
         accelerator: Accelerator,
         folder: Path,
         teacher: CachedTeacher | LiveTeacher | None = None,
@@ -96,7 +96,7 @@ class RecognitionTrainer:
         network, self.spec, self.description = recipe.network(f"{strategy}, see the run's manifest")
         if teacher:
             self.description["learnt_from"] = list(teacher.lineage)
-        objective = recipe.strategy(strategy, data.n_classes, teacher.embedding_size if teacher else None)
+        objective = recipe.objective(strategy, data.n_classes, teacher.embedding_size if teacher else None)
         trained = [p for module in (network, objective) for p in module.parameters() if p.requires_grad]
         self.optimiser = recipe.optimiser(trained)
         network = network.to(memory_format=torch.channels_last)
@@ -271,7 +271,7 @@ def _exhausted(history: list[float], validation: Validation | None) -> bool:
     return len(history) - 1 - int(np.argmax(history)) >= validation.patience
 
 
-def untrained_model(recipe: RecognitionRecipe) -> RecognitionModel:
+def untrained_model(recipe: TrainingRecipe) -> RecognitionModel:
     """The recipe's network at its random start: a floor that every trained model must be above."""
     seed_everything(recipe.seed)
     return RecognitionModel(*recipe.network("nothing"))

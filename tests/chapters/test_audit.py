@@ -392,6 +392,25 @@ def test_the_owner_reads_whom_the_set_resembles_by_name(linked, tmp_path):
     assert table["training_images"].tolist() == [8] * PERSONS and table["link_auc"].between(0.5, 1).all()
 
 
+def test_the_owner_of_any_set_reads_whom_it_resembles(linked, tmp_path):
+    """Classes of one's own go by their names, images without labels by theirs; neither has a link of one's own."""
+    view = next(view for view in linked.views if view.name == "sharp")
+    for labels, column in (("own", "nearest_class"), ("none", "nearest_image")):
+        faces = linked.sets.synthetic
+        if labels == "none":
+            faces = faces.relabelled(None, ())
+            rows = np.arange(len(faces))
+        else:
+            rows = view.sets.synthetic[1]
+        sets = dataclasses.replace(linked.sets, name=labels, labels=labels, synthetic=faces)
+        embedded = dataclasses.replace(view.sets, labels=labels, synthetic=(view.sets.synthetic[0], rows))
+        exposure.write_persons(StageFolder(tmp_path), None, dataclasses.replace(view, sets=embedded), sets)
+        table = pd.read_csv(tmp_path / f"private/exposure-{labels}-sharp.csv", dtype={"identity": str, column: str})
+        assert "link_auc" not in table and table["identity"].tolist() == list(sets.whole_authentic.identities)
+        known = set(faces.identities if labels == "own" else faces.names)
+        assert set(table[column]) <= known and table["p_at_floor"].mean() > 0.9
+
+
 def test_the_owner_reads_the_strongest_pairs_by_name(linked, tmp_path):
     view = next(view for view in linked.views if view.name == "sharp")
     exposure.write_pairs(StageFolder(tmp_path), view, linked.sets)
@@ -461,6 +480,9 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
         auc=Estimate(0.6, 0.01, 20),
         tpr=Estimate(0.1, 0.0056, 20),
         tpr_1000=None,
+        members=80,
+        others=200,
+        identities=20,
     )
     persons, strangers = np.arange(4), np.arange(100)
     own, anyone = (
@@ -471,7 +493,15 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     nothing = SimpleNamespace(open_set=None, images_pooled=None, persons=None, labelled=True)
     views = [SimpleNamespace(name=n, label=n, evidence=e) for n, e in (("a", found), ("b", nothing), ("c", found))]
     table = show_persons.fixed_rates(views)
-    assert table["judge"].tolist() == ["a"] * 4 + ["c"] * 4 and table["value"].tolist() == [0.25, 0.5, 0.6, 0.1] * 2
+    assert table["judge"].tolist() == ["a"] * 5 + ["c"] * 5
+    assert table["value"].dropna().tolist() == [0.25, 0.5, 0.6, 0.1] * 2
+    assert table["comparisons"].tolist()[:2] == table["subjects"].tolist()[:2] == [4, 4]
+    assert table["comparisons"].tolist()[2:4] == [80 * 200, 80] and table["subjects"].tolist()[2:4] == [20, 20]
+    few = table["not precise"].tolist()[:5]
+    assert few[0] == "3 errors of 3 subjects; its threshold by 1 errors of 1 subjects"
+    assert few[3] == "its threshold by 2 of 200 unseen images"
+    assert few[4] == "200 unseen images cannot show it" and np.isnan(table["value"].iloc[4])
+    table = table.dropna(subset="value")
     assert table["measure"].iloc[0] == "open-set identification: TPIR at FPIR 1 %, own identity"
     assert (table["95 % low"] < table["value"]).all() and (table["value"] < table["95 % high"]).all()
     curves = show_persons.open_set(views, LOOK)[1]
@@ -484,7 +514,8 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     )
     assert show_persons.open_set(views, LOOK)[1]["tpir"].tolist()[-1] == 1
     span = told.tpr.interval()
-    assert table.iloc[3].tolist()[1:] == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
+    row = table.iloc[3, 1:5].tolist()
+    assert row == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
 
 def test_a_rate_that_few_impostors_carry_has_a_question_mark():

@@ -56,6 +56,7 @@ def write_run(path, *sets, judge=None, faces=DATA, models=None, inputs=None, **p
 
 def trained(strategy: str, learns_from: str) -> TrainedModel:
     about = {
+        "taught": strategy in ("KT", "CL"),
         "per_class": None,
         "fmr": None,
         "mix": None,

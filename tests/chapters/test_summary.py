@@ -49,7 +49,7 @@ def test_the_judge_is_the_one_that_sees_the_larger_link():
     judges = {"a": a_judge(), "b": a_judge(), "raw pixels": PIXELS}
     found = chosen(judges, {"a": AT_CHANCE, "b": BETWEEN, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("b", "impartial")
-    assert not any(map(found.doubts, ("CLS", "KT", "CL")))
+    assert not any(map(found.doubts, (False, True)))
 
 
 def test_a_teacher_does_not_judge_where_another_can_though_it_sees_more():
@@ -61,7 +61,7 @@ def test_a_teacher_that_is_the_only_competent_judge_is_doubted_for_those_it_taug
     judges = {"a": a_judge(sha256="teacher"), "b": a_judge(competent=False), "raw pixels": PIXELS}
     found = chosen(judges, {"a": BETWEEN, "b": LINKED, "raw pixels": LINKED})
     assert (found.name, found.standing) == ("a", "teacher")
-    assert [found.doubts(strategy) for strategy in ("CLS", "KT", "CL")] == [False, True, True]
+    assert not found.doubts(taught=False) and found.doubts(taught=True)
 
 
 def test_without_a_competent_judge_every_link_is_doubted():
@@ -69,7 +69,7 @@ def test_without_a_competent_judge_every_link_is_doubted():
     judges = {"a": a_judge(competent=False), "raw pixels": replace(PIXELS, competent=True)}
     found = chosen(judges, {"a": AT_CHANCE, "raw pixels": LINKED}, "")
     assert (found.name, found.standing) == ("raw pixels", "incompetent")
-    assert all(map(found.doubts, ("CLS", "KT", "CL")))
+    assert all(map(found.doubts, (False, True)))
 
 
 CLS = "CLS generated"
@@ -293,7 +293,7 @@ def test_the_chosen_judge_is_one_that_may_judge_most_sets():
     two = {name: judges[name] for name in ("a", "teacher")}
     found = choose_judge(two, [first, second], "teacher")
     assert (found.name, found.standing, found.barred) == ("a", "impartial", {"second": BARRED["a"]})
-    assert found.doubts("CLS", "second") and not found.doubts("CL", first.name)
+    assert found.doubts(False, "second") and not found.doubts(True, first.name)
     found = choose_judge(two, [second], "teacher")  # Nothing that the first sees of the only set counts.
     assert (found.name, found.standing) == ("teacher", "teacher")
     assert second.nearness("a") == 0 < second.nearness("b")

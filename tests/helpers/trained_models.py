@@ -14,6 +14,7 @@ def trained(name, images=40, seed=0, accuracies=()):
         told[key] = int(rest[0]) if key == "per_class" else float(rest[1])
     where = {"file": f"weights/{name}-{seed}", "sha256": "given" if strategy == "given" else None}
     about = {"images": images, "classes": 5, "seconds": 1.0, "accuracies": accuracies}
+    about["taught"] = strategy in ("KT", "CL")
     return TrainedModel(name=name, strategy=strategy, trained_on=on, seed=seed, **told, **where, **about)
 
 

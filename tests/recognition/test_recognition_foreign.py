@@ -217,7 +217,9 @@ def test_other_backbones_train_and_open_again(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "size_px", "message"),
     [
-        ("iresnet7", 112, "'iresnet7' does not exist; choose one of small, .*, strided, torchvision:<name>"),
+        ("iresnet7", 112, "'iresnet7' does not exist; choose one of small, .*, strided, torchvision"),
+        ("torchvision", 112, "backbone 'torchvision' does not exist; write torchvision:<name>"),
+        ("small:er", 112, "backbone 'small:er' does not exist; write small"),
         ("mobilefacenet", 64, "size_px = 64: mobilefacenet takes faces of 112 px"),
         ("torchvision:vgg7", 112, "torchvision has no network 'vgg7' for this; choose one of alexnet"),
         ("torchvision:googlenet", 112, "torchvision has no network 'googlenet'"),

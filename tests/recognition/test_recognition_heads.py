@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from sface_lib.errors import InputError
-from sface_lib.recognition import HEADS, MarginHead, arcface_logits, cosface_logits, elasticface_logits
+from sface_lib.recognition import HEADS, MarginHead, arcface_logits, cosface_logits, elastic_margins
 
 MARGIN, SCALE = 0.5, 64.0
 LOGITS = {"cosface": cosface_logits, "arcface": arcface_logits}
@@ -149,14 +149,15 @@ def test_the_head_computes_in_float32_whatever_the_autocast(head):
 def test_elastic_margins_are_normal_about_the_margin_and_touch_the_own_class_alone():
     n = 20_000
     cosine, labels = torch.linspace(-1, 1, 3 * n, dtype=torch.float64).view(n, 3), torch.arange(n) % 3
-    logits = elasticface_logits(cosine, labels, 0.35, 64.0, 0.05, torch.Generator().manual_seed(0))
+    margins = elastic_margins(cosine, 0.35, 0.05, torch.Generator().manual_seed(0))
+    logits = cosface_logits(cosine, labels, margins, 64.0)
     taken = cosine - logits / 64
     own = F.one_hot(labels, 3).bool()
     torch.testing.assert_close(taken[~own], torch.zeros(2 * n, dtype=torch.float64), rtol=0, atol=1e-12)
     # Standard errors: 0.05 / sqrt(20000) = 3.5e-4 of the mean, 2.5e-4 of the deviation; four of each.
     assert taken[own].mean().item() == pytest.approx(0.35, abs=1.4e-3)
     assert taken[own].std().item() == pytest.approx(0.05, abs=1.0e-3)
-    # A normal law has 4.55 % beyond two deviations; four standard errors are 0.6 %.
+    # A normal distribution has 4.55 % beyond two deviations; four standard errors are 0.6 %.
     assert ((taken[own] - 0.35).abs() > 0.1).double().mean().item() == pytest.approx(0.0455, abs=0.006)
 
 
@@ -173,8 +174,8 @@ def test_elastic_margins_repeat_with_the_seed_and_rest_in_evaluation():
 def test_heads_have_the_published_values():
     published = {"cosface": (0.35, 64.0, 0.0), "arcface": (0.5, 64.0, 0.0), "elasticface": (0.35, 64.0, 0.05)}
     assert {name: (v.margin, v.scale, v.sd) for name, v in HEADS.items()} == published
-    assert MarginHead(4, 3, "arcface").values == HEADS["arcface"]
-    assert MarginHead(4, 3, "arcface", margin=0.3).values.margin == 0.3
+    assert MarginHead(4, 3, "arcface").head == HEADS["arcface"]
+    assert MarginHead(4, 3, "arcface", margin=0.3).head.margin == 0.3
 
 
 def test_no_second_array_of_every_class_is_kept_for_the_backward_pass():
@@ -189,10 +190,10 @@ def test_no_second_array_of_every_class_is_kept_for_the_backward_pass():
     ("values", "message"),
     [
         ({"head": "sphereface"}, "'sphereface' does not exist; choose one of cosface, arcface, elasticface"),
-        ({"head": "arcface", "margin": 1.6}, r"margin=1\.6.*below 1\.571"),
-        ({"margin": -0.1}, r"margin=-0\.1.*at least 0 and below 1"),
-        ({"scale": 0.0}, r"scale=0\.0.*scale above 0"),
-        ({"sd": 0.05}, r"sd = 0\.05: only the head elasticface"),
+        ({"head": "arcface", "margin": 1.6}, r"margin 1\.6,.*below 1\.571"),
+        ({"margin": -0.1}, r"margin -0\.1,.*at least 0 and below 1"),
+        ({"scale": 0.0}, r"scale 0\.0,.*scale above 0"),
+        ({"sd": 0.05}, r"sd = 0\.05: the head cosface draws no margins"),
     ],
 )
 def test_what_no_head_can_be_is_refused(values, message):

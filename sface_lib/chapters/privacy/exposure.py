@@ -56,18 +56,26 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
     return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
 
 
-def write_persons(stage: Any, found: Exposure, view: View, sets: AuditedSets) -> None:
+def write_persons(stage: Any, found: Exposure | None, view: View, sets: AuditedSets) -> None:
     """Write whom the set resembles, by one judge, for the owner of the faces alone: `private/`, by name.
 
-    Columns: `identity`; `training_images`; `link_auc`, that of its own class; and those of `exposed_persons`, where the
-    nearest class goes by the name of its identity.
+    Columns: `identity`; `training_images`; `link_auc`, that of its own class, where the set's classes are authentic
+    identities; and those of `exposed_persons`, the nearest class going by its name, or being the nearest image of a set
+    without labels.
     """
     names, labels = sets.whole_authentic.identities, sets.identities
     table = exposed_persons(view.sets.synthetic, view.sets.authentic, view.sets.control)
-    table["nearest_class"] = [names[labels[label]] for label in table["nearest_class"]]
+    if sets.by_label:
+        table["nearest_class"] = [names[labels[label]] for label in table["nearest_class"]]
+    elif sets.synthetic.labels is None:
+        table["nearest_class"] = [sets.synthetic.names[row] for row in table["nearest_class"]]
+        table = table.rename(columns={"nearest_class": "nearest_image"})
+    else:
+        table["nearest_class"] = [sets.synthetic.identities[label] for label in table["nearest_class"]]
     table.insert(0, "identity", [names[labels[label]] for label in table.index])
     table.insert(1, "training_images", _images(sets, labels))
-    table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
+    if found is not None:
+        table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
     _write(stage, "exposure", table, view, sets)
 
 

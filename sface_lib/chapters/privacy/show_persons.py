@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sface_lib.biometrics import Estimate, Scored
+from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Look
 from sface_lib.chapters.privacy.exposure import Exposure
@@ -18,6 +19,7 @@ from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR
 from sface_lib.privacy.planted import Planted
 
+NOT_PRECISE = "not precise"  # Column: what breaks the rule of 30.
 STRANGERS, SAME_PERSONS = "strangers", "the same persons"  # Whose images the nulls of the alarm are.
 
 
@@ -30,7 +32,9 @@ def fixed_rates(views: Sequence[View]) -> pd.DataFrame | None:
 def _identified_rows(view: View) -> Iterable[dict[str, object]]:
     for whose, scored in _searched(view).items():
         measure = f"open-set identification: TPIR at FPIR {OPEN_SET_FPIR:.0%}, {whose}".replace("%", " %")
-        yield {"judge": view.name, "measure": measure} | _estimate_row(scored.at(OPEN_SET_FPIR).complement)
+        rate = scored.at(OPEN_SET_FPIR)
+        about = {"comparisons": rate.comparisons, "subjects": rate.subjects, NOT_PRECISE: "; ".join(rate.too_few)}
+        yield {"judge": view.name, "measure": measure} | _estimate_row(rate.complement) | about
 
 
 def _searched(view: View) -> dict[str, Scored]:
@@ -62,11 +66,18 @@ def open_set(views: Sequence[View], look: Look) -> tuple[Figure, pd.DataFrame] |
 def _member_rows(view: View) -> Iterable[dict[str, object]]:
     if pooled := view.evidence.images_pooled:
         measure = "membership of images, pooled over persons: AUC"
-        yield {"judge": view.name, "measure": measure} | _estimate_row(pooled.auc)
-    for unit, members in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
-        for rate, found in (("1 %", members.tpr), ("0.1 %", members.tpr_1000)) if members else ():
-            if found is not None:
-                yield {"judge": view.name, "measure": f"membership of {unit}: TPR at FPR {rate}"} | _estimate_row(found)
+        about = {"comparisons": pooled.members * pooled.others, "subjects": pooled.identities}
+        yield {"judge": view.name, "measure": measure} | _estimate_row(pooled.auc) | about
+    for unit, found in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
+        for rate, tpr in ((0.01, found.tpr), (0.001, found.tpr_1000)) if found else ():
+            above, measure = int(rate * found.others), f"membership of {unit}: TPR at FPR {100 * rate:g} %"
+            if tpr is None:
+                why = f"{found.others:,} unseen {unit} cannot show it"
+                yield {"judge": view.name, "measure": measure, NOT_PRECISE: why}
+                continue
+            few = f"its threshold by {above} of {found.others:,} unseen {unit}" if above < ERRORS_FOR_PRECISION else ""
+            about = {"comparisons": found.members, "subjects": found.identities, NOT_PRECISE: few}
+            yield {"judge": view.name, "measure": measure} | _estimate_row(tpr) | about
 
 
 def _estimate_row(estimate: Estimate) -> dict[str, float]:

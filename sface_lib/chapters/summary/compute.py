@@ -12,8 +12,6 @@ from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import BY_LABELS, TrainingResults
 
-TAUGHT = ("KT", "CL")
-
 
 @dataclass(frozen=True)
 class ChosenJudge:
@@ -22,8 +20,8 @@ class ChosenJudge:
     Attributes
     ----------
     standing
-        "impartial": competent, and it taught neither KT nor CL. "teacher": the only competent one that may judge a set
-        taught them, so that their link by it counts for nothing. "incompetent": no judge tells the authentic identities
+        "impartial": competent, and it taught no model. "teacher": the only competent one that may judge a set taught
+        models, so that their link by it counts for nothing. "incompetent": no judge tells the authentic identities
         apart, so that no link by it counts.
     barred
         Set that it may not judge -> why, such as that it taught the set's generator.
@@ -33,11 +31,11 @@ class ChosenJudge:
     standing: Literal["impartial", "teacher", "incompetent"]
     barred: Mapping[str, str] = field(default_factory=dict)
 
-    def doubts(self, strategy: str, learns_from: str = "") -> bool:
-        """Whether its link must not be relied on beside a model of a strategy, and of a set."""
+    def doubts(self, taught: bool, learns_from: str = "") -> bool:
+        """Whether its link must not be relied on beside a model of a set, `taught` by a teacher or not."""
         if learns_from in self.barred:
             return True
-        return self.standing == "incompetent" or (self.standing == "teacher" and strategy in TAUGHT)
+        return self.standing == "incompetent" or (self.standing == "teacher" and taught)
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class ModelBesideLink:
     label_free
         Share of its set's classes that are nearer to a training person than to any control person; None for a floor and
         the baseline, and without control persons who could stand for training persons.
+    taught
+        Whether it learnt from a teacher, too.
     """
 
     name: str
@@ -66,6 +66,7 @@ class ModelBesideLink:
     link: VerificationMetrics | None = None
     shuffle: LinkAtChance | None = None
     label_free: LinkAtChance | None = None
+    taught: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Summary:
 
     def doubts(self, model: ModelBesideLink) -> bool:
         """Whether the links of a model's training images must not be relied on."""
-        return self.judge.doubts(model.strategy, model.learns_from)
+        return self.judge.doubts(model.taught, model.learns_from)
 
 
 def choose_judge(
@@ -128,8 +129,8 @@ def summarise(
     for model in training.models:
         if model.compared and model.name not in models:
             about = accuracy[model.name], evaluation.mean_accuracy[model.name]
-            links = _links(privacy, model.trained_on, judge)
-            models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **links)
+            learnt = {"taught": model.taught} | _links(privacy, model.trained_on, judge)
+            models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **learnt)
     floors = tuple(
         ModelBesideLink(name, "none", "none", found, evaluation.mean_accuracy[name])
         for name, found in accuracy.items()

@@ -11,6 +11,7 @@ from sface_lib.chapters.privacy.results import AuditFacts, LeakFacts, PrivacyRes
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import Summary
+from sface_lib.chapters.words import listed
 from sface_lib.run.fragments import Finding
 
 MOST_CARDS = 4  # Cards on privacy; further sets stand in the table alone.
@@ -172,7 +173,7 @@ def limits(
     inexact = [each.name for each in privacy.sets if not each.control_is_exchangeable]
     if inexact:
         said.append(
-            f"Of {_listed(inexact)} nothing is claimed from control persons, who are not known to be of the training "
+            f"Of {listed(inexact)} nothing is claimed from control persons, who are not known to be of the training "
             "persons' distribution."
         )
     fewest = [largest[1].fewest_persons for each in privacy.sets if (largest := largest_leak(each))]
@@ -180,20 +181,17 @@ def limits(
         said.append(f"A leak of fewer than {min(fewest)} training persons could not have been found.")
     undecided = [answer.name for answer in answers if answer.word == "undecided"]
     if undecided:
-        said.append(f"Of {_listed(undecided)} neither a link nor its absence is shown at this size.")
+        said.append(f"Of {listed(undecided)} neither a link nor its absence is shown at this size.")
     if evaluation is not None and evaluation.seeds == 1:
         said.append("Each network was trained with one seed: differences within their intervals are no findings.")
+    taught = list(dict.fromkeys(model.strategy for model in summary.models if model.taught))
     if summary.judge.standing == "teacher":
         said.append(
-            "The teacher of KT and CL is the only competent judge, so that their links are not to be relied on."
+            f"The teacher of {listed(taught)} is the only competent judge, so that their links are not to be relied on."
         )
-    if any(model.strategy in ("KT", "CL") for model in summary.models):
-        said.append("KT and CL owe part of what they know to a teacher that has seen authentic faces.")
+    if taught:
+        said.append(f"{listed(taught)} owe part of what they know to a teacher that has seen authentic faces.")
     if not (data.rendered and privacy.verifier_shipped):
         said.append("Whether the verifier was trained on persons of the authentic set is not known to this program.")
     said += [f"{name} could not be audited: {why}." for name, why in privacy.failed.items()]
     return said
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]

@@ -234,7 +234,7 @@ def beside_published(
         of = f"{leak['set']}, {leak['subset']}: {leak['measure']}"
         rows.append((NEAREST, nearest.value, leak["value"], leak["kind"], of))
     judged = [i for i, (what, *_) in enumerate(rows) if not what.startswith("authentic-authentic")]
-    grey = [(i, "here") for i in judged] if summary.judge.doubts("", audited.name) else []
+    grey = [(i, "here") for i in judged] if summary.judge.doubts(False, audited.name) else []
     accuracies = published("sface_accuracy").set_index("training_set")
     cls = model_name("CLS", audited.name)
     for model, training_set in ((BASELINE, "CASIA-WebFace"), (cls, "SFace-10"), (cls, "SFace-60")):

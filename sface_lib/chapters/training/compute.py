@@ -20,7 +20,7 @@ from sface_lib.data import FaceBatches, FaceSet, join
 from sface_lib.engine import read_log
 from sface_lib.errors import ParameterError, RunError
 from sface_lib.files import sha256_of_file
-from sface_lib.recognition import ProtocolPairs, RecognitionModel, open_model, untrained_model
+from sface_lib.recognition import STRATEGIES, ProtocolPairs, RecognitionModel, open_model, untrained_model
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +157,7 @@ def train_all(
     baselines, done = {}, {}
     for model in plan.models:
         started, work = time.perf_counter(), stage.scratch(model.file)
-        teacher = (given or baselines.get(model.seed)) if model.strategy != "CLS" else None
+        teacher = (given or baselines.get(model.seed)) if STRATEGIES[model.strategy].needs_teacher else None
         how = (work, model.seed, teacher, judged_on)
         if decoded:
             used, data = decoded[source_of(model)]
@@ -211,7 +211,7 @@ def teacher_in_words(given: RecognitionModel | None) -> str:
 def teacher_sha256(stage: Any, plan: Plan) -> str | None:
     """SHA-256 of the teacher's weights, of the first seed where there are several; None where nobody is taught."""
     p = stage.parameters
-    if not any(model.strategy != "CLS" for model in plan.models):
+    if not any(STRATEGIES[model.strategy].needs_teacher for model in plan.models):
         return None
     return sha256_of_file(_teacher_file(p) or stage.output(weights_file(plan.models[0])))
 
@@ -248,6 +248,7 @@ def _told(
     return TrainedModel(
         name=model.name,
         strategy=model.strategy,
+        taught=model.strategy != GIVEN and STRATEGIES[model.strategy].needs_teacher,
         trained_on=model.images,
         per_class=model.per_class,
         fmr=model.fmr,

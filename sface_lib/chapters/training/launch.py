@@ -26,6 +26,7 @@ from sface_lib.recognition.embedding import embed_faces
 from sface_lib.recognition.evaluation import ProtocolPairs
 from sface_lib.recognition.models import RecognitionModel
 from sface_lib.recognition.recipe import RecognitionRecipe
+from sface_lib.recognition.strategies import STRATEGIES
 from sface_lib.recognition.teaching import teach
 from sface_lib.recognition.training import LOG_FILE, RecognitionTrainer, Validation
 from sface_lib.recognition.weights import open_model
@@ -88,7 +89,11 @@ def train_recognition(
     """
     accelerator, recipe = make_accelerator(p.precision), make_recipe(p, seed)
     data, aside = keep_aside(data, p.validation_identities, seed)
-    taught = teach(teacher, data, accelerator, recipe.plain_views) if strategy != "CLS" and teacher else None
+    taught = (
+        teach(teacher, data, accelerator, recipe.plain_views)
+        if STRATEGIES[strategy].needs_teacher and teacher
+        else None
+    )
     trainer = RecognitionTrainer(data, strategy, recipe, accelerator, Path(out), taught)
     model = trainer.train(_validation(p, aside, judged_on, accelerator))
     if accelerator.is_main_process:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from sface_lib.chapters.shared import (
     ImagesPerClass,
@@ -14,7 +14,14 @@ from sface_lib.chapters.shared import (
     Seed,
     Teacher,
 )
+from sface_lib.registry import one_of
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, parse_numbers, setting
+
+# The library's own, named here so that parameters are checked before torch is imported.
+BACKBONES = (
+    "small", "compact", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet", "strided",
+)  # fmt: skip
+HEADS = ("cosface", "arcface", "elasticface")
 
 
 class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
@@ -23,11 +30,10 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     recognition_resolution_px: Annotated[Literal[32, 64, 112, 128], NUMBER_FROM_TEXT] = setting(
         64, "Side of the images that the recognition models see."
     )
-    backbone: str = setting(
+    backbone: Annotated[str, AfterValidator(one_of("sface_lab.backbones", BACKBONES, "torchvision:"))] = setting(
         "small",
         "Network that is trained for recognition: small and compact are narrow iResNets; iresnet18, 34, 50 and 100, "
-        "mobilefacenet (112 px), or torchvision:NAME.",
-        pattern=r"^(small|compact|iresnet(18|34|50|100)|mobilefacenet|torchvision:\w+)$",
+        "mobilefacenet (112 px), torchvision:NAME, or what an installed package adds.",
     )
     embedding_size: int = setting(
         128,
@@ -41,7 +47,9 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     recognition_gradient_accumulation_steps: int = setting(
         1, "Micro-batches into which each process divides its share of a batch; more need less memory.", ge=1
     )
-    head: Literal["cosface", "arcface", "elasticface"] = setting("cosface", "Margin loss of CLS; the paper's.")
+    head: Annotated[str, AfterValidator(one_of("sface_lab.heads", HEADS))] = setting(
+        "cosface", "Margin loss of CLS: cosface, the paper's, arcface, elasticface, or what an installed package adds."
+    )
     margin: float | None = setting(
         None,
         "Margin of the head, in cosine, or in radians for arcface; unset is the published one, 0.35 for cosface.",

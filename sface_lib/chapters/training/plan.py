@@ -8,9 +8,10 @@ import numpy as np
 from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED, Labels
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.parameters import TrainingParameters
+from sface_lib.chapters.training.results import CLS
 from sface_lib.data import FaceSet, first_of_class, select_images
 from sface_lib.errors import ParameterError
-from sface_lib.recognition.recipe import STRATEGIES
+from sface_lib.recognition import STRATEGIES
 from sface_lib.run.parameters import parse_numbers
 
 
@@ -43,7 +44,7 @@ class PlannedModel:
     Attributes
     ----------
     strategy
-        CLS, KT or CL; the baseline's is CLS.
+        A name of `STRATEGIES`; the baseline's is CLS.
     images
         "authentic", or the name of a synthetic set.
     positions
@@ -183,25 +184,25 @@ def plan_models(
     chosen = chosen_images(p, {AUTHENTIC: sets[AUTHENTIC]} | {name: sets[name] for name in names})
     mixed = {
         (name, share): mixed_images(name, sets, chosen, share, p.seed)
-        for name in names if "CLS" in strategies[name]
+        for name in names if CLS in strategies[name]
         for share in p.mixed_shares
     }  # fmt: skip
     planned = []
     for seed in range(p.seed, p.seed + p.recognition_seeds):
         if not p.baseline_model:
-            planned.append(PlannedModel("CLS", AUTHENTIC, chosen[AUTHENTIC], seed))
+            planned.append(PlannedModel(CLS, AUTHENTIC, chosen[AUTHENTIC], seed))
         for name in names:
             for strategy in strategies[name]:
                 planned.append(PlannedModel(strategy, name, chosen[name], seed))
         for (name, share), positions in mixed.items():
-            planned.append(PlannedModel("CLS", name, positions, seed, mix=share))
+            planned.append(PlannedModel(CLS, name, positions, seed, mix=share))
     for number in parse_numbers(p.sweep_images_per_class):
         planned += _swept(p, sets, taught, chosen, number)
     first = next(name for name in sets if name != AUTHENTIC)
-    for fmr, positions in filtered.items() if "CLS" in strategies[first] else ():
+    for fmr, positions in filtered.items() if CLS in strategies[first] else ():
         own = sets[first].faces.labels
         left = first_of_class(own, np.bincount(own[chosen[first]], minlength=own.max() + 1), positions)
-        planned.append(PlannedModel("CLS", first, left, p.seed, fmr=fmr))
+        planned.append(PlannedModel(CLS, first, left, p.seed, fmr=fmr))
     return planned
 
 
@@ -243,9 +244,13 @@ def mixed_images(
 
 def _strategies(given: TrainingSet, taught: bool) -> tuple[str, ...]:
     """What learns from a set."""
-    learns_labels = given.labels != UNLABELLED
-    allowed = {"CLS": learns_labels and not given.model, "KT": taught, "CL": taught and learns_labels}
-    return tuple(strategy for strategy in STRATEGIES if allowed[strategy])
+    labelled = given.labels != UNLABELLED
+    return tuple(
+        name
+        for name, strategy in STRATEGIES.items()
+        if (labelled or not strategy.needs_labels)
+        and (taught if strategy.needs_teacher else name != CLS or not given.model)
+    )
 
 
 def _swept(
@@ -262,7 +267,7 @@ def _swept(
         return []
     if np.bincount(authentic).min() >= number and not p.baseline_model:
         own = select_images(authentic, 1, number, seed=p.seed)
-        planned.append(PlannedModel("CLS", AUTHENTIC, own, p.seed, per_class=number))
+        planned.append(PlannedModel(CLS, AUTHENTIC, own, p.seed, per_class=number))
     for name in taught:
         if sets[name].labels != UNLABELLED:
             first = first_of_class(sets[name].faces.labels, number)

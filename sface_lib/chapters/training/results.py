@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sface_lib.run import Facts, Results
 
 GIVEN = "given"
-BY_LABELS = ("CLS", GIVEN)  # Strategies of models that learnt from nothing but a set.
+CLS = "CLS"  # The strategy of the baseline, and of the model that stands for a set wherever one model does.
+BY_LABELS = (CLS, GIVEN)  # Strategies of models that stand for their set: they learnt from nothing else.
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class TrainedModel(Facts):
     name
         e.g. "baseline" or "KT dcface"; models of one name differ in their seed alone.
     strategy
-        CLS, KT or CL; "given" of a network that was trained elsewhere.
+        A name of `STRATEGIES`; "given" of a network that was trained elsewhere.
+    taught
+        Whether it learnt from a teacher, too.
     trained_on
         "authentic", or the name of a synthetic set.
     per_class, fmr, mix
@@ -32,6 +35,7 @@ class TrainedModel(Facts):
 
     name: str
     strategy: str
+    taught: bool
     trained_on: str
     per_class: int | None
     fmr: float | None
@@ -57,12 +61,12 @@ class TrainingResults(Results):
     Attributes
     ----------
     teacher, teacher_sha256
-        Who taught KT and CL, in words, and the hash of its file; None where nobody was taught.
+        Who taught the strategies that need a teacher, in words, and the hash of its file; None where nobody was taught.
     model_px
         Side of the images that the models see; `image_px` that of each set.
     """
 
-    VERSION = 3
+    VERSION = 4
 
     steps: int
     batch: int

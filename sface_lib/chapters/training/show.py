@@ -12,9 +12,8 @@ from sface_lib.chapters.training.compute import Plan, Training
 from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.chapters.training.plan import PlannedModel, model_name
 from sface_lib.chapters.training.results import GIVEN
-from sface_lib.recognition import open_model
-
-LEARNS = {"CLS": "labels", "KT": "teacher", "CL": "labels and teacher"}
+from sface_lib.chapters.words import listed
+from sface_lib.recognition import STRATEGIES, open_model
 
 
 def left_out(plan: Plan, model: PlannedModel, batch: int) -> str:
@@ -32,7 +31,7 @@ def models(plan: Plan, trainings: Mapping[str, Training]) -> pd.DataFrame:
             "model": model.name,
             "seed": model.seed,
             "images": _images_in_words(model),
-            "learns from": LEARNS[model.strategy],
+            "learns from": STRATEGIES[model.strategy].learns_from,
             "number": len(model.positions),
             "classes": plan.classes(model),
             "steps": trainings[model.file].log[-1]["step"],
@@ -135,7 +134,7 @@ def what_was_trained(plan: Plan, p: TrainingParameters, teacher: str) -> str:
     if not plan.models:
         return f"Nothing was trained; {len(plan.given)} networks were given, and their training is not known here."
     first, seeds = plan.models[0], f"{p.recognition_seeds} seed{'s' * (p.recognition_seeds > 1)}"
-    taught = any(model.strategy != "CLS" for model in plan.models)
+    taught = dict.fromkeys(model.strategy for model in plan.models if STRATEGIES[model.strategy].needs_teacher)
     said = [
         f"{len(plan.models)} models, of {seeds}. The {len(plan.compared)} to be compared saw up to "
         f"{p.training_steps * p.recognition_batch:,} images in {p.training_steps:,} steps, {first.name} from "
@@ -148,7 +147,7 @@ def what_was_trained(plan: Plan, p: TrainingParameters, teacher: str) -> str:
         ]
     if taught:
         said += [
-            f"The teacher of KT and CL is {teacher}; it has seen authentic faces, and what KT and CL know they owe to "
-            "it in part."
+            f"The teacher of {listed(taught)} is {teacher}; it has seen authentic faces, and what they know they owe "
+            "to it in part."
         ]
     return " ".join(said)
