@@ -94,7 +94,10 @@ def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Se
 def aggregation(
     synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], shuffles: int, seed: int
 ) -> pd.DataFrame:
-    """Both links of templates of so many images a class: "images", "AUC", "rank 1", "label-free share", its p and whether that is at its floor.
+    """Both links of templates of so many images a class.
+
+    Columns: "images", "AUC", "rank 1", and with galleries "label-free share", "label-free p", and "p at floor", whether
+    p is as small as the shuffles allow.
 
     Parameters
     ----------

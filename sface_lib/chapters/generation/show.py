@@ -143,7 +143,8 @@ def memorised(found: Memorisation | None, synthetic_images: int) -> str:
     return (
         f"Training images against held-out ones: AUC **{found.auc:.3f}** "
         f"[{found.interval.low:.3f}, {found.interval.high:.3f}] over {len(found.member_best):,} and "
-        f"{len(found.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is nothing memorised."
+        f"{len(found.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is nothing memorised. This "
+        "number is pooled over persons, whose differences hide a part; notebook 03 compares images of one person."
     )
 
 
