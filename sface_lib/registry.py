@@ -4,14 +4,17 @@ A package adds an entry by an entry point of the registry's group, under the ent
 every process that has the package installed, so that notebooks' kernels and launched trainings know the same entries.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from sface_lib.errors import InputError
+from sface_lib.files import sha256_of_file, sha256_of_json
 
-GROUPS = "sface_lab."  # How the names of all groups begin.
+GROUPS = tuple(f"sface_lab.{kind}" for kind in ("backbones", "heads", "strategies"))  # Of entry points.
 
 T = TypeVar("T")
 
@@ -82,6 +85,28 @@ def extensions(group: str) -> dict[str, EntryPoint]:
             raise InputError(f"{both} add {point.name!r} to {group}; rename or remove one")
         points[point.name] = point
     return points
+
+
+def added_packages() -> dict[str, dict[str, str]]:
+    """Packages that add entries to any registry, by name: "version", and "sha256" of their Python files."""
+    points = [point for group in GROUPS for point in entry_points(group=group) if point.dist]
+    modules: dict[str, set[str]] = {}
+    for point in points:
+        modules.setdefault(point.dist.name, set()).add(point.module.partition(".")[0])
+    versions = {point.dist.name: point.dist.version for point in points}
+    return {name: {"version": versions[name], "sha256": _sha256_of(modules[name])} for name in sorted(modules)}
+
+
+def _sha256_of(modules: Iterable[str]) -> str:
+    """Hash of all Python files of some top-level modules, none of which is imported; missing ones have none."""
+    files = {}
+    for name in sorted(modules):
+        spec = find_spec(name)
+        folders = spec.submodule_search_locations if spec else None
+        paths = [path for folder in folders or () for path in sorted(Path(folder).rglob("*.py"))]
+        for path in paths or ([Path(spec.origin)] if spec and spec.origin else []):
+            files[f"{name} {path.name} {len(files)}"] = sha256_of_file(path)
+    return sha256_of_json(files)
 
 
 def one_of(group: str, own: tuple[str, ...], names_more: str = "") -> Callable[[str], str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "sface_lib"
 # From the ground up; CONTRIBUTING.md tells the same order.
 PARTS = (
-    "errors", "registry", "files", "unpickle", "otherfiles", "processes", "engine", "biometrics", "data", "recognition",
+    "errors", "files", "registry", "unpickle", "otherfiles", "processes", "engine", "biometrics", "data", "recognition",
     "population", "generator", "privacy", "attributes", "run", "chapters", "report", "cli",
 )  # fmt: skip
 

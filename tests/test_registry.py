@@ -1,5 +1,7 @@
 """Packages add entries by entry points; the library's own cannot be replaced."""
 
+import os
+import subprocess
 import sys
 import types
 from importlib.metadata import EntryPoint
@@ -60,6 +62,52 @@ def test_a_package_that_cannot_be_imported_is_named(installed):
     installed(ant="no_such_module_anywhere:x")
     with pytest.raises(InputError, match=r"the thing 'ant' of the module .* cannot be imported \(ModuleNotFoundError"):
         things()["ant"]
+
+
+TOY = """
+from torch import nn
+
+from sface_lib.recognition import Strategy
+
+
+class Pull(nn.Module):
+    def forward(self, embeddings, labels, taught):
+        return embeddings.float().square().mean()
+
+
+STRATEGY = Strategy("nothing", needs_labels=False, needs_teacher=False, objective=lambda recipe, classes, size: Pull())
+"""
+
+
+def install(folder, source: str = TOY) -> dict[str, str]:
+    """A package `toy-lab` as pip leaves it, and the environment of processes that have it."""
+    about = folder / "toy_lab-1.5.dist-info"
+    about.mkdir(parents=True, exist_ok=True)
+    (folder / "toy_lab.py").write_text(source)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-lab\nVersion: 1.5\n")
+    (about / "entry_points.txt").write_text("[sface_lab.strategies]\nPULL = toy_lab:STRATEGY\n")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def run(command: str, environment: dict[str, str]) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", command], env=environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_another_process_finds_what_a_package_adds(tmp_path):
+    told = "from sface_lib.recognition import STRATEGIES; print(list(STRATEGIES), STRATEGIES['PULL'].learns_from)"
+    assert run(told, install(tmp_path)) == "['CLS', 'KT', 'CL', 'PULL'] nothing"
+
+
+def test_stages_are_computed_anew_when_an_added_package_changes(tmp_path):
+    """Its code is part of what a stage executes; of the library's modules none is changed."""
+    told = "from sface_lib.run.code import code_hash; print(code_hash(['sface_lib.errors']))"
+    without = run(told, dict(os.environ))
+    hashes = [run(told, install(tmp_path, source)) for source in (TOY, TOY, TOY + "# changed")]
+    assert hashes[0] == hashes[1] != hashes[2] and without not in hashes
+    versions = "from sface_lib.registry import added_packages; print(added_packages()['toy-lab']['version'])"
+    assert run(versions, install(tmp_path)) == "1.5"
 
 
 def test_a_name_is_checked_without_an_import(installed):

@@ -9,6 +9,7 @@ from typing import Any
 import sface_lib
 from sface_lib.errors import InputError
 from sface_lib.files import write_json
+from sface_lib.registry import added_packages
 from sface_lib.report.plan import ReportPlan
 from sface_lib.run.code import package_versions
 from sface_lib.run.contents import describe_path
@@ -38,10 +39,11 @@ def describe_inputs(plan: ReportPlan) -> dict[str, dict[str, Any]]:
 
 def write_manifest(plan: ReportPlan, folder: RunFolder, inputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Write `manifest.json`; give its content. `inputs` is what `describe_inputs` gave."""
+    added = {name: package["version"] for name, package in added_packages().items()}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "profile": plan.profile,
-        "versions": {"sface": sface_lib.__version__} | package_versions(PACKAGES),
+        "versions": {"sface": sface_lib.__version__} | package_versions(PACKAGES) | added,
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "git_commit": _git_commit(),
         "parameters": {row["name"]: row["value"] for row in plan.parameter_rows},

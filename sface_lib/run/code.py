@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sface_lib.files import sha256_of_json
+from sface_lib.registry import added_packages
 from sface_lib.run.contents import describe_path
 
 LIBRARY = Path(__file__).resolve().parents[1]
@@ -16,7 +17,7 @@ CHILD = "sface_lib.cli"  # What a process executes that a stage starts.
 
 
 def code_hash(imported: Iterable[str], sources: Iterable[str] = (), library: Path = LIBRARY) -> str:
-    """Hash of all files of the library that are executed or shipped for it, and of the versions of what it rests on.
+    """Hash of all files of the library that are executed or shipped for it, and of the packages that it rests on.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ def code_hash(imported: Iterable[str], sources: Iterable[str] = (), library: Pat
     """
     found = {_name(path, library): path for path in _files(imported, sources, library)}
     contents = {name: describe_path(path)["sha256"] for name, path in found.items()}
-    return sha256_of_json({"files": contents, "versions": package_versions(PACKAGES)})
+    resting_on = {"versions": package_versions(PACKAGES), "added": added_packages()}
+    return sha256_of_json({"files": contents, **resting_on})
 
 
 def executed_modules(imported: Iterable[str], sources: Iterable[str] = (), library: Path = LIBRARY) -> frozenset[str]:
