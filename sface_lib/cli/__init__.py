@@ -17,7 +17,7 @@ DONE, FAILED, REFUSED, STOPPED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; give the exit code.
 
-    0 done; 1 a stage failed; 2 refused, or it cannot go on, for the reason given; 130 stopped from the keyboard.
+    0 done; 1 a stage failed; 2 refused or ended for the reason that is printed; 130 stopped from the keyboard.
     """
     arguments = build_parser().parse_args(argv)
     try:
@@ -36,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """What the command line takes: every command with its options."""
-    parser = argparse.ArgumentParser(prog="sface", description="Synthetic faces: what they teach, whom they give away.")
+    parser = argparse.ArgumentParser(
+        prog="sface",
+        description="Generate synthetic faces, train recognition models on them, and measure identity leakage.",
+    )
     commands = subcommands(parser)
     for module in (report, compare, verify, recognition, generator, attributes, population, data):
         module.add_commands(commands)

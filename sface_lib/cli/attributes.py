@@ -9,6 +9,7 @@ from sface_lib.cli.options import (
     WEIGHTS_OUT,
     Commands,
     add_command,
+    choice,
     number,
     option,
     required,
@@ -24,28 +25,30 @@ ANNOTATE_OPTIONS = (
         "--classifier",
         default="embedded",
         metavar="FILE",
-        help="made by `sface attributes train`; default: embedded, the shipped one, for rendered faces",
+        help="a classifier of `sface attributes train`; default: embedded, the shipped one, for rendered faces",
     ),
     option(
-        "--embedder", metavar="FILE", help="whose embeddings the classifier takes; default: its own, or the shipped one"
+        "--embedder",
+        metavar="FILE",
+        help="recognition model of the classifier's embeddings; default: the one in its file, else the shipped one",
     ),
-    number("--passes", 20, "behind the confidence"),
-    number("--seed", 0, "of those passes", metavar=None),
+    number("--passes", 20, "stochastic passes that give the confidence"),
+    number("--seed", 0, "of the stochastic passes", metavar=None),
 )
 TRAIN_OPTIONS = (
     required("--faces", "SET", "the annotated images"),
     *READING,
-    required("--table", "FILE", "their annotations"),
+    required("--table", "FILE", "annotations of the images"),
     WEIGHTS_OUT,
     required("--work", "DIR", "for checkpoints"),
     option(
         "--embedder",
         metavar="FILE",
-        help="a recognition model whose embeddings are taken; default: a network of its own",
+        help="recognition model whose embeddings are classified; default: a network is trained on the images",
     ),
-    option("--missing", choices=("stop", "skip"), default="stop", help="images without annotation"),
-    number("--size", 64, "of the images", "PX"),
-    number("--steps", 7000, "of 64 images"),
+    choice("--missing", ("stop", "skip"), "images without annotation are an error, or are left out"),
+    number("--size", 64, "side of the images", "PX"),
+    number("--steps", 7000, "training steps, each of 64 images"),
     SEED,
 )
 SHIP_OPTIONS = (
@@ -62,9 +65,9 @@ def add_commands(commands: Commands) -> None:
         "annotate",
         annotate,
         ANNOTATE_OPTIONS,
-        help="tell the attributes of every image of a set",
+        help="predict the attributes of every image of a set",
         description="Write labels, probabilities and confidences of up to 47 attributes as one parquet table. "
-        f"A stopped run goes on. {how_to_launch('annotate')}",
+        f"A stopped run continues. {how_to_launch('annotate')}",
     )
     actions = subcommands(commands.add_parser("attributes", help="train an attribute classifier"))
     add_command(
@@ -72,12 +75,12 @@ def add_commands(commands: Commands) -> None:
         "train",
         train,
         TRAIN_OPTIONS,
-        help="teach, calibrate and judge a classifier on annotated faces",
+        help="train, calibrate and evaluate a classifier on annotated faces",
         description="Annotations: MAAD-Face's CSV, CelebA's list_attr_celeba.txt, the population's parquet tables, or "
         "a CSV of a column `name` and MAAD-Face's attributes (1 present, -1 absent, 0 undefined). A tenth of the "
-        "identities calibrates, another tenth judges. A stopped run goes on.",
+        "identities serves for calibration, another tenth for evaluation. A stopped run continues.",
     )
-    add_command(actions, "ship", ship, SHIP_OPTIONS, help="make the shipped classifier anew (extra `population`)")
+    add_command(actions, "ship", ship, SHIP_OPTIONS, help="rebuild the shipped classifier (extra `population`)")
 
 
 def annotate(arguments: Namespace) -> None:

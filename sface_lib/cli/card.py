@@ -13,15 +13,15 @@ OPTIONS = (
     choice(
         "--classes",
         ("own", "folders", "authentic", "none"),
-        "what its classes are: identities of its own, the same by its folders alone, the authentic ones of the "
-        "same names, or nothing",
+        "what its classes are: identities of its own, identities of its own by folder alone, the authentic identities "
+        "of the same names, or nothing",
     ),
-    option("--against", metavar="AUTHENTIC", help="the authentic set whose persons it may give away"),
+    option("--against", metavar="AUTHENTIC", help="the authentic set to which links are measured"),
     option(
         "--control",
         metavar="FACES",
-        help="persons who trained nothing, of the distribution of the authentic ones: only with them links without "
-        "labels are claimed",
+        help="faces of unseen persons from the distribution of the authentic set; label-free links are claimed only "
+        "with them",
     ),
     option(
         "--verifier",
@@ -37,7 +37,7 @@ OPTIONS = (
     ),
     option("--description", default="", metavar="TEXT", help="what the set is, in a sentence"),
     option("--credit", default="", metavar="TEXT", help="who made it"),
-    option("--licence", default="", metavar="TEXT", help="under what terms: a name or an address"),
+    option("--licence", default="", metavar="TEXT", help="the licence: its name or web address"),
     option("--pictures", action="store_true", help=f"show the first {PICTURES} images"),
 )
 
@@ -50,9 +50,9 @@ def add_command_to(actions: Commands) -> None:
         write_card,
         OPTIONS,
         help="write a card of a set: a page, the same as JSON, and Croissant metadata",
-        description="Tell what a set holds, what a verifier sees in it and which attributes its faces have; against an "
-        "authentic set, what it gives away of its persons, too. Writes card.html, card.json and croissant.json. No "
-        "picture is shown unless --pictures asks for it.",
+        description="Report the contents of a set, its verification metrics and the attributes of its faces and, with "
+        "--against, its links to an authentic set. Writes card.html, card.json and croissant.json. Images are shown "
+        "with --pictures alone.",
     )
 
 
@@ -107,4 +107,4 @@ def _intro(arguments: Namespace) -> str:
     """Description, credit and licence of a set, as far as they are given."""
     stated = {"Credit": arguments.credit, "Licence": arguments.licence}
     parts = [arguments.description, *(f"{title}: {text}." for title, text in stated.items() if text)]
-    return " ".join(part for part in parts if part) or "Neither credit nor licence are stated."
+    return " ".join(part for part in parts if part) or "Neither credit nor licence is stated."

@@ -9,9 +9,9 @@ from typing import Any
 from sface_lib.cli.options import Commands, add_command, option
 
 CAPTION = (
-    "Every set of every run, by the judge that sees most of it and may judge it; nothing is averaged over runs. "
+    "Every set of every run, by the admissible judge that covers most of its images; nothing is averaged over runs. "
     "Classes are authentic identities, identities of the set's own, or none. Exposed: whether its generator may "
-    "have seen the authentic set. Links are those of notebook 03, accuracy is of CLS in the mean of the benchmarks."
+    "have seen the authentic set. Links are those of notebook 03; accuracy is that of CLS, averaged over benchmarks."
 )
 OPTIONS = (
     option("runs", nargs="+", metavar="RUN", help="a run folder of `sface report`"),
@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
         "compare",
         compare_runs,
         OPTIONS,
-        help="finished runs side by side",
+        help="show finished runs side by side",
         description="Write a page with a row for each set of each run, and what differs between the runs. Nothing is "
         "averaged over runs.",
     )
@@ -55,7 +55,9 @@ def _sections(sets: Any, differences: Any, cautions: Sequence[str]) -> list[tupl
 
     listed = "".join(f"<li>{escape(text)}</li>" for text in cautions)
     settings = (
-        table_html(differences, "What was set or given otherwise.") if len(differences) else "<p>Nothing differs.</p>"
+        table_html(differences, "Parameters and inputs that differ between the runs.")
+        if len(differences)
+        else "<p>Nothing differs.</p>"
     )
     return [
         ("Sets", [table_html(sets, CAPTION)]),

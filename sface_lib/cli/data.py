@@ -21,7 +21,9 @@ from sface_lib.cli.sets import open_set, print_skipped
 CONVERT_OPTIONS = (
     option("source", metavar="SRC", help=FORMS),
     option(
-        "target", metavar="DST", help="a new path; .zip, .rec, .parquet, .tar or .bin says what it is, else a folder"
+        "target",
+        metavar="DST",
+        help="a new path; .zip, .rec, .parquet, .tar or .bin gives the format, another name a folder",
     ),
     option("--protocol", metavar="FILE", help="the pairs of a .bin, e.g. LFW's pairs.txt"),
     *READING,
@@ -39,7 +41,7 @@ ALIGN_OPTIONS = (
 
 def add_commands(commands: Commands) -> None:
     """`data convert`, `info`, `card` and `align`."""
-    actions = subcommands(commands.add_parser("data", help="look at sets of faces, convert them, align photographs"))
+    actions = subcommands(commands.add_parser("data", help="inspect and convert sets of faces, align photographs"))
     add_command(
         actions,
         "convert",
@@ -55,8 +57,8 @@ def add_commands(commands: Commands) -> None:
         "info",
         info,
         INFO_OPTIONS,
-        help="tell what a set holds",
-        description="Decode every image once and tell kind, images, identities, sizes and the set's fingerprint.",
+        help="describe a set",
+        description="Decode every image once and print kind, images, identities, sizes and the set's fingerprint.",
     )
     card.add_command_to(actions)
     add_command(
@@ -66,7 +68,7 @@ def add_commands(commands: Commands) -> None:
         ALIGN_OPTIONS,
         help="bring the faces of photographs to the ArcFace crop (extra align)",
         description="Find the main face of every photograph and write its aligned crop under the same name, with "
-        "alignment.csv and not_found.csv beside. A stopped run goes on where it was.",
+        "alignment.csv and not_found.csv beside. A stopped run continues.",
     )
 
 

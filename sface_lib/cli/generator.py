@@ -26,27 +26,32 @@ GENERATE_OPTIONS = (
         "--weights",
         default="embedded",
         metavar="FILE",
-        help="a generator made or imported by sface; default: embedded, the shipped one",
+        help="a generator trained or imported by sface; default: embedded, the shipped one",
     ),
     required("--out", "DIR|ZIP", NEW_OR_SAME),
     number("--per-class", 60, "images of each class"),
     option("--classes", type=int, metavar="N", help="the first N classes; default: all"),
     SEED,
     option("--psi", type=float, default=1.0, help="truncation, 0 to 1; default: 1, none"),
-    number("--batch", 64, "images drawn together"),
-    option("--identity-model", metavar="FILE", help="recognition model that steers toward the identity"),
-    number("--identity-steps", 3, "of each latent"),
-    number("--identity-score", 0.3, "least score that is kept", "S"),
+    number("--batch", 64, "images generated at once"),
+    option(
+        "--identity-model",
+        metavar="FILE",
+        help="recognition model that moves latents toward the mean embedding of their class",
+    ),
+    number("--identity-steps", 3, "gradient steps of each latent"),
+    number("--identity-score", 0.3, "lowest score that is kept", "S"),
     option(
         "--aligned",
         type=float,
         metavar="SHARE",
-        help="keep faces whose eyes are found this near their places, as a share of the side, e.g. 0.06 (extra align)",
+        help="keep faces whose eyes are within this distance of the ArcFace template's, as a share of the side, e.g. "
+        "0.06 (extra align)",
     ),
 )
 TRAIN_OPTIONS = (
     required("--out", "DIR", "checkpoints, log, and generator.safetensors"),
-    option("--selection", metavar="CSV", help="a run's data/selection.csv: the images that train"),
+    option("--selection", metavar="CSV", help="a run's data/selection.csv, which lists the training images"),
     ON_BAD_IMAGE,
     *PARAMETERS,
 )
@@ -63,8 +68,8 @@ def add_commands(commands: Commands) -> None:
         "generate",
         generate,
         GENERATE_OPTIONS,
-        help="draw a labelled synthetic set",
-        description="Draw images of every class as identity folders or a zip. A stopped run goes on where it was. "
+        help="generate a labelled synthetic set",
+        description="Generate images of every class as identity folders or a zip. A stopped run continues. "
         f"{how_to_launch('generate')}",
     )
     actions = subcommands(commands.add_parser("generator", help="train or import a generator"))
@@ -75,7 +80,7 @@ def add_commands(commands: Commands) -> None:
         TRAIN_OPTIONS,
         help="train a generator outside a report, on one or many processes",
         description="Train with the report's parameters of notebook 02 (sface report --help lists them). A stopped run "
-        f"goes on. {how_to_launch('generator train')}",
+        f"continues. {how_to_launch('generator train')}",
     )
     add_command(
         actions,
@@ -83,7 +88,7 @@ def add_commands(commands: Commands) -> None:
         import_network,
         IMPORT_OPTIONS,
         help="read an official StyleGAN2-ADA network",
-        description="Convert a StyleGAN2-ADA .pkl, without running anything in it, to a .safetensors file.",
+        description="Convert a StyleGAN2-ADA .pkl, without executing code in it, to a .safetensors file.",
     )
 
 

@@ -61,7 +61,7 @@ def sets_of_faces(meaning: str) -> tuple[Option, Option]:
             action="append",
             default=[],
             metavar="CSV",
-            help="which of the images: a column `position`; one for each of several sets",
+            help="a CSV with the positions of the images to use, column `position`; one for each set",
         ),
     )
 
@@ -75,12 +75,12 @@ def overrides(texts: Sequence[str]) -> dict[str, str]:
 
 
 FORMS = "faces: a folder, zip, tar, .rec, .parquet, LMDB or .bin, or shards such as train-{000..099}.tar"
-NEW_OR_SAME = "a new folder, or one of the same recipe"
+NEW_OR_SAME = "a new path, or that of a stopped run with the same settings"
 
 LABELS = choice(
     "--labels",
     ("auto", "folders", "none"),
-    "identities: what the set itself tells, the folders of its images, or none",
+    "identities: as the set itself states them, the folders of its images, or none",
 )
 ON_BAD_IMAGE = choice(
     "--on-bad-image", ("stop", "skip"), "images that cannot be decoded are an error, or are left out and counted"
@@ -96,5 +96,5 @@ PARAMETERS = (
         metavar="P",
         help=f"a set of parameters: {', '.join(profile_names())} (default: quick)",
     ),
-    option("--set", action="append", default=[], metavar="NAME=VALUE", help="set one parameter; may be given again"),
+    option("--set", action="append", default=[], metavar="NAME=VALUE", help="set one parameter; may be repeated"),
 )

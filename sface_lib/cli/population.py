@@ -15,10 +15,10 @@ from sface_lib.cli.options import (
     subcommands,
 )
 
-WORK = required("--work", "DIR", "images and checkpoints; a stopped run goes on")
+WORK = required("--work", "DIR", "for images and checkpoints; a stopped run continues")
 RENDER_OPTIONS = (
     required("--out", "DIR", NEW_OR_SAME),
-    option("--split", default="balanced", help="splits share no identity (default: balanced)"),
+    option("--split", default="balanced", help="a name; splits share no identity (default: balanced)"),
     number("--identities", 200),
     number("--images", 20, "of each identity"),
     number("--size", 64, "side of the crops", "PX"),
@@ -26,7 +26,7 @@ RENDER_OPTIONS = (
     WORKERS,
 )
 PROTOCOLS_OPTIONS = (
-    option("faces", metavar="DIR", help="a rendered set, best of the split `benchmark`"),
+    option("faces", metavar="DIR", help="a rendered set, preferably of the split `benchmark`"),
     number("--folds", 10),
     number("--pairs", 3000, "of all folds together"),
     SEED,
@@ -38,7 +38,7 @@ SHIP_OPTIONS = (required("--out", "DIR", "where the archives go"), WORK, WORKERS
 def add_commands(commands: Commands) -> None:
     """`population render`, `protocols`, `verifier` and `ship`."""
     actions = subcommands(
-        commands.add_parser("population", help="faces of nobody: parametric heads with known identity")
+        commands.add_parser("population", help="rendered faces of nobody: parametric heads with known identity")
     )
     add_command(
         actions,
@@ -46,7 +46,7 @@ def add_commands(commands: Commands) -> None:
         render,
         RENDER_OPTIONS,
         help="render a set of any size, with a table of ground truth",
-        description="Render identity folders of aligned faces and labels.parquet. A stopped run goes on where it was.",
+        description="Render identity folders of aligned faces and labels.parquet. A stopped run continues.",
     )
     add_command(
         actions,
@@ -61,15 +61,15 @@ def add_commands(commands: Commands) -> None:
         "verifier",
         train_verifier,
         VERIFIER_OPTIONS,
-        help="train the recognition model that judges rendered sets",
-        description="Render 1,000 identities of its own and train the verifier on their labels.",
+        help="train the verifier of rendered sets",
+        description="Render 1,000 identities that no other set uses and train the verifier on their labels.",
     )
     add_command(
         actions,
         "ship",
         ship,
         SHIP_OPTIONS,
-        help="make anew what ships with the program",
+        help="rebuild the assets that ship with the program",
         description="Render the shipped sets, draw the benchmarks, train the verifier, write the manifest.",
     )
 

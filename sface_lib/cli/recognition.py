@@ -23,18 +23,18 @@ from sface_lib.errors import InputError
 
 EMBED_OPTIONS = (
     required("--model", "FILE", "weights of a recognition model"),
-    *sets_of_faces("the images; given again, further sets"),
-    required("--out", "DIR", "the folder; what lies there stays"),
-    option("--single", action="store_true", help="of the images alone, without their mirror images"),
+    *sets_of_faces("the images; may be repeated for further sets"),
+    required("--out", "DIR", "the folder; embeddings that are there are kept"),
+    option("--single", action="store_true", help="embed the images alone, not their mirror images as well"),
     option("--precision", default="auto", choices=("auto", "float32", "bf16"), metavar="P", help="default: auto"),
     *READING,
 )
 TRAIN_OPTIONS = (
-    *sets_of_faces("the images that train; given again, further sets with identities of their own"),
+    *sets_of_faces("training images; may be repeated: each set has identities of its own"),
     option("--strategy", default="CLS", metavar="S", help="CLS (labels), KT (a teacher), CL; default: CLS"),
     option("--teacher", metavar="FILE", help="weights of the frozen teacher of KT and CL"),
     required("--out", "DIR", "checkpoints, log, and model.safetensors"),
-    option("--protocol", metavar="FILE", help="pairs that validation judges on"),
+    option("--protocol", metavar="FILE", help="verification pairs for validation"),
     option("--images", metavar="SET", help="the faces that those pairs name"),
     *READING,
     SEED,
@@ -50,8 +50,8 @@ def add_commands(commands: Commands) -> None:
         embed,
         EMBED_OPTIONS,
         help="embed sets of faces, on one or many processes",
-        description="Write embeddings by the SHA-256 of their images as safetensors into a folder: what a report's "
-        f"notebooks share. {how_to_launch('embed')}",
+        description="Write embeddings, keyed by the SHA-256 of their images, as safetensors files into a folder. The "
+        f"notebooks of a report share such a folder. {how_to_launch('embed')}",
     )
     add_command(
         subcommands(commands.add_parser("recognition", help="train a recognition model")),
@@ -60,7 +60,7 @@ def add_commands(commands: Commands) -> None:
         TRAIN_OPTIONS,
         help="train a recognition model outside a report, on one or many processes",
         description="Train with the report's parameters of notebook 04 (sface report --help lists them). A stopped run "
-        f"goes on. {how_to_launch('recognition train')}",
+        f"continues. {how_to_launch('recognition train')}",
     )
 
 
@@ -84,7 +84,7 @@ def train(arguments: Namespace) -> None:
     parameters = build_parameters(arguments.profile, overrides(arguments.set), RecognitionTrainingParameters)
     if arguments.protocol and (not parameters.validation_interval_steps or parameters.validation_identities):
         raise InputError(
-            f"nothing would judge on {arguments.protocol}: set validation_interval_steps above 0 and "
+            f"validation would not use {arguments.protocol}: set validation_interval_steps above 0 and "
             "validation_identities=0, or leave --protocol out"
         )
     faces = joined([usable(each) for each in selected_sets(arguments)])

@@ -18,7 +18,9 @@ REPORT_OPTIONS = (
     ),
     option("--out", metavar="DIR", help="the run folder (default: runs/<profile>-<id>)"),
     option(
-        "--dry-run", action="store_true", help="open every path, measure trainings and judges, and say what it costs"
+        "--dry-run",
+        action="store_true",
+        help="open every path, measure the speed of the networks, and print the expected time and memory",
     ),
     option(
         "--keep-embeddings",
@@ -49,16 +51,16 @@ def add_commands(commands: Commands) -> None:
         "lab",
         open_lab,
         LAB_OPTIONS,
-        help="open the notebooks in JupyterLab to work in",
+        help="open the notebooks in JupyterLab",
         description="Copy the notebooks into a run folder, write the parameters into each copy, and open the first in "
-        "JupyterLab. Copies that are there keep their other cells.",
+        "JupyterLab. In copies that exist already, no other cell changes.",
         **parameters,
     )
 
 
 def run_report(arguments: Namespace) -> int:
     """`sface report`; papermill and what it imports load only when the parameters are right."""
-    print(f"Profile {arguments.profile}: checking parameters and what was given", flush=True)
+    print(f"Profile {arguments.profile}: checking parameters and inputs", flush=True)
     from sface_lib.report.plan import plan_report
 
     settings = overrides(arguments.set)

@@ -12,9 +12,9 @@ OPTIONS = (
     required(
         "--protocol",
         "PATH",
-        "pairs: an InsightFace .bin, a folder of several, LFW's pairs.txt, a CSV, or another list of the field",
+        "pairs: an InsightFace .bin, a folder of .bin files, LFW's pairs.txt, a CSV, or another known list",
     ),
-    option("--images", metavar="SET", help="the faces that the pairs name; a .bin holds them itself"),
+    option("--images", metavar="SET", help="the faces that the pairs name; not needed for a .bin, which holds them"),
     *READING,
 )
 
@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
         "verify",
         verify_model,
         OPTIONS,
-        help="judge a recognition model on verification pairs",
+        help="evaluate a recognition model on verification pairs",
         description="K-fold accuracy with its interval, EER, and FNMR at fixed FMR, on a protocol's pairs.",
     )
 
@@ -42,7 +42,7 @@ def verify_model(arguments: Namespace) -> None:
     size = f"{model.spec.size_px} px" if model.spec.size_px else model.spec.source
     print(f"Model: {arguments.model}, {size}, trained on: {model.description['trained_on']}")
     if "ignored" in model.description:
-        print(f"Tensors beside the network, left aside: {model.description['ignored']}")
+        print(f"Tensors that are no part of the network, not used: {model.description['ignored']}")
     if len(evaluations) == 1:
         _print_evaluation(*evaluations.popitem()[1])
     else:

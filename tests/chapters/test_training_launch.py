@@ -185,7 +185,7 @@ def test_pairs_that_nothing_would_judge_on_are_refused(tmp_path, faces, capsys, 
     settings = [f"--set={name}={value}" for name, value in (SMALL | asked).items()]
     command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run")]
     assert main([*command, "--protocol", "pairs.txt", *settings]) == 2
-    assert "nothing would judge on pairs.txt: set validation_interval_steps above 0" in capsys.readouterr().err
+    assert "validation would not use pairs.txt: set validation_interval_steps above 0" in capsys.readouterr().err
 
 
 def test_pairs_of_a_folder_of_bins_judge_a_training_by_itself(tmp_path, faces, capsys):
