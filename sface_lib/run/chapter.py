@@ -63,7 +63,7 @@ class Chapter(Generic[R]):
     def code_hash(self, parameters: Mapping[str, Any], sources: Iterable[str] = ()) -> str:
         """Hash of the code that it executes, with these parameters; `sources` are the cells of its notebook."""
         imported = modules_in(self.package) if self.package else []
-        children = [CHILD] if parameters.get("processes", 1) > 1 else []
+        children = modules_in(CHILD) if parameters.get("processes", 1) > 1 else []
         return code_hash(["sface_lib.run", *imported, *children], sources)
 
     @property

@@ -13,7 +13,7 @@ from sface_lib.run.contents import describe_path
 
 LIBRARY = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")  # Whose version may change a number.
-CHILD = "sface_lib.cli"  # What a process executes that a stage starts.
+CHILD = "sface_lib.cli"  # The package that a process executes that a stage starts.
 
 
 def code_hash(imported: Iterable[str], sources: Iterable[str] = (), library: Path = LIBRARY) -> str:
@@ -48,7 +48,7 @@ def executed_modules(imported: Iterable[str], sources: Iterable[str] = (), libra
         found.add(name)
         waiting.append(name.rpartition(".")[0] or name)  # A module's package is executed first.
         text = _file(name, library).read_text(encoding="utf-8")
-        waiting += _imports(text, library, anywhere=name != CHILD)
+        waiting += _imports(text, library, anywhere=not f"{name}.".startswith(f"{CHILD}."))
     return frozenset(found)
 
 

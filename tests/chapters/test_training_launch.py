@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from sface_lib import cli
 from sface_lib.chapters.generation.launch import train_generator
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
 from sface_lib.chapters.profiles import build_parameters
@@ -16,7 +15,7 @@ from sface_lib.chapters.training import launch
 from sface_lib.chapters.training.launch import keep_aside, launch_recognition, make_recipe, train_recognition
 from sface_lib.chapters.training.parameters import RecognitionTrainingParameters, TrainingParameters
 from sface_lib.chapters.training.plan import TrainingSet, plan_models
-from sface_lib.cli import main
+from sface_lib.cli import main, recognition
 from sface_lib.data import (
     FaceBatches,
     encode_png,
@@ -186,7 +185,7 @@ def test_pairs_that_nothing_would_judge_on_are_refused(tmp_path, faces, capsys, 
     settings = [f"--set={name}={value}" for name, value in (SMALL | asked).items()]
     command = ["recognition", "train", "--faces", str(faces.path), "--out", str(tmp_path / "run")]
     assert main([*command, "--protocol", "pairs.txt", *settings]) == 2
-    assert "nothing would judge on pairs.txt: set validation_interval_steps above 0" in capsys.readouterr().err
+    assert "validation would not use pairs.txt: set validation_interval_steps above 0" in capsys.readouterr().err
 
 
 def test_pairs_of_a_folder_of_bins_judge_a_training_by_itself(tmp_path, faces, capsys):
@@ -218,7 +217,7 @@ def test_a_process_that_fails_among_others_ends_at_once(monkeypatch, capfd):
     ended = []
     monkeypatch.setattr(os, "_exit", ended.append)
     assert main(["recognition", "train", "--faces", "nowhere", "--out", "out"]) == 2 and ended == [2]
-    monkeypatch.setattr(cli, "_train_recognition", lambda _: 1 / 0)
+    monkeypatch.setattr(recognition, "train", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["recognition", "train", "--faces", "nowhere", "--out", "out"])
     assert ended == [2, 1] and "ZeroDivisionError" in capfd.readouterr().err

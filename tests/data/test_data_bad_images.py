@@ -127,12 +127,12 @@ def test_a_generator_is_trained_on_the_good_images_of_its_selection(damaged, tmp
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
-from sface_lib import cli
+from sface_lib.cli import sets
 from sface_lib.data import open_faces
 from sface_lib.data.faces import FaceSet
 looked, inspect = [], FaceSet._inspect
 FaceSet._inspect = lambda self, progress: looked.append(len(self)) or inspect(self, progress)
-usable = cli._usable(open_faces(sys.argv[1], sys.argv[2]))
+usable = sets.usable(open_faces(sys.argv[1], sys.argv[2]))
 found = {"looked": looked, "names": usable.names, "fingerprint": usable.fingerprint}
 Path(sys.argv[3], os.environ["RANK"] + ".json").write_text(json.dumps(found))
 """

@@ -106,8 +106,8 @@ def test_a_shipped_file_counts_where_it_is_named(library):
 
 def test_processes_that_a_stage_starts_count_with_what_they_execute():
     assert TRAINING.code_hash({"processes": 1}) == TRAINING.code_hash({}) != TRAINING.code_hash({"processes": 2})
-    child = executed_modules([*imported(TRAINING), CHILD])
-    assert {"sface_lib.chapters.training.launch", "sface_lib.engine", CHILD} <= child
+    child = executed_modules([*imported(TRAINING), *modules_in(CHILD)])
+    assert {"sface_lib.chapters.training.launch", "sface_lib.engine", f"{CHILD}.__main__"} <= child
     assert "sface_lib.attributes.tally" not in child  # The command line imports what a command needs.
 
 
