@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from scipy.special import rel_entr
 
 from sface_lib.attributes.tally import PSEUDO_COUNT, Tally, require_units, smoothed
 from sface_lib.errors import InputError
@@ -43,7 +44,7 @@ def kl_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
             )
     if ((q == 0) & (p > 0)).any():
         raise InputError("q is 0 where p is not, so that KL(p || q) is infinite; smooth the shares with a pseudo-count")
-    return np.maximum(_kl_terms(p, q).sum(-1), 0)
+    return np.maximum(rel_entr(p, q).sum(-1), 0)
 
 
 def js_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -63,12 +64,6 @@ def bernoulli(p: np.ndarray | float) -> np.ndarray:
     """The distribution (p, 1 - p), `[..., 2]`."""
     p = np.asarray(p, np.float64)
     return np.stack([p, 1 - p], -1)
-
-
-def _kl_terms(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    both = (p > 0) & (q > 0)
-    log_p, log_q = (np.log(x, out=np.zeros_like(x), where=both) for x in (p, q))
-    return p * (log_p - log_q)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -202,7 +197,7 @@ def directed_divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Di
     """Of shares `[..., sum(sizes)]` whose variables begin at `starts`, each `[..., V]`."""
 
     def kl(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.maximum(np.add.reduceat(_kl_terms(x, y), starts, axis=-1), 0)
+        return np.maximum(np.add.reduceat(rel_entr(x, y), starts, axis=-1), 0)
 
     middle = (p + q) / 2
     return Divergences(kl(p, q), kl(q, p), (kl(p, middle) + kl(q, middle)) / 2)

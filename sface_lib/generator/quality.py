@@ -10,12 +10,14 @@ recall, Kynkäänniemi et al. (NeurIPS 2019).
 import dataclasses
 
 import numpy as np
+import pandas as pd
+from sklearn.metrics import pairwise_distances_chunked
 
 from sface_lib.biometrics import Estimate, Interval, identity_weights, verification_metrics
 from sface_lib.errors import InputError
 
 NEIGHBOURS = 3
-BLOCK_ROWS = 2048
+BLOCK_ROWS, BLOCK_MIB = 2048, 64
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -140,33 +142,23 @@ def within_support(points: np.ndarray, manifold: np.ndarray, neighbours: int = N
     """Which points lie in a ball of the manifold, bool `[N]`; both `[N, d]` by Euclidean distance."""
     if len(manifold) <= neighbours:
         raise InputError(f"{len(manifold)} images have no {neighbours} neighbours each; give more")
-    radii = np.concatenate(
-        [np.partition(block, neighbours, 1)[:, neighbours] for block in _square_distances(manifold, manifold)]
-    )
-    return np.concatenate([(block <= radii).any(1) for block in _square_distances(points, manifold)])
-
-
-def _square_distances(a: np.ndarray, b: np.ndarray):
-    """Blocks `[<=2048, len(b)]` of squared distances."""
-    for start in range(0, len(a), BLOCK_ROWS):
-        block = a[start : start + BLOCK_ROWS]
-        yield np.square(block).sum(1)[:, None] + np.square(b).sum(1) - 2 * block @ b.T
+    own = pairwise_distances_chunked(manifold, working_memory=BLOCK_MIB)
+    radii = np.concatenate([np.partition(block, neighbours, 1)[:, neighbours] for block in own])
+    distances = pairwise_distances_chunked(points, manifold, working_memory=BLOCK_MIB)
+    return np.concatenate([(block <= radii).any(1) for block in distances])
 
 
 def class_consistency(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mean score of each class's pairs of different images, float64 `[K]`; NaN for a class of one image."""
-    sums, counts = _by_class(np.asarray(embeddings, np.float64), labels)
+    classes = pd.DataFrame(np.asarray(embeddings, np.float64)).groupby(labels)
+    sums, counts = classes.sum().to_numpy(), classes.size().to_numpy()
     # Of one image the difference is not exactly 0, for its length is not exactly 1.
     return (np.square(sums).sum(1) - counts) / np.where(counts > 1, counts * (counts - 1), np.nan)
 
 
 def class_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1); NaN for one image."""
-    values = np.asarray(values, np.float64)
-    sums, counts = _by_class(values, labels)
-    squares, _ = _by_class(np.square(values), labels)
-    degrees = np.where(counts > 1, counts - 1, np.nan)[:, None]
-    return np.sqrt(np.clip(squares - sums**2 / counts[:, None], 0, None) / degrees)
+    return pd.DataFrame(np.asarray(values, np.float64)).groupby(labels).std().to_numpy()
 
 
 def pixel_spread(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -181,14 +173,6 @@ def pixel_spread(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         flat -= flat.mean(1, keepdims=True)
         spreads.append(np.sqrt(2 * flat.var(0, ddof=1).mean()) if len(flat) > 1 else np.nan)
     return np.array(spreads)
-
-
-def _by_class(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the rows of each class in order of their labels, and the number of rows."""
-    found, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(found), values.shape[1]))
-    np.add.at(sums, codes, values)
-    return sums, counts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -131,8 +131,7 @@ def by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int
     """Rank correlation of exposure with the number of training images; None where either is the same for all."""
     if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
         return None
-    first, second = (pd.Series(values).rank().to_numpy() for values in (exposure, images))
-    first, second = ((values - values.mean()) / values.std() for values in (first, second))
+    first, second = stats.zscore(stats.rankdata([exposure, images], axis=1), axis=1)
     random = np.random.default_rng(seed)
     null = np.array([np.mean(first[random.permutation(len(first))] * second) for _ in range(shuffles)])
     return against_null(float(np.mean(first * second)), null)
