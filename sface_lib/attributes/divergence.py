@@ -60,12 +60,6 @@ def _require_alike(p: np.ndarray, q: np.ndarray) -> None:
         raise InputError(f"p and q must be distributions [..., K] of one shape, got {p.shape} and {q.shape}")
 
 
-def bernoulli(p: np.ndarray | float) -> np.ndarray:
-    """The distribution (p, 1 - p), `[..., 2]`."""
-    p = np.asarray(p, np.float64)
-    return np.stack([p, 1 - p], -1)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Divergences:
     """Of each variable; `[V]`, or `[draws, V]` of a null.

@@ -119,33 +119,6 @@ def _tally(variables, sizes, columns, identities, n) -> Tally:
     return Tally(variables, sizes, counts.to_numpy(), counts.index.to_numpy(), by_identity)
 
 
-def prevalence_table(
-    tally: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT, level: float = 0.95
-) -> pd.DataFrame:
-    """Prevalence of each attribute with its bootstrap interval; units are drawn with replacement.
-
-    Parameters
-    ----------
-    tally
-        From `tally_attributes`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `attribute`, `images` (in which it is known), `prevalence`, `low`, `high`: see `share_intervals`.
-
-    Raises
-    ------
-    InputError
-        There is one unit alone, which cannot be redrawn.
-    """
-    drawn = attribute_draws(tally, resamples, seed, pseudo_count)
-    low, high = share_intervals(tally, drawn, level)
-    share = tally.shares(pseudo_count=pseudo_count)[::2]
-    columns = {"attribute": tally.variables, "images": tally.known().astype(int), "prevalence": share}
-    return pd.DataFrame(columns | {"low": low, "high": high})
-
-
 def attribute_draws(tally: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT) -> np.ndarray:
     """Share of each attribute `[R, A]` in each bootstrap draw of the units; `tally` from `tally_attributes`."""
     require_units(tally)

@@ -20,17 +20,6 @@ NEIGHBOURS = 3
 BLOCK_ROWS, BLOCK_MIB = 2048, 64
 
 
-def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Unbiased squared maximum mean discrepancy of two sets, by the cubic kernel (1 + x·y)³.
-
-    0 in expectation where both sets come from one distribution; it may come out slightly negative. The published
-    kernel divides x·y by the width because its features are not normalised; unit embeddings need no such scale.
-    """
-    a, b = _pair(a, b)
-    within = sum(_kernel_sum(x, x, own=True) / (len(x) * (len(x) - 1)) for x in (a, b))
-    return within - 2 * _kernel_sum(a, b) / (len(a) * len(b))
-
-
 def class_kernel_distance(
     a: np.ndarray,
     a_labels: np.ndarray,
@@ -40,7 +29,11 @@ def class_kernel_distance(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, Interval]:
-    """The distance of two sets with the same labels, each pair of classes counting alike, and its identity bootstrap.
+    """Squared maximum mean discrepancy of two sets with the same labels, by class, and its identity bootstrap.
+
+    The kernel is the cubic (1 + x·y)³; the published one divides x·y by the width because its features are not
+    normalised, and unit embeddings need no such scale. Each pair of classes counts alike. The distance is 0 in
+    expectation where both sets come from one distribution; it may come out slightly negative.
 
     Images of one class are alike, and an image has fewer partners of its class in its own set than in the other: the
     plain estimate of two equal sets would come out below zero. Here the kernel is averaged for each pair of classes
@@ -73,12 +66,6 @@ def class_kernel_distance(
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (1 + a @ b.T) ** 3
-
-
-def _kernel_sum(a: np.ndarray, b: np.ndarray, own: bool = False) -> float:
-    """Sum of the kernel over all pairs, without those of an image with itself."""
-    total = sum(_kernel(a[start : start + BLOCK_ROWS], b).sum() for start in range(0, len(a), BLOCK_ROWS))
-    return float(total - (((1 + (a * a).sum(1)) ** 3).sum() if own else 0.0))
 
 
 def _kernel_blocks(a, a_labels, b, b_labels, labels, own: bool = False) -> np.ndarray:

@@ -15,7 +15,6 @@ from sface_lib.biometrics import (
     VerificationMetrics,
     binned_metrics,
     binned_roc,
-    fnmr_at_fmr,
     roc,
     verification_metrics,
 )
@@ -161,13 +160,6 @@ class Comparison:
         exact = self.metrics()
         values = {name: getattr(exact, name) for name in ("eer", "fmr100", "fmr1000", "auc")}
         return {name: None if value is None else (value, value) for name, value in values.items()}
-
-    def fnmr_at_fmr(self, target: float) -> float:
-        """The lowest FNMR at which the FMR is at most `target`; from counted impostors above 1e8 scores."""
-        if self.blocks is not None:
-            return fnmr_at_fmr(self.genuine, self.impostor, target)[0]
-        curve = binned_roc(self.genuine, self.impostors)
-        return float(curve.fnmr[curve.fmr <= target].min())
 
     def roc(self) -> RocCurve:
         """Error rates by threshold; of more than a million impostors from their counts, which no drawing shows."""

@@ -95,7 +95,6 @@ def test_of_equal_scores_the_first_rows_stand_first(small_tiles):
 def test_counted_scores_give_the_metrics_of_all_scores_within_their_brackets(small_tiles, monkeypatch, within):
     kept = everything(within)[0]
     exact = kept.metrics()
-    assert kept.fnmr_at_fmr(0.01) == exact.fmr100
     monkeypatch.setattr(compare, "MOST_EXACT", 2000)
     found = everything(within)[0]
     assert found.blocks is None
@@ -105,7 +104,6 @@ def test_counted_scores_give_the_metrics_of_all_scores_within_their_brackets(sma
     for name in ("eer", "auc", "fmr100"):
         low, high = brackets[name]
         assert low - 1e-12 <= getattr(exact, name) <= high + 1e-12 and high - low < 0.01
-    assert brackets["fmr100"][0] - 1e-12 <= found.fnmr_at_fmr(0.01) <= brackets["fmr100"][1] + 1e-12
     assert brackets["fmr1000"] is None or brackets["fmr1000"][0] <= exact.fmr1000 <= brackets["fmr1000"][1]
     with pytest.raises(InputError, match="are counted, not kept"):
         _ = found.impostor
