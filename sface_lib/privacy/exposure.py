@@ -8,10 +8,10 @@ from scipy import stats
 
 from sface_lib.biometrics import bootstrap_mean, templates
 from sface_lib.errors import InputError
+from sface_lib.matching import ScoreBlocks
+from sface_lib.matching.stream import label_range
 from sface_lib.privacy.chance import ShuffleTest, against_null
-from sface_lib.privacy.compare import ScoreBlocks
 from sface_lib.privacy.link import equal_templates
-from sface_lib.privacy.stream import label_range
 
 FEWEST = 5
 
@@ -22,7 +22,7 @@ def exposures(blocks: ScoreBlocks) -> pd.Series:
     Parameters
     ----------
     blocks
-        Of the authentic set against the synthetic one, `Comparison.blocks`.
+        Of the authentic set against the synthetic one, `PairScores.blocks`.
 
     Returns
     -------

@@ -14,20 +14,20 @@ from accelerate import Accelerator
 
 from sface_lib.biometrics import Estimate, VerificationMetrics, templates
 from sface_lib.data import place_in_class
-from sface_lib.privacy import identification
-from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
-from sface_lib.privacy.compare import (
+from sface_lib.matching import (
     MOST_EXACT,
-    Comparison,
     Pairs,
+    PairScores,
+    bootstrap_comparison,
     checked_set,
     compare_sets,
     compare_within,
     strongest_pairs,
 )
+from sface_lib.privacy import identification
+from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
 from sface_lib.privacy.exposure import exposures
 from sface_lib.privacy.groups import exchangeable
-from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
@@ -151,7 +151,7 @@ class Settings:
         are not those of authentic identities.
     """
 
-    comparisons: dict[str, Comparison]
+    comparisons: dict[str, PairScores]
     metrics: dict[str, VerificationMetrics]
     strongest: Pairs
     found: np.ndarray | None
@@ -318,7 +318,7 @@ def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> 
     return found
 
 
-def not_told_apart(rows: np.ndarray, labels: np.ndarray, authentic: Comparison) -> str:
+def not_told_apart(rows: np.ndarray, labels: np.ndarray, authentic: PairScores) -> str:
     """Why a judge says nothing of a set whose classes all look alike to it; empty where it tells them apart.
 
     It does not where two of its classes score, on average, what fewer than 1 % of pairs of authentic persons reach.

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare_sets
+from sface_lib.matching import compare_sets
 from sface_lib.privacy.exposure import by_group, by_images, exposed_persons, exposures
 
 

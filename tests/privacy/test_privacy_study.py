@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
+from sface_lib.matching import compare_within
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.privacy import compare_within
 from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import _of_persons, make_pictures, plant_copies
 from sface_lib.privacy.study import (

@@ -10,7 +10,8 @@ from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Pool, flat, unit
 
 from sface_lib.biometrics import templates
-from sface_lib.privacy import compare_sets, holm, label_free_link, membership
+from sface_lib.matching import compare_sets
+from sface_lib.privacy import holm, label_free_link, membership
 from sface_lib.privacy.exposure import by_group, exposures
 
 IMAGES = 5

@@ -16,7 +16,8 @@ from sface_lib.chapters.study import Study
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError, SfaceError
-from sface_lib.privacy import Comparison, study
+from sface_lib.matching import PairScores
+from sface_lib.privacy import study
 from sface_lib.privacy.exposure import FEWEST
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.judges import Judge
@@ -275,7 +276,7 @@ class View:
         return f"{self.name} (no claim)" if self.barred else self.name
 
     @property
-    def link(self) -> Comparison:
+    def link(self) -> PairScores:
         """Authentic against synthetic images; genuine means the same class label, which must be an authentic one."""
         return self.settings.comparisons[study.LINK]
 
@@ -323,7 +324,7 @@ def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
     return judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels
 
 
-def _unexposed(judge: Judge, sets: AuditedSets, authentic: Comparison) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The unexposed sets that a judge had no part in, can embed and tells the classes of apart."""
     found = {}
     for name, other in sets.unexposed.items() if sets.control is not None else ():

@@ -14,7 +14,8 @@ from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.thresholds import thresholds
 from sface_lib.chapters.words import points_of
-from sface_lib.privacy import Comparison, PooledComparisons, study
+from sface_lib.matching import PairScores, PooledComparisons
+from sface_lib.privacy import study
 from sface_lib.privacy.identification import by_score
 
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
@@ -134,7 +135,7 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
-def _curve(comparison: Comparison) -> pd.DataFrame:
+def _curve(comparison: PairScores) -> pd.DataFrame:
     """Points `fmr`, `tmr` of a ROC with the interval of TMR, `low` and `high`; NaN where scores were only counted."""
     if comparison.blocks is None:
         curve = comparison.roc()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare, compare_sets, compare_within, stream
+from sface_lib.matching import compare, compare_sets, compare_within, stream
 
 
 def embedded(n_classes: int, images: int, strength: float = 0.0, seed: int = 0, d: int = 16):
@@ -170,7 +170,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from sface_lib.engine import make_accelerator
-from sface_lib.privacy import compare, compare_sets, compare_within, stream
+from sface_lib.matching import compare, compare_sets, compare_within, stream
 stream.TILE_ROWS, stream.TILE_COLUMNS, compare.MOST_EXACT = 16, 32, 5000
 accelerator = make_accelerator("float32")
 random = np.random.default_rng(0)
