@@ -10,7 +10,7 @@ from sface_lib.attributes.classifier import (
     open_classifier,
 )
 from sface_lib.attributes.divergence import (
-    Comparison,
+    DivergenceTest,
     by_pseudo_count,
     compare_tallies,
     js_divergence,
@@ -36,7 +36,7 @@ __all__ = [
     "Annotations",
     "AttributeClassifier",
     "AttributeTable",
-    "Comparison",
+    "DivergenceTest",
     "EXCLUSIVE",
     "JointDivergence",
     "KINDS",

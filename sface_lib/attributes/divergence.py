@@ -80,7 +80,7 @@ class Divergences:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Comparison:
+class DivergenceTest:
     """Two sets' tallies against each other.
 
     Attributes
@@ -124,7 +124,7 @@ def _p_value(observed: np.ndarray | float, null: np.ndarray) -> np.ndarray:
 
 def compare_tallies(
     a: Tally, b: Tally, draws: int = 2000, seed: int = 0, pseudo_count: float = PSEUDO_COUNT
-) -> Comparison:
+) -> DivergenceTest:
     """Divergences of two sets, and their null.
 
     Both sets' units are split into halves at random: a half of a with a half of b stand on one side, the rest on the
@@ -155,7 +155,7 @@ def compare_tallies(
     )
     observed = [tally.shares(pseudo_count=pseudo_count) for tally in (a, b)]
     difference = (observed[0] - observed[1])[a.starts]
-    return Comparison(a.variables, directed_divergences(*observed, a.starts), tuple(nulls), difference)
+    return DivergenceTest(a.variables, directed_divergences(*observed, a.starts), tuple(nulls), difference)
 
 
 def _dealt(a: Tally, b: Tally, draws: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from sklearn.metrics import pairwise_distances_chunked
 
 from sface_lib.biometrics import Estimate, Interval, identity_weights, verification_metrics
 from sface_lib.errors import InputError
+from sface_lib.matching import best_scores
 
 NEIGHBOURS = 3
 BLOCK_ROWS, BLOCK_MIB = 2048, 64
@@ -173,7 +174,7 @@ class Memorisation:
     interval
         Its identity-bootstrap interval.
     member_best, held_out_best
-        Best score over the synthetic set of each training and each held-out image.
+        Best score over the synthetic set of each training and each held-out image, float32 `[M]` each.
     """
 
     auc: float
@@ -204,17 +205,13 @@ def memorisation(
         for x, y in zip((labels, counts), np.unique(held_out_labels, return_counts=True), strict=True)
     ):
         raise InputError("training and held-out images must be of the same identities, as many of each")
-    best, other = (_best(*_pair(x, synthetic)) for x in (members, held_out))
+    best, other = (best_scores(x, synthetic) for x in (members, held_out))
     own, theirs = ((np.asarray(x)[:, None] == labels).astype(np.float64) for x in (member_labels, held_out_labels))
     wins = own.T @ ((best[:, None] > other) + 0.5 * (best[:, None] == other)) @ theirs
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(wins, np.outer(counts, counts), weights)
     auc = verification_metrics(best, other).auc
     return Memorisation(auc, Estimate.of_draws(auc, drawn, len(labels)).interval(), best, other)
-
-
-def _best(of: np.ndarray, over: np.ndarray) -> np.ndarray:
-    return np.concatenate([(of[start : start + BLOCK_ROWS] @ over.T).max(1) for start in range(0, len(of), BLOCK_ROWS)])
 
 
 def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

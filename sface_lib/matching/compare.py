@@ -5,7 +5,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from sface_lib.biometrics import BinnedImpostors
+from sface_lib.biometrics import BinnedImpostors, checks
 from sface_lib.errors import InputError
 from sface_lib.matching.scores import MOST_EXACT, Pairs, PairScores, ScoreBlocks
 from sface_lib.matching.stream import (
@@ -55,8 +55,7 @@ def compare_sets(
     """
     a, a_labels = checked_set("a", a, a_labels)
     b, b_labels = checked_set("b", b, b_labels)
-    if a.shape[1] != b.shape[1]:
-        raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
+    checks.same_width(a=a, b=b)
     if not np.intersect1d(a_labels, b_labels).size:
         raise InputError("a and b have no label in common, so there is no genuine pair; check the two sets' labels")
     if len(np.union1d(a_labels, b_labels)) < 2:
@@ -96,9 +95,8 @@ def strongest_pairs(a: np.ndarray, b: np.ndarray, count: int, accelerator: Accel
     InputError
         A set that is empty, has NaN or rows that are not of unit length, or widths that differ.
     """
-    (a, _), (b, _) = (checked_set(name, rows, np.arange(len(rows))) for name, rows in (("a", a), ("b", b)))
-    if a.shape[1] != b.shape[1]:
-        raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
+    a, b = unit_rows("a", a), unit_rows("b", b)
+    checks.same_width(a=a, b=b)
     device, best = accelerator.device if accelerator else torch.device("cpu"), TopPairs(count)
     stream(*(_placed(rows, np.arange(len(rows)), device) for rows in (a, b)), [best], 0, 1)
     return Pairs(best.scores, best.rows, best.columns, np.zeros(len(best.scores), bool))
@@ -211,9 +209,5 @@ def _remaining(all_sums: tuple[float, float], n_scores: int, genuine: np.ndarray
 
 def checked_set(name: str, embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings as float32 `[N, d]`, labels as int64 `[N]`."""
-    embeddings, labels = unit_rows(name, embeddings), np.asarray(labels)
-    if labels.shape != (len(embeddings),) or labels.dtype.kind not in "iu":
-        raise InputError(
-            f"set {name} needs one integer label a row: {len(embeddings)}, got {labels.shape} {labels.dtype}"
-        )
-    return embeddings, labels.astype(np.int64)
+    embeddings = unit_rows(name, embeddings)
+    return embeddings, checks.labels(f"labels of set {name}", labels, len(embeddings))

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
 from sface_lib.matching.stream import Nearest, stream, unit_rows
 
@@ -16,10 +17,7 @@ def nearest_scores(images: np.ndarray, others: np.ndarray, k: int) -> np.ndarray
         Rows that are not of unit length, or of two widths; fewer than `k` in the other set.
     """
     images, others = unit_rows("images", images), unit_rows("others", others)
-    if images.shape[1] != others.shape[1]:
-        raise InputError(
-            f"embeddings differ in width: images {images.shape[1]}, others {others.shape[1]}; use one model for both"
-        )
+    checks.same_width(images=images, others=others)
     if len(others) < k:
         raise InputError(f"the {k} best scores of each image need as many others, which are {len(others)}")
     of, over = (torch.from_numpy(np.ascontiguousarray(rows)) for rows in (images, others))

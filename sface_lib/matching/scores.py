@@ -54,11 +54,20 @@ class ScoreBlocks:
 
     def impostors(self) -> np.ndarray:
         """Scores of different labels, float32 `[I]`."""
+        return self.scores[self._apart()]
+
+    def impostor_identities(self) -> tuple[np.ndarray, np.ndarray]:
+        """The two labels of each of these scores, int64 `[I]` each."""
+        rows, columns = np.nonzero(self._apart())
+        return self.a_labels[rows], self.b_labels[columns]
+
+    def _apart(self) -> np.ndarray:
+        """Which scores are of impostors, bool `[Na, Nb]`."""
         kept = self.a_labels[:, None] != self.b_labels
         if self.groups is not None:
             codes = group_codes(np.concatenate([self.a_labels, self.b_labels]), self.groups)
             kept &= codes[: len(self.a_labels), None] == codes[len(self.a_labels) :]
-        return self.scores[np.triu(kept, 1) if self.within else kept]
+        return np.triu(kept, 1) if self.within else kept
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -93,7 +93,7 @@ def comparable_groups(group: np.ndarray) -> np.ndarray:
     return names[counts >= FEWEST]
 
 
-def by_group(
+def exposure_by_group(
     exposure: np.ndarray, group: np.ndarray, shuffles: int, resamples: int, seed: int, level: float = 0.95
 ) -> GroupDifference:
     """Compare the exposure of groups.
@@ -127,7 +127,7 @@ def by_group(
     return GroupDifference(pd.DataFrame(rows), against_null(_spread(exposure, codes), null))
 
 
-def by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
+def exposure_by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
     """Rank correlation of exposure with the number of training images; None where either is the same for all."""
     if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
         return None

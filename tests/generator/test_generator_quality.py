@@ -287,8 +287,9 @@ def test_memorisation_counts_the_pairs_that_a_training_image_wins():
     best, other = ((x @ synthetic.T).max(1) for x in (members, held_out))
     won = (best[:, None] > other) + 0.5 * (best[:, None] == other)
     assert found.auc == pytest.approx(won.mean(), abs=EXACT)
-    np.testing.assert_allclose(found.member_best, best, rtol=0, atol=EXACT)
-    np.testing.assert_allclose(found.held_out_best, other, rtol=0, atol=EXACT)
+    # Scores are float32; four roundings of one near 1.
+    np.testing.assert_allclose(found.member_best, best, rtol=0, atol=2.4e-7)
+    np.testing.assert_allclose(found.held_out_best, other, rtol=0, atol=2.4e-7)
     shares = []
     for weights in identity_weights(5, 7, 3):
         pair = np.where(

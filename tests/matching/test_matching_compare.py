@@ -127,8 +127,8 @@ def bad_row(value: float):
     [
         (*bad_row(np.nan), "row 4 of set a"),
         (*bad_row(0.0), "row 4 of set a"),
-        (embedded(3, 2)[0], np.arange(5), "one integer label a row: 6"),
-        (embedded(3, 2)[0], np.zeros(6), "one integer label a row"),
+        (embedded(3, 2)[0], np.arange(5), "labels of set a has 5 entries; give 6"),
+        (embedded(3, 2)[0], np.zeros(6), "labels of set a holds values of type float64; give integer labels"),
         (np.zeros((0, 4)), np.zeros(0, int), r"embeddings \[N, d\]"),
         (np.zeros(4), np.zeros(4, int), r"embeddings \[N, d\]"),
         (embedded(1, 4)[0], np.zeros(4, int), "1 identities"),
