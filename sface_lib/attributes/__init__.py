@@ -10,8 +10,7 @@ from sface_lib.attributes.classifier import (
     open_classifier,
 )
 from sface_lib.attributes.divergence import (
-    Comparison,
-    bernoulli,
+    DivergenceTest,
     by_pseudo_count,
     compare_tallies,
     js_divergence,
@@ -27,7 +26,6 @@ from sface_lib.attributes.tally import (
     adjusted_prevalence,
     phi_matrix,
     prevalence,
-    prevalence_table,
     tally_attributes,
     tally_variables,
 )
@@ -38,7 +36,7 @@ __all__ = [
     "Annotations",
     "AttributeClassifier",
     "AttributeTable",
-    "Comparison",
+    "DivergenceTest",
     "EXCLUSIVE",
     "JointDivergence",
     "KINDS",
@@ -50,7 +48,6 @@ __all__ = [
     "annotate_images",
     "annotate_set",
     "asymmetry",
-    "bernoulli",
     "by_pseudo_count",
     "compare_tallies",
     "correlate",
@@ -62,7 +59,6 @@ __all__ = [
     "open_classifier",
     "phi_matrix",
     "prevalence",
-    "prevalence_table",
     "read_annotations",
     "support_table",
     "tally_attributes",

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from scipy.special import rel_entr
 
 from sface_lib.attributes.tally import PSEUDO_COUNT, Tally, require_units, smoothed
 from sface_lib.errors import InputError
@@ -43,7 +44,7 @@ def kl_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
             )
     if ((q == 0) & (p > 0)).any():
         raise InputError("q is 0 where p is not, so that KL(p || q) is infinite; smooth the shares with a pseudo-count")
-    return np.maximum(_kl_terms(p, q).sum(-1), 0)
+    return np.maximum(rel_entr(p, q).sum(-1), 0)
 
 
 def js_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -57,18 +58,6 @@ def js_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _require_alike(p: np.ndarray, q: np.ndarray) -> None:
     if p.shape != q.shape or not p.ndim:
         raise InputError(f"p and q must be distributions [..., K] of one shape, got {p.shape} and {q.shape}")
-
-
-def bernoulli(p: np.ndarray | float) -> np.ndarray:
-    """The distribution (p, 1 - p), `[..., 2]`."""
-    p = np.asarray(p, np.float64)
-    return np.stack([p, 1 - p], -1)
-
-
-def _kl_terms(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    both = (p > 0) & (q > 0)
-    log_p, log_q = (np.log(x, out=np.zeros_like(x), where=both) for x in (p, q))
-    return p * (log_p - log_q)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +80,7 @@ class Divergences:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Comparison:
+class DivergenceTest:
     """Two sets' tallies against each other.
 
     Attributes
@@ -135,7 +124,7 @@ def _p_value(observed: np.ndarray | float, null: np.ndarray) -> np.ndarray:
 
 def compare_tallies(
     a: Tally, b: Tally, draws: int = 2000, seed: int = 0, pseudo_count: float = PSEUDO_COUNT
-) -> Comparison:
+) -> DivergenceTest:
     """Divergences of two sets, and their null.
 
     Both sets' units are split into halves at random: a half of a with a half of b stand on one side, the rest on the
@@ -166,7 +155,7 @@ def compare_tallies(
     )
     observed = [tally.shares(pseudo_count=pseudo_count) for tally in (a, b)]
     difference = (observed[0] - observed[1])[a.starts]
-    return Comparison(a.variables, directed_divergences(*observed, a.starts), tuple(nulls), difference)
+    return DivergenceTest(a.variables, directed_divergences(*observed, a.starts), tuple(nulls), difference)
 
 
 def _dealt(a: Tally, b: Tally, draws: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +191,7 @@ def directed_divergences(p: np.ndarray, q: np.ndarray, starts: np.ndarray) -> Di
     """Of shares `[..., sum(sizes)]` whose variables begin at `starts`, each `[..., V]`."""
 
     def kl(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.maximum(np.add.reduceat(_kl_terms(x, y), starts, axis=-1), 0)
+        return np.maximum(np.add.reduceat(rel_entr(x, y), starts, axis=-1), 0)
 
     middle = (p + q) / 2
     return Divergences(kl(p, q), kl(q, p), (kl(p, middle) + kl(q, middle)) / 2)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sface_lib.attributes.names import kind_of
 
@@ -72,9 +73,8 @@ def correlate(table: pd.DataFrame, x: str, y: str, shuffles: int, seed: int) -> 
     table = table.dropna(subset=[x, y])
     if len(table) < FEWEST_ATTRIBUTES or table[x].nunique() < 2 or table[y].nunique() < 2:
         return None
-    ranks = table[[x, y]].rank().to_numpy()
-    centred = (ranks - ranks.mean(0)) / ranks.std(0)
-    products = pd.Series(centred.prod(1) / len(table))
+    ranks = stats.zscore(stats.rankdata(table[[x, y]], axis=0))
+    products = pd.Series(ranks.prod(1) / len(table))
     by_kind = products.groupby(table["attribute"].map(kind_of).to_numpy()).sum().to_numpy()
     observed = float(by_kind.sum())
     null = np.random.default_rng(seed).choice([-1.0, 1.0], (shuffles, len(by_kind))) @ by_kind

@@ -115,37 +115,8 @@ def _tally(variables, sizes, columns, identities, n) -> Tally:
     by_identity = identities is not None
     if not by_identity:
         identities = np.arange(n) % MOST_IMAGE_UNITS
-    units, codes = np.unique(identities, return_inverse=True)
-    counts = np.zeros((len(units), hot.shape[1]))
-    np.add.at(counts, codes, hot)
-    return Tally(variables, sizes, counts, units, by_identity)
-
-
-def prevalence_table(
-    tally: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT, level: float = 0.95
-) -> pd.DataFrame:
-    """Prevalence of each attribute with its bootstrap interval; units are drawn with replacement.
-
-    Parameters
-    ----------
-    tally
-        From `tally_attributes`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `attribute`, `images` (in which it is known), `prevalence`, `low`, `high`: see `share_intervals`.
-
-    Raises
-    ------
-    InputError
-        There is one unit alone, which cannot be redrawn.
-    """
-    drawn = attribute_draws(tally, resamples, seed, pseudo_count)
-    low, high = share_intervals(tally, drawn, level)
-    share = tally.shares(pseudo_count=pseudo_count)[::2]
-    columns = {"attribute": tally.variables, "images": tally.known().astype(int), "prevalence": share}
-    return pd.DataFrame(columns | {"low": low, "high": high})
+    counts = pd.DataFrame(hot).groupby(identities).sum()
+    return Tally(variables, sizes, counts.to_numpy(), counts.index.to_numpy(), by_identity)
 
 
 def attribute_draws(tally: Tally, resamples: int, seed: int, pseudo_count: float = PSEUDO_COUNT) -> np.ndarray:
@@ -245,12 +216,6 @@ def phi_matrix(values: np.ndarray) -> np.ndarray:
 
     0 where one of them is the same in all of these images, 1 on the diagonal.
     """
-    known, present = (values != 0).astype(np.float64), (values == 1).astype(np.float64)
-    n, both = known.T @ known, present.T @ present
-    first = present.T @ known  # Images in which both are known and the row's attribute is present.
-    second = first.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        phi = (n * both - first * second) / np.sqrt(first * (n - first) * second * (n - second))
-    phi = np.nan_to_num(phi, nan=0.0, posinf=0.0, neginf=0.0)
+    phi = pd.DataFrame(np.where(values == 0, np.nan, values)).corr().fillna(0).to_numpy(copy=True)
     np.fill_diagonal(phi, 1.0)
     return phi

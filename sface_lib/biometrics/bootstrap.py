@@ -63,15 +63,10 @@ def bootstrap_metrics(
     between them, so EER is off by at most the larger of their steps in the bin where they cross. A bin
     stands for the mean of all scores in it, so means are off by less than a bin's width.
     """
-    genuine = checks.scores("scores_genuine", scores_genuine)
-    impostor = checks.scores("scores_impostor", scores_impostor)
-    own, first, second, n_identities = identity_indices(
-        [
-            checks.labels("genuine_identity", genuine_identity, genuine.size),
-            checks.labels("impostor_identity_a", impostor_identity_a, impostor.size),
-            checks.labels("impostor_identity_b", impostor_identity_b, impostor.size),
-        ]
-    )
+    genuine, *own = _labelled("scores_genuine", scores_genuine, genuine_identity=genuine_identity)
+    both = {"impostor_identity_a": impostor_identity_a, "impostor_identity_b": impostor_identity_b}
+    impostor, *apart = _labelled("scores_impostor", scores_impostor, **both)
+    own, first, second, n_identities = identity_indices([*own, *apart])
     _refuse_self_pairs(first, second)
     weights = with_all(identity_weights(n_identities, resamples, seed))
     bins = affordable_bins(bins, len(weights), min(impostor.size, n_identities * (n_identities - 1) // 2))
@@ -132,9 +127,8 @@ def bootstrap_samples(
     InputError
         Unusable arrays, or too few identities to resample.
     """
-    members, others = checks.scores("members", members), checks.scores("others", others)
-    labels = checks.labels("member_identity", member_identity, members.size)
-    other_labels = checks.labels("other_identity", other_identity, others.size)
+    members, labels = _labelled("members", members, member_identity=member_identity)
+    others, other_labels = _labelled("others", others, other_identity=other_identity)
     own, theirs, count = identity_indices([labels, other_labels])
     auc = verification_metrics(members, others).auc
     weights = identity_weights(count, resamples, seed)
@@ -179,6 +173,12 @@ def resampled_metrics(
         "genuine_mean": genuine_share @ genuine_means,
         "impostor_mean": impostor_share @ impostor_means,
     }
+
+
+def _labelled(name: str, scores: np.ndarray, **identities: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Checked scores, float64 `[N]`, and the identities behind them, int64 `[N]` each."""
+    scores = checks.scores(name, scores)
+    return scores, *(checks.labels(side, labels, scores.size) for side, labels in identities.items())
 
 
 def _refuse_self_pairs(first: np.ndarray, second: np.ndarray) -> None:

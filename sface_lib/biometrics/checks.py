@@ -70,6 +70,14 @@ def embeddings(name: str, values) -> np.ndarray:
     return array
 
 
+def same_width(**sets: np.ndarray) -> None:
+    """Refuse embeddings `[N, d]` of several widths."""
+    widths = {name: rows.shape[1] for name, rows in sets.items()}
+    if len(set(widths.values())) > 1:
+        told = ", ".join(f"{name} has {width}" for name, width in widths.items())
+        raise InputError(f"embeddings differ in width: {told}; use one model for all.")
+
+
 def same_length(name: str, array: np.ndarray, length: int) -> None:
     """Refuse an array that is not `length` long."""
     if len(array) != length:

@@ -44,8 +44,7 @@ def cmc(
     An identity's template is the mean of its unit embeddings, renormalised. Ties count against the probe.
     """
     probe, gallery = checks.embeddings("probe", probe), checks.embeddings("gallery", gallery)
-    if probe.shape[1] != gallery.shape[1]:
-        raise InputError(f"probe is {probe.shape[1]} wide and gallery {gallery.shape[1]}; give the same width.")
+    checks.same_width(probe=probe, gallery=gallery)
     probe_labels = checks.labels("probe_labels", probe_labels, len(probe))
     gallery_labels = checks.labels("gallery_labels", gallery_labels, len(gallery))
     max_rank = checks.integer("max_rank", max_rank, 1)

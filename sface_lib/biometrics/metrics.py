@@ -1,6 +1,6 @@
 """The table row of a verification experiment: error rates, operating points, separation."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -57,10 +57,6 @@ class VerificationMetrics:
     n_impostor: int
     reasons: dict[str, str]
     imprecise: dict[str, str]
-
-    def as_dict(self) -> dict:
-        """Return the fields as plain JSON types: finite numbers, None, and two dicts of strings."""
-        return asdict(self)
 
 
 def verification_metrics(genuine: np.ndarray, impostor: np.ndarray) -> VerificationMetrics:

@@ -24,7 +24,7 @@ from sface_lib.chapters.synthetic import open_given
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
-from sface_lib.privacy import compare_within
+from sface_lib.matching import compare_within
 from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder
 from sface_lib.run import Results

@@ -26,10 +26,9 @@ from sface_lib.data import FaceSet
 from sface_lib.data.landmarks import find_eyes, load_models
 from sface_lib.engine import time_calls
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare_within
-from sface_lib.privacy.intervals import BINS
+from sface_lib.matching import compare_within, nearest_scores
+from sface_lib.matching.intervals import BINS
 from sface_lib.privacy.judges import PIXELS, Judge, open_judge
-from sface_lib.privacy.stream import nearest_scores
 from sface_lib.recognition import Embedder, embed_batches, untrained_model
 from sface_lib.recognition.dlib_model import dlib_file
 from sface_lib.recognition.embedding import PIXELS_PX, batch_size

@@ -1,7 +1,6 @@
 """Drawings of results on an `Axes`: no computing, no files. How a thing looks is handed in, see `looks`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from PIL import Image, ImageDraw, ImageFont
+from scipy.special import ndtr, ndtri
 
 from sface_lib.chapters.looks import GREY, Look, indexed
 
@@ -153,26 +153,22 @@ def plot_banded(
     axes.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.01))
 
 
-# Probability to normal deviate, the scale of a DET's axes.
-_deviate = np.vectorize(NormalDist().inv_cdf, otypes=[float])
-
-
 def plot_det(axes: Axes, curves: Mapping[str, object], look: Looking, title: str = "DET") -> None:
     """False non-match rate over false match rate on normal deviate axes, with bands; chance is the falling diagonal.
 
     `curves` are `pandas.DataFrame`s with the columns fmr, tmr, low, high; NaN where no band is known.
     """
-    ends = _deviate([0.0005, 0.9995])
+    ends = ndtri([0.0005, 0.9995])
     axes.plot(ends, ends[::-1], color="0.6", linestyle=":", label="chance")
     for name, curve in curves.items():
         drawn = curve[(curve["tmr"] < 1) & (curve["tmr"] > 0) & (curve["fmr"] < 1)]
-        at = _deviate(drawn["fmr"])
-        axes.plot(at, _deviate(1 - drawn["tmr"]), **look(name).curve, label=name)
-        ends_of = [_deviate(np.clip(1 - drawn[end], 1e-6, 1 - 1e-6)) for end in ("high", "low")]
+        at = ndtri(drawn["fmr"])
+        axes.plot(at, ndtri(1 - drawn["tmr"]), **look(name).curve, label=name)
+        ends_of = [ndtri(np.clip(1 - drawn[end], 1e-6, 1 - 1e-6)) for end in ("high", "low")]
         axes.fill_between(at, *ends_of, color=look(name).colour, alpha=0.15, linewidth=0)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(_deviate(DET_TICKS))
-        axis.set_major_formatter(lambda deviate, _: f"{100 * NormalDist().cdf(deviate):.3g} %")
+        axis.set_ticks(ndtri(DET_TICKS))
+        axis.set_major_formatter(lambda deviate, _: f"{100 * ndtr(deviate):.3g} %")
         axis.set_tick_params(labelsize="small")
     axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
 

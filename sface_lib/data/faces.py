@@ -301,7 +301,6 @@ class FaceSet:
             bad=tuple((self.names[index], reason) for index, reason in bad.items()),
             bad_indices=tuple(bad),
             images_per_identity=summary(counts),
-            n_empty_identities=int((counts == 0).sum()),
             fingerprint=self._fingerprint,
         )
 

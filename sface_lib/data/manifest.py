@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,6 @@ class Manifest:
         Their positions in the set.
     images_per_identity
         "min", "median" and "max" of usable images; None if the set is unlabelled.
-    n_empty_identities
-        Identities left without a usable image.
     fingerprint
         Of the set, see `FaceSet.fingerprint`.
     """
@@ -47,15 +45,7 @@ class Manifest:
     bad: tuple[tuple[str, str], ...]
     bad_indices: tuple[int, ...]
     images_per_identity: dict[str, float] | None
-    n_empty_identities: int
     fingerprint: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; without names, which may be those of real people."""
-        values = asdict(self)
-        indices, named = values.pop("bad_indices"), values.pop("bad")
-        values["bad"] = [{"index": i, "reason": reason} for i, (_, reason) in zip(indices, named, strict=True)]
-        return {**values, "n_bad": len(indices)}
 
 
 def images_per_identity(labels: np.ndarray | None, n_identities: int, bad: list[int]) -> np.ndarray:

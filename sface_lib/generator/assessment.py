@@ -9,10 +9,10 @@ from sface_lib.biometrics import (
     Interval,
     bootstrap_mean,
     bootstrap_metrics,
-    verification_metrics,
 )
 from sface_lib.data import FaceSet, place_in_class
 from sface_lib.generator import quality
+from sface_lib.matching import compare_within
 from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor
 from sface_lib.recognition import Embedder, GivenEmbeddings, RecognitionModel
@@ -104,11 +104,10 @@ def quality_table(authentic: Sample, synthetic: Sample, resamples: int, seed: in
     even = [x[np.random.default_rng(seed).permutation(len(x))[:size]] for x in (a, b)]
     floor_precision, floor_recall = quality.precision_recall(*floor)
     precision, recall = quality.precision_recall(a, b)
-    pairs = _pairs(synthetic)
-    own, within = (
-        verification_metrics(found["scores_genuine"], found["scores_impostor"]) for found in (_pairs(authentic), pairs)
-    )
-    bounds = bootstrap_metrics(**pairs, resamples=resamples, seed=seed)
+    scores = compare_within(b, labels)
+    own, within = compare_within(a, authentic.labels).metrics(), scores.metrics()
+    both = scores.genuine, scores.genuine_identity, scores.impostor, *scores.blocks.impostor_identities()
+    bounds = bootstrap_metrics(*both, resamples=resamples, seed=seed)
     rows = [
         ("kernel distance x 1000", 1000 * same, 1000 * distance, 1000 * between.low, 1000 * between.high,
          f"{len(a):,} and {n:,} embeddings, by class"),
@@ -148,21 +147,6 @@ def shortcomings(spread: np.ndarray, memorised: quality.Memorisation | None) -> 
             f"{MOST_MEMORISATION:.2f}): images were memorised."
         )
     return told
-
-
-def _pairs(sample: Sample) -> dict[str, np.ndarray]:
-    """Scores and identities of all pairs of a set, by the names that `bootstrap_metrics` takes."""
-    first, second = np.triu_indices(len(sample.labels), 1)
-    scores = (sample.embeddings @ sample.embeddings.T)[first, second]
-    one, other = sample.labels[first], sample.labels[second]
-    apart = one != other
-    return {
-        "scores_genuine": scores[~apart],
-        "genuine_identity": one[~apart],
-        "scores_impostor": scores[apart],
-        "impostor_identity_a": one[apart],
-        "impostor_identity_b": other[apart],
-    }
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

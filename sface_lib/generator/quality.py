@@ -10,23 +10,15 @@ recall, Kynkäänniemi et al. (NeurIPS 2019).
 import dataclasses
 
 import numpy as np
+import pandas as pd
+from sklearn.metrics import pairwise_distances_chunked
 
 from sface_lib.biometrics import Estimate, Interval, identity_weights, verification_metrics
 from sface_lib.errors import InputError
+from sface_lib.matching import best_scores
 
 NEIGHBOURS = 3
-BLOCK_ROWS = 2048
-
-
-def kernel_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Unbiased squared maximum mean discrepancy of two sets, by the cubic kernel (1 + x·y)³.
-
-    0 in expectation where both sets come from one distribution; it may come out slightly negative. The published
-    kernel divides x·y by the width because its features are not normalised; unit embeddings need no such scale.
-    """
-    a, b = _pair(a, b)
-    within = sum(_kernel_sum(x, x, own=True) / (len(x) * (len(x) - 1)) for x in (a, b))
-    return within - 2 * _kernel_sum(a, b) / (len(a) * len(b))
+BLOCK_ROWS, BLOCK_MIB = 2048, 64
 
 
 def class_kernel_distance(
@@ -38,7 +30,11 @@ def class_kernel_distance(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, Interval]:
-    """The distance of two sets with the same labels, each pair of classes counting alike, and its identity bootstrap.
+    """Squared maximum mean discrepancy of two sets with the same labels, by class, and its identity bootstrap.
+
+    The kernel is the cubic (1 + x·y)³; the published one divides x·y by the width because its features are not
+    normalised, and unit embeddings need no such scale. Each pair of classes counts alike. The distance is 0 in
+    expectation where both sets come from one distribution; it may come out slightly negative.
 
     Images of one class are alike, and an image has fewer partners of its class in its own set than in the other: the
     plain estimate of two equal sets would come out below zero. Here the kernel is averaged for each pair of classes
@@ -71,12 +67,6 @@ def class_kernel_distance(
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (1 + a @ b.T) ** 3
-
-
-def _kernel_sum(a: np.ndarray, b: np.ndarray, own: bool = False) -> float:
-    """Sum of the kernel over all pairs, without those of an image with itself."""
-    total = sum(_kernel(a[start : start + BLOCK_ROWS], b).sum() for start in range(0, len(a), BLOCK_ROWS))
-    return float(total - (((1 + (a * a).sum(1)) ** 3).sum() if own else 0.0))
 
 
 def _kernel_blocks(a, a_labels, b, b_labels, labels, own: bool = False) -> np.ndarray:
@@ -140,33 +130,23 @@ def within_support(points: np.ndarray, manifold: np.ndarray, neighbours: int = N
     """Which points lie in a ball of the manifold, bool `[N]`; both `[N, d]` by Euclidean distance."""
     if len(manifold) <= neighbours:
         raise InputError(f"{len(manifold)} images have no {neighbours} neighbours each; give more")
-    radii = np.concatenate(
-        [np.partition(block, neighbours, 1)[:, neighbours] for block in _square_distances(manifold, manifold)]
-    )
-    return np.concatenate([(block <= radii).any(1) for block in _square_distances(points, manifold)])
-
-
-def _square_distances(a: np.ndarray, b: np.ndarray):
-    """Blocks `[<=2048, len(b)]` of squared distances."""
-    for start in range(0, len(a), BLOCK_ROWS):
-        block = a[start : start + BLOCK_ROWS]
-        yield np.square(block).sum(1)[:, None] + np.square(b).sum(1) - 2 * block @ b.T
+    own = pairwise_distances_chunked(manifold, working_memory=BLOCK_MIB)
+    radii = np.concatenate([np.partition(block, neighbours, 1)[:, neighbours] for block in own])
+    distances = pairwise_distances_chunked(points, manifold, working_memory=BLOCK_MIB)
+    return np.concatenate([(block <= radii).any(1) for block in distances])
 
 
 def class_consistency(embeddings: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Mean score of each class's pairs of different images, float64 `[K]`; NaN for a class of one image."""
-    sums, counts = _by_class(np.asarray(embeddings, np.float64), labels)
+    classes = pd.DataFrame(np.asarray(embeddings, np.float64)).groupby(labels)
+    sums, counts = classes.sum().to_numpy(), classes.size().to_numpy()
     # Of one image the difference is not exactly 0, for its length is not exactly 1.
     return (np.square(sums).sum(1) - counts) / np.where(counts > 1, counts * (counts - 1), np.nan)
 
 
 def class_spread(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Standard deviation of values `[N, m]` within each class, float64 `[K, m]` (ddof = 1); NaN for one image."""
-    values = np.asarray(values, np.float64)
-    sums, counts = _by_class(values, labels)
-    squares, _ = _by_class(np.square(values), labels)
-    degrees = np.where(counts > 1, counts - 1, np.nan)[:, None]
-    return np.sqrt(np.clip(squares - sums**2 / counts[:, None], 0, None) / degrees)
+    return pd.DataFrame(np.asarray(values, np.float64)).groupby(labels).std().to_numpy()
 
 
 def pixel_spread(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -183,14 +163,6 @@ def pixel_spread(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.array(spreads)
 
 
-def _by_class(values: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the rows of each class in order of their labels, and the number of rows."""
-    found, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(found), values.shape[1]))
-    np.add.at(sums, codes, values)
-    return sums, counts
-
-
 @dataclasses.dataclass(frozen=True)
 class Memorisation:
     """Whether training images can be told from held-out ones of the same identities by their best synthetic match.
@@ -202,7 +174,7 @@ class Memorisation:
     interval
         Its identity-bootstrap interval.
     member_best, held_out_best
-        Best score over the synthetic set of each training and each held-out image.
+        Best score over the synthetic set of each training and each held-out image, float32 `[M]` each.
     """
 
     auc: float
@@ -233,17 +205,13 @@ def memorisation(
         for x, y in zip((labels, counts), np.unique(held_out_labels, return_counts=True), strict=True)
     ):
         raise InputError("training and held-out images must be of the same identities, as many of each")
-    best, other = (_best(*_pair(x, synthetic)) for x in (members, held_out))
+    best, other = (best_scores(x, synthetic) for x in (members, held_out))
     own, theirs = ((np.asarray(x)[:, None] == labels).astype(np.float64) for x in (member_labels, held_out_labels))
     wins = own.T @ ((best[:, None] > other) + 0.5 * (best[:, None] == other)) @ theirs
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(wins, np.outer(counts, counts), weights)
     auc = verification_metrics(best, other).auc
     return Memorisation(auc, Estimate.of_draws(auc, drawn, len(labels)).interval(), best, other)
-
-
-def _best(of: np.ndarray, over: np.ndarray) -> np.ndarray:
-    return np.concatenate([(of[start : start + BLOCK_ROWS] @ over.T).max(1) for start in range(0, len(of), BLOCK_ROWS)])
 
 
 def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,29 +1,21 @@
-"""Embeddings of two sets to evidence on the identity link."""
+"""Scores between two sets to evidence on the identity link."""
 
 from sface_lib.privacy.chance import LabelTable, ShuffleTest, Tested, auc_table, hit_table, shuffle_test
-from sface_lib.privacy.compare import Comparison, compare_sets, compare_within
-from sface_lib.privacy.intervals import bootstrap_comparison
 from sface_lib.privacy.link import LabelFreeLink, best_label, label_free_link
 from sface_lib.privacy.membership import membership, membership_of_images
-from sface_lib.privacy.pooled import PooledComparisons
 from sface_lib.privacy.remedy import Filtered, filter_synthetic
 from sface_lib.privacy.verdict import Claim, Verdict, holm, shuffles_for, verdicts
 
 __all__ = [
     "Claim",
-    "Comparison",
     "Filtered",
     "LabelFreeLink",
     "LabelTable",
-    "PooledComparisons",
     "ShuffleTest",
     "Tested",
     "Verdict",
     "auc_table",
     "best_label",
-    "bootstrap_comparison",
-    "compare_sets",
-    "compare_within",
     "filter_synthetic",
     "hit_table",
     "holm",

@@ -12,9 +12,8 @@ import pandas as pd
 
 from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.errors import InputError
-from sface_lib.privacy.compare import ScoreBlocks
-from sface_lib.privacy.groups import group_codes
-from sface_lib.privacy.stream import BINS, SCALE
+from sface_lib.matching import ScoreBlocks, group_codes
+from sface_lib.matching.stream import BINS, SCALE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

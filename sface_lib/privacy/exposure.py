@@ -8,10 +8,10 @@ from scipy import stats
 
 from sface_lib.biometrics import bootstrap_mean, templates
 from sface_lib.errors import InputError
+from sface_lib.matching import ScoreBlocks
+from sface_lib.matching.stream import label_range
 from sface_lib.privacy.chance import ShuffleTest, against_null
-from sface_lib.privacy.compare import ScoreBlocks
 from sface_lib.privacy.link import equal_templates
-from sface_lib.privacy.stream import label_range
 
 FEWEST = 5
 
@@ -22,7 +22,7 @@ def exposures(blocks: ScoreBlocks) -> pd.Series:
     Parameters
     ----------
     blocks
-        Of the authentic set against the synthetic one, `Comparison.blocks`.
+        Of the authentic set against the synthetic one, `PairScores.blocks`.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def comparable_groups(group: np.ndarray) -> np.ndarray:
     return names[counts >= FEWEST]
 
 
-def by_group(
+def exposure_by_group(
     exposure: np.ndarray, group: np.ndarray, shuffles: int, resamples: int, seed: int, level: float = 0.95
 ) -> GroupDifference:
     """Compare the exposure of groups.
@@ -128,12 +128,11 @@ def by_group(
     return GroupDifference(pd.DataFrame(rows), against_null(_spread(exposure, codes), null))
 
 
-def by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
+def exposure_by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
     """Rank correlation of exposure with the number of training images; None where either is the same for all."""
     if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
         return None
-    first, second = (pd.Series(values).rank().to_numpy() for values in (exposure, images))
-    first, second = ((values - values.mean()) / values.std() for values in (first, second))
+    first, second = stats.zscore(stats.rankdata([exposure, images], axis=1), axis=1)
     random = np.random.default_rng(seed)
     null = np.array([np.mean(first[random.permutation(len(first))] * second) for _ in range(shuffles)])
     return against_null(float(np.mean(first * second)), null)

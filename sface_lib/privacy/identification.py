@@ -7,11 +7,10 @@ import pandas as pd
 
 from sface_lib.biometrics import Scored, cmc, templates
 from sface_lib.errors import InputError
+from sface_lib.matching import Pairs, best_scores, compare_sets
 from sface_lib.privacy.chance import Tested, hit_table, shuffle_test
-from sface_lib.privacy.compare import Pairs, compare_sets
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.link import best_label, label_free_link
-from sface_lib.privacy.stream import best_scores
 
 OPEN_SET_FPIR = 0.01
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from sface_lib.biometrics import Estimate, bootstrap_samples, identity_weights
 from sface_lib.errors import InputError
+from sface_lib.matching import best_scores
 from sface_lib.privacy.chance import ShuffleTest, against_null
-from sface_lib.privacy.stream import best_scores
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

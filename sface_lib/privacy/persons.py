@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
-from sface_lib.privacy.stream import EDGES, Histogram, Tile, stream, unit_rows
+from sface_lib.matching.stream import EDGES, Histogram, Tile, stream, unit_rows
 
 # A class of fewer images is not judged, and a part of it that is smaller is an outlier, not a person.
 FEWEST_JUDGED, FEWEST_OF_PART, LEAST_PART = 4, 2, 0.2

@@ -17,7 +17,7 @@ from sface_lib.privacy.power import (
     power_table,
     silence,
 )
-from sface_lib.privacy.study import Embedded
+from sface_lib.privacy.settings import Embedded
 
 FEWEST_UNSEEN = 2000
 

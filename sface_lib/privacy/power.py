@@ -22,7 +22,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from sface_lib.errors import InputError
-from sface_lib.privacy.stream import nearest_scores
+from sface_lib.matching import nearest_scores
 from sface_lib.privacy.verdict import ALPHA, POWER
 
 TAIL, FEWEST_TAIL = 0.02, 20  # The tail is the larger of both, a share of the null and a number of its images.

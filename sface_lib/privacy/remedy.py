@@ -10,7 +10,7 @@ import numpy as np
 
 from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
-from sface_lib.privacy.stream import best_scores, threshold_at
+from sface_lib.matching import best_scores
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,6 +76,11 @@ def filter_synthetic(
             f"fmr = {fmr:g}: half of the unseen persons have {len(calibrating)} images, which calibrate rates from "
             f"{1 / max(1, len(calibrating)):.2g} to below 1"
         )
-    threshold = threshold_at(calibrating, fmr)
+    threshold = _threshold_at(calibrating, fmr)
     scores = best_scores(synthetic, training_templates)
     return Filtered(scores < threshold, scores, threshold, fmr, float(np.mean(best[~first] >= threshold)))
+
+
+def _threshold_at(impostors: np.ndarray, fmr: float) -> float:
+    """The score that at most a share `fmr` of the given ones, float32 `[N]`, reach: just above the first too many."""
+    return float(np.nextafter(np.sort(impostors)[::-1][int(len(impostors) * fmr)], np.float32(2)))

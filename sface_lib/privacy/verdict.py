@@ -8,16 +8,15 @@ one-sided tests at 5 % (Schuirmann, 1987).
 import dataclasses
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
+from scipy.special import ndtri
 
 from sface_lib.biometrics import Interval
 
 ALPHA, POWER, EQUIVALENCE_LEVEL = 0.05, 0.8, 0.9
 MOST_P = 0.01  # The smallest corrected p that a family's shuffles must be able to give.
 ABOVE, BELOW, EQUIVALENT, BARRED = "above chance", "below chance", "equivalent to chance", "no claim"
-_NORMAL = NormalDist()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +71,12 @@ class Claim:
         if self.interval is None:
             return self.null_sd
         half = (self.interval.high - self.interval.low) / 2
-        return max(half / _NORMAL.inv_cdf((1 + self.interval.level) / 2), self.null_sd)
+        return float(max(half / ndtri((1 + self.interval.level) / 2), self.null_sd))
 
     @property
     def detectable(self) -> float:
         """The distance to chance that a set of this size shows in four of five cases."""
-        return (_NORMAL.inv_cdf(1 - ALPHA / 2) + _NORMAL.inv_cdf(POWER)) * self.error
+        return float(ndtri(1 - ALPHA / 2) + ndtri(POWER)) * self.error
 
     @property
     def identities_for_equivalence(self) -> int | None:
@@ -88,7 +87,7 @@ class Claim:
         """
         if not self.margin or self.interval is None:
             return None
-        needed = (_NORMAL.inv_cdf(1 - ALPHA) + _NORMAL.inv_cdf((1 + POWER) / 2)) * self.error / self.margin
+        needed = (ndtri(1 - ALPHA) + ndtri((1 + POWER) / 2)) * self.error / self.margin
         return math.ceil(self.identities * needed**2)
 
 

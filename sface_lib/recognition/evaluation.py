@@ -173,7 +173,7 @@ def late_spread(steps: Sequence[int], accuracies: Sequence[float]) -> float | No
     return None if len(late) < 2 else max(late) - min(late)
 
 
-def by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, str]) -> pd.DataFrame:
+def accuracy_by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mapping[int, str]) -> pd.DataFrame:
     """Accuracy in each demographic group, over the pairs whose both persons belong to it.
 
     Thresholds are those of the whole benchmark's folds: one threshold for all, as in use. Genuine and impostor pairs

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import bleach
+import nh3
 from bs4 import BeautifulSoup, Comment, NavigableString
 from nbconvert.filters import markdown2html, strip_ansi
 from PIL import Image
@@ -36,13 +36,13 @@ TAGS = frozenset(
 )
 FACTS = "data-points", "data-sheet"  # Of figures, for the page's script.
 ATTRIBUTES = {
-    "*": ["class"],
-    "a": ["href"],
-    "img": ["src", "alt"],
-    "figure": ["id", *FACTS],
-    "table": ["id"],
-    "th": ["scope", "colspan", "rowspan"],
-    "td": ["colspan", "rowspan"],
+    "*": {"class"},
+    "a": {"href"},
+    "img": {"src", "alt"},
+    "figure": {"id", *FACTS},
+    "table": {"id"},
+    "th": {"scope", "colspan", "rowspan"},
+    "td": {"colspan", "rowspan"},
 }
 PNG = "data:image/png;base64,"
 WEBP_EFFORT = 40  # Of 100.
@@ -174,7 +174,8 @@ class Composer:
         soup = BeautifulSoup(source, "html.parser")
         for useless in soup.select("style, a.anchor-link"):
             useless.decompose()
-        allowed = bleach.clean(str(soup), TAGS, ATTRIBUTES, ["data"], strip_comments=True)
+        _escape(soup)
+        allowed = nh3.clean(str(soup), TAGS, set(), ATTRIBUTES, link_rel=None, url_schemes={"data"})
         soup = BeautifulSoup(allowed, "html.parser")
         for link in soup.find_all("a"):
             if not link.get("href", "").startswith("#"):
@@ -266,6 +267,16 @@ class Composer:
         label = soup.new_tag("span", attrs={"class": "label"})
         label.string = f"{self.labels.add(kind, name)}. "
         return label
+
+
+def _escape(soup: Any) -> None:
+    """Turn tags that are not allowed into text; what stands between them stays."""
+    for tag in soup.find_all(lambda tag: tag.name not in TAGS):
+        bare = tag.copy_self()
+        closing = "" if bare.is_empty_element else f"</{tag.name}>"
+        tag.insert_before(bare.decode(formatter=None).removesuffix(closing))
+        tag.insert_after(closing)
+        tag.unwrap()
 
 
 def _files(soup: Any, links: list[tuple[str, str, str]]) -> Any:

@@ -11,7 +11,6 @@ from scipy.stats import entropy
 from sface_lib.attributes import (
     ATTRIBUTES,
     Tally,
-    bernoulli,
     by_pseudo_count,
     compare_tallies,
     js_divergence,
@@ -40,6 +39,11 @@ def two_distributions(draw):
     k = draw(st.integers(2, 8))
     raw = [draw(st.lists(st.floats(1e-6, 1), min_size=k, max_size=k)) for _ in range(2)]
     return tuple(np.array(x) / np.sum(x) for x in raw)
+
+
+def bernoulli(p) -> np.ndarray:
+    """The distribution (p, 1 - p), float64 `[..., 2]`."""
+    return np.stack([np.asarray(p), 1 - np.asarray(p)], -1)
 
 
 # The divergences

@@ -1,16 +1,18 @@
 """Counts by identity, and what is computed from them alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sface_lib.attributes import (
+    Tally,
     adjusted_prevalence,
     phi_matrix,
     prevalence,
-    prevalence_table,
     tally_attributes,
     tally_variables,
 )
+from sface_lib.attributes.tally import attribute_draws, share_intervals
 from sface_lib.errors import InputError
 
 
@@ -126,6 +128,12 @@ def test_a_tally_of_nothing_is_refused():
 # Intervals
 
 
+def prevalence_table(tally: Tally, resamples: int, seed: int, level: float = 0.95) -> pd.DataFrame:
+    """Prevalence of each attribute with the ends of its interval."""
+    low, high = share_intervals(tally, attribute_draws(tally, resamples, seed), level)
+    return pd.DataFrame({"prevalence": tally.shares()[::2], "low": low, "high": high})
+
+
 def test_intervals_of_prevalence_cover_it_where_identities_differ_and_those_of_images_do_not():
     """1200 intervals of attributes with identity effects: the draws of images take 600 images for 600 persons."""
     names = tuple(f"x{i}" for i in range(300))
@@ -139,10 +147,10 @@ def test_intervals_of_prevalence_cover_it_where_identities_differ_and_those_of_i
     assert np.mean(covered["images"]) < 0.8
 
 
-def test_a_table_of_prevalence_by_hand():
-    table = prevalence_table(tally_attributes(VALUES, ("Male", "Smiling"), np.array([7, 3, 7, 3, 3])), 200, 0)
-    assert table.columns.tolist() == ["attribute", "images", "prevalence", "low", "high"]
-    assert table["attribute"].tolist() == ["Male", "Smiling"] and table["images"].tolist() == [4, 4]
+def test_a_prevalence_and_its_interval_by_hand():
+    tally = tally_attributes(VALUES, ("Male", "Smiling"), np.array([7, 3, 7, 3, 3]))
+    table = prevalence_table(tally, 200, 0)
+    assert tally.variables == ("Male", "Smiling") and tally.known().tolist() == [4, 4]
     np.testing.assert_allclose(table["prevalence"], [3.5 / 5, 0.5])
     # Of two identities, one may be drawn twice: Male is then 2 of 4 or 4 of 4.
     np.testing.assert_allclose(table.loc[0, ["low", "high"]].astype(float), [2.5 / 5, 4.5 / 5])
@@ -157,9 +165,10 @@ def test_a_narrower_level_gives_a_narrower_interval_around_the_same_value():
 
 def test_what_never_occurs_or_is_never_known_has_defined_values():
     values = np.tile(np.array([[-1, 0, 1]], np.int8), (20, 1))
-    table = prevalence_table(tally_attributes(values, ("never", "unknown", "always"), np.arange(20) // 2), 100, 0)
+    tally = tally_attributes(values, ("never", "unknown", "always"), np.arange(20) // 2)
+    table = prevalence_table(tally, 100, 0)
     np.testing.assert_allclose(table["prevalence"], [0.5 / 21, 0.5, 20.5 / 21])
-    assert table["images"].tolist() == [20, 0, 20]
+    assert tally.known().tolist() == [20, 0, 20]
     assert table.loc[1, ["low", "high"]].tolist() == [0, 1]
     assert np.isfinite(table[["low", "high"]].to_numpy()).all()
     assert (table["low"] <= table["prevalence"]).all() and (table["prevalence"] <= table["high"]).all()

@@ -11,7 +11,8 @@ import time
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
-from sface_lib.attributes import annotate_faces, joint_divergence, open_classifier, study
+from sface_lib.attributes import annotate_faces, joint_divergence, open_classifier
+from sface_lib.attributes.comparison import AnnotatedSet, compare_all
 from sface_lib.engine import make_accelerator
 from sface_lib.population import shipped_faces, shipped_truth
 from sface_lib.recognition import image_batches
@@ -53,10 +54,10 @@ def main() -> None:
     print(f"of all {len(good)}: stated {classifier.reliability['balanced_accuracy'].mean():.3f}")
     units, labels = np.arange(len(many)) // 20, np.tile(found.label, (5, 1))
     sets = [
-        study.AnnotatedSet(name, "authentic", found.names, labels, labels, units + start, True)
+        AnnotatedSet(name, "authentic", found.names, labels, labels, units + start, True)
         for name, start in (("a", 0), ("b", 10**6), ("c", 10**7), ("d", 10**8))
     ]
-    seconds, _ = timed(study.compare_all, sets, True, SPLITS, SEED)
+    seconds, _ = timed(compare_all, sets, True, SPLITS, SEED)
     print(f"six comparisons of four sets of {len(many):,}, {SPLITS} splits: {seconds:.1f} s")
     one, other = (each.only(good) for each in sets[:2])
     seconds, _ = timed(joint_divergence, one.labels, other.labels, one.units, other.units, RESAMPLES, SEED)

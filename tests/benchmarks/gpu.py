@@ -58,10 +58,10 @@ from sface_lib.generator import (
     load_generator,
 )
 from sface_lib.generator.assessment import quality_table, take_sample
+from sface_lib.matching import compare_sets
+from sface_lib.matching.stream import Genuine, Histogram, Nearest, TopPairs, stream
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
-from sface_lib.privacy import compare_sets
-from sface_lib.privacy.stream import Genuine, Histogram, Nearest, TopPairs, stream
 from sface_lib.recognition import (
     Embedder,
     LiveTeacher,

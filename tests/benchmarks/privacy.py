@@ -17,8 +17,8 @@ import pandas as pd
 import torch
 
 from sface_lib.engine import make_accelerator
-from sface_lib.privacy import bootstrap_comparison, compare, compare_sets, compare_within
-from sface_lib.privacy.stream import TILE_COLUMNS, TILE_ROWS, Genuine, Histogram, Nearest, TopPairs, stream
+from sface_lib.matching import bootstrap_comparison, compare, compare_sets, compare_within
+from sface_lib.matching.stream import TILE_COLUMNS, TILE_ROWS, Genuine, Histogram, Nearest, TopPairs, stream
 
 WIDTH, PERSONS = 512, 1000
 BUDGET_GIB, BOOTSTRAP_SECONDS = 1.0, 20

@@ -17,9 +17,9 @@ from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import sha256_of_file, write_json
 from sface_lib.generator import Order, assessment, generate_set, load_generator, memorisation
+from sface_lib.matching import compare_sets
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
-from sface_lib.privacy import compare_sets
 from sface_lib.recognition import Embedder, embed_faces, open_model
 
 CLASSES, PER_CLASS, HELD_OUT, SEED, RESAMPLES = 200, 20, 5, 0, 1000

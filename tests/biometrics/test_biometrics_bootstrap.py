@@ -180,10 +180,10 @@ def test_separated_scores_have_no_error_in_any_resample():
 
 def test_intervals_hold_the_figures_of_the_whole_set():
     genuine, own, impostor, first, second = scored_identities(n_identities=40, seed=9)
-    metrics = verification_metrics(genuine, impostor).as_dict()
+    metrics = verification_metrics(genuine, impostor)
     for name, found in bootstrap_metrics(genuine, own, impostor, first, second, resamples=400).items():
-        assert found.interval().low < metrics[name] < found.interval().high, name
-        assert found.value == pytest.approx(metrics[name], abs=0.01)
+        assert found.interval().low < getattr(metrics, name) < found.interval().high, name
+        assert found.value == pytest.approx(getattr(metrics, name), abs=0.01)
 
 
 def test_interval_of_the_mean_has_the_width_of_the_identities_not_of_the_scores():

@@ -77,7 +77,7 @@ def test_template_that_cancels_out_is_refused():
         ({"probe": np.array([[1, 0]])}, "^probe holds values of type int64"),
         ({"probe": np.array([[np.nan, 1.0]])}, "^probe holds 1 row"),
         ({"gallery": at_angle(0, 1) * [[1], [0]]}, "^gallery holds 1 row.*index 1"),
-        ({"probe": np.ones((1, 3))}, "^probe is 3 wide and gallery 2"),
+        ({"probe": np.ones((1, 3))}, "^embeddings differ in width: probe has 3, gallery has 2; use one model"),
         ({"probe_labels": [1, 2]}, "^probe_labels has 2 entries; give 1"),
         ({"probe_labels": [1.0]}, "^probe_labels holds values of type float64"),
         ({"gallery_labels": [1]}, "^gallery_labels has 1 entries; give 2"),

@@ -54,7 +54,7 @@ def test_lfw_intervals_hold_the_figures(lfw):
     result = kfold_accuracy(scores, same, lfw["fold"])
     interval = accuracy_over_pairs(result.correct, same, left, right, lfw["fold"]).estimate().interval()
     assert interval.low < result.mean < interval.high
-    metrics = verification_metrics(scores[same], scores[~same]).as_dict()
+    metrics = verification_metrics(scores[same], scores[~same])
     found = bootstrap_metrics(scores[same], left[same], scores[~same], left[~same], right[~same], resamples=200)
     for name, estimate in found.items():
-        assert estimate.interval().low < metrics[name] < estimate.interval().high, name
+        assert estimate.interval().low < getattr(metrics, name) < estimate.interval().high, name

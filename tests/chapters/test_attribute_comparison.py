@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sface_lib.attributes.study import AnnotatedSet, prevalences
+from sface_lib.attributes.comparison import AnnotatedSet, prevalences
 from sface_lib.chapters.attributes import compute, show, tables
 from sface_lib.chapters.attributes.results import AttributesResults
 

@@ -38,12 +38,16 @@ from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.privacy import Claim, filter_synthetic, study
-from sface_lib.privacy.exposure import by_group
+from sface_lib.privacy import Claim, filter_synthetic
+from sface_lib.privacy.evidence import left_of
+from sface_lib.privacy.exposure import exposure_by_group
 from sface_lib.privacy.identification import OpenSet
 from sface_lib.privacy.judges import PIXELS, Judge
 from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.privacy.power import Power
+from sface_lib.privacy.settings import LINK
+from sface_lib.privacy.settings import SETTINGS as THREE_SETTINGS
+from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, NEARER, STATISTICS
 from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
 
@@ -131,7 +135,7 @@ def test_strangers_are_linked_to_nobody(known):
     given = {"control": known.control, "held_out": known.held_out}
     found = audit(known.authentic, known.strangers, [reader("a")], SETTINGS, **given)
     assert not [claim for claim in found.claims if claim.verdict.startswith("above")]
-    assert study.MEMBERSHIP_OF_IMAGES in {claim.claim for claim in found.claims}
+    assert MEMBERSHIP_OF_IMAGES in {claim.claim for claim in found.claims}
 
 
 def test_without_unseen_persons_nothing_is_filtered_and_no_claim_needs_them(known):
@@ -199,7 +203,7 @@ def a_claim(name, judge, value, reach, p, competent=True):
 
 
 def test_a_claim_is_recorded_as_it_was_made():
-    images = study.MEMBERSHIP_OF_IMAGES
+    images = MEMBERSHIP_OF_IMAGES
     made = [
         a_claim("same-label link, AUC", "a", 0.9, 0.05, 0.001),
         a_claim("same-label link, AUC", "b", 0.51, 0.005, 0.4),
@@ -256,7 +260,7 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]
     plan = claims.plan_claims(sets, judges, SETTINGS)
     assert plan.judges == {"a": "0" * 64} and plan.groups == ("gender", "ancestry")
-    statistics = [s.name for s in study.STATISTICS if s.needs in (None, "control")]
+    statistics = [s.name for s in STATISTICS if s.needs in (None, "control")]
     assert list(plan.claims) == [*statistics, exposure.by_trait("gender")]
     assert plan.shuffles == 1199 == 200 * len(plan.claims) - 1  # More than the 1,000 that were asked for.
     found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
@@ -330,7 +334,7 @@ def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known)
                 expected.tested_fmr,
                 len(remedy.kept),
                 view.name,
-                **study.left_of(view.sets, compared),
+                **left_of(view.sets, compared),
             )
             for view in views
         )
@@ -370,7 +374,7 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     assert half.p_value == found.groups["half"].test.p_value < 0.05 and half.interval is None
     assert trend.name == exposure.BY_IMAGES and trend.value == pytest.approx(1) and trend.identities == 10
     assert found.by_identity.index.tolist() == labels.tolist()
-    expected = by_group(values, ["low"] * 5 + ["high"] * 5, SETTINGS.shuffles, SETTINGS.bootstrap_resamples, 0)
+    expected = exposure_by_group(values, ["low"] * 5 + ["high"] * 5, SETTINGS.shuffles, SETTINGS.bootstrap_resamples, 0)
     pd.testing.assert_frame_equal(found.groups["half"].groups, expected.groups)
     assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
     assert "1 of them have as many" in found.groups["all"]
@@ -550,7 +554,7 @@ def test_the_page_shows_what_was_computed(linked):
     spans = show_sets.by_set(every.done, lambda each: show.spans(each.views))
     assert len(show.link(views)) == len(show.intervals(spans)) == 9 and set(spans["set"]) == {"set"}
     auc = shown.link_metrics.auc
-    row = spans.query("judge == 'sharp' and setting == @study.LINK and measure == 'AUC'").iloc[0]
+    row = spans.query("judge == 'sharp' and setting == @LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
     rates = show_persons.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons.
     assert set(rates["measure"]) == {"membership of images, pooled over persons: AUC"}
@@ -559,8 +563,8 @@ def test_the_page_shows_what_was_computed(linked):
         every
     )
     assert f"claims that are judged {len(linked.above_chance)} are above" in show_cards.what_was_found(every)
-    others = {f"{study.LINK} (blind)", f"{study.LINK} ({PIXELS})"}
-    assert set(show.roc_det(views, shown, LOOK)[1]["curve"]) == {*study.SETTINGS, *others}
+    others = {f"{LINK} (blind)", f"{LINK} ({PIXELS})"}
+    assert set(show.roc_det(views, shown, LOOK)[1]["curve"]) == {*THREE_SETTINGS, *others}
     ranks = show.identification(views, PERSONS, LOOK)[1]
     assert ranks["chance"].iloc[0] == pytest.approx(1 / PERSONS) and ranks["synthetic: sharp"].iloc[-1] == 1
     assert show.equal_labels_by_score(shown).shape[0] == show.BINS_OF_SCORES
@@ -591,14 +595,14 @@ def three(known):
 
 def test_labels_decide_what_is_claimed_of_a_set(three):
     made = {each.name: {claim.claim for claim in each.claims if claim.judge == "a"} for each in three.done}
-    statistics = [s for s in study.STATISTICS if s.instead_of is None]
+    statistics = [s for s in STATISTICS if s.instead_of is None]
     assert made["labelled"] == {s.name for s in statistics}
     assert made["own"] == made["images"] == {s.name for s in statistics if not s.by_label}
     settings = {each.name: set(each.views[0].settings.metrics) for each in three.done}
     assert settings == {
-        "labelled": set(study.SETTINGS),
-        "own": set(study.SETTINGS[:2]),
-        "images": {study.SETTINGS[0]},
+        "labelled": set(THREE_SETTINGS),
+        "own": set(THREE_SETTINGS[:2]),
+        "images": {THREE_SETTINGS[0]},
     }
     labelled, own, images = (compute.facts(each) for each in three.done)
     assert labelled.link("a") and own.link("a") is images.link("a") is None
@@ -637,7 +641,7 @@ def test_what_is_said_of_a_set_does_not_depend_on_the_others(known, three):
     """The authentic images are scored once for all sets that are held against them."""
     alone = several([reader("a"), reader("b", noise=0.7)], three.done[1].sets)
     assert compute.facts(alone.done[0]) == compute.facts(three.done[1])
-    first, second = (each.views[0].settings.comparisons[study.SETTINGS[0]] for each in three.done[:2])
+    first, second = (each.views[0].settings.comparisons[THREE_SETTINGS[0]] for each in three.done[:2])
     assert first is second
 
 
@@ -658,7 +662,7 @@ def test_persons_who_are_not_exchangeable_support_no_claim(known):
     assert all(claim.barred for claim in own.claims) and len(own.claims) == 3
     reasons = {claim.claim: claim.verdict for claim in own.claims}
     assert "not known to be of one distribution" in reasons["label-free link, share of classes"]
-    assert "split off at random" in reasons[study.MEMBERSHIP_OF_IMAGES]
+    assert "split off at random" in reasons[MEMBERSHIP_OF_IMAGES]
     assert claims.deviations(own.plan, own.claims) == []
     table, grey = show_claims.all_claims(found)
     assert {row for row, _ in grey} == set(range(len(table)))
@@ -687,8 +691,8 @@ def held_against(known):
 def test_where_control_is_not_exchangeable_the_claim_is_against_unexposed_sets(held_against):
     apart, alike = held_against
     (own,) = apart.done
-    assert own.plan.claims == (study.NEARER,) and "unexposed strangers" in own.plan.sets
-    assert [verdicts(own)[study.NEARER, judge] for judge in "ab"] == ["above chance"] * 2
+    assert own.plan.claims == (NEARER,) and "unexposed strangers" in own.plan.sets
+    assert [verdicts(own)[NEARER, judge] for judge in "ab"] == ["above chance"] * 2
     assert claims.deviations(own.plan, own.claims) == []
     facts = compute.facts(own)
     assert facts.leak == {} and facts.nearer["a"]["strangers"].low > 0.1 and facts.nearer["a"]["strangers"].auc > 0.9
@@ -701,7 +705,7 @@ def test_where_control_is_not_exchangeable_the_claim_is_against_unexposed_sets(h
     assert shown["unexposed set"].tolist() == ["strangers"] * 2 and (shown["95 % low"] > 0).all()
     # Where it is exchangeable, the label-free link is the claim, and a leak share is given by every judge.
     (other,) = alike.done
-    assert study.NEARER not in other.plan.claims and study.NEARER not in {claim.claim for claim in other.claims}
+    assert NEARER not in other.plan.claims and NEARER not in {claim.claim for claim in other.claims}
     facts = compute.facts(other)
     assert set(facts.leak) == {"a", "b"} and facts.leak["a"].level == 0.975 and facts.leak["a"].bound > 0.2
     words = show_unlabelled.leak_in_words(other)
@@ -778,7 +782,7 @@ def test_unexposed_sets_are_given_from_python_too(known):
     assert found.nearer["a"]["strangers"].difference > 0.1 and found.leak["a"].level == 0.95
     given = {"control": known.control, "exchangeable": False, "unexposed": [floor]}
     other = audit(known.authentic, SyntheticSet("set", known.likenesses, "own"), [reader("a")], SETTINGS, **given)
-    assert other.leak == {} and [claim.claim for claim in other.claims if not claim.barred] == [study.NEARER]
+    assert other.leak == {} and [claim.claim for claim in other.claims if not claim.barred] == [NEARER]
     assert from_plain(as_plain(found, AuditFacts), AuditFacts) == found
 
 
@@ -851,7 +855,7 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
         ("both", "a"),
         ("both", "b"),
     }
-    assert {links.loc[i, "setting"] for i, _ in cells} == set(study.SETTINGS[1:])
+    assert {links.loc[i, "setting"] for i, _ in cells} == set(THREE_SETTINGS[1:])
     rows, unsupported = show_claims.all_claims(partial)
     assert {(rows.loc[i, "set"], rows.loc[i, "judge"]) for i, _ in unsupported} == {
         ("taught", "a"),
@@ -860,7 +864,7 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
     }
     views = partial.done[1].views
     assert "synthetic: a (no claim)" in show.identification(views, PERSONS, LOOK)[1]
-    assert f"{study.LINK} (a (no claim))" in set(show.roc_det(views, views[1], LOOK)[1]["curve"])
+    assert f"{LINK} (a (no claim))" in set(show.roc_det(views, views[1], LOOK)[1]["curve"])
 
 
 def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
@@ -921,7 +925,7 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     ]
     assert show_sets.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
     slid = [show.by_threshold(each.shown) for each in three.done]
-    assert [pair and pair[0] for pair in slid] == [study.LINK, study.SETTINGS[1], None]
+    assert [pair and pair[0] for pair in slid] == [LINK, THREE_SETTINGS[1], None]
     for each in three.done[1:]:
         assert len(show.scores(each.shown, LOOK).axes) == len(each.shown.settings.comparisons)
         assert show.chance(each.shown, LOOK)[1].shape[1] == 1 and show.roc_det(each.views, each.shown, LOOK)

@@ -8,7 +8,7 @@ from sface_lib.biometrics import fnmr_at_fmr
 from sface_lib.chapters.evaluation import rates, show_rates
 from sface_lib.chapters.evaluation.models import Embedded, evaluate_all
 from sface_lib.chapters.looks import Looks
-from sface_lib.privacy import compare_within
+from sface_lib.matching import compare_within
 from sface_lib.recognition import ProtocolPairs
 
 LOOKS = Looks([])

@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
-from sface_lib.privacy import auc_table, compare_sets, compare_within, hit_table, shuffle_test
-from sface_lib.privacy.groups import exchangeable, group_codes
+from sface_lib.matching import compare_sets, compare_within, group_codes
+from sface_lib.privacy import auc_table, hit_table, shuffle_test
+from sface_lib.privacy.groups import exchangeable
 
 
 def embedded(n_classes: int, images: int, strength: float = 0.0, seed: int = 0, d: int = 16):

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare_sets
-from sface_lib.privacy.exposure import by_group, by_images, exposed_persons, exposures
+from sface_lib.matching import compare_sets
+from sface_lib.privacy.exposure import exposed_persons, exposure_by_group, exposure_by_images, exposures
 
 
 def test_an_exposure_is_the_auc_of_one_identity():
@@ -25,22 +25,25 @@ def test_groups_that_differ_are_told_from_groups_that_do_not():
     random = np.random.default_rng(1)
     group = np.repeat(["a", "b", "few"], [40, 60, 3])
     exposure = 0.6 + 0.05 * random.standard_normal(103)
-    alike = by_group(exposure, group, 199, 200, 0)
+    alike = exposure_by_group(exposure, group, 199, 200, 0)
     assert alike.test.p_value > 0.05 and alike.groups["group"].tolist() == ["a", "b"]
-    apart = by_group(exposure + 0.1 * (group == "a"), group, 199, 200, 0)
+    apart = exposure_by_group(exposure + 0.1 * (group == "a"), group, 199, 200, 0)
     assert apart.test.p_value == 1 / 200
     row = apart.groups.iloc[0]
     assert row["low"] < row["mean"] < row["high"] and row["mean"] == pytest.approx(0.7, abs=0.03)
     with pytest.raises(InputError, match="from 5 identities on; 1 of them"):
-        by_group(exposure, np.repeat(["a", "b"], [100, 3]), 99, 100, 0)
+        exposure_by_group(exposure, np.repeat(["a", "b"], [100, 3]), 99, 100, 0)
 
 
 def test_exposure_by_the_number_of_images_needs_numbers_that_vary():
     random = np.random.default_rng(2)
     images = random.integers(5, 50, 60)
-    assert by_images(images / 100, np.full(60, 20), 99, 0) is None and by_images(np.ones(60), images, 99, 0) is None
-    assert by_images(images + random.standard_normal(60), images, 199, 0).p_value == 1 / 200
-    assert by_images(random.standard_normal(60), images, 199, 0).p_two_sided > 0.05
+    assert (
+        exposure_by_images(images / 100, np.full(60, 20), 99, 0) is None
+        and exposure_by_images(np.ones(60), images, 99, 0) is None
+    )
+    assert exposure_by_images(images + random.standard_normal(60), images, 199, 0).p_value == 1 / 200
+    assert exposure_by_images(random.standard_normal(60), images, 199, 0).p_two_sided > 0.05
 
 
 def test_a_person_stands_beside_persons_who_trained_nothing():

@@ -5,7 +5,7 @@ import pytest
 
 from sface_lib.biometrics import templates
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare_sets
+from sface_lib.matching import compare_sets
 from sface_lib.privacy.identification import aggregation, by_score, nearest_label, open_set, rank_1, ranks, tail
 
 

@@ -7,7 +7,6 @@ from sface_lib.biometrics import bootstrap_samples
 from sface_lib.errors import InputError
 from sface_lib.privacy import membership
 from sface_lib.privacy.membership import _shuffled, membership_of_images
-from sface_lib.privacy.stream import best_scores
 
 
 def unit(rows) -> np.ndarray:
@@ -19,14 +18,6 @@ def photographs(persons: int, images: int, seed: int) -> tuple[np.ndarray, np.nd
     centres = np.random.default_rng(5).standard_normal((persons, 32))
     labels = np.repeat(np.arange(persons), images)
     return unit(centres[labels] + np.random.default_rng(seed).standard_normal((len(labels), 32))), labels
-
-
-def test_the_best_score_of_each_row():
-    a, b = (
-        unit(np.random.default_rng(0).standard_normal((50, 8))),
-        unit(np.random.default_rng(1).standard_normal((30, 8))),
-    )
-    np.testing.assert_allclose(best_scores(a, b), (a @ b.T).max(1), atol=1e-6)
 
 
 def test_copies_are_told_and_fair_images_are_not():

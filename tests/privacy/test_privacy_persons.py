@@ -5,8 +5,8 @@ import pytest
 
 from sface_lib.biometrics import templates
 from sface_lib.errors import InputError
+from sface_lib.matching import stream
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.privacy import stream
 from sface_lib.privacy.persons import best_earlier, components, several_persons, threshold_between
 from sface_lib.recognition import embed_faces, open_model
 

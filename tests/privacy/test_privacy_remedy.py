@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sface_lib.errors import InputError
+from sface_lib.matching import best_scores
 from sface_lib.privacy.remedy import filter_synthetic
-from sface_lib.privacy.stream import best_scores
 
 
 def unit(rows) -> np.ndarray:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from sface_lib.data.template import TEMPLATE_EYES
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, WeightsError
+from sface_lib.matching import compare_within
 from sface_lib.population import first_images, shipped_faces
-from sface_lib.privacy import compare_within
 from sface_lib.recognition import dlib_model, embed_faces
 from sface_lib.recognition.dlib_model import CROP_EYES, DlibNetwork, dlib_crop, dlib_file, open_dlib_model
 

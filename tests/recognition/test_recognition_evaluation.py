@@ -13,7 +13,7 @@ from sface_lib.errors import InputError
 from sface_lib.recognition import (
     ProtocolPairs,
     RecognitionRecipe,
-    by_group,
+    accuracy_by_group,
     evaluate,
     late_spread,
     learnt,
@@ -100,7 +100,7 @@ def test_a_groups_accuracy_counts_the_pairs_within_it_at_the_thresholds_of_all()
     rows = noisy(80, 0.6, images=5)
     group = {k: ("a" if k < 40 else "b") for k in range(80)}
     found = evaluate(rows, pairs)
-    table = by_group(found, pairs, group).set_index("group")
+    table = accuracy_by_group(found, pairs, group).set_index("group")
     inside = pairs.left_identity < 40
     right = found.accuracy.correct
     sides = [right[inside & pairs.same].mean(), right[inside & ~pairs.same].mean()]
@@ -114,9 +114,9 @@ def test_pairs_across_groups_and_persons_of_no_group_are_left_out_and_small_grou
     pairs = pairs_of(80, images=5)
     found = evaluate(noisy(80, 0.6, images=5), pairs)
     across = {k: "ab"[k % 2] for k in range(80)}  # All impostor pairs join two groups.
-    assert by_group(found, pairs, across).empty
+    assert accuracy_by_group(found, pairs, across).empty
     few = dict.fromkeys(range(6), "few") | dict.fromkeys(range(40, 80), "many")
-    assert by_group(found, pairs, few)["group"].tolist() == ["many"]
+    assert accuracy_by_group(found, pairs, few)["group"].tolist() == ["many"]
 
 
 def test_the_trade_off_is_mean_minus_standard_deviation():

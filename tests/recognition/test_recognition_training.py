@@ -18,7 +18,7 @@ from sface_lib.chapters.training.parameters import TrainingParameters
 from sface_lib.data import FaceBatches, Protocol, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import BadImageError, CheckpointError, InputError, TrainingError
-from sface_lib.privacy import compare_within
+from sface_lib.matching import compare_within
 from sface_lib.recognition import (
     CachedTeacher,
     Classification,

@@ -4,9 +4,13 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_markdown_cell, new_output
 from report_workshop import Workshop
 
+from sface_lib.report.cells import Composer, Outline
+from sface_lib.report.labels import Labels
+from sface_lib.report.mentions import Mentions
+from sface_lib.report.redaction import Redactor
 from sface_lib.run import Chapter
 
 DRAW = """
@@ -108,6 +112,22 @@ def test_names_and_raw_html_are_escaped(text):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert '&lt;script&gt;alert("markdown")&lt;/script&gt;' in text
     assert "Truncation &lt;of&gt; it." in text
+
+
+@pytest.mark.parametrize(
+    "source, shown",
+    [
+        ('<script src="x">1 < 2</script>', '&lt;script src="x"&gt;1 &lt; 2&lt;/script&gt;'),
+        ('<foo a="b&c"><b>in</b></foo> after', '&lt;foo a="b&amp;c"&gt;<b>in</b>&lt;/foo&gt; after'),
+        ("<input type=text>after", '&lt;input type="text"/&gt;after'),
+        ('<b onclick="x()">kept</b><!-- gone -->', "<b>kept</b>"),
+        ('<a href="javascript:x()">words</a> <a href="#id">link</a>', 'words <a href="#id">link</a>'),
+    ],
+)
+def test_a_tag_that_is_not_allowed_is_shown_as_text_around_what_it_holds(tmp_path, source, shown):
+    composer = Composer(tmp_path, Redactor(), Labels(), Mentions(), Outline("section"))
+    output = new_output("display_data", {"text/html": source})
+    assert composer.outputs([output], "heading") == f'<div class="output">{shown}</div>'
 
 
 def test_code_is_folded_but_present_and_progress_is_left_out(text):

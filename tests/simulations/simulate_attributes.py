@@ -11,8 +11,8 @@ import numpy as np
 from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Annotated
 
+from sface_lib.attributes.comparison import AnnotatedSet, Direction, compare_all, direction
 from sface_lib.attributes.names import exclusive_groups
-from sface_lib.attributes.study import AnnotatedSet, Direction, compare_all, direction
 
 RESAMPLES, RARE = 500, 0.15
 SIZES = ((50, 50), (200, 200), (50, 200))

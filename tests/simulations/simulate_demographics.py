@@ -10,7 +10,8 @@ import pandas as pd
 from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Pool, flat, unit
 
-from sface_lib.privacy import auc_table, compare_sets, holm, shuffle_test
+from sface_lib.matching import compare_sets
+from sface_lib.privacy import auc_table, holm, shuffle_test
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.identification import nearest_label, rank_1
 

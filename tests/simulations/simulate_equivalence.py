@@ -13,7 +13,8 @@ from counting import DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Pool, flat
 
 from sface_lib.biometrics import Estimate, templates
-from sface_lib.privacy import Claim, bootstrap_comparison, compare_sets, label_free_link, membership, verdicts
+from sface_lib.matching import bootstrap_comparison, compare_sets
+from sface_lib.privacy import Claim, label_free_link, membership, verdicts
 from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, EQUIVALENT
 
 IMAGES, RESAMPLES, MARGIN = 5, 200, 0.1

@@ -13,7 +13,7 @@ from counting import Counted, coverage
 from simulated_pool import Pool, flat, unit
 
 from sface_lib.biometrics import Estimate, accuracy_over_pairs, average, kfold_accuracy, seed_variances
-from sface_lib.privacy import bootstrap_comparison, compare_sets, compare_within
+from sface_lib.matching import bootstrap_comparison, compare_sets, compare_within
 from sface_lib.privacy.identification import nearest_label, rank_1
 
 COVERAGE_DRAWS, RESAMPLES, IMAGES = 1000, 200, 5

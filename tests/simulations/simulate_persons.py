@@ -10,8 +10,9 @@ from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
 from simulated_pool import Pool, flat, unit
 
 from sface_lib.biometrics import templates
-from sface_lib.privacy import compare_sets, holm, label_free_link, membership
-from sface_lib.privacy.exposure import by_group, exposures
+from sface_lib.matching import compare_sets
+from sface_lib.privacy import holm, label_free_link, membership
+from sface_lib.privacy.exposure import exposure_by_group, exposures
 
 IMAGES = 5
 MOVES = {50: 0.5, 200: 0.5}  # Persons -> how far synthetic images are moved toward training persons.
@@ -50,5 +51,5 @@ def claims(training, control, classes, exposed, halves: np.ndarray, seed: int) -
     owners = np.arange(2 * len(own)).reshape(2, -1)
     members = membership(drawn, own, owners[0], unseen, owners[1], SHUFFLES, 100, seed)
     of_each = exposures(compare_sets(*flat(training), *flat(exposed)).blocks)
-    groups = by_group(of_each.to_numpy(), halves, SHUFFLES, 100, seed)
+    groups = exposure_by_group(of_each.to_numpy(), halves, SHUFFLES, 100, seed)
     return np.array([free.test.p_two_sided, members.test.p_two_sided, groups.test.p_value])

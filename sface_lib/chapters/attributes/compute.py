@@ -9,10 +9,19 @@ import pandas as pd
 from accelerate import Accelerator
 
 from sface_lib.attributes import Annotations, AttributeClassifier
-from sface_lib.attributes import study as analysis
+from sface_lib.attributes.comparison import (
+    AnnotatedSet,
+    Direction,
+    against_truth,
+    compare_all,
+    directed_totals,
+    direction,
+    divergence_table,
+    phi_difference,
+    prevalences,
+)
 from sface_lib.attributes.divergence import by_pseudo_count
 from sface_lib.attributes.drift import RankCorrelation, correlate
-from sface_lib.attributes.study import AnnotatedSet, Direction
 from sface_lib.attributes.support import support_table, transfer_table
 from sface_lib.chapters.attributes import sets as gathering
 from sface_lib.chapters.attributes import tables
@@ -48,7 +57,7 @@ DRIFTS = ("size of drift", "forward", "backward")
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ComparedSets:
     """Everything that notebook 06 shows and says; tables are `pandas.DataFrame`s.
 
     Attributes
@@ -60,14 +69,14 @@ class Comparison:
     confidence
         Set -> mean confidence of its labels.
     prevalences
-        Of every attribute, the unreliable ones too: see `attributes.study.prevalences`; adjusted shares only where they
-        come nearer to the truth than the called ones.
+        Of every attribute, the unreliable ones too: see `attributes.comparison.prevalences`; adjusted shares only
+        where they come nearer to the truth than the called ones.
     truth
-        Shares beside the ground truth, where it is known: see `attributes.study.against_truth`.
+        Shares beside the ground truth, where it is known: see `attributes.comparison.against_truth`.
     degradations, separability
         What was done to images of the first set, and whether an attribute's drift is more than it explains.
     drift
-        Each attribute of the two: see `attributes.study.divergence_table`.
+        Each attribute of the two: see `attributes.comparison.divergence_table`.
     directed
         Divergence of every set from every other, by variable and jointly.
     directions
@@ -108,7 +117,9 @@ class Comparison:
         return self.sets[self.first].names
 
 
-def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, embedder: Embedder) -> Comparison | None:
+def compare(
+    stage: Any, study: Study, classifier: AttributeClassifier | None, embedder: Embedder
+) -> ComparedSets | None:
     """Annotate and compare all sets of a stage; None without a classifier."""
     if classifier is None:
         return None
@@ -120,18 +131,18 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
     sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
     first, second = compared_pair(list(sets.values()))
     given_draws = classifier.reliability, p.bootstrap_resamples, p.seed
-    truth = analysis.against_truth(list(sets.values()), *given_draws)
-    shares = analysis.prevalences([whole for whole, _ in told.values()], *given_draws)
+    truth = against_truth(list(sets.values()), *given_draws)
+    shares = prevalences([whole for whole, _ in told.values()], *given_draws)
     shares = tables.without_poor_adjustment(shares, tables.errors_of_shares(truth, sets[first].names))
     whose = {each.name: each for each in given}
     positions, poorer = gathering.degraded(whose[first], whose[second], classifier, accelerator, p.seed)
     poorer = {name: labels[:, reliable] for name, labels in poorer.items()}
-    by_attribute = analysis.compare_all(list(sets.values()), False, p.shuffles, p.seed)
-    together = analysis.compare_all(list(sets.values()), True, p.shuffles, p.seed)
-    drift = analysis.divergence_table(by_attribute[first, second])
-    totals = analysis.directed_totals(list(sets), together)
+    by_attribute = compare_all(list(sets.values()), False, p.shuffles, p.seed)
+    together = compare_all(list(sets.values()), True, p.shuffles, p.seed)
+    drift = divergence_table(by_attribute[first, second])
+    totals = directed_totals(list(sets), together)
     gaps = _lost_accuracy(stage, study, classifier, embedder, reliable, second, drift)
-    return Comparison(
+    return ComparedSets(
         first=first,
         second=second,
         given=tuple(given),
@@ -146,10 +157,10 @@ def compare(stage: Any, study: Study, classifier: AttributeClassifier | None, em
         drift=drift,
         directed=totals.merge(tables.joint_table(sets, p.bootstrap_resamples, p.seed), on=["p", "q"]),
         directions={
-            pair: analysis.direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
+            pair: direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
             for pair, found in together.items()
         },
-        phi=analysis.phi_difference(sets[first], sets[second]),
+        phi=phi_difference(sets[first], sets[second]),
         conditional=tables.conditional_shares(sets[first], sets[second]),
         support=_support(p, open_model(study.verifier), given, sets, classifier, annotations, embedder),
         transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
@@ -199,7 +210,7 @@ def compared_pair(sets: Sequence[AnnotatedSet]) -> tuple[str, str]:
     return sets[0].name, next(each.name for each in sets if each.role == "synthetic")
 
 
-def separable_counts(comparison: Comparison) -> dict[str, int]:
+def separable_counts(comparison: ComparedSets) -> dict[str, int]:
     """Degradation -> how many of the attributes that differ do so by more than it explains."""
     table, differ = comparison.separability, tables.drifted(comparison.drift)["attribute"]
     beyond = table[table["attribute"].isin(differ)]
@@ -226,7 +237,7 @@ def _support(
     return pd.concat(support_table(each, p.bootstrap_resamples, p.seed).assign(by=name) for name, each in by.items())
 
 
-def results(comparison: Comparison | None, classifier: AttributeClassifier | None, least: float) -> AttributesResults:
+def results(comparison: ComparedSets | None, classifier: AttributeClassifier | None, least: float) -> AttributesResults:
     """What later chapters and readers of the run folder find; `least` is the reliability that was asked for."""
     if comparison is None:
         return AttributesResults(None)

@@ -16,7 +16,7 @@ from sface_lib.attributes import (
     annotate_images,
     open_classifier,
 )
-from sface_lib.attributes.study import AnnotatedSet
+from sface_lib.attributes.comparison import AnnotatedSet
 from sface_lib.attributes.support import MOST_IMAGES
 from sface_lib.chapters.attributes.results import ClassifierFacts
 from sface_lib.chapters.study import Study

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
 from sface_lib.chapters.attributes import compute, tables
-from sface_lib.chapters.attributes.compute import Comparison
+from sface_lib.chapters.attributes.compute import ComparedSets
 from sface_lib.chapters.attributes.explore import set_comparer
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.published import published
@@ -24,7 +24,9 @@ AS_WORDS = {name: name.replace("_", " ") for name in ATTRIBUTES if "_" in name}
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
-def open_page(stage: Stage, classifier: AttributeClassifier | None, comparison: Comparison | None, looks: Looks) -> Any:
+def open_page(
+    stage: Stage, classifier: AttributeClassifier | None, comparison: ComparedSets | None, looks: Looks
+) -> Any:
     """What shows the comparison: a `Page`, or a `Blank` where there is none, which says why and shows nothing else."""
     return Page(stage, classifier, comparison, looks) if comparison else Blank(stage)
 
@@ -53,7 +55,7 @@ class Blank:
 class Page:
     """Shows a comparison, a method for each step of the notebook."""
 
-    def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: Comparison, looks: Looks):
+    def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: ComparedSets, looks: Looks):
         self._looks = looks
         self._stage, self._classifier, self._found = stage, classifier, comparison
         self._first, self._second = comparison.first, comparison.second

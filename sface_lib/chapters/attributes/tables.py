@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from sface_lib.attributes import kind_of, study
+from sface_lib.attributes import kind_of
+from sface_lib.attributes.comparison import ALPHA, AnnotatedSet, conditional_prevalences, separability
 from sface_lib.attributes.drift import gap_by_attribute
 from sface_lib.attributes.joint import joint_divergence
-from sface_lib.attributes.study import ALPHA, AnnotatedSet
 from sface_lib.chapters.shared import BASELINE
 
 CONDITIONS = ("Male", "Asian", "White", "Black")
@@ -29,11 +29,11 @@ def separability_table(
     Parameters
     ----------
     positions, poorer
-        Images of the first set, and for each degradation their labels: see `attributes.study.separability`.
+        Images of the first set, and for each degradation their labels: see `attributes.comparison.separability`.
     prevalences
-        See `attributes.study.prevalences`; adjusted shares are left out where it has none.
+        See `attributes.comparison.prevalences`; adjusted shares are left out where it has none.
     """
-    apart = study.separability(first, second, positions, poorer, resamples, seed)
+    apart = separability(first, second, positions, poorer, resamples, seed)
     known = prevalences[prevalences["attribute"].isin(first.names)].pivot(index="attribute", columns="set")
     table = apart.set_index("attribute")
     shown = [what for what in ("prevalence", "adjusted") if what in prevalences]
@@ -47,7 +47,7 @@ def separability_table(
 def errors_of_shares(truth: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float] | None:
     """Mean distance, as a share, of "prevalence" and "adjusted" from the ground truth; None where none is known.
 
-    Of the attributes whose error rates are known; see `attributes.study.against_truth`.
+    Of the attributes whose error rates are known; see `attributes.comparison.against_truth`.
     """
     known = truth[truth["attribute"].isin(attributes)].dropna(subset="adjusted") if len(truth) else truth
     if known.empty:
@@ -103,7 +103,7 @@ def largest_first(table: pd.DataFrame, column: str, count: int) -> pd.DataFrame:
 
 def conditional_shares(first: AnnotatedSet, second: AnnotatedSet) -> pd.DataFrame | None:
     """Share of each attribute within a group, in both sets, and its difference; None where no group is in both."""
-    given = study.conditional_prevalences([first, second], [name for name in CONDITIONS if name in first.names])
+    given = conditional_prevalences([first, second], [name for name in CONDITIONS if name in first.names])
     if given.empty or set(given["set"]) != {first.name, second.name}:
         return None
     wide = given.pivot(index=["attribute", "given"], columns="set", values="prevalence").dropna()

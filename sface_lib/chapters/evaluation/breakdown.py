@@ -13,7 +13,7 @@ from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.training.results import TrainedModel
-from sface_lib.recognition import ProtocolPairs, by_group, trade_off
+from sface_lib.recognition import ProtocolPairs, accuracy_by_group, trade_off
 
 FEWEST_GROUPS = 2  # To compare groups on a benchmark.
 HARDEST = 4  # Pairs of each kind and benchmark.
@@ -71,12 +71,12 @@ def groups(evaluated: Evaluated, group: Mapping[int, str]) -> pd.DataFrame | Non
 
     Returns
     -------
-    See `by_group`, with the columns benchmark, model and trade_off; None where no benchmark has two groups.
+    See `accuracy_by_group`, with the columns benchmark, model and trade_off; None where no benchmark has two groups.
     """
     tables = []
     for benchmark, models in evaluated.found.items() if group else ():
         for name in evaluated.compared:
-            table = by_group(models[name].first, evaluated.pairs[benchmark], group)
+            table = accuracy_by_group(models[name].first, evaluated.pairs[benchmark], group)
             if len(table) >= FEWEST_GROUPS:
                 tables.append(table.assign(benchmark=benchmark, model=name, trade_off=trade_off(table)))
     return pd.concat(tables) if tables else None

@@ -19,7 +19,7 @@ from sface_lib.biometrics import (
 from sface_lib.biometrics.identification import FEWEST_SEARCHED
 from sface_lib.chapters.evaluation.breakdown import FEWEST_GROUPS
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated
-from sface_lib.privacy import PooledComparisons, compare_within
+from sface_lib.matching import PooledComparisons, compare_within
 
 TARGETS = (1e-2, 1e-3, 1e-4)
 TRANSFERRED = TARGETS[:2]

@@ -42,8 +42,8 @@ from sface_lib.generator import (
 )
 from sface_lib.generator.assessment import Sample
 from sface_lib.generator.quality import Memorisation
+from sface_lib.matching import compare_sets
 from sface_lib.population.nuisance import load_nuisance_regressor
-from sface_lib.privacy import compare_sets
 from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
 

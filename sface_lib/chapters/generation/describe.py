@@ -19,8 +19,8 @@ from sface_lib.data.landmarks import find_eyes, load_models
 from sface_lib.errors import InputError
 from sface_lib.generator import assessment, quality
 from sface_lib.generator.assessment import Sample
+from sface_lib.matching import compare_within
 from sface_lib.population.nuisance import load_nuisance_regressor
-from sface_lib.privacy import compare_within
 from sface_lib.privacy.alterations import compressed, sharpness
 from sface_lib.privacy.persons import best_earlier, can_show, components, several_persons, threshold_between
 from sface_lib.recognition import Embedder, GivenEmbeddings, RecognitionModel, embed_batches

@@ -11,8 +11,10 @@ from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.errors import InputError
 from sface_lib.files import read_json, sha256_of_json, write_json
-from sface_lib.privacy import Claim, Verdict, shuffles_for, study, verdicts
+from sface_lib.privacy import Claim, Verdict, shuffles_for, verdicts
 from sface_lib.privacy.judges import Judge
+from sface_lib.privacy.settings import COMPETENT_EER, TOLD_APART
+from sface_lib.privacy.statistics import STATISTICS, claims_of
 from sface_lib.privacy.verdict import ABOVE, ALPHA
 
 PLAN = "plans/claims.json"
@@ -64,8 +66,8 @@ class ClaimsPlan:
     resamples: int
     margin: float
     seed: int
-    competent_eer: float = study.COMPETENT_EER
-    told_apart: float = study.TOLD_APART
+    competent_eer: float = COMPETENT_EER
+    told_apart: float = TOLD_APART
     alpha: float = ALPHA
     correction: str = "Holm, over all claims by all competent judges"
 
@@ -83,7 +85,7 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
     """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
     statistics = [
         s.name
-        for s in study.STATISTICS
+        for s in STATISTICS
         if s.needs in sets.relied_on and s.stands(sets.barred) and (sets.by_label or not s.by_label)
     ]
     names = (*statistics, *planned_exposure(sets))
@@ -147,7 +149,7 @@ def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin
         claim
         for view in views
         for claim in (
-            *study.make_claims(view.evidence, view.name, view.competent, margin, view.sets.barred),
+            *claims_of(view.evidence, view.name, view.competent, margin, view.sets.barred),
             *(exposure_claims(exposures[view.name], view) if view.name in exposures else ()),
         )
     ]
@@ -177,7 +179,7 @@ def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts
 def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]:
     if not claim.judged:
         return ()
-    statistic = next((s for s in study.STATISTICS if s.name == claim.name), None)
+    statistic = next((s for s in STATISTICS if s.name == claim.name), None)
     exploratory, by_label = (statistic.exploratory, statistic.by_label) if statistic else (False, False)
     linked = by_label and verdict.words == ABOVE
     noted = {

@@ -34,10 +34,11 @@ from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, SfaceError
 from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
-from sface_lib.privacy import ShuffleTest, study
+from sface_lib.privacy import ShuffleTest
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.nearness import NearnessDifference
 from sface_lib.privacy.planted import Alarm, Planted, make_pictures, plant_copies
+from sface_lib.privacy.settings import SETTINGS
 from sface_lib.privacy.unlabelled import CENTRES
 
 
@@ -296,7 +297,7 @@ def _judge_facts(view: View) -> JudgeFacts:
         competent=bool(view.settings.competent),
         sha256=view.judge.sha256,
         trained_on=model.description["trained_on"] if model else None,
-        authentic=view.settings.metrics[study.SETTINGS[0]],
+        authentic=view.settings.metrics[SETTINGS[0]],
     )
 
 

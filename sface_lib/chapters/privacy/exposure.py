@@ -12,7 +12,13 @@ from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_path
 from sface_lib.privacy import Claim, ShuffleTest
-from sface_lib.privacy.exposure import GroupDifference, by_group, by_images, comparable_groups, exposed_persons
+from sface_lib.privacy.exposure import (
+    GroupDifference,
+    comparable_groups,
+    exposed_persons,
+    exposure_by_group,
+    exposure_by_images,
+)
 
 STRONGEST = 100  # Pairs of images that the owner of the faces reads.
 BY_IMAGES = "exposure by number of training images, rank correlation"
@@ -49,10 +55,10 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
     groups: dict[str, GroupDifference | str] = {}
     for trait, of_each in _traits(sets, labels).items():
         try:
-            groups[trait] = by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
+            groups[trait] = exposure_by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
         except InputError as error:
             groups[trait] = str(error)
-    trend = by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
+    trend = exposure_by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
     return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
 
 

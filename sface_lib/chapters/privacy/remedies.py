@@ -12,7 +12,8 @@ from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import RemedyFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.errors import InputError
-from sface_lib.privacy import Filtered, filter_synthetic, study
+from sface_lib.privacy import Filtered, filter_synthetic
+from sface_lib.privacy.evidence import left_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def _remedy(filtered: Filtered, sets: AuditedSets, views: Sequence[View]) -> Rem
             tested_fmr=filtered.tested_fmr,
             kept=len(kept),
             judge=view.name,
-            **study.left_of(view.sets, compared),
+            **left_of(view.sets, compared),
         )
         for view in views
     )

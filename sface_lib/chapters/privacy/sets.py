@@ -16,10 +16,25 @@ from sface_lib.chapters.study import Study
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
 from sface_lib.errors import InputError, SfaceError
-from sface_lib.privacy import Comparison, study
+from sface_lib.matching import PairScores
+from sface_lib.privacy.evidence import Evidence, gather_evidence
 from sface_lib.privacy.exposure import FEWEST
 from sface_lib.privacy.groups import exchangeable
 from sface_lib.privacy.judges import Judge
+from sface_lib.privacy.settings import (
+    LINK,
+    MOST_UNLABELLED,
+    NEEDS,
+    NOT_EXCHANGEABLE,
+    NOT_RANDOM,
+    SETTINGS,
+    UNEXPOSED,
+    Embedded,
+    Settings,
+    affordable,
+    not_told_apart,
+    three_settings,
+)
 from sface_lib.privacy.verdict import ALPHA
 
 
@@ -46,9 +61,9 @@ class Background:
 
     @property
     def barred(self) -> dict[str, str]:
-        """Why nothing is claimed from "control" or "held_out": see `sface_lib.privacy.study.Embedded`."""
-        control = {} if self.exchangeable else {"control": study.NOT_EXCHANGEABLE}
-        return control | ({} if self.held_out_at_random else {"held_out": study.NOT_RANDOM})
+        """Why nothing is claimed from "control" or "held_out": see `sface_lib.privacy.settings.Embedded`."""
+        control = {} if self.exchangeable else {"control": NOT_EXCHANGEABLE}
+        return control | ({} if self.held_out_at_random else {"held_out": NOT_RANDOM})
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +90,7 @@ class AuditedSets:
     whole_authentic, whole_synthetic
         All training images, and all synthetic ones.
     authentic, synthetic
-        The images of them that are compared: see `sface_lib.privacy.study.affordable`.
+        The images of them that are compared: see `sface_lib.privacy.settings.affordable`.
     positions
         Where the compared synthetic images lie in the whole set, int64.
     identities
@@ -171,7 +186,7 @@ class AuditedSets:
 
     @property
     def compared(self) -> dict[str, FaceSet]:
-        """What a judge embeds, by the names of `sface_lib.privacy.study.Embedded`."""
+        """What a judge embeds, by the names of `sface_lib.privacy.settings.Embedded`."""
         every = {
             "authentic": self.authentic,
             "synthetic": self.synthetic,
@@ -187,14 +202,14 @@ class AuditedSets:
 
     @property
     def relied_on(self) -> set[str | None]:
-        """What claims may rest on, of `sface_lib.privacy.study.NEEDS`."""
+        """What claims may rest on, of `sface_lib.privacy.settings.NEEDS`."""
         given = {None, *self.compared} - self.barred.keys()
-        return given | ({study.UNEXPOSED} if self.unexposed and self.control is not None else set())
+        return given | ({UNEXPOSED} if self.unexposed and self.control is not None else set())
 
     def barred_by(self, judge: Judge) -> dict[str | None, str]:
         """Why a judge claims nothing from "control" or "held_out"; under None, too, where it may not judge the set."""
         reason = judge.part_in(self.barred_models)
-        return dict.fromkeys(study.NEEDS, reason) if reason else dict(self.barred)
+        return dict.fromkeys(NEEDS, reason) if reason else dict(self.barred)
 
     @functools.cached_property
     def groups(self) -> pd.Series | None:
@@ -234,9 +249,9 @@ def compared_images(
         "none"; and how many images it has.
     """
     if meaning != UNLABELLED:
-        return study.affordable(trained, drawn, by_label=meaning == AUTHENTIC)
-    few = np.linspace(0, count - 1, min(count, study.MOST_UNLABELLED)).astype(np.int64)
-    rows = study.affordable(trained, few, by_label=False, most_classes=study.MOST_UNLABELLED)
+        return affordable(trained, drawn, by_label=meaning == AUTHENTIC)
+    few = np.linspace(0, count - 1, min(count, MOST_UNLABELLED)).astype(np.int64)
+    rows = affordable(trained, few, by_label=False, most_classes=MOST_UNLABELLED)
     return rows[0], few[rows[1]]
 
 
@@ -245,9 +260,9 @@ class View:
     """What one judge sees: the embedded sets, their scores in the three settings, and the sceptic's tests."""
 
     judge: Judge
-    sets: study.Embedded
-    settings: study.Settings
-    evidence: study.Evidence
+    sets: Embedded
+    settings: Settings
+    evidence: Evidence
 
     @property
     def name(self) -> str:
@@ -275,14 +290,14 @@ class View:
         return f"{self.name} (no claim)" if self.barred else self.name
 
     @property
-    def link(self) -> Comparison:
+    def link(self) -> PairScores:
         """Authentic against synthetic images; genuine means the same class label, which must be an authentic one."""
-        return self.settings.comparisons[study.LINK]
+        return self.settings.comparisons[LINK]
 
     @property
     def link_metrics(self) -> VerificationMetrics:
         """Of the link."""
-        return self.settings.metrics[study.LINK]
+        return self.settings.metrics[LINK]
 
     @property
     def nearness(self) -> float:
@@ -306,16 +321,16 @@ def view_of(
     where they are the same. `level` is the confidence of the leak share.
     """
     rows = {name: _embedded(judge, faces) for name, faces in sets.compared.items()}
-    embedded = study.Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
+    embedded = Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
-    scored = study.three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
-    within = scored.comparisons[study.SETTINGS[0]]
-    if None not in embedded.barred and (why := study.not_told_apart(*embedded.synthetic, within)):
-        embedded = replace(embedded, barred=dict.fromkeys(study.NEEDS, why))
+    scored = three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
+    within = scored.comparisons[SETTINGS[0]]
+    if None not in embedded.barred and (why := not_told_apart(*embedded.synthetic, within)):
+        embedded = replace(embedded, barred=dict.fromkeys(NEEDS, why))
     embedded = replace(embedded, unexposed=_unexposed(judge, sets, within))
     tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed, earlier and earlier.evidence, level)
-    return View(judge, embedded, scored, study.gather_evidence(embedded, scored, *tested))
+    return View(judge, embedded, scored, gather_evidence(embedded, scored, *tested))
 
 
 def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
@@ -323,7 +338,7 @@ def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
     return judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels
 
 
-def _unexposed(judge: Judge, sets: AuditedSets, authentic: Comparison) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The unexposed sets that a judge had no part in, can embed and tells the classes of apart."""
     found = {}
     for name, other in sets.unexposed.items() if sets.control is not None else ():
@@ -333,7 +348,7 @@ def _unexposed(judge: Judge, sets: AuditedSets, authentic: Comparison) -> dict[s
             embedded = _embedded(judge, other.faces)
         except SfaceError:
             continue  # Its own audit says why.
-        if not study.not_told_apart(*embedded, authentic):
+        if not not_told_apart(*embedded, authentic):
             found[name] = embedded
     return found
 

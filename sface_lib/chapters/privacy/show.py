@@ -14,8 +14,9 @@ from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.thresholds import thresholds
 from sface_lib.chapters.words import points_of
-from sface_lib.privacy import Comparison, PooledComparisons, study
+from sface_lib.matching import PairScores, PooledComparisons
 from sface_lib.privacy.identification import by_score
+from sface_lib.privacy.settings import LINK, SETTINGS
 
 TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
@@ -92,7 +93,7 @@ def scores(view: View, look: Look) -> Figure:
     edges = plots.score_edges([side for each in found.values() for side in (each.genuine, each.impostor)], BINS)
     figure, panels = plots.new_panels(len(found), 1, width=7.2, height=2.0, sharex=True, sharey=True)
     for ax, (setting, each) in zip(panels, found.items(), strict=True):
-        own = OF_AUTHENTIC if setting == study.SETTINGS[0] else look
+        own = OF_AUTHENTIC if setting == SETTINGS[0] else look
         plots.plot_scores(ax, each.genuine, each.impostor, setting, edges, own.colour)
     plots.label_outside(panels, 1)
     return figure
@@ -104,14 +105,14 @@ def by_threshold(view: View) -> tuple[str, pd.DataFrame] | None:
     None for a set without labels, which has neither.
     """
     setting = _settings(view)[-1]
-    if setting == study.SETTINGS[0]:
+    if setting == SETTINGS[0]:
         return None
     comparison = view.settings.comparisons[setting]
     return setting, thresholds(comparison.genuine, comparison.impostor)
 
 
 def _settings(view: View) -> list[str]:
-    return [setting for setting in study.SETTINGS if setting in view.settings.comparisons]
+    return [setting for setting in SETTINGS if setting in view.settings.comparisons]
 
 
 def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.DataFrame]:
@@ -120,13 +121,13 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     From where the number of scores resolves them.
     """
     compared = {setting: shown.settings.comparisons[setting] for setting in _settings(shown)}
-    if study.LINK in compared:
-        compared |= {f"{study.LINK} ({view.label})": view.link for view in views if view is not shown}
+    if LINK in compared:
+        compared |= {f"{LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
     figure, (left, right) = plots.new_figure(columns=2, width=5.4, height=4.6)
     of_judge = look.variants(view.label for view in views)
-    styles = {f"{study.LINK} ({view.label})": of_judge[view.label] for view in views}
-    styles |= {study.SETTINGS[0]: OF_AUTHENTIC, study.SETTINGS[1]: look.variant(5), study.LINK: of_judge[shown.label]}
+    styles = {f"{LINK} ({view.label})": of_judge[view.label] for view in views}
+    styles |= {SETTINGS[0]: OF_AUTHENTIC, SETTINGS[1]: look.variant(5), LINK: of_judge[shown.label]}
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves), styles.get)
     left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
     plots.plot_det(right, curves, styles.get)
@@ -134,7 +135,7 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
-def _curve(comparison: Comparison) -> pd.DataFrame:
+def _curve(comparison: PairScores) -> pd.DataFrame:
     """Points `fmr`, `tmr` of a ROC with the interval of TMR, `low` and `high`; NaN where scores were only counted."""
     if comparison.blocks is None:
         curve = comparison.roc()

@@ -12,7 +12,8 @@ from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
-from sface_lib.privacy import study
+from sface_lib.privacy.settings import SETTINGS
+from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, STATISTICS
 from sface_lib.recognition import PIXELS_PX
 
 CLASSES = {"authentic": "authentic identities", "own": "identities of its own", "none": "none: images alone"}
@@ -23,7 +24,7 @@ OVERVIEW = {
     "same-label link, AUC": "same-label link (AUC)",
     "label-free link, share of classes": "label-free link (share)",
     "membership of persons, AUC": "membership of persons (AUC)",
-    study.MEMBERSHIP_OF_IMAGES: "membership of images (AUC)",
+    MEMBERSHIP_OF_IMAGES: "membership of images (AUC)",
 }
 
 
@@ -70,7 +71,7 @@ def plan_in_words(plan: StudyPlan, plans: Sequence[Mapping[str, object]], change
 
 def judges(views: Sequence[View]) -> pd.DataFrame:
     """How well each judge tells authentic identities apart."""
-    return pd.DataFrame(_judge_row(view, view.settings.metrics[study.SETTINGS[0]]) for view in views)
+    return pd.DataFrame(_judge_row(view, view.settings.metrics[SETTINGS[0]]) for view in views)
 
 
 def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
@@ -109,7 +110,7 @@ def barred_cells(audits: Audits, table: pd.DataFrame) -> list[tuple[int, str]]:
     rows = [
         i
         for i, row in enumerate(table.to_dict("records"))
-        if row["judge"] in of[row["set"]] and row.get("setting") != study.SETTINGS[0]
+        if row["judge"] in of[row["set"]] and row.get("setting") != SETTINGS[0]
     ]
     return [(i, column) for i in rows for column in columns if not pd.isna(table.loc[i, column])]
 
@@ -135,7 +136,7 @@ def _doubted(view: View) -> list[str]:
         return [WITHIN, *OVERVIEW.values()]
     if not view.competent:
         return [*OVERVIEW.values()]
-    return [OVERVIEW[s.name] for s in study.STATISTICS if s.needs in view.sets.barred and s.name in OVERVIEW]
+    return [OVERVIEW[s.name] for s in STATISTICS if s.needs in view.sets.barred and s.name in OVERVIEW]
 
 
 def _overview_row(found: Audit, view: View) -> dict[str, object]:
@@ -147,7 +148,7 @@ def _overview_row(found: Audit, view: View) -> dict[str, object]:
     return {
         "set": found.name,
         "judge": view.name,
-        WITHIN: _percent_of(view.settings.metrics.get(study.SETTINGS[1])),
+        WITHIN: _percent_of(view.settings.metrics.get(SETTINGS[1])),
         **{title: values[name].value if name in values else np.nan for name, title in OVERVIEW.items()},
         "above the copy alarm (%)": np.nan if copies is None else 100 * copies,
         "claims above chance": f"none: {view.barred}" if view.barred else f"{len(above)} of {judged}",
@@ -176,7 +177,7 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
             "supports a claim": statistic.needs not in view.sets.barred,
         }
         for own, view in _by_models(audits)
-        for statistic in study.STATISTICS
+        for statistic in STATISTICS
         if statistic.name in OVERVIEW and (tested := statistic.tested(view.evidence))
     )
     names = list(dict.fromkeys(numbers["statistic"]))

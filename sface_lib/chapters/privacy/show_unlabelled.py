@@ -9,7 +9,7 @@ from sface_lib.chapters.privacy.compute import Audit, Audits, facts_of_leak
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show_sets import CHANCE, barred_cells
 from sface_lib.chapters.published import published
-from sface_lib.privacy.study import NOT_EXCHANGEABLE
+from sface_lib.privacy.settings import NOT_EXCHANGEABLE
 
 NEARER, BOUND = "nearer to training (%)", "follow a training person, at least (%)"
 

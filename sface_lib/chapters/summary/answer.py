@@ -5,7 +5,7 @@ from typing import Literal
 
 from sface_lib.chapters.privacy.claims import EXPLORATORY, NOT_EXCLUDED
 from sface_lib.chapters.privacy.results import AuditFacts, ClaimFacts, PrivacyResults
-from sface_lib.privacy.study import STATISTICS
+from sface_lib.privacy.statistics import STATISTICS
 from sface_lib.privacy.verdict import EQUIVALENT
 
 RESTRICTIONS = (EXPLORATORY, NOT_EXCLUDED)  # A claim with one of these decides nothing by itself.

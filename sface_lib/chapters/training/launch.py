@@ -22,6 +22,7 @@ from sface_lib.data import (
 from sface_lib.engine import launch, make_accelerator, read_log
 from sface_lib.errors import InputError
 from sface_lib.files import write_text
+from sface_lib.matching import compare_within
 from sface_lib.recognition.embedding import embed_faces
 from sface_lib.recognition.evaluation import ProtocolPairs
 from sface_lib.recognition.models import RecognitionModel
@@ -144,13 +145,10 @@ def _validation(
     def accuracy(model: RecognitionModel) -> float:
         """1 - EER, over the pairs given or over all pairs of the images kept aside."""
         if aside is not None:
-            embedded = embed_faces(model, aside, accelerator)
-            left, right = np.triu_indices(len(embedded), 1)
-            scores, same = (embedded @ embedded.T)[left, right], aside.labels[left] == aside.labels[right]
-        else:
-            faces, pairs = judged_on
-            scores, same = pairs.scores(embed_faces(model, faces, accelerator)), pairs.same
-        return 1 - verification_metrics(scores[same], scores[~same]).eer
+            return 1 - compare_within(embed_faces(model, aside, accelerator), aside.labels).metrics().eer
+        faces, pairs = judged_on
+        scores = pairs.scores(embed_faces(model, faces, accelerator))
+        return 1 - verification_metrics(scores[pairs.same], scores[~pairs.same]).eer
 
     return Validation(accuracy, p.validation_interval_steps, p.early_stop, p.keep_model == "best")
 

@@ -9,25 +9,22 @@ from sklearn.metrics import roc_auc_score
 
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
+from sface_lib.matching import compare_within
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
-from sface_lib.privacy import compare_within
+from sface_lib.privacy.evidence import gather_evidence, left_of
 from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import _of_persons, make_pictures, plant_copies
-from sface_lib.privacy.study import (
+from sface_lib.privacy.settings import (
     LINK,
-    MEMBERSHIP_OF_IMAGES,
-    NEARER,
     NOT_EXCHANGEABLE,
     SAME_GROUP,
     SETTINGS,
     Embedded,
     affordable,
-    gather_evidence,
-    left_of,
-    make_claims,
     not_told_apart,
     three_settings,
 )
+from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, NEARER, claims_of
 from sface_lib.privacy.verdict import verdicts
 from sface_lib.recognition import Embedder
 
@@ -63,7 +60,7 @@ def study(given: Embedded, barred=None):
     given = dataclasses.replace(given, barred=barred or given.barred)
     settings = three_settings(given, 5)
     evidence = gather_evidence(given, settings, 999, 200, 0)
-    claims = make_claims(evidence, "judge", settings.competent, 0.02, given.barred)
+    claims = claims_of(evidence, "judge", settings.competent, 0.02, given.barred)
     return settings, evidence, dict(zip((c.name for c in claims), (v.words for v in verdicts(claims)), strict=True))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.attributes.asymmetry import Asymmetry, asymmetry
-from sface_lib.attributes.divergence import Comparison, compare_tallies
+from sface_lib.attributes.divergence import DivergenceTest, compare_tallies
 from sface_lib.attributes.names import kind_of
 from sface_lib.attributes.tally import (
     MOST_IMAGE_UNITS,
@@ -194,7 +194,7 @@ def conditional_prevalences(sets: Sequence[AnnotatedSet], given: Sequence[str], 
 
 def compare_all(
     sets: Sequence[AnnotatedSet], variables: bool, draws: int, seed: int
-) -> dict[tuple[str, str], Comparison]:
+) -> dict[tuple[str, str], DivergenceTest]:
     """Every two sets once, earlier against later: see `compare_tallies`."""
     tallies = {each.name: each.tally(variables) for each in sets}
     names = list(tallies)
@@ -205,7 +205,7 @@ def compare_all(
     }
 
 
-def directed_totals(names: Sequence[str], comparisons: Mapping[tuple[str, str], Comparison]) -> pd.DataFrame:
+def directed_totals(names: Sequence[str], comparisons: Mapping[tuple[str, str], DivergenceTest]) -> pd.DataFrame:
     """Totals of every ordered pair: `p`, `q`, `KL(p || q)`, `null` (95 % of random splits are below), `p-value`."""
     rows = []
     for a in names:
@@ -218,7 +218,7 @@ def directed_totals(names: Sequence[str], comparisons: Mapping[tuple[str, str], 
     return pd.DataFrame(rows)
 
 
-def divergence_table(comparison: Comparison) -> pd.DataFrame:
+def divergence_table(comparison: DivergenceTest) -> pd.DataFrame:
     """Each attribute of two sets: its difference, both directions, Jensen-Shannon, their nulls, p, and Holm's."""
     own = comparison.observed
     table = pd.DataFrame({"attribute": comparison.variables, "kind": [kind_of(n) for n in comparison.variables]})
@@ -276,7 +276,7 @@ class Direction:
 
 
 def direction(
-    first: AnnotatedSet, second: AnnotatedSet, comparison: Comparison, resamples: int, seed: int
+    first: AnnotatedSet, second: AnnotatedSet, comparison: DivergenceTest, resamples: int, seed: int
 ) -> Direction:
     """Test the direction between two sets; `comparison` is theirs over `tally_variables`, first against second."""
     found = asymmetry(first.tally(True), second.tally(True), resamples, seed)

@@ -5,9 +5,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from sface_lib.attributes import kl_divergence, study
+from sface_lib.attributes import kl_divergence
 from sface_lib.attributes.asymmetry import Asymmetry
-from sface_lib.attributes.study import AnnotatedSet, Direction
+from sface_lib.attributes.comparison import (
+    AnnotatedSet,
+    Direction,
+    against_truth,
+    compare_all,
+    conditional_prevalences,
+    directed_totals,
+    direction,
+    divergence_table,
+    phi_difference,
+    prevalences,
+    separability,
+)
 from sface_lib.biometrics import Interval
 from sface_lib.privacy.verdict import holm
 
@@ -59,7 +71,7 @@ def erring(n: int, truth_shares=(0.4, 0.05, 0.7), name: str = "set") -> Annotate
 
 def test_the_adjusted_share_recovers_the_truth_where_the_classifier_errs_as_stated():
     """Called present: 0.9 x 0.4 + 0.2 x 0.6 = 0.48; 0.6 x 0.05 + 0.1 x 0.95 = 0.125; 0.8 x 0.7 = 0.56."""
-    table = study.against_truth([erring(2000)], RELIABILITY, 300, 0).set_index("attribute")
+    table = against_truth([erring(2000)], RELIABILITY, 300, 0).set_index("attribute")
     # Half an image more on either side moves a share by up to 0.5 / 2001, and what is divided by 0.5 twice as far.
     np.testing.assert_allclose(table["prevalence"], [0.48, 0.125, 0.56], atol=3e-4)
     np.testing.assert_allclose(table["adjusted"], [0.4, 0.05, 0.7], atol=1e-3)
@@ -75,8 +87,7 @@ def test_the_adjusted_share_recovers_the_truth_where_the_classifier_errs_as_stat
 def test_the_adjusted_interval_holds_how_well_the_error_rates_are_known():
     """Male: called 0.48. From 100 images of each kind the rates have errors of 0.03 and 0.04."""
     known, told = (
-        study.prevalences([erring(2000)], RELIABILITY.assign(tpr_trials=n, fpr_trials=n), 4000, 0).loc[0]
-        for n in (1e9, 100)
+        prevalences([erring(2000)], RELIABILITY.assign(tpr_trials=n, fpr_trials=n), 4000, 0).loc[0] for n in (1e9, 100)
     )
     share, gap = 0.48, 0.7
     own = (known["adjusted_high"] - known["adjusted_low"]) / (2 * 1.96)
@@ -90,32 +101,32 @@ def test_the_adjusted_interval_holds_how_well_the_error_rates_are_known():
 def test_what_no_image_shows_is_known_as_well_as_its_persons_allow():
     """Twenty persons without it leave a beta distribution; what is called of nine in ten is of as many more."""
     nobody = annotated("set", -np.ones((200, 3), int), np.arange(200) // 10)
-    row = study.prevalences([nobody], RELIABILITY.assign(fpr=0.0), 4000, 0).loc[0]
+    row = prevalences([nobody], RELIABILITY.assign(fpr=0.0), 4000, 0).loc[0]
     assert row["adjusted_high"] == pytest.approx(stats.beta.ppf(0.975, 0.5, 20.5) / 0.9, rel=0.05)
     assert row["adjusted_low"] < 0.001
 
 
 def test_without_what_the_error_rates_rest_on_nothing_is_adjusted():
-    table = study.prevalences([erring(200)], RELIABILITY[["tpr", "fpr"]], 50, 0)
+    table = prevalences([erring(200)], RELIABILITY[["tpr", "fpr"]], 50, 0)
     assert table[["adjusted", "adjusted_low", "adjusted_high"]].isna().all(axis=None)
 
 
 def test_reliability_is_found_by_name_and_sets_stand_one_after_the_other():
     turned = RELIABILITY.loc[["Goatee", "Smiling", "Male", "Bald"]]
     sets = [erring(1000, name="first"), annotated("second", erring(1000).labels)]
-    table = study.prevalences(sets, turned, 100, 0)
-    pd.testing.assert_frame_equal(table, study.prevalences(sets, RELIABILITY, 100, 0))
+    table = prevalences(sets, turned, 100, 0)
+    pd.testing.assert_frame_equal(table, prevalences(sets, RELIABILITY, 100, 0))
     assert table["set"].tolist() == ["first"] * 3 + ["second"] * 3 and table["attribute"].tolist() == [*NAMES, *NAMES]
     assert table["kind"].tolist() == ["demographics", "hair", "mouth"] * 2
-    assert set(study.against_truth(sets, RELIABILITY, 100, 0)["set"]) == {"first"}
-    assert study.against_truth(sets[1:], RELIABILITY, 100, 0).empty
+    assert set(against_truth(sets, RELIABILITY, 100, 0)["set"]) == {"first"}
+    assert against_truth(sets[1:], RELIABILITY, 100, 0).empty
 
 
 def test_truth_and_called_share_are_of_the_images_in_which_an_attribute_is_defined():
     """All are called male, one of the three defined ones wrongly; nobody's baldness is defined."""
     truth = np.array([[1, 0, -1], [-1, 0, 0], [0, 0, 0], [1, 0, 0]], np.int8)
     labels = np.array([[1, 1, -1], [1, 1, 1], [-1, 1, 1], [1, 1, 1]], np.int8)
-    table = study.against_truth([annotated("set", labels, [0, 0, 1, 1], truth)], RELIABILITY, 50, 0)
+    table = against_truth([annotated("set", labels, [0, 0, 1, 1], truth)], RELIABILITY, 50, 0)
     assert table["attribute"].tolist() == ["Male", "Smiling"] and table["images"].tolist() == [3, 1]
     np.testing.assert_array_equal(table["truth"], [2 / 3, 0])
     np.testing.assert_allclose(table["prevalence"], [3.5 / 4, 0.5 / 2])  # Half an image more on either side.
@@ -123,7 +134,7 @@ def test_truth_and_called_share_are_of_the_images_in_which_an_attribute_is_defin
 
 def test_a_classifier_that_tells_nothing_has_no_adjusted_share():
     labels = np.tile(column(40, 20)[:, None], (1, 1))
-    table = study.prevalences([annotated("set", labels, names=("Goatee",))], RELIABILITY, 50, 0)
+    table = prevalences([annotated("set", labels, names=("Goatee",))], RELIABILITY, 50, 0)
     assert table[["adjusted", "adjusted_low", "adjusted_high"]].isna().all(axis=None)
     assert table.loc[0, "prevalence"] == 0.5
 
@@ -132,7 +143,7 @@ def test_an_interval_redraws_persons_where_they_are_known():
     """Twenty persons who either smile in all of ten images or in none."""
     labels = np.repeat(np.where(np.arange(20) % 2, 1, -1), 10)[:, None] * np.ones((1, 3), int)
     by_person, by_image = (
-        study.prevalences([annotated("set", labels, units)], RELIABILITY, 400, 0).loc[0]
+        prevalences([annotated("set", labels, units)], RELIABILITY, 400, 0).loc[0]
         for units in (np.arange(200) // 10, None)
     )
     # 0.5 / sqrt(20) against 0.5 / sqrt(200).
@@ -160,7 +171,7 @@ def test_a_drift_no_larger_than_what_blur_does_is_not_separable():
     synthetic = annotated("synthetic", np.column_stack([column(n, 30), column(n, 55), column(n, 39)]))
     blurred = np.column_stack([column(n, 52), column(n, 20), column(n, 40)])
     poorer = {"blurred": blurred, "as they are": authentic.labels}
-    table = study.separability(authentic, synthetic, np.arange(n), poorer, 2000, 0)
+    table = separability(authentic, synthetic, np.arange(n), poorer, 2000, 0)
     assert table["attribute"].tolist() == list(NAMES)
     np.testing.assert_allclose(table["drift"], [-0.2, 0.15, -0.21])
     np.testing.assert_allclose(table["residual, blurred"], [0.02, -0.2, -0.2])
@@ -178,7 +189,7 @@ def test_a_person_of_both_sets_is_drawn_for_both():
     labels = np.repeat(np.where(np.arange(20) % 2, 1, -1), 5)[:, None] * np.ones((1, 3), int)
     lost = labels.copy()
     lost[:, 2] = -1
-    shared = study.separability(
+    shared = separability(
         annotated("authentic", labels, np.arange(100) // 5), annotated("synthetic", lost, np.arange(100) // 5),
         np.arange(100), {"none": labels.astype(np.int8)}, 200, 0,
     )  # fmt: skip
@@ -196,7 +207,7 @@ def test_the_residual_varies_with_the_images_that_were_degraded(known):
     at = np.arange(200, 400)
     poor = {"poor": -np.ones((200, 3), np.int8)}
     synthetic = annotated("synthetic", labels, 1000 + np.arange(400))
-    found = study.separability(authentic, synthetic, at, poor, 2000, 0).loc[0]
+    found = separability(authentic, synthetic, at, poor, 2000, 0).loc[0]
     share = (smiling[200:] == 1).mean()
     # There is no drift, so that the residual alone varies.
     assert found["drift"] == 0 and found["residual, poor"] == pytest.approx(-share)
@@ -209,19 +220,19 @@ def test_the_residual_is_of_the_degraded_images_alone():
     labels = np.column_stack([column(100, 10)] * 3)
     authentic, synthetic = annotated("authentic", labels), annotated("synthetic", labels)
     at = np.flatnonzero(labels[:, 0] == 1)
-    table = study.separability(authentic, synthetic, at, {"poor": -np.ones((len(at), 3), np.int8)}, 100, 0)
+    table = separability(authentic, synthetic, at, {"poor": -np.ones((len(at), 3), np.int8)}, 100, 0)
     assert table["residual, poor"].tolist() == [-1, -1, -1] and not table["separable, poor"].any()
 
 
 def test_a_share_under_a_condition_by_hand():
     labels = np.array([[1, 1, 1], [1, 1, -1], [1, -1, -1], [-1, 1, 1], [-1, -1, 1]] * 20)
     one, few = annotated("one", labels), annotated("few", labels[:5])
-    table = study.conditional_prevalences([one, few], ["Male", "Goatee"], fewest=50).set_index(["set", "attribute"])
+    table = conditional_prevalences([one, few], ["Male", "Goatee"], fewest=50).set_index(["set", "attribute"])
     assert set(table["given"]) == {"Male"} and set(table.index.get_level_values("set")) == {"one"}
     assert (table["images"] == 60).all()
     assert table.loc[("one", "Bald"), "prevalence"] == pytest.approx(40.5 / 61)
     assert table.loc[("one", "Smiling"), "prevalence"] == pytest.approx(20.5 / 61)
-    assert study.conditional_prevalences([few], ["Male"]).empty
+    assert conditional_prevalences([few], ["Male"]).empty
 
 
 # Divergence
@@ -252,7 +263,7 @@ def plain_total(p: AnnotatedSet, q: AnnotatedSet) -> float:
 
 def test_totals_are_of_every_ordered_pair_each_in_its_own_direction(three):
     names = [each.name for each in three]
-    table = study.directed_totals(names, study.compare_all(three, False, 200, 0))
+    table = directed_totals(names, compare_all(three, False, 200, 0))
     assert len(table) == 6 and set(zip(table["p"], table["q"], strict=True)) == {
         (a, b) for a in names for b in names if a != b
     }
@@ -264,7 +275,7 @@ def test_totals_are_of_every_ordered_pair_each_in_its_own_direction(three):
 
 def test_totals_do_not_depend_on_which_set_stands_first(three):
     tables = [
-        study.directed_totals(names, study.compare_all(sets, False, 200, 0)).set_index(["p", "q"])["KL(p || q)"]
+        directed_totals(names, compare_all(sets, False, 200, 0)).set_index(["p", "q"])["KL(p || q)"]
         for names, sets in ((["broad", "narrow"], three[:2]), (["broad", "narrow"], three[1::-1]))
     ]
     pd.testing.assert_series_equal(*tables)
@@ -272,7 +283,7 @@ def test_totals_do_not_depend_on_which_set_stands_first(three):
 
 def test_a_set_against_its_like_has_totals_within_the_reach_of_chance():
     one, other = shares(800, BROAD, 3, "one"), shares(800, BROAD, 4, "other", 1000)
-    table = study.directed_totals(["one", "other"], study.compare_all([one, other], False, 300, 0))
+    table = directed_totals(["one", "other"], compare_all([one, other], False, 300, 0))
     assert (table["KL(p || q)"] < table["null"]).all() and (table["p-value"] > 0.05).all()
 
 
@@ -281,13 +292,13 @@ def test_exclusive_attributes_count_as_one_variable_where_asked_for():
     age = random.integers(0, 4, 300)
     labels = np.column_stack([column(300, 150), *(np.where(age == i, 1, -1) for i in range(3))])
     sets = [annotated(name, labels, np.arange(300) // 10, names=AGES) for name in ("a", "b")]
-    assert study.compare_all(sets, True, 50, 0)["a", "b"].variables == ("Male", "age")
-    assert study.compare_all(sets, False, 50, 0)["a", "b"].variables == AGES
+    assert compare_all(sets, True, 50, 0)["a", "b"].variables == ("Male", "age")
+    assert compare_all(sets, False, 50, 0)["a", "b"].variables == AGES
 
 
 def test_swapping_the_sets_swaps_the_directions_of_every_attribute(three):
     there, back = (
-        study.divergence_table(study.compare_all(sets, False, 300, 0)[sets[0].name, sets[1].name])
+        divergence_table(compare_all(sets, False, 300, 0)[sets[0].name, sets[1].name])
         for sets in ((three[0], three[2]), (three[2], three[0]))
     )
     np.testing.assert_allclose(there["forward"], back["backward"], atol=1e-12)  # Rounding.
@@ -302,24 +313,24 @@ def test_swapping_the_sets_swaps_the_directions_of_every_attribute(three):
     )
     assert there.loc[1, "p, corrected"] < 0.05 < there.loc[0, "p, corrected"]
     np.testing.assert_allclose(there["p, corrected"], holm(there["p"]))
-    for direction in ("forward", "backward", "js"):
-        assert there.loc[1, direction] > there.loc[1, f"{direction} null"] > 0
+    for name in ("forward", "backward", "js"):
+        assert there.loc[1, name] > there.loc[1, f"{name} null"] > 0
 
 
 def test_a_difference_in_correlation_is_the_second_sets_minus_the_firsts():
     together = annotated("a", np.tile([[1, 1, 1], [-1, -1, 1]], (10, 1)))
     apart = annotated("b", np.tile([[1, -1, 1], [-1, 1, 1]], (10, 1)))
-    found = study.phi_difference(together, apart)
+    found = phi_difference(together, apart)
     np.testing.assert_allclose(found, [[0, -2, 0], [-2, 0, 0], [0, 0, 0]], atol=1e-12)
-    np.testing.assert_allclose(study.phi_difference(apart, together), -found)
+    np.testing.assert_allclose(phi_difference(apart, together), -found)
 
 
 # Direction
 
 
 def judged(first: AnnotatedSet, second: AnnotatedSet) -> Direction:
-    comparison = study.compare_all([first, second], True, 500, 0)[first.name, second.name]
-    return study.direction(first, second, comparison, 500, 0)
+    comparison = compare_all([first, second], True, 500, 0)[first.name, second.name]
+    return direction(first, second, comparison, 500, 0)
 
 
 def test_a_broad_set_explains_a_narrow_one_whichever_stands_first(three):

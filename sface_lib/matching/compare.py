@@ -1,27 +1,14 @@
 """All scores between two embedded sets, or within one: genuine and impostor by label, exact or counted."""
 
-import dataclasses
-import functools
-
 import numpy as np
-import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 
-from sface_lib.biometrics import (
-    BinnedImpostors,
-    RocCurve,
-    VerificationMetrics,
-    binned_metrics,
-    binned_roc,
-    fnmr_at_fmr,
-    roc,
-    verification_metrics,
-)
+from sface_lib.biometrics import BinnedImpostors, checks
 from sface_lib.errors import InputError
-from sface_lib.privacy.groups import group_codes
-from sface_lib.privacy.stream import (
+from sface_lib.matching.scores import MOST_EXACT, Pairs, PairScores, ScoreBlocks
+from sface_lib.matching.stream import (
     EDGES,
     Collector,
     Genuine,
@@ -34,146 +21,7 @@ from sface_lib.privacy.stream import (
     unit_rows,
 )
 
-MOST_EXACT, MOST_DRAWN = 10**8, 10**6
 GRAM_ROWS = 8192
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ScoreBlocks:
-    """All scores as a matrix whose rows and columns are sorted by label, so that two identities meet in one block.
-
-    Attributes
-    ----------
-    scores
-        float32 `[Na, Nb]`; within one set only those above the diagonal count.
-    a_labels, b_labels
-        Ascending labels, int64 `[Na]` and `[Nb]`.
-    within
-        Whether both sides are one set.
-    groups
-        Group of each identity, by label: where given, only identities of one group are impostors of one another.
-    """
-
-    scores: np.ndarray
-    a_labels: np.ndarray
-    b_labels: np.ndarray
-    within: bool
-    groups: pd.Series | None = None
-
-    def among(self, classes: np.ndarray) -> "ScoreBlocks":
-        """The scores of these identities' images with one another."""
-        rows, columns = np.isin(self.a_labels, classes), np.isin(self.b_labels, classes)
-        if rows.all() and columns.all():
-            return self
-        labels = self.a_labels[rows], self.b_labels[columns]
-        return ScoreBlocks(self.scores[np.ix_(rows, columns)], *labels, self.within, self.groups)
-
-    def impostors(self) -> np.ndarray:
-        """Scores of different labels, float32 `[I]`."""
-        kept = self.a_labels[:, None] != self.b_labels
-        if self.groups is not None:
-            codes = group_codes(np.concatenate([self.a_labels, self.b_labels]), self.groups)
-            kept &= codes[: len(self.a_labels), None] == codes[len(self.a_labels) :]
-        return self.scores[np.triu(kept, 1) if self.within else kept]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Pairs:
-    """The best pairs, by descending score: scores float32, rows of both sets as given int64, equal labels or not."""
-
-    scores: np.ndarray
-    a_rows: np.ndarray
-    b_rows: np.ndarray
-    same_label: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Comparison:
-    """Scores of a comparison.
-
-    Attributes
-    ----------
-    genuine
-        Scores of equal labels, float32 `[G]`, exact.
-    genuine_identity
-        The label of each, int64 `[G]`.
-    impostors
-        Scores of different labels, counted in bins of 1 / 16380; their mean and standard deviation are exact.
-    blocks
-        Every score, up to 1e8 of them; None above.
-    top_pairs
-        The best pairs of all, where they were asked for.
-    nearest
-        For each row of the first set, in the order given, its best columns in the second: scores float32 `[Na, k]` and
-        rows int64 `[Na, k]`; None where not asked for.
-    """
-
-    genuine: np.ndarray
-    genuine_identity: np.ndarray
-    impostors: BinnedImpostors
-    blocks: ScoreBlocks | None
-    top_pairs: Pairs | None = None
-    nearest: tuple[np.ndarray, np.ndarray] | None = None
-
-    @functools.cached_property
-    def impostor(self) -> np.ndarray:
-        """Scores of different labels, float32 `[I]`; raises `InputError` where they were only counted."""
-        if self.blocks is None:
-            raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept; use metrics() and roc()")
-        return self.blocks.impostors()
-
-    def among(self, classes: np.ndarray, groups: pd.Series | None = None) -> "Comparison":
-        """The comparison of some identities' images, as if there were no others.
-
-        Parameters
-        ----------
-        classes
-            Labels of those identities, int.
-        groups
-            Group of each identity, by label: then impostors are of one group.
-
-        Raises
-        ------
-        InputError
-            The scores were only counted, or no pair is left.
-        """
-        if self.blocks is None:
-            raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept, so that none can be left out")
-        own = np.isin(self.genuine_identity, classes)
-        blocks = dataclasses.replace(self.blocks.among(classes), groups=groups)
-        scores = blocks.impostors()
-        if not own.any() or not len(scores):
-            raise InputError(f"{len(classes)} of the identities have no genuine or no impostor pair; keep more of them")
-        moments = (float(value) for value in (scores.mean(dtype=np.float64), scores.std(dtype=np.float64)))
-        counted = BinnedImpostors(EDGES, count_scores(scores), *moments)
-        return Comparison(self.genuine[own], self.genuine_identity[own], counted, blocks)
-
-    def metrics(self) -> VerificationMetrics:
-        """Error rates and moments; from counted impostors above 1e8 scores, see `brackets`."""
-        if self.blocks is not None:
-            return verification_metrics(self.genuine, self.impostor)
-        return binned_metrics(self.genuine, self.impostors)[0]
-
-    def brackets(self) -> dict[str, tuple[float, float] | None]:
-        """Between which values "eer", "fmr100", "fmr1000" and "auc" lie; no width where all scores are kept."""
-        if self.blocks is None:
-            return binned_metrics(self.genuine, self.impostors)[1]
-        exact = self.metrics()
-        values = {name: getattr(exact, name) for name in ("eer", "fmr100", "fmr1000", "auc")}
-        return {name: None if value is None else (value, value) for name, value in values.items()}
-
-    def fnmr_at_fmr(self, target: float) -> float:
-        """The lowest FNMR at which the FMR is at most `target`; from counted impostors above 1e8 scores."""
-        if self.blocks is not None:
-            return fnmr_at_fmr(self.genuine, self.impostor, target)[0]
-        curve = binned_roc(self.genuine, self.impostors)
-        return float(curve.fnmr[curve.fmr <= target].min())
-
-    def roc(self) -> RocCurve:
-        """Error rates by threshold; of more than a million impostors from their counts, which no drawing shows."""
-        if self.impostors.counts.sum() > MOST_DRAWN:
-            return binned_roc(self.genuine, self.impostors)
-        return roc(self.genuine, self.impostor)
 
 
 def compare_sets(
@@ -184,7 +32,7 @@ def compare_sets(
     top_pairs: int = 0,
     nearest: int = 0,
     accelerator: Accelerator | None = None,
-) -> Comparison:
+) -> PairScores:
     """Score every row of one set against every row of the other; genuine means the same label.
 
     Parameters
@@ -207,8 +55,7 @@ def compare_sets(
     """
     a, a_labels = checked_set("a", a, a_labels)
     b, b_labels = checked_set("b", b, b_labels)
-    if a.shape[1] != b.shape[1]:
-        raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
+    checks.same_width(a=a, b=b)
     if not np.intersect1d(a_labels, b_labels).size:
         raise InputError("a and b have no label in common, so there is no genuine pair; check the two sets' labels")
     if len(np.union1d(a_labels, b_labels)) < 2:
@@ -222,7 +69,7 @@ def compare_within(
     top_pairs: int = 0,
     nearest: int = 0,
     accelerator: Accelerator | None = None,
-) -> Comparison:
+) -> PairScores:
     """Score every unordered pair of one set once; no image is compared with itself.
 
     Raises
@@ -248,9 +95,8 @@ def strongest_pairs(a: np.ndarray, b: np.ndarray, count: int, accelerator: Accel
     InputError
         A set that is empty, has NaN or rows that are not of unit length, or widths that differ.
     """
-    (a, _), (b, _) = (checked_set(name, rows, np.arange(len(rows))) for name, rows in (("a", a), ("b", b)))
-    if a.shape[1] != b.shape[1]:
-        raise InputError(f"embeddings differ in width: a has {a.shape[1]}, b has {b.shape[1]}; use one model for both")
+    a, b = unit_rows("a", a), unit_rows("b", b)
+    checks.same_width(a=a, b=b)
     device, best = accelerator.device if accelerator else torch.device("cpu"), TopPairs(count)
     stream(*(_placed(rows, np.arange(len(rows)), device) for rows in (a, b)), [best], 0, 1)
     return Pairs(best.scores, best.rows, best.columns, np.zeros(len(best.scores), bool))
@@ -267,7 +113,7 @@ class _Whole:
         self.scores[tile.row : tile.row + n, tile.column : tile.column + m] = tile.scores.cpu().numpy()
 
 
-def _compare(a, a_labels, b, b_labels, within, top_pairs, nearest, accelerator) -> Comparison:
+def _compare(a, a_labels, b, b_labels, within, top_pairs, nearest, accelerator) -> PairScores:
     device = accelerator.device if accelerator else torch.device("cpu")
     a_order, b_order = np.argsort(a_labels, kind="stable"), np.argsort(b_labels, kind="stable")
     left = _placed(a, a_order, device)
@@ -298,7 +144,7 @@ def _compare(a, a_labels, b, b_labels, within, top_pairs, nearest, accelerator) 
         back = np.argsort(a_order)
         neighbours = near.scores.cpu().numpy()[back], b_order[near.columns.cpu().numpy()[back]]
     blocks = ScoreBlocks(whole.scores, a_labels, b_labels, within) if whole else None
-    return Comparison(scores, labels, impostors, blocks, pairs, neighbours)
+    return PairScores(scores, labels, impostors, blocks, pairs, neighbours)
 
 
 def _check_affordable(a_labels: np.ndarray, b_labels: np.ndarray, within: bool, nearest: int) -> None:
@@ -363,9 +209,5 @@ def _remaining(all_sums: tuple[float, float], n_scores: int, genuine: np.ndarray
 
 def checked_set(name: str, embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings as float32 `[N, d]`, labels as int64 `[N]`."""
-    embeddings, labels = unit_rows(name, embeddings), np.asarray(labels)
-    if labels.shape != (len(embeddings),) or labels.dtype.kind not in "iu":
-        raise InputError(
-            f"set {name} needs one integer label a row: {len(embeddings)}, got {labels.shape} {labels.dtype}"
-        )
-    return embeddings, labels.astype(np.int64)
+    embeddings = unit_rows(name, embeddings)
+    return embeddings, checks.labels(f"labels of set {name}", labels, len(embeddings))

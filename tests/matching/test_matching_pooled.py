@@ -5,8 +5,7 @@ import pytest
 
 from sface_lib.biometrics import fnmr_at_fmr
 from sface_lib.errors import InputError
-from sface_lib.privacy import compare_sets, compare_within
-from sface_lib.privacy.pooled import PooledComparisons
+from sface_lib.matching import PooledComparisons, compare_sets, compare_within
 
 
 def embedded(counts, seed):
@@ -61,6 +60,6 @@ def test_a_rate_of_couples_has_the_variance_of_persons_not_of_scores():
 
 
 def test_scores_that_were_only_counted_are_refused(monkeypatch):
-    monkeypatch.setattr("sface_lib.privacy.compare.MOST_EXACT", 10)
+    monkeypatch.setattr("sface_lib.matching.compare.MOST_EXACT", 10)
     with pytest.raises(InputError, match="need all scores"):
         PooledComparisons(compare_within(*embedded([4, 3], 0)))

@@ -8,15 +8,15 @@ from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.biometrics.bootstrap import affordable_bins, as_estimates, bin_of, resampled_metrics, with_all
 from sface_lib.biometrics.metrics import TARGETS
 from sface_lib.errors import InputError
-from sface_lib.privacy.compare import Comparison, ScoreBlocks
-from sface_lib.privacy.groups import group_codes
-from sface_lib.privacy.stream import label_range
+from sface_lib.matching.groups import group_codes
+from sface_lib.matching.scores import PairScores, ScoreBlocks
+from sface_lib.matching.stream import label_range
 
 BINS = 1000
 
 
 def bootstrap_comparison(
-    comparison: Comparison, resamples: int, seed: int, per_identity: bool = False
+    comparison: PairScores, resamples: int, seed: int, per_identity: bool = False
 ) -> dict[str, Estimate]:
     """Identity-bootstrap intervals of a comparison's metrics.
 

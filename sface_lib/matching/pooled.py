@@ -4,8 +4,8 @@ import numpy as np
 
 from sface_lib.biometrics.rates import Comparisons, Counts
 from sface_lib.errors import InputError
-from sface_lib.privacy.compare import Comparison
-from sface_lib.privacy.stream import label_range
+from sface_lib.matching.scores import PairScores
+from sface_lib.matching.stream import label_range
 
 
 class PooledComparisons(Comparisons):
@@ -17,7 +17,7 @@ class PooledComparisons(Comparisons):
         The scores were only counted, or impostors are of one group alone.
     """
 
-    def __init__(self, comparison: Comparison):
+    def __init__(self, comparison: PairScores):
         if comparison.blocks is None:
             raise InputError("rates of identities need all scores, at most 1e8; compare fewer images of each identity")
         if comparison.blocks.groups is not None:

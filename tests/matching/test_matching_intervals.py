@@ -6,7 +6,7 @@ import pytest
 
 from sface_lib.biometrics import bootstrap_metrics, identity_weights
 from sface_lib.errors import InputError
-from sface_lib.privacy import bootstrap_comparison, compare, compare_sets, compare_within
+from sface_lib.matching import bootstrap_comparison, compare, compare_sets, compare_within
 
 
 def embedded(counts, strength: float, seed: int, d: int = 8):

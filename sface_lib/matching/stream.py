@@ -237,34 +237,3 @@ def unit_rows(name: str, embeddings: np.ndarray) -> np.ndarray:
     if bad.size:
         raise InputError(f"row {bad[0]} of set {name} is not of unit length (or has NaN); normalise the embeddings")
     return embeddings
-
-
-def nearest_scores(images: np.ndarray, others: np.ndarray, k: int) -> np.ndarray:
-    """Each image's `k` best scores over another set: unit embeddings float `[N, d]` and `[M, d]` -> float32 `[N, k]`.
-
-    Raises
-    ------
-    InputError
-        Rows that are not of unit length, or of two widths; fewer than `k` in the other set.
-    """
-    images, others = unit_rows("images", images), unit_rows("others", others)
-    if images.shape[1] != others.shape[1]:
-        raise InputError(
-            f"embeddings differ in width: images {images.shape[1]}, others {others.shape[1]}; use one model for both"
-        )
-    if len(others) < k:
-        raise InputError(f"the {k} best scores of each image need as many others, which are {len(others)}")
-    of, over = (torch.from_numpy(np.ascontiguousarray(rows)) for rows in (images, others))
-    nearest = Nearest(len(of), k, False, of.device)
-    stream(of, over, [nearest])
-    return nearest.scores.numpy()
-
-
-def threshold_at(impostors: np.ndarray, fmr: float) -> float:
-    """The score that at most a share `fmr` of the given ones, float32 `[N]`, reach: just above the first too many."""
-    return float(np.nextafter(np.sort(impostors)[::-1][int(len(impostors) * fmr)], np.float32(2)))
-
-
-def best_scores(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Each image's best score over another set, float32 `[N]`, see `nearest_scores`."""
-    return nearest_scores(images, others, 1)[:, 0]

@@ -1,0 +1,212 @@
+"""The whole analysis of one judge: intervals, identification, and the sceptic's tests, each pre-stated.
+
+A judge is whatever gives embeddings: a recognition model, or raw pixels as the floor. What needs unseen images of the
+same persons, or unseen persons, is left out where there are none, and says so by being None.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sface_lib.biometrics import Estimate, templates
+from sface_lib.data import place_in_class
+from sface_lib.matching import bootstrap_comparison, compare_sets
+from sface_lib.privacy import identification
+from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
+from sface_lib.privacy.exposure import exposures
+from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
+from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
+from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
+from sface_lib.privacy.settings import LINK, SETTINGS, Embedded, Settings
+from sface_lib.privacy.unlabelled import Galleries, Unlabelled, compare_unlabelled
+from sface_lib.privacy.verdict import ALPHA
+
+FEWEST_PROBES = 100
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ByLabel:
+    """What equal labels show, where a set's labels are those of authentic identities.
+
+    Attributes
+    ----------
+    link, rank_1, neighbours
+        The same-label link's AUC, rank-1 identification among templates and share of nearest images, with their nulls.
+        Where groups are known, names are exchanged within groups, and who is alone in one is left out.
+    renamed
+        How many identities those three are of: all that both sets have, but for who is alone in a group.
+    growth
+        Both links by the number of images behind a template.
+    tail
+        Share of equal labels among the strongest pairs.
+    exposure
+        AUC of the link of each identity.
+    """
+
+    link: Tested
+    rank_1: Tested
+    neighbours: Tested
+    renamed: int
+    growth: pd.DataFrame
+    tail: pd.DataFrame
+    exposure: pd.Series
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the sceptic asks, by one judge.
+
+    Attributes
+    ----------
+    by_pair, by_identity
+        Intervals of each setting's metrics, every score or every identity counting alike.
+    labelled
+        What equal labels show; None where labels are not those of authentic identities.
+    label_free
+        The label-free link, or None without unseen persons.
+    open_set
+        Identification above a threshold that unseen persons set, or None with fewer than 100 images of them.
+    images, images_pooled
+        Membership of images within persons, and pooled over persons with as many images of both kinds; None without
+        unseen images of the same persons.
+    persons
+        Membership of persons; None without unseen ones.
+    unlabelled
+        Images and class centres against those of persons; empty without unseen persons.
+    nearer
+        Name of an unexposed set -> how much nearer the set is to the training persons than that one; empty without
+        unseen persons.
+    """
+
+    by_pair: dict[str, dict[str, Estimate]]
+    by_identity: dict[str, dict[str, Estimate]]
+    labelled: ByLabel | None
+    label_free: LabelFreeLink | None
+    open_set: identification.OpenSet | None
+    images: MembershipOfImages | None
+    images_pooled: Membership | None
+    persons: Membership | None
+    unlabelled: tuple[Unlabelled, ...]
+    nearer: Mapping[str, NearnessDifference]
+
+
+def gather_evidence(
+    sets: Embedded,
+    settings: Settings,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+    earlier: Evidence | None = None,
+    level: float = 1 - ALPHA,
+) -> Evidence:
+    """Run the sceptic's tests on scored settings.
+
+    `earlier` is the evidence of another synthetic set with the same authentic images, of which the intervals are known;
+    `level` the confidence of the leak share.
+    """
+    intervals = []
+    for flag, known in ((False, earlier and earlier.by_pair), (True, earlier and earlier.by_identity)):
+        new = {name: c for name, c in settings.comparisons.items() if not known or name != SETTINGS[0]}
+        found = {name: bootstrap_comparison(c, resamples, seed, per_identity=flag) for name, c in new.items()}
+        intervals.append(({SETTINGS[0]: known[SETTINGS[0]]} if known else {}) | found)
+    classes, drawn = templates(*sets.synthetic)
+    galleries = sets.control and Galleries.of(sets.authentic, sets.control, seed)
+    images = pooled = persons = label_free = opened = None
+    unlabelled, nearer = [], {}
+    if sets.held_out is not None:
+        both = *sets.authentic, *sets.held_out
+        images = membership_of_images(sets.synthetic[0], *both, shuffles, resamples, seed)
+        pooled = membership(sets.synthetic[0], *_as_many(*both), shuffles, resamples, seed)
+    if galleries is not None:
+        training, unseen = galleries.templates
+        label_free = label_free_link(drawn, training, unseen, shuffles, resamples, seed)
+        owners = np.arange(2 * len(training)).reshape(2, -1)
+        persons = membership(drawn, training, owners[0], unseen, owners[1], shuffles, resamples, seed)
+        sure = None if "control" in sets.barred else level
+        unlabelled = compare_unlabelled(*sets.synthetic, galleries, sure, shuffles, seed)
+        nearer = _nearer(sets, galleries, resamples, seed)
+    if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
+        opened = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
+    labelled = None
+    if sets.by_label:
+        labelled = _by_label(sets, settings, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
+    return Evidence(
+        by_pair=intervals[0],
+        by_identity=intervals[1],
+        labelled=labelled,
+        label_free=label_free,
+        open_set=opened,
+        images=images,
+        images_pooled=pooled,
+        persons=persons,
+        unlabelled=tuple(unlabelled),
+        nearer=nearer,
+    )
+
+
+def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> dict[str, NearnessDifference]:
+    """The set held against every unexposed one, by templates of as many images."""
+    found = {}
+    for name, other in sets.unexposed.items():
+        (_, classes), (_, theirs) = equal_templates(sets.synthetic, other)
+        if can_be_held_against(classes, theirs, galleries.training):
+            found[name] = nearness_difference(classes, theirs, *galleries.templates, resamples, seed)
+    return found
+
+
+def _by_label(
+    sets: Embedded,
+    settings: Settings,
+    auc: Estimate,
+    galleries: Galleries | None,
+    shuffles: int,
+    resamples: int,
+    seed: int,
+) -> ByLabel:
+    """What equal labels show; `auc` is that of the link, with its interval."""
+    link = renamed = settings.comparisons[LINK]
+    probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
+    if len(sets.renamed) < len(sets.classes):
+        renamed = link.among(sets.renamed)
+        auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
+    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
+    return ByLabel(
+        link=Tested(dataclasses.replace(auc, value=test.observed), test),
+        rank_1=identification.rank_1(*probes, groups=sets.groups),
+        neighbours=identification.nearest_label(*probes, groups=sets.groups),
+        renamed=len(sets.renamed),
+        growth=identification.aggregation(
+            *sets.synthetic,
+            *sets.authentic,
+            galleries and galleries.templates,
+            TEMPLATE_SIZES,
+            min(shuffles, 200),
+            seed,
+        ),
+        tail=identification.tail(link.top_pairs),
+        exposure=exposures(link.blocks),
+    )
+
+
+def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The first images of each identity on both sides, as many as the side with fewer has."""
+    place, other_place = map(place_in_class, (labels, other_labels))
+    counts, other_counts = (dict(zip(*np.unique(x, return_counts=True), strict=True)) for x in (labels, other_labels))
+    kept = place < np.array([other_counts.get(label, 0) for label in labels])
+    other_kept = other_place < np.array([counts.get(label, 0) for label in other_labels])
+    return rows[kept], labels[kept], other_rows[other_kept], other_labels[other_kept]
+
+
+def left_of(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
+    """The link of some of the synthetic images: "link_auc", "link_eer" and "rank1".
+
+    Each is None where none are left, or labels are not those of authentic identities.
+    """
+    part = tuple(values[positions] for values in sets.synthetic)
+    if not sets.by_label or not np.isin(part[1], sets.authentic[1]).any():
+        return {"link_auc": None, "link_eer": None, "rank1": None}
+    metrics = compare_sets(*sets.authentic, *part).metrics()
+    rank_1 = float(identification.ranks(*part, *sets.authentic, 1)[0])
+    return {"link_auc": metrics.auc, "link_eer": metrics.eer, "rank1": rank_1}
