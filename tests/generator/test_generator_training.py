@@ -28,7 +28,7 @@ def trainer(faces: Path, folder: Path, start=None, spec=SPEC, precision="float32
     values = {"total_kimg": 0.04, "batch": 8, "learning_rate": 0.002, "ema_half_life_kimg": 0.1, "snapshot_kimg": 0.04}
     recipe = GeneratorRecipe(**(values | {"seed": 3} | changes))
     return GeneratorTrainer(
-        FaceBatches(open_faces(faces), 16), spec, recipe, make_accelerator("float32"), folder, start
+        FaceBatches(open_faces(faces), 16), spec, recipe, make_accelerator(precision), folder, start
     )
 
 
@@ -142,6 +142,8 @@ def test_authentic_and_generated_images_are_augmented_in_one_precision(faces, tm
     made = trainer(faces, tmp_path, precision="bf16")
     made.control.p = 0.5
     made._train_step()
+    with made.accelerator.autocast():
+        assert torch.is_autocast_enabled("cpu")  # The networks do run in bf16.
     assert seen == [(torch.float32, False)] * 2
 
 
