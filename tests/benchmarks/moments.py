@@ -23,6 +23,7 @@ from sface_lib.chapters.generation.explore import explorer
 from sface_lib.data import open_faces, parse_folds, read_protocol, select_images
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import Generator, GeneratorSpec
+from sface_lib.report.redaction import Redactor
 
 TIMES = 5
 
@@ -75,6 +76,8 @@ def waits(folder: Path) -> Iterator[tuple[str, Callable[[], object], float]]:
     yield "a moved control draws its face", moved_control(), 0.15
     pairs = scored_pairs()
     yield "ten folds of 6,000 pairs", lambda: kfold_accuracy(*pairs), 0.03
+    names, page = [f"First{i % 300}_Last{i}" for i in range(10_000)], "First7_Last7 " * 5_000
+    yield "10,000 names are withheld", lambda: Redactor(names)(page), 2.0
     if not (given := os.environ.get("SFACE_REAL_DATA")):
         return
     photographs = Path(given) / "lfw112.tar"
