@@ -234,9 +234,8 @@ def test_identities_kept_aside_do_not_train(faces):
             keep_aside(data, number, 0)
 
 
-def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces, monkeypatch):
-    monkeypatch.setattr(launch, "MOST_JUDGED", 9)
-    left, aside = keep_aside(FaceBatches(faces, 32), 3, seed=0)
+def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces):
+    left, aside = keep_aside(FaceBatches(faces, 32), 3, seed=0, most_judged=9)
     assert np.bincount(aside.labels).tolist() == [3, 3, 3] and len(left) == 40
     singles = faces.subset(np.arange(0, 64, 8))
     with pytest.raises(InputError, match="the 3 identities that validation_identities keeps aside have one image each"):
