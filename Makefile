@@ -52,7 +52,7 @@ notebooks: $(VENV)/installed-dev
 	$(BIN)/nbstripout notebooks/*.ipynb
 
 bench: $(VENV)/installed-dev
-	for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || exit 1; done
+	code=0; for script in tests/benchmarks/*.py; do $(BIN)/python -O $$script || code=1; done; exit $$code
 
 simulate: $(VENV)/installed-dev
 	$(BIN)/python tests/simulations/simulate.py $(ONLY)

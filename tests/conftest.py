@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sface_lib.data import write_faces
+from sface_lib.errors import InputError, SfaceError
 from sface_lib.population import first_images, shipped_faces
 
 
@@ -26,6 +27,23 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"SFACE_REAL_DATA is {folder}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def inputs_opened_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given to a report is opened in this process, which spares the start of another one and its imports."""
+    from sface_lib.chapters.inputs import open_inputs
+    from sface_lib.chapters.registry import ReportParameters
+    from sface_lib.run.parameters import input_paths
+
+    def opened(parameters: ReportParameters) -> None:
+        try:
+            if input_paths(parameters):
+                open_inputs(parameters)
+        except SfaceError as error:
+            raise InputError(str(error).strip().splitlines()[-1]) from error
+
+    monkeypatch.setattr("sface_lib.report.plan._check_files", opened)
 
 
 @pytest.fixture(scope="session")

@@ -176,6 +176,7 @@ def test_more_processes_than_devices_are_refused(monkeypatch):
     ("says", "told"),
     [
         (r"printf 'x\n\rKT:  10%%|#   |' >&2; echo 'sface: the disk is full' >&2; exit 2", "^the disk is full$"),
+        (r"printf 'x\n\rKT:  10%%|#   |sface: too fewsface: too few\n\n' >&2; exit 2", "^too few$"),
         (r"printf '\rKT:  10%%|#   |\377' >&2; exit 3", "^2 processes ended with code 3; .*launch.log holds what"),
     ],
 )

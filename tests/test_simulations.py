@@ -58,9 +58,9 @@ def test_persons_are_linked_and_exposed_unevenly_only_where_they_are(pool):
 
 def test_the_alarm_is_silent_without_copies_and_sounds_for_one(pool, monkeypatch):
     """Of 200 persons 80 train and 80 are the null; they are too few for the null of other images of theirs."""
-    monkeypatch.setattr(simulate_copies, "STRANGERS", {"training": 80, "null": 80})
     monkeypatch.setattr(simulate_copies, "against_same_persons", lambda *given: [])
-    found = simulate_copies.copies(pool, "verifier", draws=60, sizes=(50, 400))
+    strangers = {"training": 80, "null": 80}
+    found = simulate_copies.copies(pool, "verifier", draws=60, sizes=(50, 400), strangers=strangers)
     assert [row.case for row in found if not row.met] == []
     assert {row.case.rsplit(", ", 1)[1] for row in found if row.at_least} >= {"exact copy"}
 
@@ -86,13 +86,11 @@ def test_a_direction_is_found_where_there_is_one_and_nowhere_else():
 
 
 @pytest.mark.nightly
-def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin(pool, monkeypatch):
+def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin(pool):
     """Sixty persons can show that a share is within 0.2 of chance, and not that it is within 0.1."""
-    monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.2)
-    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60, margin=0.2)
     assert [row.case for row in found if row.at_least and not row.met] == []
-    monkeypatch.setattr(simulate_equivalence, "MARGIN", 0.1)
-    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60, margin=0.1)
     assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
 
 

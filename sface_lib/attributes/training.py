@@ -110,6 +110,7 @@ def train_classifier(
     steps: int = STEPS,
     seed: int = 0,
     trained_on: str = "not stated",
+    head_steps: int = HEAD_STEPS,
 ) -> AttributeClassifier:
     """Teach, calibrate and judge a classifier, each on identities of its own (on images, in an unlabelled set).
 
@@ -123,6 +124,8 @@ def train_classifier(
         A frozen recognition model whose embeddings the head takes; None trains a small network of its own.
     size_px, steps
         Of the end-to-end training.
+    head_steps
+        Of the training of a head alone.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def train_classifier(
         rows[rest] = embed_faces(model, faces.subset(rest), accelerator, fuse=False)
     else:
         model, rows = embedder, embed_faces(embedder, faces, accelerator, fuse=False)
-        head = fit_head(rows[taught], values[taught], kept, seed, accelerator)
+        head = fit_head(rows[taught], values[taught], kept, seed, accelerator, head_steps)
     judged_on = "images, of persons who may have taught" if faces.labels is None else "identities"
     about = {"trained_on": trained_on, "judged_on": judged_on, "reliability": []}
     classifier = AttributeClassifier(model, head.cpu().requires_grad_(False), embedder is None, about)
@@ -190,7 +193,12 @@ def _settle(
 
 
 def fit_head(
-    embeddings: np.ndarray, values: np.ndarray, names: tuple[str, ...], seed: int, accelerator: Accelerator
+    embeddings: np.ndarray,
+    values: np.ndarray,
+    names: tuple[str, ...],
+    seed: int,
+    accelerator: Accelerator,
+    steps: int = HEAD_STEPS,
 ) -> AttributeHead:
     """Train the branches alone on embeddings `[N, d]` that stay as they are; seconds on a CPU."""
     seed_everything(seed)
@@ -199,13 +207,13 @@ def fit_head(
     loss = AttributeLoss(names, present_share(values)).to(device)
     x, y = torch.from_numpy(embeddings).to(device), torch.from_numpy(values).to(device)
     optimiser = torch.optim.AdamW(head.parameters(), lr=HEAD_RATE, weight_decay=HEAD_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, HEAD_RATE, HEAD_STEPS)
-    for step in range(HEAD_STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, HEAD_RATE, steps)
+    for step in range(steps):
         rows = torch.randint(len(x), (HEAD_BATCH,), generator=seed_step(seed, step, 0, device), device=device)
         value = loss(head(x[rows]), y[rows])
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         optimiser.step()
         schedule.step()
-    require_finite({"attribute loss": value.item()}, HEAD_STEPS)
+    require_finite({"attribute loss": value.item()}, steps)
     return head.eval()

@@ -34,6 +34,9 @@ def bootstrap_metrics(
     resamples: int = 1000,
     seed: int = 0,
     bins: int = 1000,
+    *,
+    most_products: int = MOST_PRODUCTS,
+    block_numbers: int = BLOCK_NUMBERS,
 ) -> dict[str, Estimate]:
     """Return "eer", "auc", "genuine_mean" and "impostor_mean" with their draws of identities.
 
@@ -48,7 +51,9 @@ def bootstrap_metrics(
         array: where two sets are compared, one draw serves both.
     bins
         Equal steps from the lowest to the highest score, 200 to 10,000. Fewer are used, down to 200, when
-        resamples * identity pairs * bins would exceed 1e12.
+        resamples * identity pairs * bins would exceed `most_products`.
+    block_numbers
+        Numbers held at a time; the figures do not depend on it.
 
     Raises
     ------
@@ -69,7 +74,8 @@ def bootstrap_metrics(
     own, first, second, n_identities = identity_indices([*own, *apart])
     _refuse_self_pairs(first, second)
     weights = with_all(identity_weights(n_identities, resamples, seed))
-    bins = affordable_bins(bins, len(weights), min(impostor.size, n_identities * (n_identities - 1) // 2))
+    n_pairs = min(impostor.size, n_identities * (n_identities - 1) // 2)
+    bins = affordable_bins(bins, len(weights), n_pairs, most_products)
 
     low, high = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
     genuine_bin, impostor_bin = (bin_of(part, low, high, bins) for part in (genuine, impostor))
@@ -78,8 +84,8 @@ def bootstrap_metrics(
     def pair_weights(codes: np.ndarray) -> np.ndarray:
         return weights[:, codes // n_identities] * weights[:, codes % n_identities]
 
-    genuine_blocks = _sorted_blocks(own, genuine_bin, bins, lambda codes: weights[:, codes])
-    impostor_blocks = _sorted_blocks(pair, impostor_bin, bins, pair_weights)
+    genuine_blocks = _sorted_blocks(own, genuine_bin, bins, lambda codes: weights[:, codes], block_numbers)
+    impostor_blocks = _sorted_blocks(pair, impostor_bin, bins, pair_weights, block_numbers)
     means = (_bin_means(part, place, bins) for part, place in ((genuine, genuine_bin), (impostor, impostor_bin)))
     values = resampled_metrics(genuine_blocks, impostor_blocks, *means)
     return as_estimates({name: values[name] for name in ("eer", "auc", *MEAN_SCORES)}, n_identities)
@@ -190,14 +196,14 @@ def _refuse_self_pairs(first: np.ndarray, second: np.ndarray) -> None:
         )
 
 
-def affordable_bins(bins: int, resamples: int, n_pairs: int) -> int:
+def affordable_bins(bins: int, resamples: int, n_pairs: int, most_products: int = MOST_PRODUCTS) -> int:
     """As many of the bins as can be paid for; raises `InputError` where that is fewer than 200."""
     bins = checks.integer("bins", bins, FEWEST_BINS, MOST_BINS)
-    affordable = MOST_PRODUCTS // (resamples * n_pairs)
+    affordable = most_products // (resamples * n_pairs)
     if affordable < FEWEST_BINS:
         raise InputError(
             f"{resamples} resamples of up to {n_pairs} identity pairs are too many, also with {FEWEST_BINS} bins; "
-            f"keep their product below {MOST_PRODUCTS // FEWEST_BINS:.0e} by giving the scores of fewer "
+            f"keep their product below {most_products // FEWEST_BINS:.0e} by giving the scores of fewer "
             "identities, a random part of the impostor scores, or fewer resamples."
         )
     return min(bins, affordable)
@@ -216,7 +222,11 @@ def _bin_means(scores: np.ndarray, bin_of: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _sorted_blocks(
-    code: np.ndarray, bin_of: np.ndarray, bins: int, weights_of: Callable[[np.ndarray], np.ndarray]
+    code: np.ndarray,
+    bin_of: np.ndarray,
+    bins: int,
+    weights_of: Callable[[np.ndarray], np.ndarray],
+    block_numbers: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Weights [R, C] and histograms [C, bins] of groups of scores, a block of groups at a time.
 
@@ -226,7 +236,7 @@ def _sorted_blocks(
     key = np.sort(code * bins + bin_of)
     groups, starts = np.unique(key // bins, return_index=True)
     starts = np.append(starts, key.size)
-    block = max(1, BLOCK_NUMBERS // max(len(weights_of(groups[:1])), bins))
+    block = max(1, block_numbers // max(len(weights_of(groups[:1])), bins))
     for at in range(0, groups.size, block):
         codes = groups[at : at + block]
         sizes = np.diff(starts[at : at + codes.size + 1])

@@ -18,6 +18,7 @@ def cmc(
     gallery: np.ndarray,
     gallery_labels: np.ndarray,
     max_rank: int,
+    block_scores: int = BLOCK_SCORES,
 ) -> np.ndarray:
     """Return the share of probes whose own identity is among the k best gallery identities, k = 1..max_rank.
 
@@ -29,6 +30,8 @@ def cmc(
         Integer identities [P] and [G].
     max_rank
         Highest rank; from the number of gallery identities on, the share is 1.
+    block_scores
+        Scores held at a time; the ranks do not depend on it.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def cmc(
             f"probe_labels holds {absent.size} identities that the gallery lacks ({named}); "
             "the set is closed: leave out their probes or add them to the gallery."
         )
-    rank = _ranks(probe, rows, np.searchsorted(identities, probe_labels))
+    rank = _ranks(probe, rows, np.searchsorted(identities, probe_labels), block_scores)
     at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
     return np.cumsum(at_rank[1 : max_rank + 1]) / len(probe)
 
@@ -92,10 +95,10 @@ def templates(embeddings: np.ndarray, labels: np.ndarray, most: int | None = Non
     return identities, _unit(means)
 
 
-def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray, block_scores: int = BLOCK_SCORES) -> np.ndarray:
     """Return the rank of template `own` of each probe, 1 the best, with bounded memory."""
     rank = np.empty(len(probe), dtype=np.int64)
-    block = max(1, BLOCK_SCORES // len(templates))
+    block = max(1, block_scores // len(templates))
     for start in range(0, len(probe), block):
         rows = slice(start, start + block)
         scores = _unit(probe[rows]) @ templates.T  # [block, K]

@@ -25,7 +25,7 @@ class FaceBatches:
     size_px
         Side of the images given.
     held
-        Whether all images are held in memory, decoded; None does so up to 2 GiB.
+        Whether all images are held in memory, decoded; None does so up to `memory_limit_bytes`.
 
     Attributes
     ----------
@@ -37,14 +37,21 @@ class FaceBatches:
 
     _pixel_rows: np.ndarray | None = None  # Where the images lie in pixels that a larger set holds.
 
-    def __init__(self, faces: FaceSet, size_px: int, held: bool | None = None):
+    def __init__(
+        self,
+        faces: FaceSet,
+        size_px: int,
+        held: bool | None = None,
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+    ):
         self.faces, self.size_px, self.labelled = faces, size_px, faces.labels is not None
+        self._memory_limit_bytes = memory_limit_bytes
         labels = faces.labels if self.labelled else np.zeros(len(faces))
         self.labels = torch.from_numpy(np.asarray(labels, np.int64))
         self.n_classes = len(faces.identities)
         self.whole, self.rows = self, np.arange(len(faces))
         self.fingerprint = f"{faces.fingerprint}@{size_px}"
-        fits = len(faces) * 3 * size_px**2 <= MEMORY_LIMIT_BYTES
+        fits = len(faces) * 3 * size_px**2 <= memory_limit_bytes
         self._pixels = faces.load(size_px=size_px) if (fits if held is None else held) else None
 
     def __len__(self) -> int:
@@ -52,7 +59,8 @@ class FaceBatches:
 
     def subset(self, positions: np.ndarray) -> "FaceBatches":
         """Some of the images, identities numbered from 0; what is held in memory is not decoded again."""
-        part = FaceBatches(self.faces.subset(positions), self.size_px, None if self._pixels is None else False)
+        held = None if self._pixels is None else False
+        part = FaceBatches(self.faces.subset(positions), self.size_px, held, self._memory_limit_bytes)
         part.whole, part.rows = self.whole, self.rows[positions]
         if self._pixels is not None:
             part._pixels = self._pixels

@@ -70,8 +70,15 @@ class ParquetSource:
 
     kind = "parquet"
 
-    def __init__(self, path: Path, files: Sequence[Path]):
+    def __init__(
+        self,
+        path: Path,
+        files: Sequence[Path],
+        block_rows: int = BLOCK_ROWS,
+        cache_bytes: int = CACHE_BYTES,
+    ):
         self.path, self._files = path, tuple(files)
+        self._block_rows, self._cache_limit_bytes = block_rows, cache_bytes
         self._forget()
         self._columns = self._columns_of(0)
         told_by = f"the column {self._columns.identity or self._columns.label}"
@@ -106,6 +113,7 @@ class ParquetSource:
 
     def __getstate__(self):
         kept = ("path", "layout", "members", "_files", "_columns", "_groups", "_starts", "_order")
+        kept += ("_block_rows", "_cache_limit_bytes")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]):
@@ -128,7 +136,7 @@ class ParquetSource:
     def _block_of(self, row: int) -> tuple[pa.Array, int]:
         """The block of images that holds a row, and the row's place in it."""
         group = int(np.searchsorted(self._starts, row, "right")) - 1
-        number, place = divmod(row - int(self._starts[group]), BLOCK_ROWS)
+        number, place = divmod(row - int(self._starts[group]), self._block_rows)
         block = self._cache.get((group, number))
         if block is None:
             block = self._decode(group, number)
@@ -152,16 +160,17 @@ class ParquetSource:
         if key not in self._cache:
             self._cache[key] = block
             self._cached_bytes += block.nbytes
-        while len(self._cache) > 1 and self._cached_bytes > CACHE_BYTES:
+        while len(self._cache) > 1 and self._cached_bytes > self._cache_limit_bytes:
             self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
 
     def _blocks(self, group: int) -> Iterator[pa.Array]:
-        """The image files of a row group, `BLOCK_ROWS` at a time."""
+        """The image files of a row group, a block at a time."""
         file, within = self._groups[group].tolist()
         left = int(self._starts[group + 1] - self._starts[group])
-        for batch in self._file(file).iter_batches(BLOCK_ROWS, [within], [self._columns.image], use_threads=False):
+        columns, rows = [self._columns.image], self._block_rows
+        for batch in self._file(file).iter_batches(rows, [within], columns, use_threads=False):
             column = batch.column(0)
-            if len(column) != min(BLOCK_ROWS, left):  # Arrow cuts what is larger than 2 GiB.
+            if len(column) != min(rows, left):  # Arrow cuts what is larger than 2 GiB.
                 raise damage("the row group cannot be read")
             left -= len(column)
             yield column.flatten()[0] if pa.types.is_struct(column.type) else column

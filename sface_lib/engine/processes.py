@@ -54,7 +54,8 @@ def launch(processes: int, command: Sequence[str], log: Path) -> None:
             raise
     if launched.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        reasons = [line.partition("sface: ")[2] for line in lines if "sface: " in line]  # Behind a bar, it may be.
+        # Behind a bar, it may be, or behind what another process says at the same moment.
+        reasons = [line.rpartition("sface: ")[2] for line in lines if "sface: " in line]
         raise TrainingError(
             reasons[-1]
             if reasons

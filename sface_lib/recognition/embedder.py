@@ -19,8 +19,8 @@ from sface_lib.recognition.models import RecognitionModel
 
 SINGLE, FUSED = "single", "fused"  # Of the image alone; with the mirror image, as the model says.
 DIGEST_BYTES = 32
-KEPT_TOGETHER = 16_384  # Images that are embedded before they are written: what a run that is stopped may lose.
-LEAST_SHARED = 4_096  # Images that are worth the start of processes.
+KEPT_TOGETHER = 16_384
+LEAST_SHARED = 4_096
 
 
 class Embedder:
@@ -37,11 +37,19 @@ class Embedder:
         Where embeddings are kept; None embeds anew at every call.
     processes
         How many share the images of a large set, where embeddings are kept.
+    least_shared
+        Images that are worth the start of processes.
     """
 
-    def __init__(self, accelerator: Accelerator, folder: Path | None = None, processes: int = 1):
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        folder: Path | None = None,
+        processes: int = 1,
+        least_shared: int = LEAST_SHARED,
+    ):
         self.accelerator = accelerator
-        self._folder, self._processes = folder, processes
+        self._folder, self._processes, self._least_shared = folder, processes, least_shared
 
     def embed(self, model: RecognitionModel | GivenEmbeddings, faces: FaceSet, fuse: bool = True) -> np.ndarray:
         """Embeddings float32 `[N, d]` of a set, in its order, rows of unit length; see `embed_faces` for `fuse`.
@@ -56,7 +64,7 @@ class Embedder:
         missing = [i for i, digest in enumerate(digests) if digest not in known]
         if missing:
             part = faces.subset(missing, relabel=False)
-            if self._processes > 1 and len(part) >= LEAST_SHARED:
+            if self._processes > 1 and len(part) >= self._least_shared:
                 self._launch(model, part, kept, fuse)
             else:
                 keep_embeddings(model, part, self.accelerator, kept, fuse)
@@ -82,15 +90,21 @@ class Embedder:
 
 
 def keep_embeddings(
-    model: RecognitionModel, faces: FaceSet, accelerator: Accelerator, folder: Path, fuse: bool = True
+    model: RecognitionModel,
+    faces: FaceSet,
+    accelerator: Accelerator,
+    folder: Path,
+    fuse: bool = True,
+    kept_together: int = KEPT_TOGETHER,
 ) -> None:
-    """Embed a set and write it to a folder, some thousand images at a time; `fuse` is that of `embed_faces`.
+    """Embed a set and write it to a folder; `fuse` is that of `embed_faces`.
 
-    Of several processes each embeds a share.
+    `kept_together` images are embedded before they are written: what a run that is stopped may lose. Of several
+    processes each embeds a share.
     """
     own = np.array_split(np.arange(len(faces)), accelerator.num_processes)[accelerator.process_index]
-    for start in range(0, len(own), KEPT_TOGETHER):
-        positions = own[start : start + KEPT_TOGETHER]
+    for start in range(0, len(own), kept_together):
+        positions = own[start : start + kept_together]
         made = _embed(model, faces, positions, accelerator, fuse)
         _write(folder, [faces.digest(i) for i in positions], made)
 

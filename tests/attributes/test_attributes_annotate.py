@@ -1,10 +1,6 @@
 """A table of annotations is whole or absent, reads anywhere, and is one table however it was made."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 
 import duckdb
 import numpy as np
@@ -12,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from several_processes import run_apart
 from tiny_faces import NAMES, random_set, tiny_classifier, tiny_embedder
 
 from sface_lib.attributes import annotate as module
@@ -211,17 +208,15 @@ def test_a_folder_of_other_files_is_not_taken_for_parts(tmp_path, faces):
 
 # Several processes
 
-# One start and one import serve both: a process that has computed nothing yet may be forked.
 PROGRAM = """
 import os, sys
 from pathlib import Path
 from sface_lib.attributes import annotate, open_classifier
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
-folder, port, child = Path(sys.argv[1]), sys.argv[2], os.fork()
-rank = "0" if child else "1"
-os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+from several_processes import become
+become(2)
+folder, rank = Path(sys.argv[1]), os.environ["RANK"]
 annotate.BLOCK = 8
 faces, accelerator = open_faces(folder / "set.zip"), make_accelerator("float32")
 assert (accelerator.num_processes, accelerator.process_index) == (2, int(rank))
@@ -229,8 +224,6 @@ block, done = annotate._annotate_block, []
 annotate._annotate_block = lambda *given: (done.append(given[3]), block(*given))[1]
 annotate.annotate_set(open_classifier(folder / "mac.safetensors"), faces, folder / "two.parquet", accelerator)
 (folder / f"blocks-{rank}.txt").write_text(" ".join(map(str, done)))
-if child:
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
@@ -238,13 +231,7 @@ def test_two_processes_give_the_table_of_one(tmp_path):
     random_set(tmp_path / "set.zip", 30, 6)
     classifier = open_classifier(tiny_classifier().save(tmp_path / "mac.safetensors"))
     made(open_faces(tmp_path / "set.zip"), tmp_path / "one.parquet", classifier=classifier)
-    (tmp_path / "program.py").write_text(PROGRAM)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, str(tmp_path / "program.py"), str(tmp_path), str(port)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert answer.returncode == 0, answer.stderr[-2000:]
+    run_apart(PROGRAM, tmp_path, tmp_path)
     # Four blocks, and each is one process's work.
     assert [(tmp_path / f"blocks-{rank}.txt").read_text() for rank in (0, 1)] == ["0 2", "1 3"]
     one, two = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two"))

@@ -1,12 +1,13 @@
 """From annotated pictures to a classifier to a table, by command."""
 
+import functools
 import zipfile
 
 import pandas as pd
 import pytest
 from tiny_faces import random_set, tiny_classifier, visible_set
 
-from sface_lib.attributes import annotate_faces, open_classifier, train_classifier, training
+from sface_lib.attributes import annotate_faces, open_classifier, train_classifier
 from sface_lib.cli import main
 from sface_lib.engine import make_accelerator
 from sface_lib.recognition import Embedder
@@ -58,7 +59,8 @@ def test_a_classifier_is_trained_and_annotates(tmp_path, annotated, capsys):
 
 
 def test_a_head_is_trained_on_a_models_embeddings(tmp_path, annotated, capsys, monkeypatch):
-    monkeypatch.setattr(training, "HEAD_STEPS", 60)
+    brief = functools.partial(train_classifier, head_steps=60)
+    monkeypatch.setattr("sface_lib.attributes.train_classifier", brief)
     _, _, command = annotated
     weights = tiny_classifier().embedder.save(tmp_path / "model.safetensors")
     assert main([*command, f"--embedder={weights}"]) == 0

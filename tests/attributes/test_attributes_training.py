@@ -22,12 +22,8 @@ def seen(tmp_path_factory):
     return visible_set(tmp_path_factory.mktemp("faces") / "seen.zip", 40, 6, 32)
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(training, "HEAD_STEPS", 40)
-
-
 def trained(faces, values, names, folder, **options):
+    options = {"head_steps": 40} | options
     return train_classifier(faces, values, names, make_accelerator("float32"), folder, **options)
 
 
@@ -39,7 +35,7 @@ def from_images(seen, folder, **options):
 
 
 @pytest.mark.parametrize("by", ["images", "embeddings"])
-def test_what_shows_is_learnt_and_what_does_not_is_said_to_be_unreliable(tmp_path, seen, quick, by):
+def test_what_shows_is_learnt_and_what_does_not_is_said_to_be_unreliable(tmp_path, seen, by):
     faces, values = seen
     hidden = np.where(np.random.default_rng(7).random(len(values)) < 0.5, 1, -1).astype(np.int8)[:, None]
     options = {"embedder": tiny_embedder()} if by == "embeddings" else {"size_px": 32, "steps": 60}
@@ -62,12 +58,12 @@ def test_what_shows_is_learnt_and_what_does_not_is_said_to_be_unreliable(tmp_pat
     np.testing.assert_array_equal(found.annotate(rows, 0, 0).label, labels)
 
 
-def test_the_same_seed_teaches_the_same_and_another_splits_and_teaches_otherwise(tmp_path, seen, quick):
+def test_the_same_seed_teaches_the_same_and_another_splits_and_teaches_otherwise(tmp_path, seen):
     made = [trained(*seen, SEEN, tmp_path, embedder=tiny_embedder(), seed=seed).fingerprint for seed in (0, 0, 1)]
     assert made[0] == made[1] != made[2]
 
 
-def test_a_frozen_embedder_stays_as_it_is(tmp_path, seen, quick):
+def test_a_frozen_embedder_stays_as_it_is(tmp_path, seen):
     embedder = tiny_embedder()
     before = embedder.fingerprint
     classifier = trained(*seen, SEEN, tmp_path, embedder=embedder, trained_on="pictures made up")
@@ -89,7 +85,7 @@ def decoded(values: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def parts(monkeypatch, quick) -> dict[str, np.ndarray]:
+def parts(monkeypatch) -> dict[str, np.ndarray]:
     """The annotations that each part of the training was given."""
     seen = {}
 
@@ -131,7 +127,7 @@ def test_an_unlabelled_set_is_split_by_image(tmp_path, parts):
 
 
 @pytest.mark.parametrize("by", ["images", "embeddings"])
-def test_annotations_stay_with_their_images(tmp_path, seen, quick, monkeypatch, by):
+def test_annotations_stay_with_their_images(tmp_path, seen, monkeypatch, by):
     """Calibration and judgement take the rows that belong to each other, wherever the split put them."""
     faces, values = seen
     told = {}
@@ -150,7 +146,7 @@ def test_annotations_stay_with_their_images(tmp_path, seen, quick, monkeypatch, 
     np.testing.assert_array_equal(values[nearest], told["values"])
 
 
-def test_attributes_that_are_too_rare_are_not_taught(tmp_path, seen, quick):
+def test_attributes_that_are_too_rare_are_not_taught(tmp_path, seen):
     faces, values = seen
     rare, common, unknown = (np.full(240, -1, np.int8) for _ in range(3))
     rare[::27] = 1  # In nine images at most, whoever teaches.
@@ -186,7 +182,7 @@ def test_a_set_smaller_than_a_batch_is_taught_in_smaller_ones(tmp_path, seen):
     assert set(made.names) <= set(SEEN) and made.names
 
 
-def test_attributes_that_no_calibrating_or_judging_person_shows_are_known_to_be_unknown(tmp_path, seen, quick):
+def test_attributes_that_no_calibrating_or_judging_person_shows_are_known_to_be_unknown(tmp_path, seen):
     """Only persons who teach are annotated: nothing is called present, and nothing is said of the reliability."""
     faces, values = seen
     teaching = training.split_by_identity(faces.labels, training.SHARES, 0)[0]

@@ -7,7 +7,6 @@ from scipy import stats
 from sface_lib.biometrics import (
     Estimate,
     SeedVariance,
-    bootstrap,
     bootstrap_metrics,
     identity_weights,
     verification_metrics,
@@ -120,12 +119,14 @@ def test_the_variance_of_draws_is_unbiased_and_passes_over_those_without_a_figur
 # Figures from scores
 
 
-def test_histograms_agree_with_explicitly_weighted_scores(monkeypatch):
-    monkeypatch.setattr(bootstrap, "BLOCK_NUMBERS", 20_000)  # several blocks of pairs
+def test_histograms_agree_with_explicitly_weighted_scores():
     genuine, own, impostor, first, second = scored_identities()
     weights = identity_weights(12, 60, seed=5)
     explicit = [weighted_figures(genuine, w[own], impostor, w[first] * w[second]) for w in weights]
-    result = bootstrap_metrics(genuine, own, impostor, first, second, resamples=60, seed=5, bins=2000)
+    several_blocks = 20_000
+    result = bootstrap_metrics(
+        genuine, own, impostor, first, second, resamples=60, seed=5, bins=2000, block_numbers=several_blocks
+    )
     # Scores span about 1.6 and bins 0.0008; 96 genuines move FNMR in steps of 1 %, and a heavily drawn
     # one by more, between which EER is interpolated here and rounded to a score there.
     tolerance = {"eer": 0.01, "auc": 0.0005, "genuine_mean": 0.0008, "impostor_mean": 0.0008}
@@ -196,12 +197,12 @@ def test_interval_of_the_mean_has_the_width_of_the_identities_not_of_the_scores(
     assert interval.high - interval.low == pytest.approx(expected, rel=0.08)
 
 
-def test_bins_give_way_to_many_pairs_and_then_refuse(monkeypatch):
+def test_bins_give_way_to_many_pairs_and_then_refuse():
     scores = scored_identities()
-    monkeypatch.setattr(bootstrap, "MOST_PRODUCTS", 66 * 30 * 250)  # 66 pairs, 30 resamples: 250 bins
-    assert isinstance(bootstrap_metrics(*scores, resamples=30)["auc"], Estimate)
+    most = 66 * 30 * 250  # 66 pairs, 30 resamples: 250 bins
+    assert isinstance(bootstrap_metrics(*scores, resamples=30, most_products=most)["auc"], Estimate)
     with pytest.raises(InputError, match="giving the scores of fewer identities"):
-        bootstrap_metrics(*scores, resamples=60)
+        bootstrap_metrics(*scores, resamples=60, most_products=most)
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,7 @@ def test_degraded_images_are_as_sharp_as_the_other_sets_or_of_half_the_resolutio
         return function(classifier, images, *more)
 
     monkeypatch.setattr(compared, "annotate_images", record)
-    monkeypatch.setattr(compared, "DEGRADED", 24)
-    positions, labels = compared.degraded(*sets, tiny_classifier(), make_accelerator(FLOAT32), 0)
+    positions, labels = compared.degraded(*sets, tiny_classifier(), make_accelerator(FLOAT32), 0, most=24)
     originals, target = sharp.load().numpy(), sharpness(soft_images)
     assert len(set(positions.tolist())) == 24 and list(labels) == ["same sharpness", "half the resolution"]
     assert {found.shape for found in labels.values()} == {(24, len(NAMES))}
@@ -157,19 +156,18 @@ def test_degraded_images_are_as_sharp_as_the_other_sets_or_of_half_the_resolutio
     np.testing.assert_allclose(*light, atol=3)
     np.testing.assert_array_equal(seen[1], halved(originals[positions], np.random.default_rng(0)))
     # Images that are softer than the other set's keep their sharpness.
-    positions, _ = compared.degraded(sets[1], sets[0], tiny_classifier(), make_accelerator(FLOAT32), 0)
+    positions, _ = compared.degraded(sets[1], sets[0], tiny_classifier(), make_accelerator(FLOAT32), 0, most=24)
     np.testing.assert_array_equal(seen[2], soft_images[positions])
 
 
-def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, monkeypatch):
+def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path):
     faces = random_set(tmp_path / "set.zip", 14, 7)
     given = compared.AttributeSet("a", "authentic", faces, faces.labels + 100, True)
-    monkeypatch.setattr(compared, "MOST_IMAGES", 4)
     verifier, accelerator = open_model(VERIFIER_PATH), make_accelerator(FLOAT32)
     whole = embed_faces(verifier, faces, accelerator, fuse=False)
     other = tiny_classifier()  # Of another model than the verifier.
     found = annotate_faces(other, faces, Embedder(accelerator))
-    rows, units = compared.sample_embeddings(verifier, given, other, found, Embedder(accelerator), 0)
+    rows, units = compared.sample_embeddings(verifier, given, other, found, Embedder(accelerator), 0, most=4)
     assert len(rows) == len(units) == 4
     at = np.argmax(rows @ whole.T, 1)
     assert len(set(at.tolist())) == 4 and np.allclose(rows, whole[at], atol=1e-4)  # Sums in another order.
@@ -177,7 +175,7 @@ def test_embeddings_of_a_sample_are_the_verifiers_with_their_persons(tmp_path, m
     # A classifier of the verifier's embeddings has them already.
     read = dataclasses.replace(found, embedding=np.arange(14.0)[:, None])
     head = tiny_classifier(verifier, own=False)
-    again, _ = compared.sample_embeddings(verifier, given, head, read, Embedder(accelerator), 0)
+    again, _ = compared.sample_embeddings(verifier, given, head, read, Embedder(accelerator), 0, most=4)
     np.testing.assert_array_equal(again[:, 0], at)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_faces import random_set
 
-from sface_lib.chapters import costs
-from sface_lib.chapters.costs import Sizes, audit_costs
+from sface_lib.chapters import costs, dryrun
+from sface_lib.chapters.costs import Cost, Sizes, audit_costs
 from sface_lib.chapters.dryrun import _duration, _pace
 from sface_lib.chapters.profiles import build_parameters
 from sface_lib.chapters.training.launch import make_recipe
@@ -56,7 +56,11 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     assert "evaluation of 4 recognition models: 64 images" in said and "attributes: " not in said
 
 
-def test_a_dry_run_of_given_sets_counts_what_an_audit_computes_and_no_generator(tmp_path, capsys, rendered_zip):
+@pytest.mark.usefixtures("inputs_opened_here")
+def test_a_dry_run_of_given_sets_counts_what_an_audit_computes_and_no_generator(
+    tmp_path, capsys, rendered_zip, monkeypatch
+):
+    monkeypatch.setattr(dryrun, "start_cost", lambda p: Cost("start of the notebooks", 5, 1.0))
     rendered_zip(tmp_path / "own.zip", 4, 4, 32)
     rendered_zip(tmp_path / "other.zip", 3, 5, 32)
     names = [open_faces(tmp_path / "own.zip").names[i] for i in (0, 1, 0, 4)]

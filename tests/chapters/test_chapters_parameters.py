@@ -125,6 +125,7 @@ def test_every_parameter_is_one_sentence_long_and_read_by_a_chapter():
         assert row["name"] in read
 
 
+@pytest.mark.usefixtures("inputs_opened_here")
 def test_a_stage_is_given_only_what_it_reads_and_a_path_only_where_it_is_read(tmp_path):
     groups = tmp_path / "groups.csv"
     groups.write_text("identity,group\na,b\n")

@@ -135,11 +135,9 @@ def test_without_identities_or_groups_there_is_less(found):
     assert show_rates.comparisons(evaluated, None)["pairs"].tolist() == ["first", "second"]
 
 
-def test_of_too_many_images_whole_identities_are_kept(monkeypatch):
-    monkeypatch.setattr(rates, "MOST_IMAGES", 100)
-    kept = rates._whole_identities(LABELS, 0)
-    monkeypatch.setattr(rates, "MOST_SUBJECTS", 7)
-    assert len(rates._whole_identities(LABELS, 0)) == 42
+def test_of_too_many_images_whole_identities_are_kept():
+    kept = rates._whole_identities(LABELS, 0, most_images=100)
+    assert len(rates._whole_identities(LABELS, 0, most_images=100, most_subjects=7)) == 42
     assert len(kept) == 96 and (np.unique(LABELS[kept], return_counts=True)[1] == IMAGES).all()
     assert (np.diff(kept) > 0).all()
 

@@ -55,11 +55,11 @@ def reference(authentic, by):
 def describe(tmp_path, reference, by):
     """Describe a set, or images uint8 `[N, 3, S, S]` with their labels; looking for eyes takes 20 ms an image."""
 
-    def of(given, labels=None, eye_images=20) -> SetDescription:
+    def of(given, labels=None, eye_images=20, **more) -> SetDescription:
         faces = given
         if isinstance(given, np.ndarray):
             faces = open_faces(write_faces(tmp_path / f"{len(list(tmp_path.iterdir()))}.zip", given, labels))
-        return module.describe(faces, reference=reference, eye_images=eye_images, **by)
+        return module.describe(faces, reference=reference, eye_images=eye_images, **by, **more)
 
     return of
 
@@ -101,9 +101,8 @@ def test_persons_who_stand_in_two_classes_are_counted_once(pixels, describe):
     assert found.of_compared < found.of_authentic
 
 
-def test_a_lower_rate_is_taken_where_false_links_would_be_many(pixels, describe, monkeypatch):
-    monkeypatch.setattr(module, "FMR", 0.05)
-    plain, lower = describe(pixels, np.arange(400) // 8).distinct
+def test_a_lower_rate_is_taken_where_false_links_would_be_many(pixels, describe):
+    plain, lower = describe(pixels, np.arange(400) // 8, fmr=0.05).distinct
     assert (plain.fmr, lower.fmr) == (0.05, 2 * module.FALSE_LINKS / PERSONS)
     assert lower.false_links == pytest.approx(module.FALSE_LINKS * PERSONS, rel=0.03)  # K - 1 instead of K.
     assert plain.identities < lower.identities
@@ -214,37 +213,34 @@ def test_without_the_extra_eyes_are_not_measured(pixels, describe, monkeypatch):
     assert (found.without_eyes, found.looked_at) == (None, 0)
 
 
-def test_large_sets_are_sampled_by_whole_classes(authentic, describe, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SAMPLED", 100)
-    chosen, other = (sample_images(authentic, 6, seed) for seed in (0, 1))
+def test_large_sets_are_sampled_by_whole_classes(authentic, describe):
+    chosen, again, other = (sample_images(authentic, 6, seed, 100) for seed in (0, 0, 1))
     labels, counts = np.unique(authentic.labels[chosen], return_counts=True)
     assert (counts == 6).all() and len(labels) == 16 and (np.diff(chosen) > 0).all()
-    assert set(labels) != set(authentic.labels[other]) and np.array_equal(chosen, sample_images(authentic, 6, 0))
-    found = describe(authentic)
+    assert set(labels) != set(authentic.labels[other]) and np.array_equal(chosen, again)
+    found = describe(authentic, limits=module.Limits(sampled=100))
     assert (found.sampled, found.judged_classes, found.classes, found.images) == (96, 12, PERSONS, 400)
     assert (found.distinct[0].classes, found.distinct[0].images) == (PERSONS, 2)  # All classes, by fewer images.
     assert found.inspected == 96 + 2 * (PERSONS - 12)  # Templates take two images of each of the other classes.
 
 
-def test_sizes_are_those_of_the_sample_alone(tmp_path, pixels, describe, monkeypatch):
+def test_sizes_are_those_of_the_sample_alone(tmp_path, pixels, describe):
     """Two sizes in equal number; the images that only templates need would tip the scales."""
     labels = np.arange(400) // 8
     files = [
         encode_png(image if label % 2 else image[:, ::2, ::2]) for image, label in zip(pixels, labels, strict=True)
     ]
     faces = open_faces(write_encoded(tmp_path / "set", files, labels))
-    monkeypatch.setattr(module, "MOST_SAMPLED", 8)
-    only = int(labels[sample_images(faces, 8, 0)[0]])
-    assert describe(faces).sizes_px == {"64x64" if only % 2 else "32x32": 1.0}
+    only = int(labels[sample_images(faces, 8, 0, 8)[0]])
+    assert describe(faces, limits=module.Limits(sampled=8)).sizes_px == {"64x64" if only % 2 else "32x32": 1.0}
 
 
 def test_the_pairs_of_a_sample_are_bounded_and_their_classes_drawn_at_random(authentic, by, describe, monkeypatch):
     """Were they the first ones, the EER would be that of the first twelve classes."""
-    monkeypatch.setattr(module, "MOST_SCORED", 100)
-    seen = []
+    seen, limits = [], module.Limits(scored=100)
     compare = module.compare_within
     monkeypatch.setattr(module, "compare_within", lambda rows, labels: seen.append(rows) or compare(rows, labels))
-    found, again = describe(authentic), describe(authentic)
+    found, again = (describe(authentic, limits=limits) for _ in range(2))
     assert (found.scored_images, found.scored_classes) == (96, 12)
     np.testing.assert_array_equal(*seen)
     everything = by["embedder"].embed(by["verifier"], authentic)
@@ -252,12 +248,11 @@ def test_the_pairs_of_a_sample_are_bounded_and_their_classes_drawn_at_random(aut
     assert len(compared) == 12 and max(compared) >= 24 and again.eer == found.eer
 
 
-def test_diversity_is_of_classes_drawn_at_random(pixels, describe, monkeypatch):
+def test_diversity_is_of_classes_drawn_at_random(pixels, describe):
     """The first half of the classes shows one picture each."""
-    monkeypatch.setattr(module, "MOST_VARIED_CLASSES", 20)
     labels = np.arange(400) // 8
     still = pixels[np.where(labels < 25, labels * 8, np.arange(400))]
-    assert 0.2 < describe(still, labels).diversity < 0.8
+    assert 0.2 < describe(still, labels, limits=module.Limits(varied_classes=20)).diversity < 0.8
 
 
 # Vectors in the place of a verifier
@@ -484,7 +479,8 @@ def test_a_set_that_cannot_be_described_leaves_the_others_whole(tmp_path, authen
     files = [encode_png(image) for image in authentic.load(range(16)).numpy()]
     good = open_faces(write_encoded(tmp_path / "good", files, np.arange(16) // 8))
     bad = open_faces(write_encoded(tmp_path / "bad", [*files[:-1], files[-1][:60]], np.arange(16) // 8))
-    study, p = SimpleNamespace(training=authentic, verifier=VERIFIER_PATH), SimpleNamespace(seed=0, eye_images=4)
+    training = authentic.subset(np.arange(10 * IMAGES))
+    study, p = SimpleNamespace(training=training, verifier=VERIFIER_PATH), SimpleNamespace(seed=0, eye_images=4)
     sets = [SyntheticSet("bad", bad, "own"), SyntheticSet("good", good, "own")]
     described, failed = compute.describe_all(p, study, sets, by["embedder"])
     assert list(described) == ["authentic", "good"] and list(failed) == ["bad"]

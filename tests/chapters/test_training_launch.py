@@ -122,6 +122,7 @@ def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_pat
     log = read_log(tmp_path / "two" / "log.jsonl")
     assert [row["step"] for row in log if "accuracy" in row] == [2, 4]
     assert "\rCL:   0%|" in capsys.readouterr().err and "Weights: " in (tmp_path / "two" / "launch.log").read_text()
+    monkeypatch.setattr(launch, "launch", lambda processes, command, log: main(command))  # One process, and this one.
     again = launch_recognition(p, "CL", part, tmp_path / "two", 0, teacher, judged_on)
     assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
 
@@ -168,7 +169,7 @@ def test_launched_processes_take_for_identities_what_this_one_takes(tmp_path, fa
 def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(TrainingError, match="^strategy KT needs a teacher$"):
-        launch_recognition(parameters(processes=2), "KT", faces, tmp_path / "two", 0)
+        launch_recognition(parameters(processes=1), "KT", faces, tmp_path / "one", 0)
 
 
 def test_the_command_trains_what_the_library_trains(tmp_path, faces, capsys):
@@ -233,9 +234,8 @@ def test_identities_kept_aside_do_not_train(faces):
             keep_aside(data, number, 0)
 
 
-def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces, monkeypatch):
-    monkeypatch.setattr(launch, "MOST_JUDGED", 9)
-    left, aside = keep_aside(FaceBatches(faces, 32), 3, seed=0)
+def test_identities_kept_aside_give_genuine_pairs_and_not_too_many(faces):
+    left, aside = keep_aside(FaceBatches(faces, 32), 3, seed=0, most_judged=9)
     assert np.bincount(aside.labels).tolist() == [3, 3, 3] and len(left) == 40
     singles = faces.subset(np.arange(0, 64, 8))
     with pytest.raises(InputError, match="the 3 identities that validation_identities keeps aside have one image each"):

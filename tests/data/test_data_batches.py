@@ -62,11 +62,11 @@ def test_an_unlabelled_set_says_so(tmp_path):
     assert not data.labelled and data.n_classes == 0 and data.images([0, 3])[1].tolist() == [0, 0]
 
 
-def test_sets_beyond_the_limit_are_not_held(tmp_path, rendered_zip, monkeypatch):
+def test_sets_beyond_the_limit_are_not_held(tmp_path, rendered_zip):
     faces = open_faces(rendered_zip(tmp_path / "a.zip", 3, 4, 16))
     assert FaceBatches(faces, 16)._pixels is not None
-    monkeypatch.setattr("sface_lib.data.batches.MEMORY_LIMIT_BYTES", 12 * 3 * 16**2 - 1)
-    assert FaceBatches(faces, 16)._pixels is None
+    whole = FaceBatches(faces, 16, memory_limit_bytes=12 * 3 * 16**2 - 1)
+    assert whole._pixels is None and whole.subset(np.arange(11))._pixels is not None
 
 
 @pytest.mark.parametrize("held", [True, False])

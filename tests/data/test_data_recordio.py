@@ -4,7 +4,6 @@ import io
 import pickle
 import random
 import struct
-import time
 
 import numpy as np
 import pytest
@@ -284,10 +283,9 @@ def test_a_file_of_two_gib_is_opened_by_reading_a_few_kib(tmp_path, files, monke
     path.with_suffix(".idx").write_text("".join(f"{key}\t{place}\n" for key, place in offsets.items()))
     handle = RecordSource._file
     monkeypatch.setattr(RecordSource, "_file", lambda self: Counting(handle(self)))
-    start, Counting.total = time.perf_counter(), 0
+    Counting.total = 0
     faces = open_faces(path)
     assert faces.encoded(1) == files[1]
-    assert time.perf_counter() - start < 5  # Takes milliseconds; reading the file would take seconds.
     assert Counting.total < 16_384
     assert faces._source.read(faces.names[0]) == files[0]
 

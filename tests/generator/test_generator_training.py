@@ -1,14 +1,13 @@
 """One training step does what the method says, in one process and in several."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from several_processes import run_apart, run_here
 
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
@@ -28,7 +27,7 @@ def trainer(faces: Path, folder: Path, start=None, spec=SPEC, precision="float32
     values = {"total_kimg": 0.04, "batch": 8, "learning_rate": 0.002, "ema_half_life_kimg": 0.1, "snapshot_kimg": 0.04}
     recipe = GeneratorRecipe(**(values | {"seed": 3} | changes))
     return GeneratorTrainer(
-        FaceBatches(open_faces(faces), 16), spec, recipe, make_accelerator("float32"), folder, start
+        FaceBatches(open_faces(faces), 16), spec, recipe, make_accelerator(precision), folder, start
     )
 
 
@@ -142,6 +141,8 @@ def test_authentic_and_generated_images_are_augmented_in_one_precision(faces, tm
     made = trainer(faces, tmp_path, precision="bf16")
     made.control.p = 0.5
     made._train_step()
+    with made.accelerator.autocast():
+        assert torch.is_autocast_enabled("cpu")  # The networks do run in bf16.
     assert seen == [(torch.float32, False)] * 2
 
 
@@ -213,9 +214,10 @@ import torch
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
+from several_processes import become
 
-faces, folder = map(Path, sys.argv[1:])
-torch.set_num_threads(1)
+become(int(sys.argv[1]))
+faces, folder = map(Path, sys.argv[2:])
 accelerator = make_accelerator("float32")
 spec = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 recipe = GeneratorRecipe(0.048, 8, 0.002, 0.1, 0.048, 3, r1_interval_steps=4, ada_kimg=0.05)
@@ -230,15 +232,12 @@ seen["ada_p"] = trainer.control.p
 
 
 def test_two_processes_see_the_samples_of_one_and_stay_together(faces, tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM)
     found = {}
     for processes in (1, 2):
         folder = tmp_path / str(processes)
         folder.mkdir()
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [*launch, str(tmp_path / "program.py"), str(faces), str(folder)]
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert answer.returncode == 0, answer.stderr[-2000:]
+        arguments = processes, faces, folder
+        run_here(PROGRAM, *arguments) if processes == 1 else run_apart(PROGRAM, tmp_path, *arguments)
         found[processes] = [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(processes)]
         assert len(checkpoints(folder / "work")) == 1 and len(read_log(folder / "work" / "log.jsonl")) == 1
     (alone,), (first, second) = found[1], found[2]

@@ -99,12 +99,11 @@ def network():
     )
 
 
-def test_processes_share_the_images_and_this_one_reads_what_they_wrote(tmp_path, faces, network, monkeypatch, seen):
+def test_processes_share_the_images_and_this_one_reads_what_they_wrote(tmp_path, faces, network, seen):
     """Of two sets as one, each image once; what a share holds does not change an embedding."""
-    monkeypatch.setattr(embedder, "LEAST_SHARED", 8)
     accelerator, other = make_accelerator("float32"), random_set(tmp_path / "other.zip", 20)
     both = join({"a": faces, "b": other}).subset(np.r_[0:30, 40:60])
-    rows = Embedder(accelerator, tmp_path / "kept", processes=2).embed(network, both)
+    rows = Embedder(accelerator, tmp_path / "kept", processes=2, least_shared=8).embed(network, both)
     assert seen == []
     np.testing.assert_allclose(rows, embed_faces(network, both, accelerator), atol=1e-5)
     del seen[:]
@@ -119,14 +118,12 @@ def test_few_images_start_no_process(tmp_path, faces, network, monkeypatch):
 
 
 def test_what_a_launched_process_refuses_is_told(tmp_path, faces, network, monkeypatch):
-    monkeypatch.setattr(embedder, "LEAST_SHARED", 8)
     monkeypatch.setattr(embedder, "write_selection", lambda path, part: write_text(path, "wrong\n1\n"))
     with pytest.raises(TrainingError, match="column"):
-        Embedder(make_accelerator("float32"), tmp_path, processes=2).embed(network, faces)
+        Embedder(make_accelerator("float32"), tmp_path, processes=2, least_shared=8).embed(network, faces)
 
 
 def test_a_stopped_run_loses_no_more_than_was_embedded_together(tmp_path, faces, network, monkeypatch, seen):
-    monkeypatch.setattr(embedder, "KEPT_TOGETHER", 16)
     written = []
 
     def write(folder, digests, made, real=embedder._write):
@@ -136,9 +133,10 @@ def test_a_stopped_run_loses_no_more_than_was_embedded_together(tmp_path, faces,
         real(folder, digests, made)
 
     accelerator = make_accelerator("float32")
+    kept = tmp_path / Embedder(accelerator, tmp_path)._name(network)
     monkeypatch.setattr(embedder, "_write", write)
     with pytest.raises(KeyboardInterrupt):
-        Embedder(accelerator, tmp_path).embed(network, faces)
+        embedder.keep_embeddings(network, faces, accelerator, kept, kept_together=16)
     monkeypatch.undo()
     del seen[:]
     rows = Embedder(accelerator, tmp_path).embed(network, faces)

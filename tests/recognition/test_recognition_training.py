@@ -1,17 +1,14 @@
 """Losses are the formulas, strategies differ only in what they learn from, and training is exact."""
 
 import dataclasses
-import inspect
 import itertools
-import os
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from several_processes import run_apart, run_here
 from sklearn.metrics import roc_auc_score
 
 from sface_lib.chapters.training.parameters import TrainingParameters
@@ -124,11 +121,6 @@ def test_combined_learning_is_the_sum_of_both():
     parts = Classification(head), KnowledgeTransfer(2.0, 4, 4)
     both = parts[0](x, labels, None) + parts[1](x, labels, taught)
     torch.testing.assert_close(CombinedLearning(*parts)(x, labels, taught), both)
-
-
-def test_a_strategy_is_a_small_object():
-    for strategy in (Classification, KnowledgeTransfer, CombinedLearning):
-        assert len(inspect.getsource(strategy).splitlines()) <= 40
 
 
 def test_knowledge_transfer_never_looks_at_labels(data, tmp_path):
@@ -331,7 +323,9 @@ from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
 import torch
 from sface_lib.recognition import CachedTeacher, RecognitionRecipe, RecognitionTrainer, open_model
-folder, parts = Path(sys.argv[1]), int(sys.argv[2])
+from several_processes import become
+become(int(sys.argv[1]))
+folder, parts = Path(sys.argv[2]), int(sys.argv[3])
 steps = {"gradient_accumulation_steps": parts}
 recipe = RecognitionRecipe("small", 32, 32, 6, 16, 0.05, 5e-4, 0.35, 64.0, 39.06, seed=0, **steps)
 data, accelerator = FaceBatches(open_faces(folder / "set.zip"), 32), make_accelerator("float32")
@@ -346,14 +340,9 @@ def test_two_processes_train_as_one_does_in_two_parts(tmp_path, rendered_zip):
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 9, 7, 32))  # Of 63 images one process embeds 32, one 31.
     teacher = untrained_model(recipe(seed=9))
     teacher.save(tmp_path / "teacher.safetensors")
-    (tmp_path / "program.py").write_text(PROGRAM)
-    losses = []
-    for processes, parts in ((2, 1), (1, 2)):
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
-        command = [*launch, str(tmp_path / "program.py"), str(tmp_path), str(parts)]
-        answer = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        assert answer.returncode == 0, answer.stderr[-2000:]
-        losses.append([row["loss"] for row in read_log(tmp_path / f"parts-{parts}" / "log.jsonl")])
+    run_apart(PROGRAM, tmp_path, 2, tmp_path, 1)
+    run_here(PROGRAM, 1, tmp_path, 2)
+    losses = [[row["loss"] for row in read_log(tmp_path / f"parts-{parts}" / "log.jsonl")] for parts in (1, 2)]
     # Gradients are summed in another order, and what that rounds grows from step to step.
     assert len(losses[0]) == 6 and losses[0] == pytest.approx(losses[1], rel=2e-3)
     expected = embed_faces(teacher, faces, make_accelerator(FLOAT32), fuse=False)

@@ -102,6 +102,7 @@ def test_a_verifier_that_is_no_model_is_refused_before_the_generator_trains(refu
     assert f"{text} is text that begins with '10 300 10" in refused("--profile", "faces", *given)
 
 
+@pytest.mark.usefixtures("inputs_opened_here")
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -115,6 +116,7 @@ def test_what_late_notebooks_read_is_opened_before_anything_starts(refused, tmp_
     assert sentence in refused("--profile", "smoke", f"--set={name}={given}")
 
 
+@pytest.mark.usefixtures("inputs_opened_here")
 @pytest.mark.parametrize(
     ("judge", "synthetic", "sentence"),
     [
@@ -131,12 +133,14 @@ def test_vectors_that_lack_images_are_refused_before_anything_starts(
     assert sentence in refused("--profile", "smoke", f"--set={judge}={given}", f"--set=synthetic={synthetic}")
 
 
+@pytest.mark.usefixtures("inputs_opened_here")
 def test_a_synthetic_set_that_is_none_is_refused_before_anything_starts(refused, tmp_path_factory):
     given = tmp_path_factory.mktemp("given") / "set.zip"
     given.write_text("no set")
     assert "is not an archive" in refused("--profile", "smoke", f"--set=synthetic=generated, mine={given}")
 
 
+@pytest.mark.usefixtures("inputs_opened_here")
 def test_numbered_folders_are_refused_in_the_words_of_a_report(refused, tmp_path_factory):
     folder = tmp_path_factory.mktemp("given") / "ffhq"
     for name in ("00000/00000", "00000/00001", "01000/01000"):

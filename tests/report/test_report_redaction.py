@@ -28,7 +28,7 @@ def test_names_are_withheld_as_whole_words_longest_first(text, expected):
     assert Redactor(names)(text) == expected
 
 
-def test_ten_thousand_names_are_withheld_in_a_second():
+def test_of_ten_thousand_names_each_mention_is_withheld():
     redact = Redactor(f"First{i % 300}_Last{i}" for i in range(10_000))
     assert redact("First7_Last7 " * 5_000).count("withheld") == 5_000
 

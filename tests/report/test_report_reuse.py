@@ -183,7 +183,7 @@ def test_shards_are_described_by_their_contents_and_order_wherever_they_lie(tmp_
         describe_path(tmp_path / "here" / "set-{0..1}.tar")
 
 
-def test_who_reads_files_alone_does_not_run_again_for_other_results(copy):
+def test_who_reads_files_alone_does_not_run_again_for_other_results():
     """What a stage measured may change, and how fast it was, with equal data and weights."""
     record = {
         "results": {"seconds": 1.0},

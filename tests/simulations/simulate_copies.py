@@ -21,12 +21,21 @@ CASES = 2 * 7
 SURELY_FOUND, FLOOR = "exact copy", 0.95  # What other alterations leave of a copy is told.
 
 
-def copies(pool: Pool, judge: str, draws: int = DRAWS, sizes: tuple[int, ...] = (*SIZES, AT_LIMIT)) -> list[Counted]:
+def copies(
+    pool: Pool,
+    judge: str,
+    draws: int = DRAWS,
+    sizes: tuple[int, ...] = (*SIZES, AT_LIMIT),
+    strangers: dict[str, int] = STRANGERS,
+) -> list[Counted]:
     """Rows for each null and size, without copies and with one."""
     alarms: dict[str, np.ndarray] = {}
     for i in range(draws):
         random = np.random.default_rng(i)
-        for name, rang in (*against_strangers(pool, random, sizes), *against_same_persons(pool, random, sizes)):
+        for name, rang in (
+            *against_strangers(pool, random, sizes, strangers),
+            *against_same_persons(pool, random, sizes),
+        ):
             alarms.setdefault(name, np.zeros(draws, bool))[i] = rang
     found = []
     for name, rang in alarms.items():
@@ -43,10 +52,12 @@ def copies(pool: Pool, judge: str, draws: int = DRAWS, sizes: tuple[int, ...] = 
     return found
 
 
-def against_strangers(pool: Pool, random: np.random.Generator, sizes: tuple[int, ...]) -> list[tuple[str, bool]]:
-    """Names of cases, and whether the alarm rang: all images of 200 persons train."""
+def against_strangers(
+    pool: Pool, random: np.random.Generator, sizes: tuple[int, ...], strangers: dict[str, int]
+) -> list[tuple[str, bool]]:
+    """Names of cases, and whether the alarm rang: all images of some persons train."""
     people = random.permutation(len(pool.rows))
-    training, null, others = np.split(people, np.cumsum(list(STRANGERS.values())))
+    training, null, others = np.split(people, np.cumsum(list(strangers.values())))
     rows, width = pool.rows, pool.rows.shape[2]
     trained = rows[training].reshape(-1, width)
     values = neighbour_ratio(rows[null].reshape(-1, width), trained)

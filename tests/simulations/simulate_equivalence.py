@@ -23,7 +23,9 @@ PERSONS, FLOOR = 215, 0.7  # The label-free share has an error of 0.5 / sqrt(n),
 LINKED = 0.22
 
 
-def equivalence(pool: Pool, judge: str, draws: int = DRAWS, persons: int = PERSONS) -> list[Counted]:
+def equivalence(
+    pool: Pool, judge: str, draws: int = DRAWS, persons: int = PERSONS, margin: float = MARGIN
+) -> list[Counted]:
     """Rows for each claim, with the truth beyond the margin and at chance."""
     said = np.zeros((2, len(CLAIMS)), int)
     for i in range(draws):
@@ -32,7 +34,7 @@ def equivalence(pool: Pool, judge: str, draws: int = DRAWS, persons: int = PERSO
         linked = random.permutation(persons) < math.ceil(LINKED * persons)
         shared = np.where(linked[:, None, None], training[:, :IMAGES], others[:, :IMAGES])
         for row, classes in enumerate((shared, others[:, :IMAGES])):
-            said[row] += equivalent(training[:, :IMAGES], control[:, :IMAGES], classes, i)
+            said[row] += equivalent(training[:, :IMAGES], control[:, :IMAGES], classes, i, margin)
     found = []
     for name, beyond, none in zip(CLAIMS, *said.tolist(), strict=True):
         case = f"{judge}, {persons} persons, {name}"
@@ -41,18 +43,18 @@ def equivalence(pool: Pool, judge: str, draws: int = DRAWS, persons: int = PERSO
     return found
 
 
-def equivalent(training: np.ndarray, control: np.ndarray, classes: np.ndarray, seed: int) -> np.ndarray:
+def equivalent(training: np.ndarray, control: np.ndarray, classes: np.ndarray, seed: int, margin: float) -> np.ndarray:
     """Whether each of `CLAIMS` is called equivalent to chance, bool `[3]`; rows are `[K, I, d]`."""
     drawn, own, unseen = (templates(*flat(part))[1] for part in (classes, training, control))
     auc = bootstrap_comparison(compare_sets(*flat(training), *flat(classes)), RESAMPLES, seed)["auc"]
     free = label_free_link(drawn, own, unseen, SHUFFLES, RESAMPLES, seed)
     owners = np.arange(2 * len(own)).reshape(2, -1)
     members = membership(drawn, own, owners[0], unseen, owners[1], SHUFFLES, RESAMPLES, seed)
-    return np.array([_called(each, len(training)) for each in (auc, free.estimate, members.auc)])
+    return np.array([_called(each, len(training), margin) for each in (auc, free.estimate, members.auc)])
 
 
-def _called(found: Estimate, identities: int) -> bool:
+def _called(found: Estimate, identities: int, margin: float) -> bool:
     """By the interval alone: the null neither rejects nor widens it."""
     span = found.interval(EQUIVALENCE_LEVEL)
-    claim = Claim("", "", found.value, 0.5, span, 1.0, 0.01, True, MARGIN, 0.0, identities)
+    claim = Claim("", "", found.value, 0.5, span, 1.0, 0.01, True, margin, 0.0, identities)
     return verdicts([claim])[0].words.startswith(EQUIVALENT)

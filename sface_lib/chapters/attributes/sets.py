@@ -101,15 +101,20 @@ def annotate(
 
 
 def degraded(
-    given: AttributeSet, like: AttributeSet, classifier: AttributeClassifier, accelerator: Accelerator, seed: int
+    given: AttributeSet,
+    like: AttributeSet,
+    classifier: AttributeClassifier,
+    accelerator: Accelerator,
+    seed: int,
+    most: int = DEGRADED,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Positions of at most 1,000 images of a set, and their labels int8 `[n, A]` after each of two degradations.
+    """Positions of at most `most` images of a set, and their labels int8 `[n, A]` after each of two degradations.
 
     They are blurred to the sharpness of another set, where they are sharper; and brought to half the resolution and
     back, which is more than any generator worth its name does.
     """
     random, side = np.random.default_rng(seed), like.faces.resolution
-    positions = np.sort(random.permutation(len(given.faces))[:DEGRADED])
+    positions = np.sort(random.permutation(len(given.faces))[:most])
     images = given.faces.load(positions, size_px=side).numpy()
     others = like.faces.load(random.permutation(len(like.faces))[:SAMPLE], size_px=side).numpy()
     made = {"same sharpness": degrade(images, sharpness(others)), "half the resolution": halved(images, random)}
@@ -123,12 +128,13 @@ def sample_embeddings(
     found: Annotations,
     embedder: Embedder,
     seed: int,
+    most: int = MOST_IMAGES,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The verifier's embeddings float32 `[n, d]` of a set's images, 1,000 at most, at random, and their units.
+    """The verifier's embeddings float32 `[n, d]` of a set's images, `most` of them, at random, and their units.
 
     Those that the classifier has read, where it reads the verifier's; without the mirror image in any case.
     """
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(given.faces))[:MOST_IMAGES])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(given.faces))[:most])
     if verifier.fingerprint == classifier.embedder.fingerprint:
         return found.embedding[chosen], given.units[chosen]
     return embedder.embed(verifier, given.faces.subset(chosen), fuse=False), given.units[chosen]

@@ -183,13 +183,15 @@ def pool(
     )
 
 
-def _whole_identities(labels: np.ndarray, seed: int) -> np.ndarray:
+def _whole_identities(
+    labels: np.ndarray, seed: int, most_images: int = MOST_IMAGES, most_subjects: int = MOST_SUBJECTS
+) -> np.ndarray:
     """Positions of all images, or of those of some identities at random, ascending."""
     identities, counts = np.unique(labels, return_counts=True)
-    if len(labels) <= MOST_IMAGES and len(identities) <= MOST_SUBJECTS:
+    if len(labels) <= most_images and len(identities) <= most_subjects:
         return np.arange(len(labels))
-    order = np.random.default_rng(seed).permutation(len(identities))[:MOST_SUBJECTS]
-    chosen = identities[order[np.cumsum(counts[order]) <= MOST_IMAGES]]
+    order = np.random.default_rng(seed).permutation(len(identities))[:most_subjects]
+    chosen = identities[order[np.cumsum(counts[order]) <= most_images]]
     return np.flatnonzero(np.isin(labels, chosen))
 
 

@@ -107,6 +107,18 @@ def measure_reference(faces: FaceSet, *, verifier: RecognitionModel, embedder: E
     )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Images at most of a sample, of those scored against one another, and classes at most that diversity is of."""
+
+    sampled: int = MOST_SAMPLED
+    scored: int = MOST_SCORED
+    varied_classes: int = MOST_VARIED_CLASSES
+
+
+LIMITS = Limits()
+
+
 def describe(
     faces: FaceSet,
     *,
@@ -115,6 +127,8 @@ def describe(
     embedder: Embedder,
     seed: int,
     eye_images: int = MOST_SAMPLED,
+    fmr: float = FMR,
+    limits: Limits = LIMITS,
 ) -> SetDescription:
     """Describe a set, which may be the authentic one.
 
@@ -124,6 +138,10 @@ def describe(
         The authentic training set, by the same verifier.
     eye_images
         Images of the sample in which eyes are looked for, at most.
+    fmr
+        Between templates of different persons, at which two classes are one person.
+    limits
+        How much of a large set is looked at.
 
     Raises
     ------
@@ -132,8 +150,9 @@ def describe(
     InputError
         None of the images can be decoded.
     """
-    images_of_template = _images_of_template(faces.labels, reference)
-    chosen, enrolled = sample_images(faces, MOST_OF_CLASS, seed), _enrolled(faces.labels, images_of_template, seed)
+    images_of_template = _images_of_template(faces.labels, reference, fmr, limits.sampled)
+    chosen = sample_images(faces, MOST_OF_CLASS, seed, limits.sampled)
+    enrolled = _enrolled(faces.labels, images_of_template, seed)
     sampled, sizes = _decodable(faces, chosen)
     further, _ = _decodable(faces, np.setdiff1d(enrolled, chosen))
     inspected = len(np.union1d(chosen, enrolled))
@@ -158,8 +177,10 @@ def describe(
         sharpness=_sharpness(sample) / reference.sharpness,
         without_eyes=without_eyes,
         looked_at=looked_at,
-        **_of_classes(sample, rows, reference, verifier, embedder, seed),
-        distinct=_distinct(embeddings[in_templates], part.labels, in_templates, images_of_template, reference, seed),
+        **_of_classes(sample, rows, reference, verifier, embedder, seed, limits),
+        distinct=_distinct(
+            embeddings[in_templates], part.labels, in_templates, images_of_template, reference, seed, fmr
+        ),
     )
 
 
@@ -172,13 +193,13 @@ def _decodable(faces: FaceSet, positions: np.ndarray) -> tuple[np.ndarray, dict[
     return positions[part.good], sizes
 
 
-def sample_images(faces: FaceSet, of_class: int, seed: int, most: int | None = None) -> np.ndarray:
+def sample_images(faces: FaceSet, of_class: int, seed: int, most: int = MOST_SAMPLED) -> np.ndarray:
     """Positions, ascending int64, of `most` images or fewer: classes in a random order, the first images of each.
 
     Images at random where there are no labels. Of each class that is taken there are `of_class` images, or all that it
-    has; `most` is 20,000 where it is None.
+    has.
     """
-    random, most = np.random.default_rng(seed), most or MOST_SAMPLED
+    random = np.random.default_rng(seed)
     if faces.labels is None:
         return np.sort(random.permutation(len(faces))[:most])
     positions = first_of_class(faces.labels, of_class)
@@ -188,13 +209,13 @@ def sample_images(faces: FaceSet, of_class: int, seed: int, most: int | None = N
     return positions[np.isin(faces.labels[positions], taken)]
 
 
-def _images_of_template(labels: np.ndarray | None, reference: Reference) -> int | None:
+def _images_of_template(labels: np.ndarray | None, reference: Reference, fmr: float, most_sampled: int) -> int | None:
     """Images of a class template: five, or fewer where classes are many or small; None where persons can't be told."""
     if labels is None:
         return None
     counts = np.unique(labels, return_counts=True)[1]
-    affordable = max(LEAST_OF_TEMPLATE, MOST_SAMPLED // len(counts))
-    return reference.most_images(FMR, min(MOST_OF_TEMPLATE, affordable, int(np.median(counts))))
+    affordable = max(LEAST_OF_TEMPLATE, most_sampled // len(counts))
+    return reference.most_images(fmr, min(MOST_OF_TEMPLATE, affordable, int(np.median(counts))))
 
 
 def _enrolled(labels: np.ndarray | None, images: int | None, seed: int) -> np.ndarray:
@@ -212,24 +233,25 @@ def _distinct(
     images: int | None,
     reference: Reference,
     seed: int,
+    fmr: float = FMR,
 ) -> tuple[Distinct, ...]:
     if images is None:
         return ()
     own, known = templates(embeddings, labels[enrolled], images)[1], reference.templates(images)
-    rates = dict.fromkeys((FMR, min(FMR, 2 * FALSE_LINKS / len(own))))
+    rates = dict.fromkeys((fmr, min(fmr, 2 * FALSE_LINKS / len(own))))
     random, compared = np.random.default_rng(seed), min(len(own), len(known))
     some, others = (rows[random.permutation(len(rows))[:compared]] for rows in (own, known))
     found = []
-    for fmr in (rate for rate in rates if can_show(len(known), rate)):
-        threshold = threshold_between(known, fmr)
+    for rate in (rate for rate in rates if can_show(len(known), rate)):
+        threshold = threshold_between(known, rate)
         counts = [int(components(rows, threshold).max()) + 1 for rows in (own, some, others)]
         found.append(
             Distinct(
-                fmr=fmr,
+                fmr=rate,
                 images=images,
                 classes=len(own),
                 identities=counts[0],
-                false_links=len(own) * (len(own) - 1) / 2 * fmr,
+                false_links=len(own) * (len(own) - 1) / 2 * rate,
                 compared=compared,
                 of_compared=counts[1],
                 of_authentic=counts[2],
@@ -240,7 +262,13 @@ def _distinct(
 
 
 def _of_classes(
-    sample: FaceSet, rows: np.ndarray, reference: Reference, verifier: RecognitionModel, embedder: Embedder, seed: int
+    sample: FaceSet,
+    rows: np.ndarray,
+    reference: Reference,
+    verifier: RecognitionModel,
+    embedder: Embedder,
+    seed: int,
+    limits: Limits,
 ) -> dict[str, float | int | None]:
     """What the labels of a sample are good for, by the names of `SetDescription`; None where it can't be told."""
     nothing = dict.fromkeys(("eer", "consistency", "diversity", "several_persons"))
@@ -250,9 +278,10 @@ def _of_classes(
     counts = np.bincount(sample.labels)
     if counts.max() > 1:
         found["consistency"] = float(np.nanmean(quality.class_consistency(rows, sample.labels)))
-        spread = assessment.diversity(reference.varied, _varied(sample, verifier, embedder, seed))
+        varied = _varied(sample, verifier, embedder, seed, limits.varied_classes)
+        spread = assessment.diversity(reference.varied, varied)
         found["diversity"] = float(np.nanmean(spread)) if np.isfinite(spread).any() else None
-    scored = sample_images(sample, MOST_OF_CLASS, seed, MOST_SCORED)
+    scored = sample_images(sample, MOST_OF_CLASS, seed, limits.scored)
     compared = np.unique(sample.labels[scored], return_counts=True)[1]
     if len(compared) > 1 and compared.max() > 1:
         found["eer"] = compare_within(rows[scored], sample.labels[scored]).metrics().eer
@@ -266,9 +295,15 @@ def _of_classes(
     return found
 
 
-def _varied(faces: FaceSet, verifier: RecognitionModel, embedder: Embedder, seed: int) -> Sample:
+def _varied(
+    faces: FaceSet,
+    verifier: RecognitionModel,
+    embedder: Embedder,
+    seed: int,
+    most_classes: int = MOST_VARIED_CLASSES,
+) -> Sample:
     """What diversity is of: the first images of some classes, drawn at random."""
-    classes = np.random.default_rng(seed).permutation(np.unique(faces.labels))[:MOST_VARIED_CLASSES]
+    classes = np.random.default_rng(seed).permutation(np.unique(faces.labels))[:most_classes]
     faces = faces.subset(np.isin(faces.labels, classes))
     return assessment.take_sample(faces, MOST_VARIED, verifier, load_nuisance_regressor(), embedder)
 

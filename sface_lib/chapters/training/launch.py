@@ -103,11 +103,13 @@ def train_recognition(
     return model
 
 
-def keep_aside(data: FaceBatches, identities: int, seed: int) -> tuple[FaceBatches, FaceSet | None]:
+def keep_aside(
+    data: FaceBatches, identities: int, seed: int, most_judged: int = MOST_JUDGED
+) -> tuple[FaceBatches, FaceSet | None]:
     """A set without some of its identities, drawn at random, and images of those; None for no identity.
 
     All pairs of the latter are scored at every validation: they are the first images of each identity, equally many,
-    and no more than about 4,000 in all.
+    and no more than about `most_judged` in all.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def keep_aside(data: FaceBatches, identities: int, seed: int) -> tuple[FaceBatch
         raise InputError(f"validation_identities = {identities} of {total}: keep at least two aside, and leave two")
     left, apart = split_by_identity(faces.labels, (1 - identities / total, identities / total), seed)
     aside = faces.subset(apart)
-    aside = aside.subset(first_of_class(aside.labels, max(2, MOST_JUDGED // identities)))
+    aside = aside.subset(first_of_class(aside.labels, max(2, most_judged // identities)))
     if len(aside) == identities:
         raise InputError(
             f"the {identities} identities that validation_identities keeps aside have one image each, which make no "
