@@ -138,6 +138,22 @@ def indexed(index: int) -> Look:
     return Look(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], LINE_STYLES[index % len(LINE_STYLES)])
 
 
+def contrast(one: Any, other: Any) -> float:
+    """How well two opaque colours are told apart, from 1 to 21 (WCAG 2.2, contrast ratio)."""
+    lower, higher = sorted(_luminance(colour) + 0.05 for colour in (one, other))
+    return higher / lower
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever is read more easily on a colour."""
+    return max(("black", "white"), key=lambda ink: contrast(ink, colour))
+
+
+def _luminance(colour: Any) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def _toned(colour: str, tone: float) -> str:
     return _blend(colour, "white" if tone > 0 else "black", abs(tone))
 

@@ -14,7 +14,7 @@ from matplotlib.font_manager import findfont
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from sface_lib.chapters.looks import GREY, Look, indexed
+from sface_lib.chapters.looks import GREY, Look, indexed, readable_on
 
 Looking = Callable[[str], Look]  # The look of a thing by its name.
 NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
@@ -412,6 +412,9 @@ def plot_matrix(
         values, ax=axes, xticklabels=columns, yticklabels=rows, annot=digits is not None, fmt=f".{digits or 0}f",
         cbar_kws={"label": label}, **look,
     )  # fmt: skip
+    cells = axes.collections[0].get_facecolors()[~np.isnan(np.ravel(values))]
+    for number, cell in zip(axes.texts, cells if axes.texts else (), strict=True):
+        number.set_color(readable_on(cell))
     axes.grid(False)
     axes.tick_params(axis="y", rotation=0)
     axes.tick_params(axis="x", rotation=90)

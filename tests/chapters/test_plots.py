@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sface_lib.chapters import plots
-from sface_lib.chapters.looks import GREY, MARKERS, Looks, indexed
+from sface_lib.chapters.looks import GREY, MARKERS, Looks, contrast, indexed
 
 MANY = [f"model {i}" for i in range(16)]
 LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
@@ -80,6 +80,15 @@ def test_a_signed_heat_map_is_white_at_zero_and_its_ends_are_alike():
     _, ax = plots.new_figure()
     plots.plot_matrix(ax, np.array([[0.1, -0.5], [np.nan, 0.2]]), "ab", "cd", "phi", signed=True)
     assert ax.collections[0].get_clim() == (-0.5, 0.5)
+
+
+def test_numbers_of_a_heat_map_are_read_on_every_cell():
+    _, ax = plots.new_figure()
+    values = np.append(np.linspace(0, 1, 19), np.nan).reshape(4, 5)
+    plots.plot_matrix(ax, values, "abcd", "efghi", "share")
+    cells = ax.collections[0].get_facecolors()[:19]
+    assert [text.get_text() for text in ax.texts] == [f"{value:.2f}" for value in values.ravel()[:19]]
+    assert min(contrast(text.get_color(), cell) for text, cell in zip(ax.texts, cells, strict=True)) >= 4.5
 
 
 def test_names_of_points_do_not_hide_one_another():
