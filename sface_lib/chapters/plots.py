@@ -11,6 +11,7 @@ from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,6 +22,7 @@ NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
 IMPOSTOR = "#b0b0b0"
 GAP_PX = 2  # Between the faces of contact sheets.
 LABEL_PX = 12  # Height of the labels of contact sheets.
+OUTLINED = [withStroke(linewidth=3, foreground="white")]  # Dark marks are seen on dark bars, too.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
@@ -432,7 +434,7 @@ def plot_both_ways(axes: Axes, table, forward: str, backward: str, colours: tupl
         axes.barh(rows, sign * table[name], color=colour, linewidth=0, label=label)
         axes.plot(
             sign * table[f"{name} null"], rows, "|", color="black", markersize=7,
-            label="95 % of random splits are below" if sign == 1 else None,
+            label="95 % of random splits are below" if sign == 1 else None, path_effects=OUTLINED,
         )  # fmt: skip
     axes.axvline(0, color="0.4", linewidth=0.8)
     axes.set_yticks(rows, [name.replace("_", " ") for name in table["attribute"]], fontsize="small")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sface_lib.chapters import plots
-from sface_lib.chapters.looks import GREY, MARKERS, Looks, contrast, indexed
+from sface_lib.chapters.looks import GREY, INK, MARKERS, Looks, contrast, indexed
 
 MANY = [f"model {i}" for i in range(16)]
 LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
@@ -89,6 +89,16 @@ def test_numbers_of_a_heat_map_are_read_on_every_cell():
     cells = ax.collections[0].get_facecolors()[:19]
     assert [text.get_text() for text in ax.texts] == [f"{value:.2f}" for value in values.ravel()[:19]]
     assert min(contrast(text.get_color(), cell) for text, cell in zip(ax.texts, cells, strict=True)) >= 4.5
+
+
+def test_marks_are_seen_on_bars_of_any_colour():
+    figure, ax = plots.new_figure()
+    ways = {"forward": 0.5, "backward": 0.5, "forward null": 0.25, "backward null": 0.25}
+    plots.plot_both_ways(ax, pd.DataFrame([{"attribute": "Male"} | ways]), "p", "q", (INK, INK))
+    figure.canvas.draw()
+    pixels, (x, y) = np.asarray(figure.canvas.buffer_rgba()), ax.transData.transform((0.25, 0)).round().astype(int)
+    around = pixels[pixels.shape[0] - y, x - 6 : x + 7, :3].max(1)
+    assert around.max() > 220 and around.min() < 20  # White beside black, inside a bar of dark grey.
 
 
 def test_names_of_points_do_not_hide_one_another():
