@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from sface_lib.chapters.looks import GREY, Look, indexed, readable_on
+from sface_lib.chapters.looks import GREY, Look, indexed, of_no_set, readable_on
 
 Looking = Callable[[str], Look]  # The look of a thing by its name.
 NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
@@ -214,8 +214,9 @@ def plot_power(axes: Axes, table, title: str) -> None:
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
     """
     for i, (name, rows) in enumerate(table.query("alteration != 'none'").groupby("alteration", sort=False)):
-        axes.plot(100 * rows["share"], rows["rate"], **indexed(i).joined, label=name)
-        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=indexed(i).colour, alpha=0.12, lw=0)
+        own = of_no_set(i)
+        axes.plot(100 * rows["share"], rows["rate"], **own.joined, label=name)
+        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=own.colour, alpha=0.12, lw=0)
     silent = table.query("alteration == 'none'").iloc[0]
     axes.axhline(silent["rate"], color="0.6", linestyle=":", label="no copies")
     axes.axhline(0.8, color="0.8", linewidth=1, zorder=0)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from sface_lib.chapters import plots
-from sface_lib.chapters.looks import GREY, INK, MARKERS, Looks, contrast, indexed
+from sface_lib.chapters.looks import COLOURS, GREY, INK, MARKERS, Looks, contrast, indexed
+from sface_lib.privacy.alterations import ALTERATIONS
 
 MANY = [f"model {i}" for i in range(16)]
 LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
@@ -161,6 +162,16 @@ def test_sixteen_sets_look_different():
     filtered = [looks.of_model(f"CLS generated filtered {rate}") for rate in (0.5, 0.1, 0.01)]
     assert len({look.marker for look in filtered}) == 3
     assert looks.of_model("CLS generated filtered 0.5") == filtered[0]
+
+
+def test_every_alteration_of_planted_copies_has_a_colour_and_a_marker_that_no_set_has():
+    _, ax = plots.new_figure()
+    rows = [{"alteration": each, "share": share} for each in ("none", *ALTERATIONS) for share in (0.001, 0.01)]
+    plots.plot_power(ax, pd.DataFrame(rows).assign(rate=0.5, low=0.4, high=0.6), "verifier")
+    lines = [line for line in ax.lines if line.get_label() in ALTERATIONS]
+    colours = {line.get_color() for line in lines}
+    assert len(colours) == len({line.get_marker() for line in lines}) == len(ALTERATIONS)
+    assert not colours & set(COLOURS) and min(contrast(each, "white") for each in colours) >= 2.5
 
 
 def test_shares_of_many_sets_are_a_column_each():
