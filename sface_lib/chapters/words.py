@@ -3,6 +3,14 @@
 import pandas as pd
 
 from sface_lib.biometrics import Comparisons
+from sface_lib.chapters.setspec import GENERATED
+
+
+def saw_authentic(name: str, exposed: bool) -> str:
+    """Whether the generator of a set saw the authentic one; that of this run's set was trained on it."""
+    if name == GENERATED:
+        return "yes"
+    return "not ruled out" if exposed else "no"
 
 
 def p_in_words(p: float | None, at_floor: bool) -> str:

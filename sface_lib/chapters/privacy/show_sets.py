@@ -12,6 +12,7 @@ from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
+from sface_lib.chapters.words import saw_authentic
 from sface_lib.privacy import study
 from sface_lib.recognition import PIXELS_PX
 
@@ -33,7 +34,7 @@ def sets(audits: Audits) -> pd.DataFrame:
         {
             "set": own.name,
             "classes are": CLASSES[own.labels],
-            "generator saw the authentic set": "perhaps" if own.exposed else "no",
+            "generator saw the authentic set": saw_authentic(own.name, own.exposed),
             "images": len(own.whole_synthetic),
             "compared": len(own.synthetic),
             "authentic images": len(own.whole_authentic),

@@ -20,6 +20,7 @@ from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.summary.compute import ModelBesideLink, summarise
 from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import BY_LABELS, TrainingResults
+from sface_lib.chapters.words import saw_authentic
 from sface_lib.errors import InputError
 from sface_lib.files import read_json
 from sface_lib.run import Chapter, results_of
@@ -113,7 +114,7 @@ def _row(run: FinishedRun, found: AuditFacts) -> dict[str, Any]:
         "run": run.name,
         "set": found.name,
         "classes": found.labels,
-        "exposed": "perhaps" if found.exposed else "no",
+        "exposed": saw_authentic(found.name, found.exposed),
         "images": found.images,
         "gives away": run.answers.gives_away.get(found.name, MISSING) if run.answers else MISSING,
         "judge": judge or "none may judge it",
