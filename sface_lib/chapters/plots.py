@@ -22,6 +22,7 @@ NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
 IMPOSTOR = "#b0b0b0"
 GAP_PX = 2  # Between the faces of contact sheets.
 LABEL_PX = 12  # Height of the labels of contact sheets.
+FAINT = {"color": "0.45", "fontsize": "x-small", "ha": "center", "va": "center"}  # Says why a row is empty.
 OUTLINED = [withStroke(linewidth=3, foreground="white")]  # Dark marks are seen on dark bars, too.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
@@ -263,6 +264,8 @@ def plot_groups(axes: Axes, table, title: str, groups: Sequence[str], look: Look
     `table` is a `pandas.DataFrame` with the columns model, group, accuracy, low, high.
     """
     _plot_rows(axes, table, "group", groups, ("low", "high"), look)
+    for group in set(groups) - set(table["group"]):
+        axes.text(0.5, -groups.index(group), "too few pairs", **FAINT, transform=axes.get_yaxis_transform())
     axes.tick_params(axis="y", labelsize="small")
     axes.set_title(title)
 

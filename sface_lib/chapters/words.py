@@ -6,6 +6,11 @@ from sface_lib.biometrics import Comparisons
 from sface_lib.chapters.setspec import GENERATED
 
 
+def capitalised(group: str) -> str:
+    """The name of a group as a table or a figure shows it: the first letter large, the others as they are."""
+    return group[:1].upper() + group[1:]
+
+
 def saw_authentic(name: str, exposed: bool) -> str:
     """Whether the generator of a set saw the authentic one; that of this run's set was trained on it."""
     if name == GENERATED:

@@ -452,6 +452,11 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
     assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
+    figure, drawn = show.groups(pd.concat([table, table.assign(benchmark="second", group="c")]), LOOKS)
+    assert set(drawn["group"]) == {"A", "B", "C"} and len(figure.axes) == 2
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A", "B", "C"]
+    said = [[(text.get_position()[1], text.get_text()) for text in ax.texts] for ax in figure.axes]
+    assert said[0] == [(-2, "too few pairs")] and {place for place, _ in said[1]} == {0, -1}
     assert breakdown.groups(found, dict.fromkeys(range(80), "a")) is None
     assert breakdown.groups(found, {}) is None
 
