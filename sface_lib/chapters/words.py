@@ -5,10 +5,17 @@ import pandas as pd
 from sface_lib.biometrics import Comparisons
 from sface_lib.chapters.setspec import GENERATED
 
+PROPER_NAMES = ("dlib", "raw pixels")  # Judges without an article.
 
-def capitalised(group: str) -> str:
-    """The name of a group as a table or a figure shows it: the first letter large, the others as they are."""
-    return group[:1].upper() + group[1:]
+
+def the(judge: str) -> str:
+    """A judge within a sentence: "the verifier", but "dlib"; a name in bold stays so."""
+    return judge if judge.strip("*") in PROPER_NAMES else f"the {judge}"
+
+
+def capitalised(text: str) -> str:
+    """A text with its first letter large and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def saw_authentic(name: str, exposed: bool) -> str:

@@ -13,7 +13,7 @@ from sface_lib.chapters.looks import Look
 from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
-from sface_lib.chapters.words import points_of
+from sface_lib.chapters.words import capitalised, points_of, the
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR
 from sface_lib.privacy.planted import Planted
@@ -153,13 +153,13 @@ def silent_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping
     `barred` are the judges that may not judge the set -> why; they are not asked.
     """
     said = [
-        f"Not calibrated by the **{name}** against {null}: {alarm.null_images:,} images do not tell what the largest "
-        f"ratio of {images:,} is."
+        f"Not calibrated by {the(f'**{name}**')} against {null}: {alarm.null_images:,} images do not tell what the "
+        f"largest ratio of {images:,} is."
         for name, found in planted.items()
         for null, alarm in ((STRANGERS, found.strangers), (SAME_PERSONS, found.same_persons))
         if alarm is not None and alarm.threshold is None
     ]
-    said += [f"The **{name}** is not asked, as it {why}." for name, why in barred.items()]
+    said += [f"{capitalised(the(f'**{name}**'))} is not asked, as it {why}." for name, why in barred.items()]
     return " ".join(
         said if planted or barred else ["Not measured: it needs more images of persons who trained nothing."]
     )

@@ -12,7 +12,7 @@ from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
-from sface_lib.chapters.words import saw_authentic
+from sface_lib.chapters.words import saw_authentic, the
 from sface_lib.privacy import study
 from sface_lib.recognition import PIXELS_PX
 
@@ -94,7 +94,7 @@ def barred_in_words(audits: Audits) -> str:
 
 def barred_of(found: Audit) -> str:
     """Which judges may not judge a set, and why."""
-    why = "; ".join(f"the {name} {reason}" for name, reason in found.barred.items())
+    why = "; ".join(f"{the(name)} {reason}" for name, reason in found.barred.items())
     if found.larger is None:
         return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
     return f"{why}. Numbers of this set in grey support no claim."
