@@ -90,7 +90,7 @@ class Page:
             }
             for each in self._found.given
         ]
-        caption = "What is compared; confidence: of stochastic passes in the labels."
+        caption = "What is compared. Mean confidence of the labels over stochastic passes."
         self._table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
 
     def _table(self, frame: pd.DataFrame, name: str, caption: str, **shown: Any) -> None:
@@ -205,7 +205,7 @@ class Page:
             (figure, self._found.directed),
             "directed",
             alt="Two heat maps of the divergence of every set from every other, by variable and jointly.",
-            caption="Directed divergence. A small number: the column's set explains the row's.",
+            caption="Directed divergence. A small number means that the column's set explains the row's.",
         )
 
     def together(self) -> None:
@@ -255,7 +255,8 @@ class Page:
             "support",
             alt="Heat maps: share of each set's images within another's support, by profile and by embedding; "
             "transfer AUC.",
-            caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
+            caption="Support and transfer between the sets. On the diagonal, two halves of one set that share no "
+            "identity.",
         )
         caption = "Attributes predicted from the others, mean AUC."
         self._table(self._found.transfer, "transfer", caption, floats="%.3f", folded=True)

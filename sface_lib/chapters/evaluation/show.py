@@ -123,7 +123,7 @@ def which_teaches_most(found: Sequence[SetDifference], evaluated: Evaluated) -> 
     order = sorted(evaluated.by_labels, key=evaluated.mean, reverse=True)
     ranked = ", ".join(f"{evaluated.trained[name].trained_on} ({100 * evaluated.mean(name):.1f} %)" for name in order)
     differ = [f"{each.first} and {each.second}" for each in found if each.p_corrected < ALPHA]
-    beyond = f"Beyond chance differ {'; '.join(differ)}." if differ else "No two sets differ beyond chance."
+    beyond = f"{'; '.join(differ)} differ beyond chance." if differ else "No two sets differ beyond chance."
     return f"By the mean accuracy of CLS: {ranked}. {beyond}"
 
 

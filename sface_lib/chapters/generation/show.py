@@ -344,8 +344,8 @@ def described(sets: Mapping[str, SetDescription], looks: Looks) -> tuple[Figure,
 def described_caption() -> str:
     """What the panels are over."""
     return (
-        "The sets side by side, by the numbers of the table. Identities are those of some classes over those of as "
-        "many authentic persons, by the lower FMR where there is one; each set's is in the table of identities."
+        "The sets side by side, by the numbers of the table. Identities: distinct persons among the classes, in % of "
+        "those found among equally many authentic persons, at the lower FMR of the table."
     )
 
 

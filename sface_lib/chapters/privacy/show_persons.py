@@ -118,7 +118,7 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
                 ax.set_visible(False)
                 continue
             tables.append(alarm.table().assign(judge=name, null=null))
-            plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
+            plots.plot_power(ax, tables[-1], f"{name}, against {null} (alarm at ratio ≥ {alarm.threshold:.2f})")
     plots.legend([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
     return figure, pd.concat(tables)
 
