@@ -22,7 +22,7 @@ MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 NO_SETS = ("#332288", "#44aa99", "#999933", "#cc6677", "#882255", "#117733", "#aa4499")  # Tol, muted.
 FILLINGS = ("full", "none", "left", "right", "top", "bottom")
-TONES = (0.0, -0.35, 0.35, -0.6, 0.55, -0.15)  # Toward black below zero, toward white above.
+TONES = (0.0, -0.35, 0.2, -0.6, 0.4, -0.15)  # Toward black below zero, toward white above.
 # Names of sets that figures of one chapter alone have -> the set whose colour they share, and which tone.
 VARIANTS = {
     "as drawn": (GENERATED, 0),

@@ -5,7 +5,13 @@ import pandas as pd
 from sface_lib.biometrics import Comparisons
 from sface_lib.chapters.setspec import GENERATED
 
+ODD_NAMES = {"5_o_Clock_Shadow": "5 o'clock shadow"}
 PROPER_NAMES = ("dlib", "raw pixels")  # Judges without an article.
+
+
+def attribute_in_words(name: str) -> str:
+    """An attribute of MAAD-Face as text shows it: "Oval Face"."""
+    return ODD_NAMES.get(name, name.replace("_", " "))
 
 
 def the(judge: str) -> str:

@@ -329,7 +329,9 @@ def test_each_set_has_its_gap_and_the_difference_of_two_is_of_the_same_pairs():
     span = difference.difference
     assert (span.value, span.low, span.high) == pytest.approx((0.04, 0.04, 0.04)) and difference.p_corrected == 0
     said = show.which_teaches_most([difference], found)
-    assert said.startswith("By the mean accuracy of CLS: generated (80.0 %), other (80.0 %). Beyond chance differ")
+    assert said.startswith(
+        "By the mean accuracy of CLS: generated (80.0 %), other (80.0 %). generated and other differ beyond chance."
+    )
     assert show.between_sets([difference])["points"].tolist() == ["4.0 [4.0, 4.0]"]
 
 

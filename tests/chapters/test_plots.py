@@ -11,6 +11,7 @@ from sface_lib.privacy.alterations import ALTERATIONS
 
 MANY = [f"model {i}" for i in range(16)]
 LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
+LOOK_OF_SETS = Looks(["a", "b"]).of_set
 RATES = np.geomspace(0.01, 1, 5)
 
 
@@ -111,8 +112,18 @@ def test_names_of_points_do_not_hide_one_another():
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
     assert ax.get_xlim()[0] == -ax.get_xlim()[1]
+    assert [line.get_label() for line in ax.lines[2:]] == [f"Name {i}" for i in range(25)]  # Under a pointer.
     places = ax.transData.transform(table[["x", "y"]].to_numpy())
     assert not any(box.contains(*place) for box in boxes for place in places)
+
+
+def test_of_many_points_the_outermost_are_named():
+    table = pd.DataFrame(
+        {"x": [0.0, 0.1, -0.1, 9.0], "y": [0.0, 0.1, 0.1, 0.0], "name": ["a", "b", "c", "5_o_Clock_Shadow"]}
+    )
+    _, ax = plots.new_figure()
+    plots.plot_named_points(ax, table, "x", "y", "name", most_named=1)
+    assert [text.get_text() for text in ax.texts] == ["5 o'clock shadow"] and len(ax.lines) == 2 + 4
 
 
 def test_a_contact_sheet_holds_the_images_as_they_are_beside_their_labels():
@@ -182,7 +193,7 @@ def test_shares_of_many_sets_are_a_column_each():
     plots.plot_attribute_matrix(ax, table, unreliable=["attribute_1"])
     figure.draw_without_rendering()
     assert [label.get_text() for label in ax.get_xticklabels()] == MANY
-    assert [label.get_color() for label in ax.get_yticklabels()] == ["black", "0.6", "black", "black", "black"]
+    assert [label.get_color() for label in ax.get_yticklabels()] == ["black", "0.45", "black", "black", "black"]
     numbers = [text.get_text() for text in ax.texts]
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
@@ -199,3 +210,25 @@ def test_a_null_of_few_values_has_a_bar_for_each():
     assert plots.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == plots.bins_of(np.ones(5))
     gap = plots.bins_of(np.array([0.0, 0.25, 1.0]))
     assert np.allclose(gap, np.arange(-0.125, 1.2, 0.25))
+
+
+def test_an_empty_row_says_why():
+    _, ax = plots.new_figure()
+    table = {"set": "a", "judge": "verifier", "value": 0.6, "95 % low": 0.5, "95 % high": 0.7, "supports a claim": True}
+    table |= {"chance, 2.5 %": 0.45, "chance, 97.5 %": 0.55}
+    plots.plot_sets(ax, pd.DataFrame([table]), ["a", "b"], ["verifier"], "link", LOOK_OF_SETS, "no authentic labels")
+    assert [(text.get_position(), text.get_text()) for text in ax.texts] == [((0.5, 1), "no authentic labels")]
+
+
+def test_a_marker_at_the_end_of_its_axis_is_whole():
+    _, ax = plots.new_figure()
+    plots.plot_by_set(ax, {"a": 0.0, "b": 3.0}, "copies (%)", LOOK_OF_SETS)
+    assert not any(line.get_clip_on() for line in ax.lines if line.get_marker() in MARKERS)
+
+
+def test_chance_has_one_entry_in_the_legend_of_all_panels():
+    _, axes = plots.new_figure(columns=2)
+    for ax, band in zip(axes, ([[0.45, 0.55]] * 16, [[0.45, 0.55], [0.4, 0.6]] * 8), strict=True):
+        plots.plot_frontier(ax, accuracies(link=0.6), "link", "LFW", np.array(band), LOOK)
+    plots.legend(axes[1])
+    assert sum("chance" in text.get_text() for text in axes[1].get_legend().get_texts()) == 1

@@ -13,14 +13,16 @@ from sface_lib.chapters.attributes.compute import Comparison
 from sface_lib.chapters.attributes.explore import set_comparer
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.published import published
-from sface_lib.chapters.words import p_clause, p_in_words
+from sface_lib.chapters.words import attribute_in_words, p_clause, p_in_words
 from sface_lib.run import Stage
 from sface_lib.run.kernel import in_batch
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
+HEADS = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "ece": "calibration error", "tpr": "TPR", "fpr": "FPR"}
 MOST_NAMED = 8  # Attributes in a sentence.
+MOST_POINTS_NAMED = 14
 MOST_BESIDE = 7  # Sets of heat maps that stand beside one another.
-AS_WORDS = {name: name.replace("_", " ") for name in ATTRIBUTES if "_" in name}
+AS_WORDS = {name: attribute_in_words(name) for name in ATTRIBUTES if "_" in name}
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
@@ -64,7 +66,7 @@ class Page:
         reliable, told = classifier.reliable(least), classifier.description
         untaught = [AS_WORDS.get(name, name) for name in ATTRIBUTES if name not in classifier.names]
         checked = published("maad_attributes").set_index("attribute")["human_check_accuracy"]
-        table = classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " "))
+        table = classifier.reliability[MEASURED].rename(columns=HEADS)
         table["MAAD-Face *"] = checked.reindex(table.index)
         self._table(
             table.reset_index(),
@@ -186,7 +188,8 @@ class Page:
         """Which attributes differ beyond chance, and by more than poorer pictures explain."""
         drift, counts = self._found.drift, compute.separable_counts(self._found)
         more, less = (
-            ", ".join(names[:MOST_NAMED]).replace("_", " ") or "none" for names in tables.more_and_less_frequent(drift)
+            ", ".join(map(attribute_in_words, names[:MOST_NAMED])) or "none"
+            for names in tables.more_and_less_frequent(drift)
         )
         bounds = " and ".join(f"{count} ({name})" for name, count in counts.items())
         self._stage.say(
@@ -213,7 +216,7 @@ class Page:
         phi, names = self._found.phi, self._found.attributes
         pairs = tables.attribute_pairs(phi, names)
         figure, axes = plots.new_figure(width=9.2, height=7.6)
-        labels = [name.replace("_", " ") for name in names]
+        labels = [attribute_in_words(name) for name in names]
         once = np.where(np.tri(len(names), k=-1, dtype=bool), phi, np.nan)
         change = f"phi in {self._second} minus {self._first}"
         plots.plot_matrix(axes, once[1:, :-1], labels[1:], labels[:-1], change, signed=True, digits=None)
@@ -323,14 +326,15 @@ class Page:
         """Whether accuracy is lost where attributes drift."""
         if self._found.gaps.empty:
             return
-        figure, axes = plots.new_figure(width=6.8, height=4.6)
-        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute")
+        figure, axes = plots.new_figure(width=8.2, height=5.8)
+        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute", most_named=MOST_POINTS_NAMED)
         axes.set(xlabel=f"prevalence in {self._second} minus {self._first}", ylabel="accuracy, baseline minus CLS")
         self._stage.figure(
             (figure, self._found.gaps),
             "drift_accuracy",
             alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
-            caption="Does accuracy go where attributes drift?",
+            caption="Does accuracy go where attributes drift? The outermost points are named; the numbers behind "
+            "this figure hold the names of all.",
         )
 
     def correlations(self) -> None:

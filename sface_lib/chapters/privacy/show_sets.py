@@ -184,9 +184,16 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
     sets, judges = [own.name for own in audits.done], list(dict.fromkeys(numbers["judge"]))
     for ax, name in zip(np.ravel(axes), names, strict=True):
-        plots.plot_sets(ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set)
+        plots.plot_sets(
+            ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set, _why_empty(name)
+        )
     plots.legend(np.ravel(axes)[-1])
     return figure, numbers
+
+
+def _why_empty(statistic: str) -> str:
+    """Why a set has no number of a statistic: the same-label link alone goes by labels."""
+    return "no authentic labels" if statistic.startswith("same-label") else "not measured"
 
 
 def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None]) -> pd.DataFrame | None:
