@@ -26,6 +26,7 @@ LABEL_PX = 12  # Height of the labels of contact sheets.
 FAINT = {"color": "0.45", "fontsize": "x-small", "ha": "center", "va": "center"}  # Says why a row is empty.
 BAND = "0.78"  # Of chance.
 OUTLINED = [withStroke(linewidth=3, foreground="white")]  # Dark marks are seen on dark bars, too.
+LABEL_GREY = (0x7B, 0x7B, 0x7B)  # Of their letters, which stand on the page's ground, light or dark.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
@@ -521,7 +522,9 @@ def contact_sheet(
     enlarge: int = 1,
     gap_px: int = GAP_PX,
 ) -> np.ndarray:
-    """Rows of images in one picture uint8 `[H, W, 3]`, on white, with labels to the left of rows and above columns.
+    """Rows of images in one picture uint8 `[H, W, 4]`, RGBA, with labels to the left of rows and above columns.
+
+    What is no image is transparent, and the labels are of a grey that is read on white and on black.
 
     Parameters
     ----------
@@ -532,7 +535,7 @@ def contact_sheet(
     """
     rows = [np.asarray(row).repeat(enlarge, 2).repeat(enlarge, 3) for row in rows]
     step, columns = rows[0].shape[-1] + gap_px, max(map(len, rows))
-    sheet = Image.new("RGB", (columns * step - gap_px, len(rows) * step - gap_px), "white")
+    sheet = Image.new("RGBA", (columns * step - gap_px, len(rows) * step - gap_px))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             sheet.paste(Image.fromarray(image.transpose(1, 2, 0)), (j * step, i * step))
@@ -540,17 +543,22 @@ def contact_sheet(
 
 
 def label_sheet(sheet: np.ndarray, row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()) -> np.ndarray:
-    """A picture uint8 `[H, W, 3]` of equal rows and columns with a label to the left of each row and above columns."""
+    """A picture uint8 `[H, W, 4]`, RGBA, of one of equal rows and columns, labelled to the left and above.
+
+    `sheet` is uint8 `[H, W, 3 or 4]`.
+    """
     font, (height, width, _) = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_PX), sheet.shape
     left = round(max(map(font.getlength, row_labels)) + LABEL_PX) if len(row_labels) else 0
     top = LABEL_PX + 4 if len(column_labels) else 0
-    labelled = Image.new("RGB", (left + width, top + height), "white")
+    labelled = Image.new("RGBA", (left + width, top + height), (*LABEL_GREY, 0))
     labelled.paste(Image.fromarray(sheet), (left, top))
     draw = ImageDraw.Draw(labelled)
     for i, label in enumerate(row_labels):
-        draw.text((left - LABEL_PX / 2, top + (i + 0.5) * height / len(row_labels)), label, "black", font, anchor="rm")
+        draw.text(
+            (left - LABEL_PX / 2, top + (i + 0.5) * height / len(row_labels)), label, LABEL_GREY, font, anchor="rm"
+        )
     for i, label in enumerate(column_labels):
-        draw.text((left + (i + 0.5) * width / len(column_labels), 0), label, "black", font, anchor="ma")
+        draw.text((left + (i + 0.5) * width / len(column_labels), 0), label, LABEL_GREY, font, anchor="ma")
     return np.asarray(labelled)
 
 

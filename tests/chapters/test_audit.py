@@ -892,8 +892,10 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     told = show_sets.sets(three).set_index("set")["generator saw the authentic set"].to_dict()
     assert told == {each.name: saw_authentic(each.name, each.sets.exposed) for each in three.done}
     assert {saw_authentic("generated", True), *told.values()} == {"yes", "not ruled out", "no"}
-    captions = [show.roc_det_caption(each.shown, each.sets.by_label) for each in three.done]
+    captions = [show.roc_det_caption(each.name, each.shown, each.sets.by_label) for each in three.done]
     assert ["the link by the other judges" in caption for caption in captions] == [True, False, False]
+    chances = [show.chance_caption(each.name, each.shown) for each in three.done]
+    assert ["same-label" in caption for caption in chances] == [True, False, False]
     slid = [show.by_threshold(each.shown) for each in three.done]
     assert [pair and pair[0] for pair in slid] == [study.LINK, study.SETTINGS[1], None]
     for each in three.done[1:]:

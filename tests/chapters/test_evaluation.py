@@ -247,7 +247,7 @@ def test_a_flat_curve_and_a_high_mean_make_a_baseline_trained_out():
 @pytest.mark.parametrize(
     ("late", "mean", "reason"),
     [
-        (None, 0.9, "whether it had converged was not measured (validation_interval_steps is 0)"),
+        (None, 0.9, "whether it had converged was not measured because validation was off"),
         (0.003, 0.9, "the last third of its curve spreads 0.3 points"),
         (0.001, 0.849, "its mean accuracy is 84.9 %"),
     ],
@@ -261,7 +261,7 @@ def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
     rows = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
     said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6), [CLS])
     assert "5.0 [5.0, 5.0] points (CLS generated). It is **not to be relied on**" in said
-    assert said.endswith("(validation_interval_steps is 0); its mean accuracy is 60.0 %.")
+    assert said.endswith("because validation was off; its mean accuracy is 60.0 %.")
     said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9), [CLS])
     assert said.endswith(
         "The baseline is trained out: the last third of its curve spreads 0.10 points, and its mean is 90.0 %."

@@ -129,15 +129,17 @@ def test_of_many_points_the_outermost_are_named():
 def test_a_contact_sheet_holds_the_images_as_they_are_beside_their_labels():
     rows = [np.full((n, 3, 4, 4), grey, np.uint8) for n, grey in ((2, 10), (1, 20))]
     bare = plots.contact_sheet(rows, enlarge=3, gap_px=1)
-    assert bare.shape == (25, 25, 3)
-    assert (
-        (bare[:12] == 10)[:, [0, 11, 13, 24]].all() and (bare[13:, :12] == 20).all() and (bare[13:, 13:] == 255).all()
-    )
+    assert bare.shape == (25, 25, 4)
+    seen, ground = bare[..., :3], bare[..., 3] == 0
+    assert (seen[:12] == 10)[:, [0, 11, 13, 24]].all() and (seen[13:, :12] == 20).all()
+    assert ground[13:, 13:].all() and ground[12].all() and ground[:, 12].all() and not ground[:12, :12].any()
     labelled = plots.contact_sheet(rows, ["first", "second"], ["l", "r"], enlarge=3, gap_px=1)
     top, left = np.array(labelled.shape[:2]) - 25
     assert (labelled[top:, left:] == bare).all()
     margins = labelled[:top, left:], labelled[top : top + 12, :left], labelled[top + 13 :, :left]
-    assert all((margin < 128).any() for margin in margins) and (labelled[:top, :left] == 255).all()
+    assert all((margin[..., 3] == 255).any() for margin in margins) and (labelled[:top, :left, 3] == 0).all()
+    (letters,) = {tuple(pixel[:3]) for margin in margins for pixel in margin[margin[..., 3] == 255].tolist()}
+    assert all(contrast([part / 255 for part in letters], ground) > 4.1 for ground in ("#ffffff", "#14181d"))
 
 
 # Looks

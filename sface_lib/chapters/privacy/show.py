@@ -134,10 +134,10 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
-def roc_det_caption(view: View, by_label: bool) -> str:
-    """By whom the settings are judged, and whether other judges' links are drawn."""
+def roc_det_caption(name: str, view: View, by_label: bool) -> str:
+    """By whom the settings of a set are judged, and whether other judges' links are drawn."""
     others = ", and the link by the other judges" if by_label else ""
-    return f"{view.sets.name}: ROC and DET by {the(view.name)}{others}."
+    return f"{name}: ROC and DET by {the(view.name)}{others}."
 
 
 def _curve(comparison: Comparison) -> pd.DataFrame:
@@ -208,12 +208,12 @@ def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
     return figure, pd.DataFrame({f"null of the {title}": pd.Series(test.null) for title, test in drawn.items()})
 
 
-def chance_caption(view: View) -> str:
-    """Which links are drawn."""
+def chance_caption(name: str, view: View) -> str:
+    """Which links of a set are drawn."""
     labelled, free = view.evidence.labelled, view.evidence.label_free
     drawn = [kind for kind, found in (("same-label", labelled), ("label-free", free)) if found]
     links = f"{' and '.join(drawn)} link{'s' * (len(drawn) > 1)} by {the(view.name)}"
-    return f"{view.sets.name}: {links}; chance in grey, observed as a line."
+    return f"{name}: {links}; chance in grey, observed as a line."
 
 
 def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
