@@ -22,6 +22,7 @@ from sface_lib.chapters.setspec import AUTHENTIC, UNLABELLED
 from sface_lib.chapters.study import IMAGES_CONTROL, IMAGES_HELD_OUT, Study, open_persons
 from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet
+from sface_lib.chapters.words import the
 from sface_lib.data import FaceSet
 from sface_lib.data.landmarks import find_eyes, load_models
 from sface_lib.engine import time_calls
@@ -235,7 +236,7 @@ def _embedding(audit: _Audit, judge: Judge, filters: bool, accelerator: Accelera
         read += count * (_decoding(faces, size_px) if isinstance(faces, FaceSet) else decoding)
     images = own + audit.beside + sum(counts.values())
     seconds = _on_noise(judge.embed_images, judge.model, accelerator) + read / images
-    return Cost(f"embedding by the {judge.name}", images, seconds)
+    return Cost(f"embedding by {the(judge.name)}", images, seconds)
 
 
 def _count(each: TrainingSet) -> int:

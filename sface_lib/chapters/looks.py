@@ -21,8 +21,9 @@ _PALETTE = sns.color_palette("colorblind").as_hex()
 COLOURS = tuple(_PALETTE[i] for i in (0, 1, 2, 4, 3, 9))
 MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+NO_SETS = ("#332288", "#44aa99", "#999933", "#cc6677", "#882255", "#117733", "#aa4499")  # Tol, muted.
 FILLINGS = ("full", "none", "left", "right", "top", "bottom")
-TONES = (0.0, -0.35, 0.35, -0.6, 0.55, -0.15)  # Toward black below zero, toward white above.
+TONES = (0.0, -0.35, 0.2, -0.6, 0.4, -0.15)  # Toward black below zero, toward white above.
 # Names of sets that figures of one chapter alone have -> the set whose colour they share, and which tone.
 VARIANTS = {
     "as drawn": (GENERATED, 0),
@@ -138,6 +139,28 @@ class Looks:
 def indexed(index: int) -> Look:
     """The index-th look of all; colours and markers come again after different numbers."""
     return Look(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], LINE_STYLES[index % len(LINE_STYLES)])
+
+
+def of_no_set(index: int) -> Look:
+    """The index-th look of things that are neither sets nor models: no set has its colour."""
+    look = indexed(index)
+    return dataclasses.replace(look, colour=NO_SETS[index % len(NO_SETS)])
+
+
+def contrast(one: Any, other: Any) -> float:
+    """How well two opaque colours are told apart, from 1 to 21 (WCAG 2.2, contrast ratio)."""
+    lower, higher = sorted(_luminance(colour) + 0.05 for colour in (one, other))
+    return higher / lower
+
+
+def readable_on(colour: Any) -> str:
+    """Black or white, whichever is read more easily on a colour."""
+    return max(("black", "white"), key=lambda ink: contrast(ink, colour))
+
+
+def _luminance(colour: Any) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def _toned(colour: str, tone: float) -> str:

@@ -10,17 +10,23 @@ from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter, ScalarFormatter
 from PIL import Image, ImageDraw, ImageFont
 from scipy.special import ndtr, ndtri
 
-from sface_lib.chapters.looks import GREY, Look, indexed
+from sface_lib.chapters.looks import GREY, Look, indexed, of_no_set, readable_on
+from sface_lib.chapters.words import attribute_in_words
 
 Looking = Callable[[str], Look]  # The look of a thing by its name.
 NEUTRAL = indexed(0).colour  # Where only one thing is drawn.
 IMPOSTOR = "#b0b0b0"
 GAP_PX = 2  # Between the faces of contact sheets.
 LABEL_PX = 12  # Height of the labels of contact sheets.
+FAINT = {"color": "0.45", "fontsize": "x-small", "ha": "center", "va": "center"}  # Says why a row is empty.
+BAND = "0.78"  # Of chance.
+OUTLINED = [withStroke(linewidth=3, foreground="white")]  # Dark marks are seen on dark bars, too.
+LABEL_GREY = (0x7B, 0x7B, 0x7B)  # Of their letters, which stand on the page's ground, light or dark.
 DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
@@ -81,8 +87,13 @@ def mark_truncated(axes: Axes, axis: str) -> None:
         axes.plot([x - 0.008, x + 0.008], [y - 0.012, y + 0.012], **look)
 
 
-def plot_sets(axes: Axes, table, sets: Sequence[str], judges: Sequence[str], title: str, look: Looking) -> None:
+def plot_sets(
+    axes: Axes, table, sets: Sequence[str], judges: Sequence[str], title: str, look: Looking,
+    why_empty: str = "not measured",
+) -> None:  # fmt: skip
     """A statistic of several sets, a row each from above, and a marker for each judge; hollow where it is no claim.
+
+    A set that has none says so by `why_empty`.
 
     Parameters
     ----------
@@ -96,13 +107,15 @@ def plot_sets(axes: Axes, table, sets: Sequence[str], judges: Sequence[str], tit
         place = sets.index(found["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
         colour = look(found["set"]).colour
         band = found["chance, 2.5 %"], found["chance, 97.5 %"]
-        axes.plot(band, [place, place], color="0.85", linewidth=9, solid_capstyle="butt", zorder=1)
+        axes.plot(band, [place, place], color=BAND, linewidth=9, solid_capstyle="butt", zorder=1)
         axes.plot([found["95 % low"], found["95 % high"]], [place, place], color=colour, linewidth=1.5)
         fill = colour if found["supports a claim"] else "white"
         axes.plot(found["value"], place, indexed(i).marker, color=colour, markerfacecolor=fill, markersize=6)
     for i, judge in enumerate(judges):
         axes.plot([], [], indexed(i).marker, color="0.3", label=judge)
-    axes.plot([], [], color="0.85", linewidth=9, label="chance, 95 %")
+    axes.plot([], [], color=BAND, linewidth=9, label="chance, 95 %")
+    for name in set(sets) - set(table["set"]):
+        axes.text(0.5, sets.index(name), why_empty, **FAINT, transform=axes.get_yaxis_transform())
     axes.set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.4, -0.6), xlabel=title)
     axes.label_outer()
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -208,8 +221,9 @@ def plot_power(axes: Axes, table, title: str) -> None:
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.
     """
     for i, (name, rows) in enumerate(table.query("alteration != 'none'").groupby("alteration", sort=False)):
-        axes.plot(100 * rows["share"], rows["rate"], **indexed(i).joined, label=name)
-        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=indexed(i).colour, alpha=0.12, lw=0)
+        own = of_no_set(i)
+        axes.plot(100 * rows["share"], rows["rate"], **own.joined, label=name)
+        axes.fill_between(100 * rows["share"], rows["low"], rows["high"], color=own.colour, alpha=0.12, lw=0)
     silent = table.query("alteration == 'none'").iloc[0]
     axes.axhline(silent["rate"], color="0.6", linestyle=":", label="no copies")
     axes.axhline(0.8, color="0.8", linewidth=1, zorder=0)
@@ -231,9 +245,9 @@ def plot_frontier(
     """
     bands = np.unique(chance[~np.isnan(chance).any(axis=1)], axis=0)
     if len(bands) == 1:
-        axes.axvspan(*bands[0], color="0.9", label="chance, 95 %")
+        axes.axvspan(*bands[0], color=BAND, label="chance, 95 %", zorder=0, linewidth=0)
     else:
-        about = {"color": "0.85", "linewidth": 9, "zorder": 0, "label": "chance for its set, 95 %"}
+        about = {"color": BAND, "linewidth": 9, "zorder": 0, "label": "chance, 95 %"}
         axes.hlines(table["accuracy"], *chance.T, **about)
     lowest, strongest = min(bands[:, 0].min(), float(table[link].min())), max(1.0, float(table[link].max()))
     room = 0.05 * (strongest - lowest)
@@ -256,6 +270,8 @@ def plot_groups(axes: Axes, table, title: str, groups: Sequence[str], look: Look
     `table` is a `pandas.DataFrame` with the columns model, group, accuracy, low, high.
     """
     _plot_rows(axes, table, "group", groups, ("low", "high"), look)
+    for group in set(groups) - set(table["group"]):
+        axes.text(0.5, -groups.index(group), "too few pairs", **FAINT, transform=axes.get_yaxis_transform())
     axes.tick_params(axis="y", labelsize="small")
     axes.set_title(title)
 
@@ -341,7 +357,7 @@ def plot_prevalence(axes: Axes, shares) -> None:
     for column, colour in (("yes", NEUTRAL), ("no", "0.8"), ("undefined", "white")):
         axes.barh(rows, shares[column], left=left, color=colour, edgecolor="0.6", linewidth=0.4, label=column)
         left += shares[column].to_numpy()
-    axes.set_yticks(rows, [name.replace("_", " ") for name in shares.index], fontsize="small")
+    axes.set_yticks(rows, [attribute_in_words(name) for name in shares.index], fontsize="small")
     axes.set(xlabel="share of images", xlim=(0, 1), ylim=(-0.7, len(shares) - 0.3))
     axes.grid(False)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -374,11 +390,11 @@ def plot_attribute_shares(
             at, share = [rows[name] - shift for name in chosen.index], chosen["prevalence"].to_numpy()
             bars = np.maximum([share - chosen["low"], chosen["high"] - share], 0)
             style = {"markersize": 4, "linewidth": 1, "linestyle": ""} | look(each).points
-            style |= {"color": "0.75"} if grey else {}
+            style |= {"color": "0.6"} if grey else {}
             axes.errorbar(share, at, xerr=bars, label=None if grey else each, **style)
-    axes.set_yticks(places, [name.replace("_", " ") for name in rows], fontsize="small")
+    axes.set_yticks(places, [attribute_in_words(name) for name in rows], fontsize="small")
     for label, name in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set_color("0.6" if name in unreliable or name in untaught else "black")
+        label.set_color("0.45" if name in unreliable or name in untaught else "black")
     axes.set(xlabel="share of images called present", xlim=(-0.02, 1.02), ylim=(y - 0.8, -0.6))
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(sets)))
@@ -391,10 +407,10 @@ def plot_attribute_matrix(axes: Axes, table, unreliable: Sequence[str] = ()) -> 
     """
     sets, names = list(dict.fromkeys(table["set"])), list(dict.fromkeys(table["attribute"]))
     square = table.pivot(index="attribute", columns="set", values="prevalence").reindex(index=names, columns=sets)
-    labels = [name.replace("_", " ") for name in names]
+    labels = [attribute_in_words(name) for name in names]
     plot_matrix(axes, 100 * square.to_numpy(), labels, sets, "images called present (%)", digits=0)
     for label, name in zip(axes.get_yticklabels(), names, strict=True):
-        label.set_color("0.6" if name in unreliable else "black")
+        label.set_color("0.45" if name in unreliable else "black")
 
 
 def plot_matrix(
@@ -408,6 +424,9 @@ def plot_matrix(
         values, ax=axes, xticklabels=columns, yticklabels=rows, annot=digits is not None, fmt=f".{digits or 0}f",
         cbar_kws={"label": label}, **look,
     )  # fmt: skip
+    cells = axes.collections[0].get_facecolors()[~np.isnan(np.ravel(values))]
+    for number, cell in zip(axes.texts, cells if axes.texts else (), strict=True):
+        number.set_color(readable_on(cell))
     axes.grid(False)
     axes.tick_params(axis="y", rotation=0)
     axes.tick_params(axis="x", rotation=90)
@@ -425,32 +444,46 @@ def plot_both_ways(axes: Axes, table, forward: str, backward: str, colours: tupl
         axes.barh(rows, sign * table[name], color=colour, linewidth=0, label=label)
         axes.plot(
             sign * table[f"{name} null"], rows, "|", color="black", markersize=7,
-            label="95 % of random splits are below" if sign == 1 else None,
+            label="95 % of random splits are below" if sign == 1 else None, path_effects=OUTLINED,
         )  # fmt: skip
     axes.axvline(0, color="0.4", linewidth=0.8)
-    axes.set_yticks(rows, [name.replace("_", " ") for name in table["attribute"]], fontsize="small")
+    axes.set_yticks(rows, [attribute_in_words(name) for name in table["attribute"]], fontsize="small")
     widest = 1.05 * table[["forward", "backward", "forward null", "backward null"]].to_numpy().max()
     axes.set(xlabel="divergence (nats)", xlim=(-widest, widest), ylim=(-0.7, len(table) - 0.3))
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 
-def plot_named_points(axes: Axes, table, x: str, y: str, name: str, origin: bool = True) -> None:
-    """Points with their names beside them, none over another; with `origin` zero lines, and x as far left as right."""
+def plot_named_points(
+    axes: Axes, table, x: str, y: str, name: str, origin: bool = True, most_named: int | None = None
+) -> None:
+    """Points with their names beside them, none over another; with `origin` zero lines, and x as far left as right.
+
+    Of more points than `most_named` only the outermost have their names beside them; all tell them under a pointer.
+    """
     if origin:
         axes.axvline(0, color="0.8", linewidth=1)
         axes.axhline(0, color="0.8", linewidth=1)
         widest = 1.25 * float(table[x].abs().max()) or 1.0
         axes.set_xlim(-widest, widest)
     axes.margins(x=0.12, y=0.1)
-    axes.plot(table[x], table[y], "o", color=NEUTRAL, markersize=4)
+    for row in table.to_dict("records"):
+        axes.plot(row[x], row[y], "o", color=NEUTRAL, markersize=4, label=attribute_in_words(str(row[name])))
     names = [
-        axes.text(row[x], row[y], str(row[name]).replace("_", " "), fontsize=7, color="0.3")
-        for row in table.to_dict("records")
+        axes.text(row[x], row[y], attribute_in_words(str(row[name])), fontsize=7, color="0.3")
+        for row in _outermost(table, [x, y], most_named).to_dict("records")
     ]
     points = table[x].to_numpy(float), table[y].to_numpy(float)
     lines = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.5}
     adjust_text(names, *points, ax=axes, expand=(1.15, 1.6), arrowprops=lines)
+
+
+def _outermost(table, columns: list[str], most: int | None):
+    """The rows farthest from the middle one, each column in units of its spread."""
+    if most is None or len(table) <= most:
+        return table
+    away = table[columns] - table[columns].median()
+    return table.loc[(away / away.std()).pow(2).sum(axis=1).sort_values(ascending=False, kind="stable").index[:most]]
 
 
 def plot_by_set(
@@ -465,8 +498,8 @@ def plot_by_set(
         axes.axvline(values[reference], color="0.5", linestyle="--", linewidth=1)
     for row, value, own in zip(rows, known, map(look, values), strict=True):
         axes.hlines(row, 0, value, color=own.colour, linewidth=1, alpha=0.5)
-        axes.plot(value, row, **own.points, markersize=5)
-        text, at, colour = ("not measured", 0, "0.5") if np.isnan(value) else (f"{value:.3g}", value, "black")
+        axes.plot(value, row, **own.points, markersize=5, clip_on=False, zorder=3)
+        text, at, colour = ("not measured", 0, "0.45") if np.isnan(value) else (f"{value:.3g}", value, "black")
         style = {"color": colour, "fontsize": "x-small", "va": "center"}
         patch = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # Lines do not cross the numbers.
         axes.annotate(text, (at, row), (6, 0), textcoords="offset points", bbox=patch, **style)
@@ -485,7 +518,9 @@ def contact_sheet(
     enlarge: int = 1,
     gap_px: int = GAP_PX,
 ) -> np.ndarray:
-    """Rows of images in one picture uint8 `[H, W, 3]`, on white, with labels to the left of rows and above columns.
+    """Rows of images in one picture uint8 `[H, W, 4]`, RGBA, with labels to the left of rows and above columns.
+
+    What is no image is transparent, and the labels are of a grey that is read on white and on black.
 
     Parameters
     ----------
@@ -496,7 +531,7 @@ def contact_sheet(
     """
     rows = [np.asarray(row).repeat(enlarge, 2).repeat(enlarge, 3) for row in rows]
     step, columns = rows[0].shape[-1] + gap_px, max(map(len, rows))
-    sheet = Image.new("RGB", (columns * step - gap_px, len(rows) * step - gap_px), "white")
+    sheet = Image.new("RGBA", (columns * step - gap_px, len(rows) * step - gap_px))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             sheet.paste(Image.fromarray(image.transpose(1, 2, 0)), (j * step, i * step))
@@ -504,17 +539,22 @@ def contact_sheet(
 
 
 def label_sheet(sheet: np.ndarray, row_labels: Sequence[str] = (), column_labels: Sequence[str] = ()) -> np.ndarray:
-    """A picture uint8 `[H, W, 3]` of equal rows and columns with a label to the left of each row and above columns."""
+    """A picture uint8 `[H, W, 4]`, RGBA, of one of equal rows and columns, labelled to the left and above.
+
+    `sheet` is uint8 `[H, W, 3 or 4]`.
+    """
     font, (height, width, _) = ImageFont.truetype(findfont("DejaVu Sans"), LABEL_PX), sheet.shape
     left = round(max(map(font.getlength, row_labels)) + LABEL_PX) if len(row_labels) else 0
     top = LABEL_PX + 4 if len(column_labels) else 0
-    labelled = Image.new("RGB", (left + width, top + height), "white")
+    labelled = Image.new("RGBA", (left + width, top + height), (*LABEL_GREY, 0))
     labelled.paste(Image.fromarray(sheet), (left, top))
     draw = ImageDraw.Draw(labelled)
     for i, label in enumerate(row_labels):
-        draw.text((left - LABEL_PX / 2, top + (i + 0.5) * height / len(row_labels)), label, "black", font, anchor="rm")
+        draw.text(
+            (left - LABEL_PX / 2, top + (i + 0.5) * height / len(row_labels)), label, LABEL_GREY, font, anchor="rm"
+        )
     for i, label in enumerate(column_labels):
-        draw.text((left + (i + 0.5) * width / len(column_labels), 0), label, "black", font, anchor="ma")
+        draw.text((left + (i + 0.5) * width / len(column_labels), 0), label, LABEL_GREY, font, anchor="ma")
     return np.asarray(labelled)
 
 

@@ -5,6 +5,32 @@ from collections.abc import Iterable
 import pandas as pd
 
 from sface_lib.biometrics import Comparisons
+from sface_lib.chapters.setspec import GENERATED
+
+ODD_NAMES = {"5_o_Clock_Shadow": "5 o'clock shadow"}
+PROPER_NAMES = ("dlib", "raw pixels")  # Judges without an article.
+
+
+def attribute_in_words(name: str) -> str:
+    """An attribute of MAAD-Face as text shows it: "Oval Face"."""
+    return ODD_NAMES.get(name, name.replace("_", " "))
+
+
+def the(judge: str) -> str:
+    """A judge within a sentence: "the verifier", but "dlib"; a name in bold stays so."""
+    return judge if judge.strip("*") in PROPER_NAMES else f"the {judge}"
+
+
+def capitalised(text: str) -> str:
+    """A text with its first letter large and the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def saw_authentic(name: str, exposed: bool) -> str:
+    """Whether the generator of a set saw the authentic one; that of this run's set was trained on it."""
+    if name == GENERATED:
+        return "yes"
+    return "not ruled out" if exposed else "no"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -195,7 +195,9 @@
       const [row, column] = [Number(which.value), Number(where.value)];
       const left = image.naturalWidth - (columns.length - column) * (side + gap) + gap;
       const top = image.naturalHeight - (rows.length - row) * (side + gap) + gap;
-      canvas.getContext("2d").drawImage(image, left, top, side, side, 0, 0, side, side);
+      const drawn = canvas.getContext("2d");
+      drawn.clearRect(0, 0, side, side);
+      drawn.drawImage(image, left, top, side, side, 0, 0, side, side);
       said.textContent = `${rows[row]}, ${columns[column]}`;
       canvas.setAttribute("aria-label", `The face at ${said.textContent}`);
       where.setAttribute("aria-valuetext", said.textContent);

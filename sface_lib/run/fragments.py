@@ -276,7 +276,7 @@ def png_address(png: bytes) -> str:
 
 
 def png_of_pixels(pixels: Any) -> bytes:
-    """An image uint8 `[H, W, 3]`, RGB, as PNG, exactly.
+    """An image uint8 `[H, W, 3]`, RGB, or `[H, W, 4]`, RGBA, as PNG, exactly.
 
     Raises
     ------
@@ -286,8 +286,8 @@ def png_of_pixels(pixels: Any) -> bytes:
     from PIL import Image
 
     shape, kind = getattr(pixels, "shape", None), str(getattr(pixels, "dtype", type(pixels).__name__))
-    if kind != "uint8" or shape is None or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise InputError(f"a picture is uint8 [H, W, 3], RGB; this one is {kind} {shape}")
+    if kind != "uint8" or shape is None or len(shape) != 3 or shape[2] not in (3, 4) or 0 in shape:
+        raise InputError(f"a picture is uint8 [H, W, 3], RGB, or [H, W, 4], RGBA; this one is {kind} {shape}")
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "png")
     return stream.getvalue()

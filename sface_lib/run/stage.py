@@ -280,7 +280,7 @@ class Stage:
         shows: str = "synthetic",
         sheet: Sheet | None = None,
     ) -> None:
-        """Save pixels uint8 `[H, W, 3]`, RGB, exactly, as `figures/<stage>.<name>.png`, and show them.
+        """Save pixels uint8 `[H, W, 3 or 4]`, RGB or RGBA, exactly, as `figures/<stage>.<name>.png`, and show them.
 
         With a `sheet`, the page lets its reader choose one of the faces and shows it large. Of authentic faces nothing
         is written unless `show_authentic_images` is set.
@@ -400,7 +400,7 @@ class Stage:
                 ("pdf", {"CreationDate": None}),
             ):
                 with atomic_path(paths[suffix]) as temporary:
-                    fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches=box)
+                    fig.savefig(temporary, metadata=metadata, dpi=144, bbox_inches=box, transparent=suffix == "svg")
         return paths["png"].read_bytes(), points_of_figure(fig, box)
 
     def _table(self, frame: Any, caption: str, name: str, index: bool = False, **shown: Any) -> str:

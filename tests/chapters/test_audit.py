@@ -33,6 +33,7 @@ from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import AuditFacts, ChanceFacts, RemedyFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, Background, compared_images, view_of
 from sface_lib.chapters.synthetic import SyntheticSet
+from sface_lib.chapters.words import saw_authentic
 from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
@@ -923,7 +924,13 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     assert show_sets.sets(three)["classes are"].tolist() == [
         show_sets.CLASSES[labels] for labels in ("authentic", "own", "none")
     ]
-    assert show_sets.sets(three)["generator saw the authentic set"].tolist() == ["perhaps", "perhaps", "no"]
+    told = show_sets.sets(three).set_index("set")["generator saw the authentic set"].to_dict()
+    assert told == {each.name: saw_authentic(each.name, each.sets.exposed) for each in three.done}
+    assert {saw_authentic("generated", True), *told.values()} == {"yes", "not ruled out", "no"}
+    captions = [show.roc_det_caption(each.name, each.shown, each.sets.by_label) for each in three.done]
+    assert ["the link by the other judges" in caption for caption in captions] == [True, False, False]
+    chances = [show.chance_caption(each.name, each.shown) for each in three.done]
+    assert ["same-label" in caption for caption in chances] == [True, False, False]
     slid = [show.by_threshold(each.shown) for each in three.done]
     assert [pair and pair[0] for pair in slid] == [LINK, THREE_SETTINGS[1], None]
     for each in three.done[1:]:

@@ -247,7 +247,7 @@ def test_a_flat_curve_and_a_high_mean_make_a_baseline_trained_out():
 @pytest.mark.parametrize(
     ("late", "mean", "reason"),
     [
-        (None, 0.9, "whether it had converged was not measured (validation_interval_steps is 0)"),
+        (None, 0.9, "whether it had converged was not measured because validation was off"),
         (0.003, 0.9, "the last third of its curve spreads 0.3 points"),
         (0.001, 0.849, "its mean accuracy is 84.9 %"),
     ],
@@ -261,7 +261,7 @@ def test_several_reasons_are_all_told_and_none_where_the_gap_counts():
     rows = compute.gaps(evaluated({"first": with_gap_of(5, 5)}))
     said = show.whether_the_gap_counts(rows, BaselineTraining(None, 0.6), [CLS])
     assert "5.0 [5.0, 5.0] points (CLS generated). It is **not to be relied on**" in said
-    assert said.endswith("(validation_interval_steps is 0); its mean accuracy is 60.0 %.")
+    assert said.endswith("because validation was off; its mean accuracy is 60.0 %.")
     said = show.whether_the_gap_counts(rows, BaselineTraining(0.001, 0.9), [CLS])
     assert said.endswith(
         "The baseline is trained out: the last third of its curve spreads 0.10 points, and its mean is 90.0 %."
@@ -329,7 +329,9 @@ def test_each_set_has_its_gap_and_the_difference_of_two_is_of_the_same_pairs():
     span = difference.difference
     assert (span.value, span.low, span.high) == pytest.approx((0.04, 0.04, 0.04)) and difference.p_corrected == 0
     said = show.which_teaches_most([difference], found)
-    assert said.startswith("By the mean accuracy of CLS: generated (80.0 %), other (80.0 %). Beyond chance differ")
+    assert said.startswith(
+        "By the mean accuracy of CLS: generated (80.0 %), other (80.0 %). generated and other differ beyond chance."
+    )
     assert show.between_sets([difference])["points"].tolist() == ["4.0 [4.0, 4.0]"]
 
 
@@ -452,6 +454,11 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
     assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
+    figure, drawn = show.groups(pd.concat([table, table.assign(benchmark="second", group="c")]), LOOKS)
+    assert set(drawn["group"]) == {"A", "B", "C"} and len(figure.axes) == 2
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["A", "B", "C"]
+    said = [[(text.get_position()[1], text.get_text()) for text in ax.texts] for ax in figure.axes]
+    assert said[0] == [(-2, "too few pairs")] and {place for place, _ in said[1]} == {0, -1}
     assert breakdown.groups(found, dict.fromkeys(range(80), "a")) is None
     assert breakdown.groups(found, {}) is None
 

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from sface_lib.chapters import plots
-from sface_lib.chapters.looks import GREY, MARKERS, Looks, indexed
+from sface_lib.chapters.looks import COLOURS, GREY, INK, MARKERS, Looks, contrast, indexed
+from sface_lib.privacy.alterations import ALTERATIONS
 
 MANY = [f"model {i}" for i in range(16)]
 LOOK = {name: indexed(i) for i, name in enumerate(MANY)}.get
+LOOK_OF_SETS = Looks(["a", "b"]).of_set
 RATES = np.geomspace(0.01, 1, 5)
 
 
@@ -82,6 +84,25 @@ def test_a_signed_heat_map_is_white_at_zero_and_its_ends_are_alike():
     assert ax.collections[0].get_clim() == (-0.5, 0.5)
 
 
+def test_numbers_of_a_heat_map_are_read_on_every_cell():
+    _, ax = plots.new_figure()
+    values = np.append(np.linspace(0, 1, 19), np.nan).reshape(4, 5)
+    plots.plot_matrix(ax, values, "abcd", "efghi", "share")
+    cells = ax.collections[0].get_facecolors()[:19]
+    assert [text.get_text() for text in ax.texts] == [f"{value:.2f}" for value in values.ravel()[:19]]
+    assert min(contrast(text.get_color(), cell) for text, cell in zip(ax.texts, cells, strict=True)) >= 4.5
+
+
+def test_marks_are_seen_on_bars_of_any_colour():
+    figure, ax = plots.new_figure()
+    ways = {"forward": 0.5, "backward": 0.5, "forward null": 0.25, "backward null": 0.25}
+    plots.plot_both_ways(ax, pd.DataFrame([{"attribute": "Male"} | ways]), "p", "q", (INK, INK))
+    figure.canvas.draw()
+    pixels, (x, y) = np.asarray(figure.canvas.buffer_rgba()), ax.transData.transform((0.25, 0)).round().astype(int)
+    around = pixels[pixels.shape[0] - y, x - 6 : x + 7, :3].max(1)
+    assert around.max() > 220 and around.min() < 20  # White beside black, inside a bar of dark grey.
+
+
 def test_names_of_points_do_not_hide_one_another():
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": rng.normal(size=25), "y": rng.normal(size=25), "name": [f"Name_{i}" for i in range(25)]})
@@ -91,22 +112,34 @@ def test_names_of_points_do_not_hide_one_another():
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])
     assert ax.get_xlim()[0] == -ax.get_xlim()[1]
+    assert [line.get_label() for line in ax.lines[2:]] == [f"Name {i}" for i in range(25)]  # Under a pointer.
     places = ax.transData.transform(table[["x", "y"]].to_numpy())
     assert not any(box.contains(*place) for box in boxes for place in places)
+
+
+def test_of_many_points_the_outermost_are_named():
+    table = pd.DataFrame(
+        {"x": [0.0, 0.1, -0.1, 9.0], "y": [0.0, 0.1, 0.1, 0.0], "name": ["a", "b", "c", "5_o_Clock_Shadow"]}
+    )
+    _, ax = plots.new_figure()
+    plots.plot_named_points(ax, table, "x", "y", "name", most_named=1)
+    assert [text.get_text() for text in ax.texts] == ["5 o'clock shadow"] and len(ax.lines) == 2 + 4
 
 
 def test_a_contact_sheet_holds_the_images_as_they_are_beside_their_labels():
     rows = [np.full((n, 3, 4, 4), grey, np.uint8) for n, grey in ((2, 10), (1, 20))]
     bare = plots.contact_sheet(rows, enlarge=3, gap_px=1)
-    assert bare.shape == (25, 25, 3)
-    assert (
-        (bare[:12] == 10)[:, [0, 11, 13, 24]].all() and (bare[13:, :12] == 20).all() and (bare[13:, 13:] == 255).all()
-    )
+    assert bare.shape == (25, 25, 4)
+    seen, ground = bare[..., :3], bare[..., 3] == 0
+    assert (seen[:12] == 10)[:, [0, 11, 13, 24]].all() and (seen[13:, :12] == 20).all()
+    assert ground[13:, 13:].all() and ground[12].all() and ground[:, 12].all() and not ground[:12, :12].any()
     labelled = plots.contact_sheet(rows, ["first", "second"], ["l", "r"], enlarge=3, gap_px=1)
     top, left = np.array(labelled.shape[:2]) - 25
     assert (labelled[top:, left:] == bare).all()
     margins = labelled[:top, left:], labelled[top : top + 12, :left], labelled[top + 13 :, :left]
-    assert all((margin < 128).any() for margin in margins) and (labelled[:top, :left] == 255).all()
+    assert all((margin[..., 3] == 255).any() for margin in margins) and (labelled[:top, :left, 3] == 0).all()
+    (letters,) = {tuple(pixel[:3]) for margin in margins for pixel in margin[margin[..., 3] == 255].tolist()}
+    assert all(contrast([part / 255 for part in letters], ground) > 4.1 for ground in ("#ffffff", "#14181d"))
 
 
 # Looks
@@ -144,6 +177,16 @@ def test_sixteen_sets_look_different():
     assert looks.of_model("CLS generated filtered 0.5") == filtered[0]
 
 
+def test_every_alteration_of_planted_copies_has_a_colour_and_a_marker_that_no_set_has():
+    _, ax = plots.new_figure()
+    rows = [{"alteration": each, "share": share} for each in ("none", *ALTERATIONS) for share in (0.001, 0.01)]
+    plots.plot_power(ax, pd.DataFrame(rows).assign(rate=0.5, low=0.4, high=0.6), "verifier")
+    lines = [line for line in ax.lines if line.get_label() in ALTERATIONS]
+    colours = {line.get_color() for line in lines}
+    assert len(colours) == len({line.get_marker() for line in lines}) == len(ALTERATIONS)
+    assert not colours & set(COLOURS) and min(contrast(each, "white") for each in colours) >= 2.5
+
+
 def test_shares_of_many_sets_are_a_column_each():
     names = [f"attribute_{i}" for i in range(5)]
     rows = [(each, name, (i + j) / 20) for i, each in enumerate(MANY) for j, name in enumerate(names)]
@@ -152,7 +195,7 @@ def test_shares_of_many_sets_are_a_column_each():
     plots.plot_attribute_matrix(ax, table, unreliable=["attribute_1"])
     figure.draw_without_rendering()
     assert [label.get_text() for label in ax.get_xticklabels()] == MANY
-    assert [label.get_color() for label in ax.get_yticklabels()] == ["black", "0.6", "black", "black", "black"]
+    assert [label.get_color() for label in ax.get_yticklabels()] == ["black", "0.45", "black", "black", "black"]
     numbers = [text.get_text() for text in ax.texts]
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
@@ -169,3 +212,25 @@ def test_a_null_of_few_values_has_a_bar_for_each():
     assert plots.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == plots.bins_of(np.ones(5))
     gap = plots.bins_of(np.array([0.0, 0.25, 1.0]))
     assert np.allclose(gap, np.arange(-0.125, 1.2, 0.25))
+
+
+def test_an_empty_row_says_why():
+    _, ax = plots.new_figure()
+    table = {"set": "a", "judge": "verifier", "value": 0.6, "95 % low": 0.5, "95 % high": 0.7, "supports a claim": True}
+    table |= {"chance, 2.5 %": 0.45, "chance, 97.5 %": 0.55}
+    plots.plot_sets(ax, pd.DataFrame([table]), ["a", "b"], ["verifier"], "link", LOOK_OF_SETS, "no authentic labels")
+    assert [(text.get_position(), text.get_text()) for text in ax.texts] == [((0.5, 1), "no authentic labels")]
+
+
+def test_a_marker_at_the_end_of_its_axis_is_whole():
+    _, ax = plots.new_figure()
+    plots.plot_by_set(ax, {"a": 0.0, "b": 3.0}, "copies (%)", LOOK_OF_SETS)
+    assert not any(line.get_clip_on() for line in ax.lines if line.get_marker() in MARKERS)
+
+
+def test_chance_has_one_entry_in_the_legend_of_all_panels():
+    _, axes = plots.new_figure(columns=2)
+    for ax, band in zip(axes, ([[0.45, 0.55]] * 16, [[0.45, 0.55], [0.4, 0.6]] * 8), strict=True):
+        plots.plot_frontier(ax, accuracies(link=0.6), "link", "LFW", np.array(band), LOOK)
+    plots.legend(axes[1])
+    assert sum("chance" in text.get_text() for text in axes[1].get_legend().get_texts()) == 1

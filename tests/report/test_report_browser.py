@@ -24,7 +24,7 @@ cards = [
 ]
 stage.headline("Nobody's faces.", cards, ["One seed."], frame, "Every set.")
 stage.figure((fig, frame), "curve", alt="A rising line.", caption="EER rises.")
-stage.picture(np.full((8, 8, 3), 200, np.uint8), "face", alt="A face.", caption="A face.", shows="synthetic")
+stage.picture(np.full((80, 800, 3), 200, np.uint8), "face", alt="A face.", caption="A face.", shows="synthetic")
 faces = np.zeros((24, 30, 3), np.uint8)
 faces[14:24, 20:30] = (255, 0, 0)
 where = Sheet(10, 2, ("class 0", "class 1"), ("0 %", "100 %"))
@@ -186,6 +186,14 @@ def test_a_figure_is_enlarged_by_mouse_and_keyboard(page):
 def test_figures_are_drawn_as_lines_and_faces_as_pixels(page):
     sources = [image.get_attribute("src")[:19] for image in page.query_selector_all("figure img")]
     assert sources == ["data:image/svg+xml;", "data:image/webp;bas", "data:image/webp;bas"]
+
+
+def test_labels_of_faces_keep_every_row_of_their_pixels(browser, report):
+    """On a phone a sheet scrolls in its size; where it is shrunk, its pixels are blended and none is left out."""
+    image = "figure[id='91_first.face'] img"
+    with opened(browser, report, 390) as page:
+        assert page.query_selector(image).bounding_box()["width"] == 800
+        assert page.evaluate("(i) => getComputedStyle(document.querySelector(i)).imageRendering", image) == "auto"
 
 
 def test_what_lies_under_the_pointer_is_named(page):

@@ -13,14 +13,16 @@ from sface_lib.chapters.attributes.compute import ComparedSets
 from sface_lib.chapters.attributes.explore import set_comparer
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.published import published
-from sface_lib.chapters.words import p_clause, p_in_words
+from sface_lib.chapters.words import attribute_in_words, p_clause, p_in_words
 from sface_lib.run import Stage
 from sface_lib.run.kernel import in_batch
 
 MEASURED = ["images", "present", "balanced_accuracy", "auc", "ece", "tpr", "fpr"]
+HEADS = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "ece": "calibration error", "tpr": "TPR", "fpr": "FPR"}
 MOST_NAMED = 8  # Attributes in a sentence.
+MOST_POINTS_NAMED = 14
 MOST_BESIDE = 7  # Sets of heat maps that stand beside one another.
-AS_WORDS = {name: name.replace("_", " ") for name in ATTRIBUTES if "_" in name}
+AS_WORDS = {name: attribute_in_words(name) for name in ATTRIBUTES if "_" in name}
 MOST_DOTTED = 5  # Sets whose shares are dots in the row of an attribute.
 
 
@@ -66,7 +68,7 @@ class Page:
         reliable, told = classifier.reliable(least), classifier.description
         untaught = [AS_WORDS.get(name, name) for name in ATTRIBUTES if name not in classifier.names]
         checked = published("maad_attributes").set_index("attribute")["human_check_accuracy"]
-        table = classifier.reliability[MEASURED].rename(columns=lambda name: name.replace("_", " "))
+        table = classifier.reliability[MEASURED].rename(columns=HEADS)
         table["MAAD-Face *"] = checked.reindex(table.index)
         self._table(
             table.reset_index(),
@@ -92,7 +94,7 @@ class Page:
             }
             for each in self._found.given
         ]
-        caption = "What is compared; confidence: of stochastic passes in the labels."
+        caption = "What is compared. Mean confidence of the labels over stochastic passes."
         self._table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
 
     def _table(self, frame: pd.DataFrame, name: str, caption: str, **shown: Any) -> None:
@@ -188,7 +190,8 @@ class Page:
         """Which attributes differ beyond chance, and by more than poorer pictures explain."""
         drift, counts = self._found.drift, compute.separable_counts(self._found)
         more, less = (
-            ", ".join(names[:MOST_NAMED]).replace("_", " ") or "none" for names in tables.more_and_less_frequent(drift)
+            ", ".join(map(attribute_in_words, names[:MOST_NAMED])) or "none"
+            for names in tables.more_and_less_frequent(drift)
         )
         bounds = " and ".join(f"{count} ({name})" for name, count in counts.items())
         self._stage.say(
@@ -207,7 +210,7 @@ class Page:
             (figure, self._found.directed),
             "directed",
             alt="Two heat maps of the divergence of every set from every other, by variable and jointly.",
-            caption="Directed divergence. A small number: the column's set explains the row's.",
+            caption="Directed divergence. A small number means that the column's set explains the row's.",
         )
 
     def together(self) -> None:
@@ -215,7 +218,7 @@ class Page:
         phi, names = self._found.phi, self._found.attributes
         pairs = tables.attribute_pairs(phi, names)
         figure, axes = plots.new_figure(width=9.2, height=7.6)
-        labels = [name.replace("_", " ") for name in names]
+        labels = [attribute_in_words(name) for name in names]
         once = np.where(np.tri(len(names), k=-1, dtype=bool), phi, np.nan)
         change = f"phi in {self._second} minus {self._first}"
         plots.plot_matrix(axes, once[1:, :-1], labels[1:], labels[:-1], change, signed=True, digits=None)
@@ -257,7 +260,8 @@ class Page:
             "support",
             alt="Heat maps: share of each set's images within another's support, by profile and by embedding; "
             "transfer AUC.",
-            caption="Support and transfer between the sets; the diagonal: two halves of one set, no identity in both.",
+            caption="Support and transfer between the sets. On the diagonal, two halves of one set that share no "
+            "identity.",
         )
         caption = "Attributes predicted from the others, mean AUC."
         self._table(self._found.transfer, "transfer", caption, floats="%.3f", folded=True)
@@ -324,14 +328,15 @@ class Page:
         """Whether accuracy is lost where attributes drift."""
         if self._found.gaps.empty:
             return
-        figure, axes = plots.new_figure(width=6.8, height=4.6)
-        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute")
+        figure, axes = plots.new_figure(width=8.2, height=5.8)
+        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute", most_named=MOST_POINTS_NAMED)
         axes.set(xlabel=f"prevalence in {self._second} minus {self._first}", ylabel="accuracy, baseline minus CLS")
         self._stage.figure(
             (figure, self._found.gaps),
             "drift_accuracy",
             alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
-            caption="Does accuracy go where attributes drift?",
+            caption="Does accuracy go where attributes drift? The outermost points are named; the numbers behind "
+            "this figure hold the names of all.",
         )
 
     def correlations(self) -> None:

@@ -8,6 +8,7 @@ from sface_lib.chapters import plots
 from sface_lib.chapters.data import compute
 from sface_lib.chapters.data.compute import Evaluated, Selection
 from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.words import attribute_in_words
 from sface_lib.data import Manifest
 from sface_lib.data.align import Aligned
 
@@ -107,7 +108,7 @@ def attributes(truth: pd.DataFrame) -> tuple[tuple[Figure, pd.DataFrame], str]:
     undecided = shares.index[shares["undefined"] == 1]
     figure, axes = plots.new_figure(width=7.2, height=8.4)
     plots.plot_prevalence(axes, shares.drop(undecided))
-    return (figure, shares.rename_axis("attribute").reset_index()), ", ".join(undecided)
+    return (figure, shares.rename_axis("attribute").reset_index()), ", ".join(map(attribute_in_words, undecided))
 
 
 def what_was_split(found: DataResults, pairs_left_out: int) -> str:

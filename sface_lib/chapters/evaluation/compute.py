@@ -56,7 +56,7 @@ class BaselineTraining:
         """Why it is not trained out, as sentences without a full stop; none where it is."""
         reasons = []
         if self.late_spread is None and not self.given:
-            reasons.append("whether it had converged was not measured (validation_interval_steps is 0)")
+            reasons.append("whether it had converged was not measured because validation was off")
         if self.late_spread is not None and self.late_spread >= TRAINED_OUT:
             reasons.append(f"the last third of its curve spreads {100 * self.late_spread:.1f} points")
         if self.mean_accuracy < LOWEST_MEAN_ACCURACY:

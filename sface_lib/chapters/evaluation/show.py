@@ -15,7 +15,7 @@ from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.words import p_in_words
+from sface_lib.chapters.words import capitalised, p_in_words
 from sface_lib.data import FaceSet
 from sface_lib.population import COUNTERPARTS
 from sface_lib.privacy.verdict import ALPHA
@@ -123,7 +123,7 @@ def which_teaches_most(found: Sequence[SetDifference], evaluated: Evaluated) -> 
     order = sorted(evaluated.by_labels, key=evaluated.mean, reverse=True)
     ranked = ", ".join(f"{evaluated.trained[name].trained_on} ({100 * evaluated.mean(name):.1f} %)" for name in order)
     differ = [f"{each.first} and {each.second}" for each in found if each.p_corrected < ALPHA]
-    beyond = f"Beyond chance differ {'; '.join(differ)}." if differ else "No two sets differ beyond chance."
+    beyond = f"{'; '.join(differ)} differ beyond chance." if differ else "No two sets differ beyond chance."
     return f"By the mean accuracy of CLS: {ranked}. {beyond}"
 
 
@@ -166,10 +166,11 @@ def whether_the_gap_counts(
 
 def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Accuracy within groups, a panel for each benchmark, and the numbers behind: see `breakdown.groups`."""
-    compared, names = (list(dict.fromkeys(table[column])) for column in ("benchmark", "group"))
+    table = table.assign(group=table["group"].map(capitalised))
+    compared, names = list(dict.fromkeys(table["benchmark"])), sorted(set(table["group"]))
     height = max(3.0, 0.8 + 0.1 * table["group"].nunique() * table["model"].nunique())
-    columns, _ = plots.grid(len(compared), 2)
-    figure, panels = plots.new_panels(len(compared), columns, width=4.6, height=height, sharex=True, sharey=True)
+    columns, _ = plots.grid(len(compared), 3)
+    figure, panels = plots.new_panels(len(compared), columns, width=3.6, height=height, sharex=True, sharey=True)
     for ax, benchmark in zip(panels, compared, strict=True):
         plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, names, looks.of_model)
     plots.label_outside(panels, columns)

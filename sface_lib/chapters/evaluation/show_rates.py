@@ -14,7 +14,7 @@ from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.thresholds import thresholds
-from sface_lib.chapters.words import points_of
+from sface_lib.chapters.words import capitalised, points_of
 
 BINS = 60  # Of a histogram of scores.
 
@@ -167,7 +167,7 @@ def by_group(found: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tup
     for model, each in found.items():
         for name, fmr in each.fmr.items():
             fnmr = each.fnmr[name]
-            row: dict[str, object] = {"model": model, "group": name}
+            row: dict[str, object] = {"model": model, "group": capitalised(name)}
             for kind, rate in (("FMR", fmr), ("FNMR", fnmr)):
                 row |= {f"{kind} comparisons": rate.comparisons, f"{kind} subjects": rate.subjects}
                 row |= {kind: _in_percent(rate.estimate, 2)}
@@ -207,12 +207,14 @@ def between_groups(found: Mapping[str, Differentials], model: str) -> tuple[Figu
         i, j = names.index(one), names.index(other)
         square[i, j] = square[j, i] = 100 * rate.value
     figure, axes = plots.new_figure(width=6.2, height=4.8)
-    plots.plot_matrix(axes, square, names, names, "FMR (%)")
+    shown = [capitalised(name) for name in names]
+    plots.plot_matrix(axes, square, shown, shown, "FMR (%)")
+    axes.set(xlabel="group of one person", ylabel="group of the other")
     rows = [
         {
             "model": name,
-            "one": one,
-            "other": other,
+            "one": capitalised(one),
+            "other": capitalised(other),
             "FMR": rate.value,
             "comparisons": rate.comparisons,
         }

@@ -36,6 +36,7 @@ from sface_lib.chapters.looks import Looks, indexed
 from sface_lib.chapters.setspec import AUTHENTIC as AUTHENTIC_LABELS
 from sface_lib.chapters.setspec import OWN, UNLABELLED
 from sface_lib.chapters.synthetic import SHOWN, SyntheticSet
+from sface_lib.chapters.words import saw_authentic
 from sface_lib.generator import SHIPPED_PATH
 from sface_lib.generator.assessment import EER_OF_SAMPLES
 from sface_lib.generator.quality import Memorisation
@@ -189,7 +190,7 @@ def origins(sets: Sequence[SyntheticSet]) -> pd.DataFrame:
         {
             "set": each.name,
             "a class is": CLASSES_ARE[each.labels],
-            "generator saw the authentic set": _exposure(each),
+            "generator saw the authentic set": saw_authentic(each.name, each.exposed),
             UNMATCHED: len(each.unmatched) or None,
             "credit": each.credit or None,
             "licence": each.licence or None,
@@ -198,12 +199,6 @@ def origins(sets: Sequence[SyntheticSet]) -> pd.DataFrame:
     )
     table = table.astype({UNMATCHED: "Int64"}).dropna(axis=1, how="all")
     return table.fillna({name: "" for name in ("credit", "licence") if name in table})
-
-
-def _exposure(each: SyntheticSet) -> str:
-    if each.generated:
-        return "yes"
-    return "not ruled out" if each.exposed else "no"
 
 
 def origins_caption() -> str:
@@ -350,8 +345,8 @@ def described(sets: Mapping[str, SetDescription], looks: Looks) -> tuple[Figure,
 def described_caption() -> str:
     """What the panels are over."""
     return (
-        "The sets side by side, by the numbers of the table. Identities are those of some classes over those of as "
-        "many authentic persons, by the lower FMR where there is one; each set's is in the table of identities."
+        "The sets side by side, by the numbers of the table. Identities: distinct persons among the classes, in % of "
+        "those found among equally many authentic persons, at the lower FMR of the table."
     )
 
 

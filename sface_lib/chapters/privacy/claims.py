@@ -9,6 +9,7 @@ from sface_lib.chapters.privacy.exposure import Exposure, exposure_claims, plann
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
+from sface_lib.chapters.words import the
 from sface_lib.errors import InputError
 from sface_lib.files import read_json, sha256_of_json, write_json
 from sface_lib.privacy import Claim, Verdict, shuffles_for, verdicts
@@ -196,6 +197,6 @@ def deviations(plan: ClaimsPlan, found: Sequence[ClaimFacts]) -> list[str]:
     planned = {(name, judge) for name in plan.claims for judge in plan.judges}
     made = {(claim.claim, claim.judge) for claim in found if claim.judge in plan.judges and not claim.barred}
     return [
-        *(f"planned and not made: {name}, by the {judge}" for name, judge in sorted(planned - made)),
-        *(f"made and not planned: {name}, by the {judge}" for name, judge in sorted(made - planned)),
+        *(f"planned and not made: {name}, by {the(judge)}" for name, judge in sorted(planned - made)),
+        *(f"made and not planned: {name}, by {the(judge)}" for name, judge in sorted(made - planned)),
     ]

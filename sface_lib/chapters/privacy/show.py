@@ -13,7 +13,7 @@ from sface_lib.chapters.looks import OF_AUTHENTIC, Look
 from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.thresholds import thresholds
-from sface_lib.chapters.words import points_of
+from sface_lib.chapters.words import points_of, the
 from sface_lib.matching import PairScores, PooledComparisons
 from sface_lib.privacy.identification import by_score
 from sface_lib.privacy.settings import LINK, SETTINGS
@@ -135,6 +135,12 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
 
+def roc_det_caption(name: str, view: View, by_label: bool) -> str:
+    """By whom the settings of a set are judged, and whether other judges' links are drawn."""
+    others = ", and the link by the other judges" if by_label else ""
+    return f"{name}: ROC and DET by {the(view.name)}{others}."
+
+
 def _curve(comparison: PairScores) -> pd.DataFrame:
     """Points `fmr`, `tmr` of a ROC with the interval of TMR, `low` and `high`; NaN where scores were only counted."""
     if comparison.blocks is None:
@@ -203,6 +209,14 @@ def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
     return figure, pd.DataFrame({f"null of the {title}": pd.Series(test.null) for title, test in drawn.items()})
 
 
+def chance_caption(name: str, view: View) -> str:
+    """Which links of a set are drawn."""
+    labelled, free = view.evidence.labelled, view.evidence.label_free
+    drawn = [kind for kind, found in (("same-label", labelled), ("label-free", free)) if found]
+    links = f"{' and '.join(drawn)} link{'s' * (len(drawn) > 1)} by {the(view.name)}"
+    return f"{name}: {links}; chance in grey, observed as a line."
+
+
 def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
     figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
@@ -242,7 +256,7 @@ def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
     faces = [of.load(positions, size_px=side).numpy() for of, positions in rows]
     labels = f"; {int(best.same_label[:count].sum())} of {count} of one label" if sets.by_label else ""
     caption = (
-        f"{sets.name}: the strongest pairs by the {view.name}, scores {best.scores[0]:.2f} to "
+        f"{sets.name}: the strongest pairs by {the(view.name)}, scores {best.scores[0]:.2f} to "
         f"{best.scores[count - 1]:.2f}{labels}. Authentic above, synthetic below."
     )
     scores = [f"{score:.2f}" for score in best.scores[:count]]

@@ -6,6 +6,7 @@ from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.show_sets import barred_of
 from sface_lib.chapters.privacy.show_unlabelled import leak_in_words
+from sface_lib.chapters.words import the
 from sface_lib.privacy.verdict import BELOW, EQUIVALENT
 
 
@@ -28,7 +29,7 @@ def _found_of(found: Audit) -> str:
         metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
         low, high = view.evidence.labelled.link.test.band()
         parts.append(
-            f"The larger link is the {view.name}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
+            f"The larger link is {the(view.name)}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
             f"renamed classes give {low:.3f} to {high:.3f}; rank-1 identification "
             f"{100 * rank_1.estimate.value:.1f} %, chance {100 * rank_1.test.null.mean():.1f} %."
         )
@@ -38,7 +39,7 @@ def _found_of(found: Audit) -> str:
         doubt = ", which is no claim here" if "control" in found.sets.barred else ""
         whole = "images" if found.sets.labels == "none" else "classes"
         parts.append(
-            f"By the {view.name} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
+            f"By {the(view.name)} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
             f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
         )
     judged = sum(claim.p_corrected is not None for claim in found.claims)
@@ -69,7 +70,7 @@ def _listed(claims: Iterable[ClaimFacts]) -> str:
     by: dict[str, list[str]] = {}
     for claim in claims:
         by.setdefault(claim.claim, []).append(claim.judge)
-    return "; ".join(f"{name} (by the {' and the '.join(judges)})" for name, judges in by.items())
+    return "; ".join(f"{name} (by {' and '.join(map(the, judges))})" for name, judges in by.items())
 
 
 def _floor(found: Audit) -> str:
@@ -84,6 +85,6 @@ def _floor(found: Audit) -> str:
 
 def _judges(found: Audit) -> str:
     """Who judges, what they were trained on as far as that is known, and who may not."""
-    may = [f"the {v.name} (trained on: {v.judge.model.description['trained_on']})" for v in found.views if v.may_judge]
-    not_asked = [f"not the {name}, which {why}" for name, why in found.barred.items()]
+    may = [f"{the(v.name)} (trained on: {v.judge.model.description['trained_on']})" for v in found.views if v.may_judge]
+    not_asked = [f"not {the(name)}, which {why}" for name, why in found.barred.items()]
     return ", ".join([*may, *not_asked])

@@ -10,7 +10,7 @@ from sface_lib.chapters.privacy.claims import deviations
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.show_sets import by_set
-from sface_lib.chapters.words import p_in_words
+from sface_lib.chapters.words import capitalised, p_in_words, the
 from sface_lib.privacy.verdict import BARRED
 
 
@@ -47,13 +47,13 @@ def claims_in_words(audits: Audits) -> str:
     competent = [view.name for view in audits.views if view.competent]
     if len(competent) == 1:
         said.append(
-            f"The {competent[0]} is the only competent judge, so that no other confirms it; a second one comes with "
-            "the extra `align`, or as `second_verifier=PATH`."
+            f"{capitalised(the(competent[0]))} is the only competent judge, so that no other confirms it; a second one "
+            "comes with the extra `align`, or as `second_verifier=PATH`."
         )
     for each in audits.done:
         left = [view.name for view in each.views if view.may_judge]
         if len(left) == 1 < len(competent):
-            said.append(f"The {left[0]} alone may judge {each.name}, so that no other confirms it there.")
+            said.append(f"{capitalised(the(left[0]))} alone may judge {each.name}, so that no other confirms it there.")
     return " ".join(said)
 
 

@@ -14,7 +14,7 @@ from sface_lib.chapters.looks import Look
 from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
-from sface_lib.chapters.words import points_of
+from sface_lib.chapters.words import capitalised, points_of, the
 from sface_lib.privacy.exposure import GroupDifference
 from sface_lib.privacy.identification import OPEN_SET_FPIR
 from sface_lib.privacy.planted import Planted
@@ -129,7 +129,7 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
                 ax.set_visible(False)
                 continue
             tables.append(alarm.table().assign(judge=name, null=null))
-            plots.plot_power(ax, tables[-1], f"{name}, against {null}: from a ratio of {alarm.threshold:.2f} on")
+            plots.plot_power(ax, tables[-1], f"{name}, against {null} (alarm at ratio ≥ {alarm.threshold:.2f})")
     plots.legend([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
     return figure, pd.concat(tables)
 
@@ -164,13 +164,13 @@ def silent_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping
     `barred` are the judges that may not judge the set -> why; they are not asked.
     """
     said = [
-        f"Not calibrated by the **{name}** against {null}: {alarm.null_images:,} images do not tell what the largest "
-        f"ratio of {images:,} is."
+        f"Not calibrated by {the(f'**{name}**')} against {null}: {alarm.null_images:,} images do not tell what the "
+        f"largest ratio of {images:,} is."
         for name, found in planted.items()
         for null, alarm in ((STRANGERS, found.strangers), (SAME_PERSONS, found.same_persons))
         if alarm is not None and alarm.threshold is None
     ]
-    said += [f"The **{name}** is not asked, as it {why}." for name, why in barred.items()]
+    said += [f"{capitalised(the(f'**{name}**'))} is not asked, as it {why}." for name, why in barred.items()]
     return " ".join(
         said if planted or barred else ["Not measured: it needs more images of persons who trained nothing."]
     )

@@ -12,6 +12,7 @@ from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
+from sface_lib.chapters.words import saw_authentic, the
 from sface_lib.privacy.settings import SETTINGS
 from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, STATISTICS
 from sface_lib.recognition import PIXELS_PX
@@ -34,7 +35,7 @@ def sets(audits: Audits) -> pd.DataFrame:
         {
             "set": own.name,
             "classes are": CLASSES[own.labels],
-            "generator saw the authentic set": "perhaps" if own.exposed else "no",
+            "generator saw the authentic set": saw_authentic(own.name, own.exposed),
             "images": len(own.whole_synthetic),
             "compared": len(own.synthetic),
             "authentic images": len(own.whole_authentic),
@@ -94,7 +95,7 @@ def barred_in_words(audits: Audits) -> str:
 
 def barred_of(found: Audit) -> str:
     """Which judges may not judge a set, and why."""
-    why = "; ".join(f"the {name} {reason}" for name, reason in found.barred.items())
+    why = "; ".join(f"{the(name)} {reason}" for name, reason in found.barred.items())
     if found.larger is None:
         return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
     return f"{why}. Numbers of this set in grey support no claim."
@@ -184,9 +185,16 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
     sets, judges = [own.name for own in audits.done], list(dict.fromkeys(numbers["judge"]))
     for ax, name in zip(np.ravel(axes), names, strict=True):
-        plots.plot_sets(ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set)
+        plots.plot_sets(
+            ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set, _why_empty(name)
+        )
     plots.legend(np.ravel(axes)[-1])
     return figure, numbers
+
+
+def _why_empty(statistic: str) -> str:
+    """Why a set has no number of a statistic: the same-label link alone goes by labels."""
+    return "no authentic labels" if statistic.startswith("same-label") else "not measured"
 
 
 def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None]) -> pd.DataFrame | None:

@@ -9,6 +9,7 @@ from sface_lib.chapters.privacy.compute import Audit, Audits, facts_of_leak
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show_sets import CHANCE, barred_cells
 from sface_lib.chapters.published import published
+from sface_lib.chapters.words import the
 from sface_lib.privacy.settings import NOT_EXCHANGEABLE
 
 NEARER, BOUND = "nearer to training (%)", "follow a training person, at least (%)"
@@ -86,10 +87,10 @@ def leak_in_words(found: Audit) -> str:
         return "no leak share, as no judge may judge it, or fewer than two persons are told apart."
     name, largest = max(leaks.items(), key=lambda item: item[1].bound)
     unit = "images" if found.sets.labels == "none" else "classes"
-    others = ", ".join(f"{100 * leak.bound:.1f} % by the {other}" for other, leak in leaks.items() if other != name)
+    others = ", ".join(f"{100 * leak.bound:.1f} % by {the(other)}" for other, leak in leaks.items() if other != name)
     said = (
         f"at least {100 * largest.bound:.1f} % of its {unit} are nearer to a training person than the floor explains, "
-        f"by the {name}"
+        f"by {the(name)}"
         if largest.bound
         else f"none of its {unit} is shown to be nearer to a training person than the floor explains, by any judge"
     )

@@ -11,7 +11,7 @@ from sface_lib.chapters.privacy.results import AuditFacts, LeakFacts, PrivacyRes
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import Summary
-from sface_lib.chapters.words import listed
+from sface_lib.chapters.words import listed, the
 from sface_lib.run.fragments import Finding
 
 MOST_CARDS = 4  # Cards on privacy; further sets stand in the table alone.
@@ -80,11 +80,11 @@ def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tupl
         claim = max(answer.above or answer.judged, key=lambda claim: claim.value - claim.chance)
         interval = "" if claim.low is None else f"[{claim.low:.3f}, {claim.high:.3f}], 90 %"
         name = claim.claim[:1].upper() + claim.claim[1:]
-        return f"{claim.value:.3f}", interval, f"{name}, by the {claim.judge}; chance is {claim.chance:.3g}", CLAIMS
+        return f"{claim.value:.3f}", interval, f"{name}, by {the(claim.judge)}; chance is {claim.chance:.3g}", CLAIMS
     judge, share = leak
     interval = f"one-sided, {100 * share.level:.3g} % confidence"
     if share.bound > 0:
-        what = f"Share of its {unit} that are nearer to a training person than the floor explains, by the {judge}"
+        what = f"Share of its {unit} that are nearer to a training person than the floor explains, by {the(judge)}"
         return f"≥ {100 * share.bound:.1f} %", interval, what, UNLABELLED
     what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
     return "none shown", interval, what, UNLABELLED
@@ -167,7 +167,7 @@ def limits(
     if not competent:
         said.append("No judge tells the authentic identities apart, so that nothing is said of any link.")
     elif len(competent) == 1:
-        said.append(f"Only one competent judge, the {competent[0]}, saw the sets: a link that it misses stays unseen.")
+        said.append(f"Only one competent judge, {the(competent[0])}, saw the sets: a link that it misses stays unseen.")
     else:
         said.append(f"A link that neither of {' and '.join(competent)} sees may be seen by another judge.")
     inexact = [each.name for each in privacy.sets if not each.control_is_exchangeable]

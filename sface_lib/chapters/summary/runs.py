@@ -20,6 +20,7 @@ from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.summary.compute import ModelBesideLink, summarise
 from sface_lib.chapters.summary.results import SummaryResults
 from sface_lib.chapters.training.results import BY_LABELS, TrainingResults
+from sface_lib.chapters.words import capitalised, saw_authentic, the
 from sface_lib.errors import InputError
 from sface_lib.files import read_json
 from sface_lib.run import Chapter, results_of
@@ -113,7 +114,7 @@ def _row(run: FinishedRun, found: AuditFacts) -> dict[str, Any]:
         "run": run.name,
         "set": found.name,
         "classes": found.labels,
-        "exposed": "perhaps" if found.exposed else "no",
+        "exposed": saw_authentic(found.name, found.exposed),
         "images": found.images,
         "gives away": run.answers.gives_away.get(found.name, MISSING) if run.answers else MISSING,
         "judge": judge or "none may judge it",
@@ -160,7 +161,8 @@ def cautions(runs: Sequence[FinishedRun]) -> list[str]:
         for name in first.privacy.judges.keys() & second.privacy.judges.keys():
             if first.privacy.judges[name].sha256 != second.privacy.judges[name].sha256:
                 said.append(
-                    f"The {name} of {first.name} is not that of {second.name}: scores by the two do not compare."
+                    f"{capitalised(the(name))} of {first.name} is not that of {second.name}: scores by the two do not "
+                    "compare."
                 )
         if first.evaluation and second.evaluation and first.evaluation.pairs != second.evaluation.pairs:
             said.append(f"{both} are evaluated on different pairs: their accuracies do not compare.")

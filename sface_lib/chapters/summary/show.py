@@ -17,13 +17,13 @@ from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
 from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.training.results import GIVEN
-from sface_lib.chapters.words import p_clause
+from sface_lib.chapters.words import capitalised, p_clause, the
 
 NEAREST = "label of the nearest image"
 LINKS = ("link EER", "link AUC", "label-free")
 AXES = {
     "link AUC": "AUC of the same-label link",
-    "label-free": "share of classes nearer to a training than to a control person",
+    "label-free": "share of classes nearer to a training\nthan to a control person",
 }
 
 
@@ -57,7 +57,7 @@ def _row(model: ModelBesideLink) -> dict[str, object]:
 
 def overview_caption(summary: Summary) -> str:
     """What stands in the rows, and who judged."""
-    link = f"by the {summary.judge.name}."
+    link = f"by {the(summary.judge.name)}."
     if summary.benchmark is None:
         return f"The links of each set {link}"
     return (
@@ -99,7 +99,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     if not answer.judged:
         return f"{head} {_nobody(answer, audited)}, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
-    judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+    judges = " and ".join(map(the, names))
     counted = f"of {len(answer.judged)} claims on the link by {judges}, after Holm's correction over all planned ones,"
     if answer.word == "yes":
         said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
@@ -110,11 +110,11 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     else:
         said = f"None {counted} is above chance, and not all that can be are equivalent to it."
     restricted = [
-        f"Above chance with a restriction: {claim.claim}, by the {claim.judge} ({', '.join(claim.notes)})."
+        f"Above chance with a restriction: {claim.claim}, by {the(claim.judge)} ({', '.join(claim.notes)})."
         for claim in answer.restricted
     ]
     listed = "".join(f"\n- {_claim_in_words(claim)}" for claim in answer.strongest)
-    asked_not = [f"Not asked: the {name}, which {why}." for name, why in audited.barred.items()]
+    asked_not = [f"Not asked: {the(name)}, which {why}." for name, why in audited.barred.items()]
     rest = " ".join([*restricted, *asked_not, _alarms(answer, audited), _chance(audited)])
     return f"{head} {said}\n{listed}\n\n{rest}"
 
@@ -124,7 +124,7 @@ def _nobody(answer: Answer, audited: AuditFacts) -> str:
     if answer.judges:
         return "No claim can be made of it without unseen faces that are exchangeable with the training ones"
     if audited.barred:
-        barred = "; ".join(f"the {name} {why}" for name, why in audited.barred.items())
+        barred = "; ".join(f"{the(name)} {why}" for name, why in audited.barred.items())
         return f"No judge is left that may judge it ({barred})"
     return "No judge tells the authentic identities apart well enough"
 
@@ -253,10 +253,10 @@ def published_frontier() -> tuple[Figure, pd.DataFrame]:
     both = table.dropna(subset=["AUC against DigiFace-1M", "accuracy"])
     figure, axes = plots.new_figure(width=6.4, height=3.8)
     plots.plot_named_points(axes, both, "AUC against DigiFace-1M", "accuracy", "set", origin=False)
-    axes.axvline(0.5, color="0.6", linewidth=1, linestyle="--", label="as near as DigiFace-1M")
+    as_near = axes.axvline(0.5, color="0.6", linewidth=1, linestyle="--", label="as near as DigiFace-1M")
     axes.margins(x=0.12)
     axes.set(xlabel="AUC of best scores over CASIA-WebFace against DigiFace-1M", ylabel="mean accuracy (%)")
-    axes.legend(fontsize="small", loc="lower left")
+    axes.legend(handles=[as_near], fontsize="small", loc="lower left")
     return figure, table
 
 
@@ -281,7 +281,7 @@ def who_may_know_whom(summary: Summary, data: DataResults, privacy: PrivacyResul
         "CL are shown in grey."
     )
     barred = [
-        f"The {summary.judge.name} {why}, so the links of {name} are shown in grey."
+        f"{capitalised(the(summary.judge.name))} {why}, so the links of {name} are shown in grey."
         for name, why in summary.judge.barred.items()
     ]
     apart = "Verifier and authentic set share no identity: they were drawn apart, and no person exists in either."
