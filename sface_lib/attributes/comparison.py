@@ -1,6 +1,7 @@
 """The comparison that notebook 06 tells: annotated sets, their prevalences, divergences, and what follows."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ from sface_lib.attributes.tally import (
     tally_variables,
 )
 from sface_lib.biometrics import Estimate
-from sface_lib.privacy.verdict import ALPHA, holm
+from sface_lib.privacy.verdict import ALPHA, MOST_P, holm
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -227,8 +228,14 @@ def divergence_table(comparison: DivergenceTest) -> pd.DataFrame:
         table[name] = getattr(own, name)
         table[f"{name} null"] = comparison.reach(name)
     table["p"] = comparison.p_values()
+    table["p at floor"] = table["p"] <= comparison.p_floor  # It may be smaller than the splits can show.
     table["p, corrected"] = holm(table["p"])
     return table
+
+
+def splits_for(attributes: int) -> int:
+    """How many random splits let one of so many attributes reach a corrected p of 1 %."""
+    return math.ceil(attributes / MOST_P) - 1
 
 
 def phi_difference(a: AnnotatedSet, b: AnnotatedSet) -> np.ndarray:
@@ -248,13 +255,17 @@ class Direction:
         Their two divergences: forward is KL(first || second). Where the difference is above 0 the first explains the
         second better.
     p_value
-        That they differ at all, by random splits: without that no direction is judged.
+        That they differ at all, by random splits.
+    p_corrected
+        The same for all pairs of sets that are compared (Holm); None of a pair alone. No direction is judged without a
+        difference.
     """
 
     first: str
     second: str
     found: Asymmetry
     p_value: float
+    p_corrected: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -266,13 +277,27 @@ class Direction:
     @property
     def verdict(self) -> str:
         """Who explains whom: P explains Q where KL(Q || P) is the smaller one."""
-        if self.p_value >= ALPHA:
+        if (self.p_value if self.p_corrected is None else self.p_corrected) >= ALPHA:
             return "the sets do not differ beyond chance"
         if self.found.interval.low <= 0 <= self.found.interval.high:
             return "no direction is decided at this size"
         one, other = (self.first, self.second) if self.found.interval.low > 0 else (self.second, self.first)
         times = "" if self.ratio is None else f"{self.ratio:.1f} times, "
         return f"{one} explains {other} better than the reverse ({times}summed over variables)"
+
+
+def directions(
+    sets: Mapping[str, AnnotatedSet], comparisons: Mapping[tuple[str, str], DivergenceTest], resamples: int, seed: int
+) -> dict[tuple[str, str], Direction]:
+    """The direction between every two sets, from their comparisons over `tally_variables`; p-values by Holm."""
+    alone = {
+        pair: direction(*(sets[name] for name in pair), comparison, resamples, seed)
+        for pair, comparison in comparisons.items()
+    }
+    corrected = holm([each.p_value for each in alone.values()]).tolist()
+    return {
+        pair: dataclasses.replace(each, p_corrected=p) for (pair, each), p in zip(alone.items(), corrected, strict=True)
+    }
 
 
 def direction(

@@ -105,6 +105,11 @@ class DivergenceTest:
         return np.max([_p_value(self.observed.js, null.js) for null in self.nulls], 0)
 
     @property
+    def p_floor(self) -> float:
+        """The smallest p-value that so many splits can give."""
+        return 1 / (1 + len(self.nulls[0].js))
+
+    @property
     def p_total(self) -> float:
         """The same of the sum over all variables."""
         return max(float(_p_value(self.observed.js.sum(), null.js.sum(1))) for null in self.nulls)

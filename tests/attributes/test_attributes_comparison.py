@@ -1,5 +1,7 @@
 """What notebook 06 says of sets follows from their labels, and turns round where the sets do."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,10 +17,12 @@ from sface_lib.attributes.comparison import (
     conditional_prevalences,
     directed_totals,
     direction,
+    directions,
     divergence_table,
     phi_difference,
     prevalences,
     separability,
+    splits_for,
 )
 from sface_lib.biometrics import Interval
 from sface_lib.privacy.verdict import holm
@@ -344,6 +348,23 @@ def test_a_broad_set_explains_a_narrow_one_whichever_stands_first(three):
     assert (own.forward, own.backward) == pytest.approx((other.backward, other.forward))
     assert own.interval.low > 0 > other.interval.high and max(there.p_value, back.p_value) < 0.05
     assert there.ratio == pytest.approx(own.forward / own.backward) == pytest.approx(back.ratio)
+
+
+def test_a_pair_of_sets_is_judged_with_all_pairs_in_mind(three):
+    """Of one pair whose p is 0.02 a direction is decided, of three such pairs by Holm's correction none."""
+    sets = {each.name: each for each in three}
+    comparisons = compare_all(list(three), True, 49, 0)
+    found = directions(sets, comparisons, 100, 0)
+    p_values = [each.p_value for each in found.values()]
+    assert [each.p_corrected for each in found.values()] == pytest.approx(holm(p_values).tolist())
+    alone = Direction("a", "b", Asymmetry(0.5, 0.2, 0.3, Interval(0.1, 0.5, 0.95)), 0.02)
+    assert alone.verdict.startswith("a explains b")
+    assert dataclasses.replace(alone, p_corrected=0.06).verdict == "the sets do not differ beyond chance"
+
+
+def test_splits_are_enough_for_the_smallest_corrected_p():
+    """With 2,699 splits the smallest p is 1 / 2,700, which is 0.01 after Holm's correction for 27 attributes."""
+    assert splits_for(27) == 2699 and 27 / (1 + splits_for(27)) <= 0.01
 
 
 def test_sets_of_one_kind_are_not_told_apart():

@@ -15,12 +15,13 @@ from sface_lib.attributes.comparison import (
     against_truth,
     compare_all,
     directed_totals,
-    direction,
+    directions,
     divergence_table,
     phi_difference,
     prevalences,
+    splits_for,
 )
-from sface_lib.attributes.divergence import by_pseudo_count
+from sface_lib.attributes.divergence import by_pseudo_count, compare_tallies
 from sface_lib.attributes.drift import RankCorrelation, correlate
 from sface_lib.attributes.support import support_table, transfer_table
 from sface_lib.chapters.attributes import sets as gathering
@@ -137,9 +138,10 @@ def compare(
     whose = {each.name: each for each in given}
     positions, poorer = gathering.degraded(whose[first], whose[second], classifier, accelerator, p.seed)
     poorer = {name: labels[:, reliable] for name, labels in poorer.items()}
-    by_attribute = compare_all(list(sets.values()), False, p.shuffles, p.seed)
+    tallies = [sets[name].tally(variables=False) for name in (first, second)]
+    by_attribute = compare_tallies(*tallies, max(p.shuffles, splits_for(len(tallies[0].variables))), p.seed)
     together = compare_all(list(sets.values()), True, p.shuffles, p.seed)
-    drift = divergence_table(by_attribute[first, second])
+    drift = divergence_table(by_attribute)
     totals = directed_totals(list(sets), together)
     gaps = _lost_accuracy(stage, study, classifier, embedder, reliable, second, drift)
     return ComparedSets(
@@ -156,10 +158,7 @@ def compare(
         ),
         drift=drift,
         directed=totals.merge(tables.joint_table(sets, p.bootstrap_resamples, p.seed), on=["p", "q"]),
-        directions={
-            pair: direction(sets[pair[0]], sets[pair[1]], found, p.bootstrap_resamples, p.seed)
-            for pair, found in together.items()
-        },
+        directions=directions(sets, together, p.bootstrap_resamples, p.seed),
         phi=phi_difference(sets[first], sets[second]),
         conditional=tables.conditional_shares(sets[first], sets[second]),
         support=_support(p, open_model(study.verifier), given, sets, classifier, annotations, embedder),
@@ -270,6 +269,6 @@ def _facts(d: Direction) -> DirectionFacts:
         difference=d.found.difference,
         low=d.found.interval.low,
         high=d.found.interval.high,
-        p=d.p_value,
+        p=d.p_corrected,
         verdict=d.verdict,
     )

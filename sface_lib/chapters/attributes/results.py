@@ -63,7 +63,7 @@ class DirectionFacts(Facts):
     difference, low, high
         Forward minus backward, corrected for the small number of identities, and its 95 % interval.
     p
-        That the sets differ at all.
+        That the sets differ at all, corrected for all pairs of sets (Holm).
     """
 
     first: str
@@ -121,6 +121,6 @@ class AttributeFindings(Facts):
 class AttributesResults(Results):
     """What was found; None without a classifier."""
 
-    VERSION = 2
+    VERSION = 3
 
     found: AttributeFindings | None

@@ -292,7 +292,7 @@ class Page:
                 "difference": d.found.difference,
                 "95 % low": d.found.interval.low,
                 "95 % high": d.found.interval.high,
-                "p that they differ": p_in_words(d.p_value, self._at_floor(d.p_value)),
+                "p that they differ, corrected": p_in_words(d.p_corrected, self._at_floor(d.p_value)),
                 "verdict": d.verdict,
             }
             for d in self._found.directions.values()
@@ -307,8 +307,8 @@ class Page:
         """Whether no random split or shuffle came as far."""
         return p * (1 + self._stage.parameters.shuffles) < 1.5
 
-    def _clause(self, p: float) -> str:
-        return p_clause(p, self._at_floor(p))
+    def _clause(self, p: float, corrected: float | None = None) -> str:
+        return p_clause(p if corrected is None else corrected, self._at_floor(p))
 
     def asymmetry(self) -> None:
         """What rare values add to the divergence, and which attributes carry the asymmetry."""
@@ -365,7 +365,7 @@ class Page:
             "The second paper found that authentic samples explain the synthetic ones and not the reverse: "
             "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
             f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
-            f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value)}); "
+            f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value, way.p_corrected)}); "
             "the latter minus the former, corrected for the small number of identities, is "
             f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
             "summed as if they were independent. All attributes together give "
