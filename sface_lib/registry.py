@@ -9,12 +9,12 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file, sha256_of_json
 
-GROUPS = tuple(f"sface_lab.{kind}" for kind in ("backbones", "heads", "strategies"))  # Of entry points.
+GROUPS = tuple(f"sface_lab.{kind}" for kind in ("backbones", "heads", "statistics", "strategies"))  # Of entry points.
 
 T = TypeVar("T")
 
@@ -48,17 +48,27 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _load(self, point: EntryPoint) -> T:
         try:
-            return point.load()
+            entry = point.load()
         except Exception as error:
             raise InputError(
                 f"the {self.noun} {point.name!r} of {_source(point)} cannot be imported ({type(error).__name__}: "
                 f"{error}); mend or remove that package"
             ) from error
+        if getattr(entry, "name", point.name) != point.name:
+            raise InputError(
+                f"the {self.noun} {entry.name!r} of {_source(point)} goes by the entry point {point.name!r}; give both "
+                "one name"
+            )
+        return entry
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
             raise InputError(f"{self.noun} {name!r} does not exist; choose one of {', '.join(self)}")
         return self._entries[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The entry of a name, or the default."""
+        return self._entries.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -45,6 +45,18 @@ def test_an_unknown_name_is_refused_with_the_known_ones(installed):
         things()["three"]
 
 
+def test_a_default_stands_for_an_unknown_name(installed):
+    installed(ant="added_things:other")
+    assert things().get("ant") == 4 and things().get("three") is None and things().get("three", 0) == 0
+
+
+def test_an_entry_that_has_a_name_goes_by_it(installed, monkeypatch):
+    monkeypatch.setitem(sys.modules, "added_things", types.SimpleNamespace(new=types.SimpleNamespace(name="bee")))
+    installed(ant="added_things:new")
+    with pytest.raises(InputError, match="the thing 'bee' of the module 'added_things' goes by the entry point 'ant'"):
+        things()["one"]
+
+
 def test_no_package_replaces_an_entry_of_the_library(installed):
     installed(one="added_things:new")
     with pytest.raises(InputError, match="the module 'added_things' adds the thing 'one', which exists; rename it"):

@@ -60,6 +60,8 @@ class Evidence:
 
     Attributes
     ----------
+    sets, shuffles, seed
+        What it was gathered from, for statistics that packages add.
     by_pair, by_identity
         Intervals of each setting's metrics, every score or every identity counting alike.
     labelled
@@ -80,6 +82,9 @@ class Evidence:
         unseen persons.
     """
 
+    sets: Embedded
+    shuffles: int
+    seed: int
     by_pair: dict[str, dict[str, Estimate]]
     by_identity: dict[str, dict[str, Estimate]]
     labelled: ByLabel | None
@@ -133,6 +138,9 @@ def gather_evidence(
     if sets.by_label:
         labelled = _by_label(sets, settings, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
     return Evidence(
+        sets=sets,
+        shuffles=shuffles,
+        seed=seed,
         by_pair=intervals[0],
         by_identity=intervals[1],
         labelled=labelled,

@@ -1,4 +1,7 @@
-"""The statistics of a link: of what evidence each is, what it needs, and the claim that it is at chance."""
+"""The statistics of a link: of what evidence each is, what it needs, and the claim that it is at chance.
+
+Packages add statistics by entry points of the group `sface_lab.statistics`, under the claim's name.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,6 +12,7 @@ from sface_lib.privacy.chance import Tested
 from sface_lib.privacy.evidence import Evidence
 from sface_lib.privacy.settings import UNEXPOSED
 from sface_lib.privacy.verdict import EQUIVALENCE_LEVEL, Claim
+from sface_lib.registry import Registry
 
 MEMBERSHIP_OF_IMAGES = "membership of images within persons, AUC"
 NEARER = "nearer to the training set than unexposed sets, difference of scores"
@@ -23,7 +27,8 @@ class Statistic:
     name
         The claim's.
     tested
-        The statistic with its null, and how many identities are behind it; None where the sets do not give it.
+        The statistic with its null, and how many identities are behind it; None where the sets do not give it. One that
+        a package adds computes it from `Evidence.sets`, with so many shuffles and that seed.
     has_margin
         Whether it may be equivalent to chance: not the share of identified probes, whose chance is near 0.
     by_label
@@ -84,7 +89,7 @@ def _nearest(evidence: Evidence) -> tuple[Tested, int] | None:
     return tested, least.persons
 
 
-STATISTICS = (
+_OWN = (
     Statistic("same-label link, AUC", _labelled("link"), by_label=True),
     Statistic("rank-1 identification", _labelled("rank_1"), has_margin=False, by_label=True),
     Statistic("label of the nearest image", _labelled("neighbours"), has_margin=False, by_label=True),
@@ -92,6 +97,10 @@ STATISTICS = (
     Statistic(MEMBERSHIP_OF_IMAGES, _images, needs="held_out", exploratory=True),
     Statistic("membership of persons, AUC", _persons, needs="control"),
     Statistic(NEARER, _nearest, has_margin=False, needs=UNEXPOSED, instead_of="control"),
+)
+
+STATISTICS: Registry[Statistic] = Registry(
+    "link statistic", "sface_lab.statistics", {statistic.name: statistic for statistic in _OWN}
 )
 
 
@@ -104,7 +113,7 @@ def claims_of(
     `barred` that of `Embedded`.
     """
     barred = barred or {}
-    made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS if statistic.stands(barred))
+    made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS.values() if statistic.stands(barred))
     return [
         Claim(
             name=statistic.name,

@@ -261,7 +261,7 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     judges = [reader("a", sha256="0" * 64), dataclasses.replace(reader(PIXELS), model=None)]
     plan = claims.plan_claims(sets, judges, SETTINGS)
     assert plan.judges == {"a": "0" * 64} and plan.groups == ("gender", "ancestry")
-    statistics = [s.name for s in STATISTICS if s.needs in (None, "control")]
+    statistics = [s.name for s in STATISTICS.values() if s.needs in (None, "control")]
     assert list(plan.claims) == [*statistics, exposure.by_trait("gender")]
     assert plan.shuffles == 1199 == 200 * len(plan.claims) - 1  # More than the 1,000 that were asked for.
     found = examine(sets, judges, SETTINGS, make_accelerator("float32"))
@@ -596,7 +596,7 @@ def three(known):
 
 def test_labels_decide_what_is_claimed_of_a_set(three):
     made = {each.name: {claim.claim for claim in each.claims if claim.judge == "a"} for each in three.done}
-    statistics = [s for s in STATISTICS if s.instead_of is None]
+    statistics = [s for s in STATISTICS.values() if s.instead_of is None]
     assert made["labelled"] == {s.name for s in statistics}
     assert made["own"] == made["images"] == {s.name for s in statistics if not s.by_label}
     settings = {each.name: set(each.views[0].settings.metrics) for each in three.done}

@@ -86,7 +86,7 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
     """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
     statistics = [
         s.name
-        for s in STATISTICS
+        for s in STATISTICS.values()
         if s.needs in sets.relied_on and s.stands(sets.barred) and (sets.by_label or not s.by_label)
     ]
     names = (*statistics, *planned_exposure(sets))
@@ -180,7 +180,7 @@ def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts
 def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]:
     if not claim.judged:
         return ()
-    statistic = next((s for s in STATISTICS if s.name == claim.name), None)
+    statistic = STATISTICS.get(claim.name)
     exploratory, by_label = (statistic.exploratory, statistic.by_label) if statistic else (False, False)
     linked = by_label and verdict.words == ABOVE
     noted = {

@@ -137,7 +137,7 @@ def _doubted(view: View) -> list[str]:
         return [WITHIN, *OVERVIEW.values()]
     if not view.competent:
         return [*OVERVIEW.values()]
-    return [OVERVIEW[s.name] for s in STATISTICS if s.needs in view.sets.barred and s.name in OVERVIEW]
+    return [OVERVIEW[s.name] for s in STATISTICS.values() if s.needs in view.sets.barred and s.name in OVERVIEW]
 
 
 def _overview_row(found: Audit, view: View) -> dict[str, object]:
@@ -178,7 +178,7 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
             "supports a claim": statistic.needs not in view.sets.barred,
         }
         for own, view in _by_models(audits)
-        for statistic in STATISTICS
+        for statistic in STATISTICS.values()
         if statistic.name in OVERVIEW and (tested := statistic.tested(view.evidence))
     )
     names = list(dict.fromkeys(numbers["statistic"]))

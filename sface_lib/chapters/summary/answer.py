@@ -59,7 +59,7 @@ class Answer:
 def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
     """Whether a set gives its sources away, by all claims of all competent judges that may judge it."""
     judges = tuple(name for name in privacy.competent if name not in audited.barred)
-    bounded = {statistic.name: statistic.has_margin for statistic in STATISTICS}
+    bounded = {statistic.name: statistic.has_margin for statistic in STATISTICS.values()}
     judged = tuple(claim for claim in audited.claims if claim.p_corrected is not None and claim.claim in bounded)
     found = [claim for claim in judged if claim.above]
     restricted = tuple(claim for claim in found if set(claim.notes) & set(RESTRICTIONS))
