@@ -47,6 +47,8 @@ from sface_lib.privacy.power import Power
 from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
 
+pytestmark = pytest.mark.slow
+
 LOOK, LOOKS = indexed(0), Looks([])
 
 PERSONS, SIZE_PX = 12, 8
