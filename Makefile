@@ -18,7 +18,7 @@ SETTINGS += $(foreach pair,$(value SET),--set $(call quoted,$(pair)))
 SETTINGS += $(if $(value OUT),--out $(call quoted,$(value OUT)))
 FROM_STAGE := $(if $(value FROM),--from $(call quoted,$(value FROM)))
 
-.PHONY: report lab figures test nightly lint notebooks bench simulate clean
+.PHONY: report lab figures test test-fast nightly lint notebooks bench simulate clean
 
 report: $(VENV)/installed
 	$(BIN)/sface report --profile $(call quoted,$(value PROFILE)) $(FROM_STAGE) $(SETTINGS)
@@ -36,6 +36,10 @@ figures: $(VENV)/installed
 # A process for each core, of one thread each; a file's tests stay together, as they share what is slow to make.
 test: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+# What a change is tested with while it is made.
+test-fast: override PYTEST += -m "not (nightly or slow or processes or render or real or browser)"
+test-fast: test
 
 # What is too slow for every change.
 nightly: $(VENV)/installed-dev

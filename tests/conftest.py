@@ -11,9 +11,16 @@ from sface_lib.data import write_faces
 from sface_lib.errors import InputError, SfaceError
 from sface_lib.population import first_images, shipped_faces
 
+# Fixture -> marker of the tests that ask for it. A workshop runs notebooks, each in a kernel.
+MARKERS = {"real_data": "real", "browser": "browser", "workshop": "processes"}
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that may take longest come first, so that no worker is left alone with them at the end."""
+    """Mark tests by what they ask for; those that may take longest come first, so that no worker is left alone."""
+    for item in items:
+        for name in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKERS[name])
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
 
 

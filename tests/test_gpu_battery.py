@@ -50,6 +50,7 @@ def test_a_row_is_computed_once_a_failed_one_again_and_none_after_its_time(gpu, 
     assert list(gpu.failures({"x": {"failed": "Traceback\nValueError: no"}})) == ["x failed: ValueError: no"]
 
 
+@pytest.mark.slow
 def test_every_loop_gives_numbers_and_one_that_differs_is_named(gpu, tmp_path):
     gpu.write_values(tmp_path, "cpu", gpu.TOY)
     assert not list(tmp_path.rglob("*.txt")), [path.read_text() for path in tmp_path.rglob("*.txt")]

@@ -16,7 +16,8 @@ from sface_lib.data import open_faces, read_protocol
 from sface_lib.report.plan import ReportPlan, plan_report
 from sface_lib.report.runner import run_report
 
-pytestmark = pytest.mark.timeout(1200)  # A whole report, for the first test that asks for it.
+# A whole report, for the first test that asks for it.
+pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(1200)]
 
 SMALL = {
     "synthetic": "generated",

@@ -23,6 +23,8 @@ from sface_lib.privacy.alterations import exact, mirrored
 from sface_lib.privacy.judges import open_judge
 from sface_lib.recognition import Embedder
 
+pytestmark = pytest.mark.slow
+
 PERSONS, IMAGES, COPIED = 200, 10, 100
 
 

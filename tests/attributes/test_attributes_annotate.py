@@ -227,6 +227,7 @@ annotate.annotate_set(open_classifier(folder / "mac.safetensors"), faces, folder
 """
 
 
+@pytest.mark.processes
 def test_two_processes_give_the_table_of_one(tmp_path):
     random_set(tmp_path / "set.zip", 30, 6)
     classifier = open_classifier(tiny_classifier().save(tmp_path / "mac.safetensors"))

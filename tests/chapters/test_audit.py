@@ -52,6 +52,8 @@ from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, NEARER, STATISTIC
 from sface_lib.run import Stage
 from sface_lib.run.results import as_plain, from_plain
 
+pytestmark = pytest.mark.slow
+
 LOOK, LOOKS = indexed(0), Looks([])
 
 PERSONS, SIZE_PX = 12, 8

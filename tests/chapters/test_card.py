@@ -18,6 +18,8 @@ from sface_lib.errors import InputError
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import Embedder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, rendered_zip):

@@ -32,6 +32,8 @@ TINY = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, capsys, rendered_zip, monkeypatch):
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 4, 4, 32))
     convert_set(tmp_path / "set.zip", tmp_path / "rec" / "train.rec")

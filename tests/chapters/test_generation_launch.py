@@ -62,6 +62,8 @@ def test_training_and_drawing_by_command_and_a_second_call_goes_on(tmp_path, cap
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_draw_the_set_of_one(tmp_path):
     weights = save_generator(tmp_path / "g.safetensors", pair(GeneratorSpec(5, 16, 128, 16)).generator)
     command = ["generate", "--weights", str(weights), "--per-class", "4", "--batch", "8"]
@@ -169,6 +171,8 @@ def test_a_log_is_kept_beside_the_weights(tmp_path):
     assert {"kimg", "images_per_second", "ada_p", "loss_generator", "r1"} <= rows[0].keys()
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_a_report_trains_its_generator_in_several_processes(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     changes = {"total_kimg": "0.032", "generator_batch": "8", "snapshot_kimg": "0.016", "processes": "2"}

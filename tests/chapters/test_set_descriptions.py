@@ -25,6 +25,8 @@ from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import Embedder, open_model
 from sface_lib.run.results import as_plain, from_plain
 
+pytestmark = pytest.mark.slow
+
 PERSONS, IMAGES, PX = 50, 8, 64
 
 

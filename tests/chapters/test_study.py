@@ -55,6 +55,8 @@ def own_sets(tmp_path):
     return write_protocol(tmp_path / "pairs.csv", pairs_of(open_faces(tmp_path / "test"), rows))
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.usefixtures("inputs_opened_here")
 def test_an_identity_whose_images_are_tested_is_not_trained_on_under_another_name(tmp_path, own_sets):
     given = {"authentic": "train", "protocol_faces": "test", "protocol": "pairs.csv"}

@@ -109,6 +109,8 @@ def test_further_images_of_a_class_replace_what_a_filter_took_as_long_as_there_a
     assert planned[-1].name == "CLS generated filtered 0.5" and planned[-1].positions.tolist() == [1, 2, 7]
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_path, faces, monkeypatch, capsys):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("TQDM_DISABLE", "")
@@ -166,6 +168,8 @@ def test_launched_processes_take_for_identities_what_this_one_takes(tmp_path, fa
     assert asked[asked.index("--labels") + 1] == labels
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_what_a_launched_process_refuses_is_told_in_its_words(tmp_path, faces, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(TrainingError, match="^strategy KT needs a teacher$"):

@@ -138,6 +138,8 @@ Path(sys.argv[3], os.environ["RANK"] + ".json").write_text(json.dumps(found))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_of_several_processes_the_first_looks_for_bad_images(tmp_path, damaged):
     (tmp_path / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

@@ -185,6 +185,7 @@ def test_what_is_no_generator_is_refused(tmp_path):
         load_generator(tmp_path / "other.safetensors")
 
 
+@pytest.mark.slow
 def test_the_generator_learns_which_class_is_bright(tmp_path):
     random = np.random.default_rng(0)
     level = np.repeat([60, 190], 16)[:, None, None, None]

@@ -70,6 +70,8 @@ def test_training_in_two_parts_ends_with_the_same_bits(faces, tmp_path, precisio
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_a_run_killed_in_the_middle_ends_with_the_same_file(faces, tmp_path):
     """Only the one that is killed is a process of its own."""
 

@@ -231,6 +231,8 @@ seen["ada_p"] = trainer.control.p
 """
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_see_the_samples_of_one_and_stay_together(faces, tmp_path):
     found = {}
     for processes in (1, 2):

@@ -188,6 +188,8 @@ np.savez(Path(sys.argv[1]) / f"{accelerator.num_processes}-{accelerator.process_
 """
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_any_number_of_processes_finds_the_same(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
     for processes in (1, 2):

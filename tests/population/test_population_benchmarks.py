@@ -10,6 +10,8 @@ from sface_lib.errors import InputError
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.sets import truth_table
 
+pytestmark = pytest.mark.render
+
 
 @pytest.fixture(scope="module")
 def table():

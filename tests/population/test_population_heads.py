@@ -18,6 +18,8 @@ from sface_lib.population.persons import draw_changes, draw_person
 from sface_lib.population.render import Light, Renderer, View
 from sface_lib.population.worn import Makeup, paint_makeup
 
+pytestmark = pytest.mark.render
+
 TOP_LIGHT = (Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 1.0), Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 0.0))
 
 

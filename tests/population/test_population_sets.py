@@ -21,6 +21,8 @@ from sface_lib.population.sets import render_set, truth_table
 from sface_lib.population.shots import draw_shot
 from sface_lib.recognition import pixel_embeddings
 
+pytestmark = pytest.mark.render
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -39,6 +41,7 @@ def test_it_is_a_set_of_aligned_faces_with_a_table(folder):
     assert faces.load().float().std() > 25  # No blank pictures.
 
 
+@pytest.mark.processes
 def test_a_fresh_process_and_two_workers_give_the_same_pixels(folder, tmp_path):
     command = [sys.executable, "-m", "sface_lib.cli", "population", "render", "--identities", "4", "--images", "3"]
     command += ["--size", "32", "--workers", "2", "--out", str(tmp_path / "again")]

@@ -73,6 +73,7 @@ def test_sets_share_no_image_and_only_the_held_out_ones_share_identities():
     assert sets["balanced"].identities == sets["held-out"].identities
 
 
+@pytest.mark.render
 def test_shipped_photographs_are_those_that_the_code_takes():
     photographer, faces, truth = Photographer(SIZE_PX), shipped_faces("control"), shipped_truth("control")
     shown = ("Wearing_Hat", "Eyeglasses", "Mustache", "Bald", "Bangs", "Wearing_Lipstick", "masked")
@@ -85,6 +86,7 @@ def test_shipped_photographs_are_those_that_the_code_takes():
         assert abs(fresh.astype(int) - there).mean((1, 2, 3)).max() < 1.0
 
 
+@pytest.mark.render
 def test_shipped_truth_and_pairs_are_those_that_the_code_draws():
     pd.testing.assert_frame_equal(shipped_truth("control"), compact(truth_table("control", 200, 10)))
     drawn, there = draw_protocol(truth_table("benchmark", 300, 10), "cross-age"), shipped_protocol("cross-age")
@@ -106,6 +108,7 @@ def test_the_first_images_are_a_sets_beginning_and_an_unknown_set_is_refused():
         shipped_faces("lfw")
 
 
+@pytest.mark.slow
 def test_the_verifier_is_competent_and_never_saw_these_identities():
     model = open_model(VERIFIER_PATH)
     plain, poor = judge(model), judge(model, poor=True)
@@ -150,6 +153,8 @@ def small_verifier(monkeypatch):
     monkeypatch.setattr(verifier, "RECIPE", dataclasses.replace(verifier.RECIPE, steps=2, batch=8))
 
 
+@pytest.mark.slow
+@pytest.mark.render
 def test_the_verifiers_command_trains_writes_and_judges_a_model(tmp_path, small_verifier, monkeypatch, capsys):
     target, work = tmp_path / "verifier.safetensors", tmp_path / "work"
     impostor = np.linspace(-0.5, 0.5, 2001)
@@ -180,6 +185,8 @@ def test_a_target_that_cannot_be_written_is_told_before_the_training(tmp_path, c
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.render
 def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch, small_verifier):
     sets = {"balanced": ShippedSet("balanced", 3, 0, 2), "held-out": ShippedSet("balanced", 3, 2, 3)}
     monkeypatch.setattr(shipping, "SETS", sets)

@@ -99,6 +99,8 @@ def network():
     )
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_processes_share_the_images_and_this_one_reads_what_they_wrote(tmp_path, faces, network, seen):
     """Of two sets as one, each image once; what a share holds does not change an embedding."""
     accelerator, other = make_accelerator("float32"), random_set(tmp_path / "other.zip", 20)
@@ -117,6 +119,8 @@ def test_few_images_start_no_process(tmp_path, faces, network, monkeypatch):
     assert len(Embedder(make_accelerator("float32"), tmp_path, processes=8).embed(network, faces)) == 40
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_what_a_launched_process_refuses_is_told(tmp_path, faces, network, monkeypatch):
     monkeypatch.setattr(embedder, "write_selection", lambda path, part: write_text(path, "wrong\n1\n"))
     with pytest.raises(TrainingError, match="column"):

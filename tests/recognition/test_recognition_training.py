@@ -143,6 +143,7 @@ def test_training_in_two_parts_ends_with_the_same_bits(data, tmp_path):
     assert next(logs) == next(logs)
 
 
+@pytest.mark.slow
 def test_training_tells_unseen_identities_apart_better_than_no_training(data, tmp_path, rendered_zip):
     unseen = open_faces(rendered_zip(tmp_path / "unseen.zip", 8, 6, 32, first=50))
     accelerator = make_accelerator(FLOAT32)
@@ -335,6 +336,8 @@ RecognitionTrainer(data, "CL", recipe, accelerator, folder / f"parts-{parts}", t
 """
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_two_processes_train_as_one_does_in_two_parts(tmp_path, rendered_zip):
     """Both see the same images with the same draws, and norms over pieces of eight: one computation in two places."""
     faces = open_faces(rendered_zip(tmp_path / "set.zip", 9, 7, 32))  # Of 63 images one process embeds 32, one 31.

@@ -11,6 +11,8 @@ from report_workshop import Workshop
 
 from sface_lib.run import Chapter
 
+pytestmark = pytest.mark.processes
+
 DRAW = """
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from sface_lib.run.fragments import Finding, Sheet

@@ -95,6 +95,7 @@ def test_every_notebook_sets_exactly_the_parameters_of_its_stage():
         assert set_names == {"run_dir", *plan.parameters[spec.name]}, spec.name
 
 
+@pytest.mark.slow
 def test_a_verifier_that_is_no_model_is_refused_before_the_generator_trains(refused, tmp_path_factory):
     text = tmp_path_factory.mktemp("given") / "pairs.txt"
     text.write_text("10\t300\n" * 20)

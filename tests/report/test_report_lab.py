@@ -15,6 +15,8 @@ from sface_lib.run import Chapter
 from sface_lib.run.parameters import Parameters, setting
 from sface_lib.run.stage import unfinish
 
+pytestmark = pytest.mark.processes
+
 
 class Word(Parameters):
     word: str = setting("default", "A word.")

@@ -9,6 +9,8 @@ from real_lab import errors_in, jupyterlab, run_all
 from sface_lib.report.lab import prepare
 from sface_lib.report.plan import plan_report
 
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
+
 MINUTES = 20
 
 

@@ -63,11 +63,15 @@ def edited(path: Path) -> str:
     return text
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_the_modules_found_are_those_that_python_loads(by_python):
     for chapter in CHAPTERS:
         assert executed_modules(imported(chapter), cells(chapter)) == by_python[chapter.name], chapter.name
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_editing_a_module_changes_the_keys_of_the_stages_that_execute_it_and_of_no_other(by_python, library):
     def hashes():
         return {each.name: code_hash(imported(each), cells(each), library) for each in CHAPTERS}
