@@ -188,10 +188,10 @@ def drawn_in(folder, weights, accelerator, **changes) -> DrawnSets:
 
 def test_the_set_that_is_handed_over_is_the_one_as_drawn_where_no_model_steers(tmp_path, weights, accelerator):
     drawn = drawn_in(tmp_path, weights, accelerator)
-    assert list(drawn.by_name) == ["as drawn"]
+    assert list(drawn.by_name) == ["generated"]
     handed = open_faces(tmp_path / handover.SYNTHETIC)
     assert handed.labels.tolist() == drawn.synthetic.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert torch.equal(handed.load(), drawn.by_name["as drawn"].load())
+    assert torch.equal(handed.load(), drawn.by_name["generated"].load())
 
 
 def test_the_set_that_is_handed_over_is_the_steered_one_where_a_model_steers(tmp_path, weights, accelerator):
