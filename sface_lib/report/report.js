@@ -149,7 +149,7 @@
   // Sorting: numbers by their value, all else by its text; a third click restores the order.
   const value = (row, column) => row.cells[column].textContent.trim();
   const number = (text) => {
-    const found = text.replace(/,/g, "").match(/^[(≤≥<> ]*([-+−]?\d*\.?\d+(?:e[-+]?\d+)?)/i);
+    const found = text.replace(/,/g, "").match(/^[(≤≥<>\s]*([-+−]?\d*\.?\d+(?:e[-+]?\d+)?)/i);
     return found ? Number(found[1].replace("−", "-")) : NaN;
   };
   const compare = (first, second) => {
