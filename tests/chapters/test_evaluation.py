@@ -429,7 +429,7 @@ def test_the_sheet_shows_both_faces_of_a_pair_side_by_side(tmp_path, rendered_zi
     found = breakdown.HardestPairs("first", "genuine", np.array([0.1]), np.array([2]), np.array([5]))
     sheet = show.hardest_faces([found, found], faces)
     assert len(sheet) == 2 * 66 - 2
-    sheet = sheet[:64, -130:]
+    sheet = sheet[:64, -130:, :3]
     both = faces.load(np.array([2, 5]), size_px=64).numpy().transpose(0, 2, 3, 1)
     assert (sheet[:, :64] == both[0]).all() and (sheet[:, 66:130] == both[1]).all()
 

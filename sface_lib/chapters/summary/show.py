@@ -197,8 +197,8 @@ def _generator(found: GeneratedFacts | None) -> str:
 
 
 def _points(gap: Gap) -> str:
-    span = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
-    return f"{100 * gap.value:.1f} points{span}"
+    span = "" if gap.low is None else f" [{100 * gap.low:z.1f}, {100 * gap.high:z.1f}]"
+    return f"{100 * gap.value:z.1f} points{span}"
 
 
 def _accuracy(summary: Summary, model: str) -> str:
