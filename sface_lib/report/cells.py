@@ -40,6 +40,7 @@ ATTRIBUTES = {
     "a": ["href"],
     "img": ["src", "alt"],
     "figure": ["id", *FACTS],
+    "details": ["data-colour"],
     "table": ["id"],
     "th": ["scope", "colspan", "rowspan"],
     "td": ["colspan", "rowspan"],

@@ -185,10 +185,16 @@ def _text(value: Any, floats: str, amounts: bool) -> str:
     return str(value) if hasattr(value, "__index__") else NEGATIVE_ZERO.sub(r"\1", floats % value)
 
 
-def folded_html(table: str, summary: str, kind: str = "") -> str:
-    """A table folded under a line that says what it holds; of the kind "thresholds" the page makes a slider of it."""
+def folded_html(table: str, summary: str, kind: str = "", colour: str = "") -> str:
+    """A table folded under a line that says what it holds.
+
+    Of the kind "thresholds" the page makes a slider of it, in this colour.
+    """
     assert kind in ("", THRESHOLDS)
-    return f'<details class="{FOLDED}{kind and f" {kind}"}"><summary>{escape(summary)}</summary>{table}</details>'
+    facts = f' data-colour="{escape(colour)}"' if colour else ""
+    return (
+        f'<details class="{FOLDED}{kind and f" {kind}"}"{facts}><summary>{escape(summary)}</summary>{table}</details>'
+    )
 
 
 @dataclass(frozen=True)
@@ -201,12 +207,16 @@ class Sheet:
         Of a face, and between two; the faces end at the right and at the bottom of the picture.
     rows, columns
         What each stands for.
+    of_rows, of_columns
+        What a reader chooses by them.
     """
 
     side_px: int
     gap_px: int
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    of_rows: str = "Row"
+    of_columns: str = "Column"
 
 
 def figure_html(
