@@ -191,7 +191,7 @@
 
   // One face of a contact sheet at a time, large.
   for (const figure of all("figure[data-sheet]")) {
-    const { side_px: side, gap_px: gap, rows, columns, of_rows: ofRows, of_columns: ofColumns } = JSON.parse(figure.dataset.sheet);
+    const { side_px: side, gap_px: gap, rows, columns, of_rows: ofRows = "Row", of_columns: ofColumns = "Column" } = JSON.parse(figure.dataset.sheet);
     const image = figure.querySelector("img");
     const canvas = make("canvas", { width: side, height: side });
     canvas.setAttribute("role", "img");

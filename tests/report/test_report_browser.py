@@ -159,6 +159,8 @@ def test_on_a_phone_the_slider_can_be_read_and_a_cut_table_keeps_its_first_colum
         before = first.bounding_box()["x"]
         page.evaluate("document.getElementById('91_first.wide').parentElement.scrollLeft = 300")
         assert first.bounding_box()["x"] == before
+        width = page.query_selector("table[id='91_first.wide'] thead th").bounding_box()["width"]
+        assert width > 45  # No word is broken into letters.
 
 
 def test_in_the_dark_every_colour_of_a_figure_is_seen(browser, report):
