@@ -26,6 +26,7 @@ from sface_lib.chapters.evaluation.models import (
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.results import LinkAtChance, RemedyFacts
+from sface_lib.chapters.published import published
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH
@@ -653,3 +654,10 @@ def test_the_weights_of_a_given_network_are_read_where_they_lie():
     models = (replace(trained("given a"), file="/elsewhere/a.pth"), trained("baseline"))
     found = weights_to_evaluate(stage, replace(training(), models=models))
     assert [path for _, _, path in found[1:]] == ["/elsewhere/a.pth", "run/weights/baseline-0"]
+
+
+def test_published_benchmarks_stand_in_the_order_of_their_counterparts():
+    table = show.published_accuracies()
+    assert table.columns.tolist()[3:9] == ["LFW", "AgeDB-30", "CALFW", "CPLFW", "CFP-FP", "mean"]
+    first = published("sface_accuracy").iloc[0]
+    assert table.iloc[0]["CPLFW"] == first["cplfw"] != first["cfp_fp"] == table.iloc[0]["CFP-FP"]
