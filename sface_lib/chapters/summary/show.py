@@ -99,7 +99,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     if not answer.judged:
         return f"{head} {_nobody(answer, audited)}, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
-    judges = " and ".join(map(the, names))
+    judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
     counted = f"of {len(answer.judged)} claims by {judges}, after Holm's correction over all planned ones,"
     if answer.word == "yes":
         said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
