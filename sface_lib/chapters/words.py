@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from sface_lib.biometrics import Comparisons
 from sface_lib.chapters.setspec import GENERATED
+from sface_lib.run.fragments import MISSING
 
+LEAST_P = 0.001  # Below it the digits say nothing.
 ODD_NAMES = {"5_o_Clock_Shadow": "5 o'clock shadow"}
 PROPER_NAMES = ("dlib", "raw pixels")  # Judges without an article.
 
@@ -39,16 +42,24 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def plain(value: float) -> str:
+    """A positive number with two digits that count, and no power of ten: "0.000067"."""
+    return np.format_float_positional(float(f"{value:.2g}"), trim="-")
+
+
 def p_in_words(p: float | None, at_floor: bool) -> str:
     """A p-value; one that is as small as the shuffles allow may be smaller."""
     if p is None:
-        return ""
+        return MISSING
+    if p < LEAST_P and not at_floor:
+        return f"< {LEAST_P:g}"
     return ("≤ " if at_floor else "") + (f"{p:.3f}" if p >= 0.0995 else f"{p:.2g}")
 
 
 def p_clause(p: float, at_floor: bool) -> str:
     """The same in a sentence: "p = 0.02" or "p ≤ 0.01"."""
-    return f"p {'' if at_floor else '= '}{p_in_words(p, at_floor)}"
+    said = p_in_words(p, at_floor)
+    return f"p {'' if said[0] in '<≤' else '= '}{said}"
 
 
 def points_of(

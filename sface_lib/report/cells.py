@@ -40,6 +40,7 @@ ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt"},
     "figure": {"id", *FACTS},
+    "details": {"data-colour"},
     "table": {"id"},
     "th": {"scope", "colspan", "rowspan"},
     "td": {"colspan", "rowspan"},
@@ -51,6 +52,7 @@ BETWEEN_COLUMNS = 1.5  # Letters.
 HALF_A_PAGE = 68  # Letters of a table that leaves room for another beside it in print.
 TABLE_FILES = (("CSV", "csv"), ("LaTeX", "tex"))
 INTERVAL, UNBROKEN = re.compile(r"\[[^\]]*\]"), "\u00a0"  # An interval stays on one line.
+BREAKABLE = re.compile(r"(?<=\d) (?=(?:%|px\b))|(?<=\bp) (?=[<≤=] )|(?<=[<≤≥=]) (?=\d)")  # A value and its unit.
 HEADINGS = re.compile(r"^h[1-6]$")
 SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt" height="([0-9.]+)pt"')
 PATHS = re.compile(r' d="[^"]*"')
@@ -183,6 +185,9 @@ class Composer:
         for text in soup.find_all(string=True):
             if not isinstance(text, Comment):
                 text.replace_with(NavigableString(self.redact(str(text))))
+        for text in soup.find_all(string=BREAKABLE):
+            if not text.find_parent(("code", "pre")):
+                text.replace_with(NavigableString(BREAKABLE.sub(UNBROKEN, str(text))))
         for image in soup.find_all("img"):
             self._image(image, heading)
         for figure in soup.find_all("figure"):
@@ -241,6 +246,9 @@ class Composer:
         for text in table.find_all(string=INTERVAL):
             whole = INTERVAL.sub(lambda span: span.group().replace(" ", UNBROKEN), str(text))
             text.replace_with(NavigableString(whole))
+        for cell in table.find_all("td", string=INTERVAL):
+            if len(cell.get_text()) <= SENTENCE:
+                cell["class"] = [*cell.get("class", ()), "span"]
         letters = _letters(table)
         table["style"] = f"--letters: {letters}"
         if letters <= HALF_A_PAGE:

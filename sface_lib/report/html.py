@@ -26,7 +26,7 @@ def write_report(plan: ReportPlan, folder: RunFolder, manifest: dict[str, Any]) 
     """Write `report.html` from the executed notebooks, the status and the manifest; give its path."""
     inputs = {path for named in plan.inputs.values() for path in named.values()}
     redact = Redactor(() if plan.show_authentic_images else collect_names(inputs))
-    labels, mentions = Labels(), Mentions(glossary(), bibliography())
+    labels, mentions = Labels(), Mentions(glossary(), bibliography(), plan.set_names)
     stages = [_section(folder, spec, redact, labels, mentions) for spec in plan.stages]
     seconds = [status.seconds for status in folder.stages.values() if status.seconds is not None]
     page = render(

@@ -21,7 +21,7 @@ def identifier(entry: Term | Source) -> str:
 
 
 class Mentions:
-    """What of a glossary and a bibliography occurs on a page.
+    """What of a glossary and a bibliography occurs on a page; `names` are those of sets, which mean no entry there.
 
     Attributes
     ----------
@@ -29,12 +29,14 @@ class Mentions:
         Those that were mentioned, sources in the order of their numbers.
     """
 
-    def __init__(self, terms: Iterable[Term] = (), sources: Iterable[Source] = ()):
+    def __init__(self, terms: Iterable[Term] = (), sources: Iterable[Source] = (), names: Iterable[str] = ()):
         self._by_form: dict[str, Term | Source] = {}
         for source in sources:
             self._by_form |= dict.fromkeys(source.names, source)
         for term in terms:
             self._by_form |= dict.fromkeys(term.forms, term)
+        for name in names:
+            self._by_form.pop(name, None)
         forms = sorted(self._by_form, key=len, reverse=True)
         found = "|".join(map(re.escape, forms))
         self._pattern = re.compile(rf"(?<![\w-])(?:{found})(?![\w+])") if forms else None

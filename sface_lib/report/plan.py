@@ -39,6 +39,8 @@ class ReportPlan:
         The first stage to compute even where it could be reused.
     keep_embeddings
         Whether embeddings of faces, which are biometric data, stay in `work/embeddings` after the run.
+    set_names
+        Of the synthetic sets.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class ReportPlan:
     show_authentic_images: bool = False
     start_from: str | None = None
     keep_embeddings: bool = False
+    set_names: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> set[str]:
@@ -108,6 +111,7 @@ def plan_report(
         show_authentic_images=parameters.show_authentic_images,
         start_from=find_stage(start_from, stages) if start_from else None,
         keep_embeddings=keep_embeddings,
+        set_names=tuple(each.name for each in parameters.synthetic),
     )
 
 

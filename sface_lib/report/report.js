@@ -48,7 +48,7 @@
     made.append(...inside);
     return made;
   };
-  const WIDTH = 600, HEIGHT = 170, SIDE = 190, FOOT = 18;
+  const WIDTH = 600, HEIGHT = 170, SIDE = 190, FOOT = 26;
   for (const folded of all("details.thresholds")) {
     const texts = all("tbody tr", folded).map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
     const rows = texts.map((row) => row.map((cell) => Number(cell.replace(/,/g, ""))));
@@ -67,8 +67,8 @@
     const densities = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT + FOOT}`, class: "densities", role: "img" },
       draw("title", {}, `Genuine scores filled, impostor scores outlined, and the threshold: ${about}`),
       draw("path", { d: area(genuine, 0), class: "genuine" }), accepted, draw("path", { d: steps(impostor), class: "impostor" }), line,
-      text(0, HEIGHT + 14, at[0].toFixed(2), "start"), text(WIDTH / 2, HEIGHT + 14, "score", "middle"),
-      text(WIDTH, HEIGHT + 14, (2 * at[at.length - 1] - at[at.length - 2]).toFixed(2), "end"));
+      text(0, HEIGHT + 19, at[0].toFixed(2), "start"), text(WIDTH / 2, HEIGHT + 19, "score", "middle"),
+      text(WIDTH, HEIGHT + 19, (2 * at[at.length - 1] - at[at.length - 2]).toFixed(2), "end"));
     const [left, top, low] = [26, 6, 1e-4];
     const rocX = (rate) => left + (SIDE - left) * (1 + Math.log10(Math.max(rate / 100, low)) / 4);
     const rocY = (rate) => top + (HEIGHT - top) * (rate / 100);
@@ -78,8 +78,9 @@
       draw("title", {}, `ROC on a logarithmic axis of FMR, and the threshold's point on it: ${about}`),
       draw("path", { d: `M${left} ${top}V${HEIGHT}H${SIDE}`, class: "impostor" }),
       draw("path", { d: rows.map((_, i) => `${i ? "L" : "M"}${places[i]} ${rocY(fnmr[i])}`).join(""), class: "curve" }), point,
-      text(left - 4, top + 8, "1", "end"), text(left - 4, HEIGHT, "0", "end"), text(left, HEIGHT + 14, "0.01 %", "start"),
-      text((left + SIDE) / 2, HEIGHT + 14, "FMR", "middle"), text(SIDE, HEIGHT + 14, "100 %", "end"));
+      draw("text", { transform: `translate(${left - 12} ${(top + HEIGHT) / 2}) rotate(-90)`, "text-anchor": "middle", class: "axis" }, "1 − FNMR"),
+      text(left - 4, top + 8, "1", "end"), text(left - 4, HEIGHT, "0", "end"), text(left, HEIGHT + 19, "0.01 %", "start"),
+      text((left + SIDE) / 2, HEIGHT + 19, "FMR", "middle"), text(SIDE, HEIGHT + 19, "100 %", "end"));
     const equal = fmr.map((rate, i) => Math.abs(rate - fnmr[i]));
     const range = make("input", { type: "range", min: 0, max: rows.length - 1, value: equal.indexOf(Math.min(...equal)) });
     range.setAttribute("aria-label", `Threshold: ${about}`);
@@ -94,7 +95,7 @@
       accepted.setAttribute("d", area(genuine, i));
       point.setAttribute("cx", places[i]);
       point.setAttribute("cy", rocY(fnmr[i]));
-      said.textContent = `${texts[i][0]}: FMR ${texts[i][3]} %, FNMR ${texts[i][4]} %`;
+      said.textContent = `${texts[i][0]}: FMR\u00a0${texts[i][3]}\u00a0%, FNMR\u00a0${texts[i][4]}\u00a0%`;
       range.setAttribute("aria-valuetext", said.textContent);
     };
     const nearest = (place) => places.reduce((best, each, i) => (Math.abs(each - place) < Math.abs(places[best] - place) ? i : best), 0);
@@ -112,7 +113,15 @@
     follow(roc, SIDE + 8, nearest);
     range.addEventListener("input", move);
     const slider = make("div", { className: "slider" });
-    slider.append(make("p", { className: "about", textContent: about }), densities, roc, label, said);
+    if (folded.dataset.colour) slider.style.setProperty("--set", folded.dataset.colour);
+    const key = make("p", { className: "key" });
+    for (const [kind, words] of [["genuine", "genuine scores"], ["accepted", "those accepted"], ["impostor", "impostor scores"]]) {
+      const entry = make("span", {});
+      const sample = draw("path", { d: "M1 1H15V7H1Z", class: kind });
+      entry.append(draw("svg", { viewBox: "0 0 16 8", "aria-hidden": "true" }, sample), words);
+      key.append(entry);
+    }
+    slider.append(make("p", { className: "about", textContent: about }), key, densities, roc, label, said);
     folded.before(slider);
     move();
   }
@@ -149,7 +158,7 @@
   // Sorting: numbers by their value, all else by its text; a third click restores the order.
   const value = (row, column) => row.cells[column].textContent.trim();
   const number = (text) => {
-    const found = text.replace(/,/g, "").match(/^[(≤≥<> ]*([-+−]?\d*\.?\d+(?:e[-+]?\d+)?)/i);
+    const found = text.replace(/,/g, "").match(/^[(≤≥<>\s]*([-+−]?\d*\.?\d+(?:e[-+]?\d+)?)/i);
     return found ? Number(found[1].replace("−", "-")) : NaN;
   };
   const compare = (first, second) => {
@@ -182,7 +191,7 @@
 
   // One face of a contact sheet at a time, large.
   for (const figure of all("figure[data-sheet]")) {
-    const { side_px: side, gap_px: gap, rows, columns } = JSON.parse(figure.dataset.sheet);
+    const { side_px: side, gap_px: gap, rows, columns, of_rows: ofRows = "Row", of_columns: ofColumns = "Column" } = JSON.parse(figure.dataset.sheet);
     const image = figure.querySelector("img");
     const canvas = make("canvas", { width: side, height: side });
     canvas.setAttribute("role", "img");
@@ -203,7 +212,7 @@
       where.setAttribute("aria-valuetext", said.textContent);
     };
     [which, where].forEach((each) => each.addEventListener("input", show));
-    const labelled = [["Row ", which], ["Column ", where]].map(([text, control]) => {
+    const labelled = [[ofRows, which], [ofColumns, where]].map(([text, control]) => {
       const label = make("label", { textContent: text });
       label.append(control);
       return label;

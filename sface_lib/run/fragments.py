@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from html import escape
@@ -19,6 +20,9 @@ BADGES_MEAN = (
     "Above chance: an effect is shown. At chance: its absence is shown, within a margin. Undecided: neither. "
     "Not reliable: the measurement itself is in doubt."
 )
+NUMBER = re.compile(r"(?:[<≤≥] )?-?\d[\d,]*(?:\.\d+)?(?: %)?")  # Text that is read as a number.
+NONE = (MISSING, "unknown", "none")  # And what stands in its place.
+NEGATIVE_ZERO = re.compile(r"^-(0(?:\.0*)?)$")
 LONG = 24  # Characters from which on a text is a sentence.
 NO_AMOUNTS = ("year", "seed")  # Columns whose whole numbers are names.
 LATEX = {
@@ -153,6 +157,11 @@ def _kind(column: Any) -> str:
     """What a column holds: see `ShownTable`."""
     if _is_numeric(column):
         return "number"
+    filled = [value for value in column if not _is_missing(value)]
+    if any(map(NUMBER.fullmatch, map(str, filled))) and all(
+        NUMBER.fullmatch(str(value)) or value in NONE for value in filled
+    ):
+        return "number"
     return "text" if any(len(str(value)) > LONG for value in column) else ""
 
 
@@ -173,13 +182,19 @@ def _text(value: Any, floats: str, amounts: bool) -> str:
         return str(value)
     if amounts and abs(value) >= 1000 and abs(value) != float("inf"):
         return f"{float(value):,.0f}"
-    return str(value) if hasattr(value, "__index__") else floats % value
+    return str(value) if hasattr(value, "__index__") else NEGATIVE_ZERO.sub(r"\1", floats % value)
 
 
-def folded_html(table: str, summary: str, kind: str = "") -> str:
-    """A table folded under a line that says what it holds; of the kind "thresholds" the page makes a slider of it."""
+def folded_html(table: str, summary: str, kind: str = "", colour: str = "") -> str:
+    """A table folded under a line that says what it holds.
+
+    Of the kind "thresholds" the page makes a slider of it, in this colour.
+    """
     assert kind in ("", THRESHOLDS)
-    return f'<details class="{FOLDED}{kind and f" {kind}"}"><summary>{escape(summary)}</summary>{table}</details>'
+    facts = f' data-colour="{escape(colour)}"' if colour else ""
+    return (
+        f'<details class="{FOLDED}{kind and f" {kind}"}"{facts}><summary>{escape(summary)}</summary>{table}</details>'
+    )
 
 
 @dataclass(frozen=True)
@@ -192,12 +207,16 @@ class Sheet:
         Of a face, and between two; the faces end at the right and at the bottom of the picture.
     rows, columns
         What each stands for.
+    of_rows, of_columns
+        What a reader chooses by them.
     """
 
     side_px: int
     gap_px: int
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    of_rows: str = "Row"
+    of_columns: str = "Column"
 
 
 def figure_html(

@@ -232,13 +232,14 @@ class Stage:
         table = self._table(frame, caption, name, index=index, floats=floats, grey=grey)
         _show_html(folded_html(table, caption) if folded else table)
 
-    def thresholds(self, frame: Any, name: str, caption: str) -> None:
+    def thresholds(self, frame: Any, name: str, caption: str, colour: str = "") -> None:
         """Write and show a table of error rates by threshold, see `sface_lib.chapters.thresholds`, as `table` does.
 
-        It is folded under its caption; with scripts the page draws it, and its reader moves the threshold.
+        It is folded under its caption; with scripts the page draws it in this colour, and its reader moves the
+        threshold.
         """
         table = self._table(frame, caption, name, floats="%.3f")
-        _show_html(folded_html(table, caption, THRESHOLDS))
+        _show_html(folded_html(table, caption, THRESHOLDS, colour))
 
     def figure(self, drawn: Any, name: str, alt: str, caption: str = "", shows: str = "plot") -> None:
         """Save a matplotlib figure as `figures/<stage>.<name>.png`, `.svg` and `.pdf`, show it, and close it.

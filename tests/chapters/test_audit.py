@@ -559,7 +559,7 @@ def test_the_page_shows_what_was_computed(linked):
     auc = shown.link_metrics.auc
     row = spans.query("judge == 'sharp' and setting == @LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]
-    rates = show_persons.fixed_rates(views)  # No rate, with fewer than 100 images of unseen persons, and the page says so.
+    rates = show_persons.fixed_rates(views)  # Fewer than 100 images of unseen persons show no rate.
     known = rates["value"].notna()
     assert set(rates.loc[known, "measure"]) == {"membership of images, pooled over persons: AUC"}
     assert (~known).any() and rates.loc[~known, "not precise"].str.contains("unseen .* cannot show it").all()

@@ -26,6 +26,7 @@ from sface_lib.chapters.evaluation.models import (
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.results import LinkAtChance, RemedyFacts
+from sface_lib.chapters.published import published
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH
@@ -429,7 +430,7 @@ def test_the_sheet_shows_both_faces_of_a_pair_side_by_side(tmp_path, rendered_zi
     found = breakdown.HardestPairs("first", "genuine", np.array([0.1]), np.array([2]), np.array([5]))
     sheet = show.hardest_faces([found, found], faces)
     assert len(sheet) == 2 * 66 - 2
-    sheet = sheet[:64, -130:]
+    sheet = sheet[:64, -130:, :3]
     both = faces.load(np.array([2, 5]), size_px=64).numpy().transpose(0, 2, 3, 1)
     assert (sheet[:, :64] == both[0]).all() and (sheet[:, 66:130] == both[1]).all()
 
@@ -653,3 +654,10 @@ def test_the_weights_of_a_given_network_are_read_where_they_lie():
     models = (replace(trained("given a"), file="/elsewhere/a.pth"), trained("baseline"))
     found = weights_to_evaluate(stage, replace(training(), models=models))
     assert [path for _, _, path in found[1:]] == ["/elsewhere/a.pth", "run/weights/baseline-0"]
+
+
+def test_published_benchmarks_stand_in_the_order_of_their_counterparts():
+    table = show.published_accuracies()
+    assert table.columns.tolist()[3:9] == ["LFW", "AgeDB-30", "CALFW", "CPLFW", "CFP-FP", "mean"]
+    first = published("sface_accuracy").iloc[0]
+    assert table.iloc[0]["CPLFW"] == first["cplfw"] != first["cfp_fp"] == table.iloc[0]["CFP-FP"]

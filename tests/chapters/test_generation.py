@@ -188,10 +188,10 @@ def drawn_in(folder, weights, accelerator, **changes) -> DrawnSets:
 
 def test_the_set_that_is_handed_over_is_the_one_as_drawn_where_no_model_steers(tmp_path, weights, accelerator):
     drawn = drawn_in(tmp_path, weights, accelerator)
-    assert list(drawn.by_name) == ["as drawn"]
+    assert list(drawn.by_name) == ["generated"]
     handed = open_faces(tmp_path / handover.SYNTHETIC)
     assert handed.labels.tolist() == drawn.synthetic.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert torch.equal(handed.load(), drawn.by_name["as drawn"].load())
+    assert torch.equal(handed.load(), drawn.by_name["generated"].load())
 
 
 def test_the_set_that_is_handed_over_is_the_steered_one_where_a_model_steers(tmp_path, weights, accelerator):
@@ -220,7 +220,9 @@ def test_a_sheet_of_both_sets_has_an_authentic_row_above_each_synthetic_one():
     assert len(sheet) == 4 * 66 - 2 and sheet.shape[1] > 2 * 66
     sheet = sheet[:, -130:]
     assert sheet[::66, 0, 0].tolist() == [10, 30, 20, 40]
-    assert sheet[::66, 66, 0].tolist() == [10, 30, 255, 40]  # White where a class has fewer images.
+    assert sheet[::66, 66].tolist() == [
+        [n, n, n, 255] if n else [0] * 4 for n in (10, 30, 0, 40)
+    ]  # Empty where a class has fewer images.
 
 
 def test_the_first_images_of_each_class_are_measured_and_the_last_set_is_the_synthetic_one(authentic, accelerator):

@@ -234,7 +234,7 @@ def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
     assert found.word == "undecided" and "An alarm for copies sounds by a." in said
     assert "is above chance, and all that can be are equivalent to it." in said
     found, run = asked(*equal, undecided, sounding=0.0)
-    assert "away? No.** None of 3 claims on the link by the a, after Holm" in show.gives_away(found, run)
+    assert "away? No.** None of 3 claims on the link by the judge a, after Holm" in show.gives_away(found, run)
     assert "No alarm for copies sounds" in show.gives_away(found, run)
     unknown = replace(run, planted={"a": PlantedFacts(AlarmFacts(None, None, 0.0, None), None)})
     nowhere = replace(run, planted={})
@@ -272,7 +272,7 @@ def test_a_judge_that_taught_the_generator_is_not_counted_in_the_answer():
     assert found.alarms == () and not found.looked_for_copies
     said = show.gives_away(found, run)
     assert (
-        "None of 1 claims on the link by the b" in said
+        "None of 1 claims on the link by the judge b" in said
         and "Not asked: the a, which taught the set's generator." in said
     )
     free = gives_away(privacy_results(judges, replace(run, barred={})), replace(run, barred={}))
@@ -378,7 +378,7 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
     )
     assert [(c.claim, c.judge) for c in found.strongest] == [(LINK, "b"), (RANK, "a")]
     said = show.gives_away(found, run)
-    counted = "3 of 3 claims on the link by the a and the b, after Holm's correction over all planned ones,"
+    counted = "3 of 3 claims on the link by the judges a and b, after Holm's correction over all planned ones,"
     assert f"Yes.** {counted} are above chance" in said
     assert f"- {LINK}: 0.900 [0.850, 0.950] where chance is 0.500 (p = 0.01, b)" in said
     assert "Demographics are not excluded" in said

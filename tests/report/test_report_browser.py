@@ -9,6 +9,7 @@ from browser import chromium, faults, opened, violations
 from nbformat.v4 import new_markdown_cell
 from report_workshop import Workshop
 
+from sface_lib.chapters.looks import COLOURS, contrast, indexed
 from sface_lib.run import Chapter
 
 pytestmark = pytest.mark.processes
@@ -36,7 +37,7 @@ stage.table(frame, "names", "Three models.")
 stage.table(frame, "again", "Three models again.", folded=True)
 scores = pd.DataFrame({"threshold": [0.0, 0.5, 1.0], "genuine (%)": [10.0, 30, 60], "impostor (%)": [80.0, 19, 1],
                        "FMR (%)": [100.0, 20, 1], "FNMR (%)": [0.0, 10, 40]})
-stage.thresholds(scores, "thresholds", "Scores by threshold.")
+stage.thresholds(scores, "thresholds", "Scores by threshold.", "#ff0000")
 stage.say("See [the models](#91_first.names) and [what was not drawn](#91_first.missing); `code`, and EER.")
 stage.finish()
 """
@@ -126,12 +127,14 @@ def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, 
     page.focus(".slider input")
     page.keyboard.press("ArrowRight")
     places.append((page.inner_text(said), page.get_attribute(mark, "x1"), page.get_attribute(".slider circle", "cy")))
-    assert [place[0] for place in places] == ["0.500: FMR 20 %, FNMR 10 %", "1.000: FMR 1 %, FNMR 40 %"]
+    assert [place[0] for place in places] == [
+        *("0.500: FMR\u00a020\u00a0%, FNMR\u00a010\u00a0%", "1.000: FMR\u00a01\u00a0%, FNMR\u00a040\u00a0%")
+    ]
     assert [float(place[1]) for place in places] == [200, 400] and float(places[0][2]) < float(places[1][2])
     page.hover(".slider .densities", position={"x": 2, "y": 20})
     assert page.inner_text(said).startswith("1.000")  # Passing over it changes nothing.
     page.click(".slider .densities", position={"x": 2, "y": 20})
-    assert page.inner_text(said).startswith("0.000: FMR 100")
+    assert page.inner_text(said).startswith("0.000: FMR\u00a0100")
     page.click(".slider .roc", position={"x": 2, "y": 20})
     assert page.inner_text(said).startswith("1.000")
     assert page.inner_text(".slider .about") == "Scores by threshold."
@@ -141,6 +144,43 @@ def test_the_slider_moves_the_threshold_and_the_point_on_the_roc(browser, page, 
         assert still.query_selector(".slider") is None
         still.click("details.thresholds summary")
         assert still.query_selector(table).is_visible()
+
+
+def test_the_slider_has_the_colour_of_its_set_and_says_what_is_drawn(page):
+    fill = "getComputedStyle(document.querySelector('.slider .densities .genuine')).fill"
+    assert page.evaluate(fill) == "rgb(255, 0, 0)"
+    assert page.inner_text(".slider .key").split() == ["genuine", "scores", "those", "accepted", "impostor", "scores"]
+    assert "1 − FNMR" in page.text_content(".slider .roc")
+
+
+def test_on_a_phone_the_slider_can_be_read_and_a_cut_table_keeps_its_first_column(browser, report):
+    with opened(browser, report, 390) as page:
+        sizes = "[...document.querySelectorAll('.slider .axis')].map((each) => each.getBoundingClientRect().height)"
+        assert min(page.evaluate(sizes)) > 11
+        first = page.query_selector("table[id='91_first.wide'] tbody th")
+        before = first.bounding_box()["x"]
+        page.evaluate("document.getElementById('91_first.wide').parentElement.scrollLeft = 300")
+        assert first.bounding_box()["x"] == before
+        width = page.query_selector("table[id='91_first.wide'] thead th").bounding_box()["width"]
+        assert width > 45  # No word is broken into letters.
+
+
+def test_in_the_dark_every_colour_of_a_figure_is_seen(browser, report):
+    """Colours go through the page's own filter, and are held against its ground."""
+    shades = [look.variant(i).colour for look in map(indexed, range(len(COLOURS))) for i in range(3)]
+    painted = """(colours) => {
+      const filter = getComputedStyle(document.querySelector(".shows-plot img")).filter;
+      const to = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+      return colours.map((colour) => {
+        to.filter = filter;
+        to.fillStyle = colour;
+        to.fillRect(0, 0, 1, 1);
+        return [...to.getImageData(0, 0, 1, 1).data];
+      });
+    }"""
+    with opened(browser, report, color_scheme="dark") as page:
+        found = [[part / 255 for part in colour[:3]] for colour in page.evaluate(painted, shades)]
+    assert min(contrast(colour, "#14181d") for colour in found) >= 3
 
 
 def test_a_folded_table_is_numbered_and_opens(page):

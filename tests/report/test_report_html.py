@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 from nbformat.v4 import new_markdown_cell, new_output
@@ -152,3 +153,12 @@ def test_it_states_language_viewport_and_a_skip_link(text):
 def test_the_tables_of_parameters_and_provenance_are_there(text):
     assert "<code>psi</code>" in text and "<strong>0.7</strong>" in text
     assert re.search(r"versions<.*torch [0-9]", text) and "peak memory of a stage" in text
+
+
+def test_a_value_stays_with_its_unit_and_an_interval_with_its_value(tmp_path):
+    composer = Composer(tmp_path, Redactor(()), Labels(), Mentions(), Outline("a"))
+    said = composer.markdown("At 5 % of 64 px it is p ≤ 0.01; `5 %` is code.", "heading")
+    assert "At 5\u00a0% of 64\u00a0px it is p\u00a0≤\u00a0" in said and "<code>5 %</code>" in said
+    table = "<table><tr><th>a</th><td>1.5 [0.2, 2.5]</td><td>2</td></tr></table>"
+    output = SimpleNamespace(output_type="display_data", get=lambda *_: {"text/html": table})
+    assert composer.outputs([output], "heading").count('class="span"') == 1

@@ -31,6 +31,15 @@ def test_the_first_mention_in_each_section_is_linked(linked):
     assert "<a " not in linked("<p>EER</p>") and "<a " in linked("<p>EER</p>", "b")
 
 
+def test_the_name_of_a_set_is_no_term():
+    soup = BeautifulSoup("<p>The unexposed set, and unexposed.</p>", "html.parser")
+    Mentions([Term(("unexposed set", "unexposed"), "Never saw them.")], names=["unexposed"]).link(soup, "a")
+    assert soup.a.text == "unexposed set" and len(soup.find_all("a")) == 1
+    soup = BeautifulSoup("<p>As unexposed.</p>", "html.parser")
+    Mentions([Term(("unexposed set", "unexposed"), "Never saw them.")], names=["unexposed"]).link(soup, "a")
+    assert soup.a is None
+
+
 def test_sources_are_numbered_in_the_order_of_their_mention(linked):
     assert "SFace+ <a" in linked("<p>SFace+</p>") and "[2]" in linked("<p>SFace</p>")
     assert linked.mentions.sources == [PLUS, SFACE]

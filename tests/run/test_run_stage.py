@@ -384,7 +384,7 @@ def test_a_picture_keeps_its_pixels_exactly(tmp_path, stage, shown):
 
 
 def test_a_picture_of_another_type_is_refused(stage):
-    with pytest.raises(InputError, match=r"uint8 \[H, W, 3\], RGB; this one is float64 \(4, 4, 3\)"):
+    with pytest.raises(InputError, match=r"\[H, W, 4\], RGBA; this one is float64 \(4, 4, 3\)"):
         stage.picture(np.zeros((4, 4, 3)), "x", alt="x")
 
 

@@ -29,13 +29,13 @@ def set_as_given(manifest: Manifest, aligned: Aligned | None) -> pd.DataFrame:
     """What the authentic set holds, and how many images failed on the way, as far as that is known."""
     per_identity = manifest.images_per_identity
     rows = {
-        "images": manifest.n_images,
-        "identities": manifest.n_identities,
-        "images of an identity, fewest": per_identity["min"],
-        "images of an identity, median": per_identity["median"],
-        "images of an identity, most": per_identity["max"],
-        "sizes (px)": ", ".join(f"{size}: {count}" for size, count in list(manifest.sizes.items())[:5]),
-        "converted to RGB": ", ".join(f"{kind}: {count}" for kind, count in manifest.converted.items()) or "none",
+        "images": f"{manifest.n_images:,}",
+        "identities": f"{manifest.n_identities:,}",
+        "images of an identity, fewest": f"{per_identity['min']:,}",
+        "images of an identity, median": f"{per_identity['median']:,g}",
+        "images of an identity, most": f"{per_identity['max']:,}",
+        "sizes (px)": ", ".join(f"{size}: {count:,}" for size, count in list(manifest.sizes.items())[:5]),
+        "converted to RGB": ", ".join(f"{kind}: {count:,}" for kind, count in manifest.converted.items()) or "none",
         "failed to decode": _rate(len(manifest.bad), manifest.n_images),
         "failed to be detected and aligned": "not known: the set was given aligned",
         "fingerprint of contents": manifest.fingerprint[:16],

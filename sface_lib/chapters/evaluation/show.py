@@ -17,10 +17,11 @@ from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.words import capitalised, p_in_words
 from sface_lib.data import FaceSet
-from sface_lib.population import COUNTERPARTS
+from sface_lib.population import BENCHMARKS, COUNTERPARTS
 from sface_lib.privacy.verdict import ALPHA
 
 QUOTED = {"CASIA-WebFace": "CASIA", "SFace-10 CLS": "SFace-10", "SFace-60 CLS": "SFace-60"}
+PUBLISHED_BENCHMARKS = "LFW", "AgeDB-30", "CALFW", "CPLFW", "CFP-FP"  # In the order of `BENCHMARKS`.
 THUMBNAIL_PX = 64
 
 
@@ -105,6 +106,14 @@ def gaps(rows: Sequence[BenchmarkGaps]) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("gap of").reset_index().fillna("")
 
 
+def published_accuracies() -> pd.DataFrame:
+    """The published accuracies, their benchmarks under their names and in the order of this report's counterparts."""
+    titles = {COUNTERPARTS[each]: name for each, name in zip(BENCHMARKS, PUBLISHED_BENCHMARKS, strict=True)}
+    titles = {"training_set": "training set", "images": "images", "strategy": "strategy"} | titles
+    titles |= {"average": "mean", "source": "source"}
+    return published("sface_accuracy")[list(titles)].rename(columns=titles)
+
+
 def between_sets(found: Sequence[SetDifference]) -> pd.DataFrame:
     """Which of each two synthetic sets teaches more by labels alone."""
     return pd.DataFrame(
@@ -128,8 +137,8 @@ def which_teaches_most(found: Sequence[SetDifference], evaluated: Evaluated) -> 
 
 
 def _points(gap: Gap) -> str:
-    known = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
-    return f"{100 * gap.value:.1f}{known}"
+    known = "" if gap.low is None else f" [{100 * gap.low:z.1f}, {100 * gap.high:z.1f}]"
+    return f"{100 * gap.value:z.1f}{known}"
 
 
 def _quoted(references: pd.DataFrame, benchmark: str) -> dict[str, float]:

@@ -14,7 +14,7 @@ from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.rates import SEARCHED, Differentials, Elsewhere, Pool, RatesAt
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.thresholds import thresholds
-from sface_lib.chapters.words import capitalised, points_of
+from sface_lib.chapters.words import capitalised, plain, points_of
 
 BINS = 60  # Of a histogram of scores.
 
@@ -37,8 +37,8 @@ def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
         row = {"pairs": pool.rates[0].pairs, "images": pool.images, "subjects": str(pool.subjects)}
         rows.append(row | {"genuine": pool.genuine, "impostor": pool.impostor})
     table = pd.DataFrame(rows)
-    table["FMR resolved from"] = [f"{100 * RESOLVED / n:.2g} %" for n in table["impostor"]]
-    table["precise from"] = [f"{100 * ERRORS_FOR_PRECISION / n:.2g} %" for n in table["impostor"]]
+    table["FMR resolved from"] = [f"{plain(100 * RESOLVED / n)} %" for n in table["impostor"]]
+    table["precise from"] = [f"{plain(100 * ERRORS_FOR_PRECISION / n)} %" for n in table["impostor"]]
     return table
 
 
@@ -64,7 +64,8 @@ def _percent(rate: ErrorRate | None) -> str:
 
 def _in_percent(found: Estimate, digits: int = 1) -> str:
     span = found.interval()
-    return " ".join([f"{100 * found.value:.{digits}f}", f"[{100 * span.low:.{digits}f}, {100 * span.high:.{digits}f}]"])
+    value, low, high = (f"{100 * each:z.{digits}f}" for each in (found.value, span.low, span.high))
+    return f"{value} [{low}, {high}]"
 
 
 def roc(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:

@@ -18,6 +18,7 @@ from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
+from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.shared import check_batch
 from sface_lib.chapters.study import Study, weights_file
 from sface_lib.chapters.synthetic import SyntheticSet
@@ -105,7 +106,7 @@ class DrawnSets:
     Attributes
     ----------
     by_name
-        "as drawn", and "steered" where a model steers.
+        "generated"; or "as drawn" and "steered" where a model steers.
     synthetic
         The last of them, as later notebooks open it.
     """
@@ -235,7 +236,7 @@ def draw_sets(stage: Any, generator: Generator, classes: int, accelerator: Accel
     p, work = stage.parameters, stage.scratch("generator")
     order = Order(classes, p.images_per_class, p.seed, p.psi)
     arguments = (generator, accelerator, order, sha256_of_file(stage.output(WEIGHTS)))
-    folders = {AS_DRAWN: generate_set(work / "plain", *arguments)}
+    folders = {AS_DRAWN if p.identity_model else GENERATED: generate_set(work / "plain", *arguments)}
     if p.identity_model:
         guide = open_model(p.identity_model)
         means = class_means(generator, accelerator, guide, classes, p.seed)

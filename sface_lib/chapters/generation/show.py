@@ -167,7 +167,14 @@ def between(ways: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, She
     rows, count = list(ways.values()), len(next(iter(ways.values())))
     names = tuple(f"class {first} to {second}" for first, second in ways)
     shares = tuple(f"{100 * share:.0f} %" for share in np.linspace(0, 1, count))
-    return _sheet(rows, names, shares), Sheet(_enlarged(rows) * rows[0].shape[-1], plots.GAP_PX, names, shares)
+    return _sheet(rows, names, shares), Sheet(
+        _enlarged(rows) * rows[0].shape[-1],
+        plots.GAP_PX,
+        names,
+        shares,
+        "From one class to another",
+        "How far on the way",
+    )
 
 
 def what_was_drawn(found: Findings) -> str:

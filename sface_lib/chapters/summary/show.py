@@ -99,7 +99,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     if not answer.judged:
         return f"{head} {_nobody(answer, audited)}, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
-    judges = " and ".join(map(the, names))
+    judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
     counted = f"of {len(answer.judged)} claims on the link by {judges}, after Holm's correction over all planned ones,"
     if answer.word == "yes":
         said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
@@ -197,8 +197,8 @@ def _generator(found: GeneratedFacts | None) -> str:
 
 
 def _points(gap: Gap) -> str:
-    span = "" if gap.low is None else f" [{100 * gap.low:.1f}, {100 * gap.high:.1f}]"
-    return f"{100 * gap.value:.1f} points{span}"
+    span = "" if gap.low is None else f" [{100 * gap.low:z.1f}, {100 * gap.high:z.1f}]"
+    return f"{100 * gap.value:z.1f} points{span}"
 
 
 def _accuracy(summary: Summary, model: str) -> str:
