@@ -225,7 +225,7 @@ def test_a_claim_is_recorded_as_it_was_made():
         assert [claim.verdict for claim in found] == ["above chance", equivalent, none, equivalent, none]
         assert [claim.notes for claim in found] == [(ALONE, note), (), (), (EXPLORATORY,), ()]
     table = show_claims.claims(found).set_index("judge")
-    assert table.loc["a", "p, corrected"] == "≤ 0.003" and table.loc["c", "p, corrected"] == ""
+    assert table.loc["a", "p, corrected"] == "≤ 0.003" and table.loc["c", "p, corrected"] == "–"
     assert table.loc["a", "verdict"] == f"above chance ({ALONE}; {AS_CALLED})"
 
 
