@@ -119,8 +119,8 @@ def _sha256_of(modules: Iterable[str]) -> str:
     return sha256_of_json(files)
 
 
-def one_of(group: str, own: tuple[str, ...], names_more: str = "") -> Callable[[str], str]:
-    """A check that a text names an entry, without importing it; it raises `ValueError`.
+def one_of(group: str, own: tuple[str, ...], names_more: str = "") -> Callable[[str, Any], str]:
+    """A check for pydantic that a parameter names an entry, without importing it; it raises `ValueError`.
 
     Parameters
     ----------
@@ -130,11 +130,12 @@ def one_of(group: str, own: tuple[str, ...], names_more: str = "") -> Callable[[
         Beginning of further names, such as "torchvision:".
     """
 
-    def check(name: str) -> str:
+    def check(name: str, info: Any) -> str:
         known = (*own, *extensions(group))
         if name in known or (names_more and name.startswith(names_more) and len(name) > len(names_more)):
             return name
-        raise ValueError(f"choose one of {', '.join(known)}" + (f", {names_more}NAME" if names_more else ""))
+        choice = ", ".join([*known, *([f"{names_more}NAME"] if names_more else [])])
+        raise ValueError(f"parameter {info.field_name} = {name!r} is not allowed: choose one of {choice}")
 
     return check
 

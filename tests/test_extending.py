@@ -23,9 +23,6 @@ from sface_lib.registry import Registry
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 # Those that no line of the document's toml has.
 UNNAMED = {"heads": {"softmax": "my_lab:SOFTMAX"}, "backbones": {"tiny": "my_lab:TINY"}}
-    "heads": {"softmax": "my_lab:SOFTMAX"},
-    "backbones": {"tiny": "my_lab:TINY"},
-}  # No line of the toml has them.
 
 
 def blocks(language: str) -> list[str]:

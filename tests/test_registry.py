@@ -124,11 +124,13 @@ def test_stages_are_computed_anew_when_an_added_package_changes(tmp_path):
 
 def test_a_name_is_checked_without_an_import(installed):
     installed(ant="no_such_module_anywhere:x")
-    check = one_of(GROUP, ("one",), "file:")
-    assert check("ant") == "ant" and check("one") == "one" and check("file:a") == "file:a"
+    check, field = one_of(GROUP, ("one",), "file:"), types.SimpleNamespace(field_name="thing")
+    assert [check(name, field) for name in ("ant", "one", "file:a")] == ["ant", "one", "file:a"]
     for wrong in ("three", "file:"):
-        with pytest.raises(ValueError, match="choose one of one, ant, file:NAME"):
-            check(wrong)
+        with pytest.raises(
+            ValueError, match=f"parameter thing = '{wrong}' is not allowed: choose one of one, ant, file:NAME"
+        ):
+            check(wrong, field)
 
 
 def test_the_names_that_parameters_know_are_the_registries():
