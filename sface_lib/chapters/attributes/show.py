@@ -156,7 +156,9 @@ class Page:
             )
             return
         columns = {"set": "set", "attribute": "attribute", "images": "images", "truth": "truth", "prevalence": "called"}
-        columns |= {"adjusted": "adjusted", "adjusted_low": "95 % low", "adjusted_high": "95 % high"}
+        nearer = off["adjusted"] < off["prevalence"]
+        if nearer:
+            columns |= {"adjusted": "adjusted", "adjusted_low": "95 % low", "adjusted_high": "95 % high"}
         self._table(
             table[list(columns)].rename(columns=columns),
             "truth",
@@ -164,11 +166,10 @@ class Page:
             floats="%.3f",
             folded=True,
         )
-        nearer = off["adjusted"] < off["prevalence"]
         self._stage.say(
             f"Over these images the share called present is off by {100 * off['prevalence']:.1f} points in the mean, "
             f"the adjusted one by {100 * off['adjusted']:.1f}."
-            + ("" if nearer else " It comes no nearer, and is not shown anywhere else.")
+            + ("" if nearer else " It comes no nearer, and is not shown.")
         )
 
     def divergence(self) -> None:

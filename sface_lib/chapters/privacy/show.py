@@ -18,7 +18,10 @@ from sface_lib.matching import PairScores, PooledComparisons
 from sface_lib.privacy.identification import by_score
 from sface_lib.privacy.settings import LINK, SETTINGS
 
-TITLES = {"eer": "EER", "auc": "AUC", "fmr100": "FMR100", "genuine_mean": "G-mean", "impostor_mean": "I-mean"}
+TITLES = {
+    "eer": "EER", "auc": "AUC", "fmr100": "FMR100", "fmr1000": "FMR1000", "genuine_mean": "G-mean",
+    "impostor_mean": "I-mean",
+}  # fmt: skip
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
 CURVE_POINTS, LOWEST_FMR = 20, 1e-5
 BINS_OF_SCORES, BINS = 20, 80  # Of a table and of a figure.
