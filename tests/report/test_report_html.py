@@ -118,7 +118,7 @@ def test_names_and_raw_html_are_escaped(text):
 @pytest.mark.parametrize(
     "source, shown",
     [
-        ('<script src="x">1 < 2</script>', '&lt;script src="x"&gt;1 &lt; 2&lt;/script&gt;'),
+        ('<script src="x">a < b</script>', '&lt;script src="x"&gt;a &lt; b&lt;/script&gt;'),
         ('<foo a="b&c"><b>in</b></foo> after', '&lt;foo a="b&amp;c"&gt;<b>in</b>&lt;/foo&gt; after'),
         ("<input type=text>after", '&lt;input type="text"/&gt;after'),
         ('<b onclick="x()">kept</b><!-- gone -->', "<b>kept</b>"),
