@@ -1,4 +1,4 @@
-"""Named entries that installed packages may add to: strategies, heads, backbones, link statistics, generators.
+"""Named entries that installed packages may add to: strategies, heads, backbones, link statistics.
 
 A package adds an entry by an entry point of the registry's group, under the entry's name. Entry points are found in
 every process that has the package installed, so that notebooks' kernels and launched trainings know the same entries.

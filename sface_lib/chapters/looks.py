@@ -99,6 +99,7 @@ class Looks:
         self._of |= {name: indexed(i) for i, name in enumerate(names)}
         self._free = len(names)  # Index of the next look.
         self._filtered: dict[str, dict[str, int]] = {}
+        self._strategies = (*STRATEGIES, *extensions("sface_lab.strategies"))  # Once: it reads all installed packages.
 
     @classmethod
     def of(cls, p: Synthetic) -> "Looks":
@@ -132,8 +133,7 @@ class Looks:
             known = self._filtered.setdefault(trained_on, {})
             place = known.setdefault(value, len(known))
             return dataclasses.replace(look.variant(4), marker=MARKERS[(place + 1) % len(MARKERS)], filling="full")
-        known = (*STRATEGIES, *extensions("sface_lab.strategies"))
-        return look.variant(known.index(strategy) if strategy in known else 0)
+        return look.variant(self._strategies.index(strategy) if strategy in self._strategies else 0)
 
 
 def indexed(index: int) -> Look:

@@ -253,14 +253,13 @@ def make_backbone(
     return backbone.network(**arguments), backbone.spec(size_px), description | {"trained_on": trained_on}
 
 
-def known_architecture(name: str) -> bool:
-    """Whether weights whose header names this architecture can be read."""
-    return any(backbone.architecture == name for backbone in BACKBONES.values())
+def of_architecture(name: str) -> Backbone | None:
+    """A backbone of the architecture that a header of weights names; None of one that is not known."""
+    return next((backbone for backbone in BACKBONES.values() if backbone.architecture == name), None)
 
 
 def described_network(description: dict) -> tuple[nn.Module, InputSpec]:
     """The network that a file of this program's describes, its weights still random, and its input specification."""
-    entry, architecture = description["input"], description["architecture"]
+    entry = description["input"]
     spec = InputSpec(**entry | {"crop": tuple(entry["crop"]) if entry["crop"] else None})
-    backbone = next(each for each in BACKBONES.values() if each.architecture == architecture)
-    return backbone.network(**description["arguments"]), spec
+    return of_architecture(description["architecture"]).network(**description["arguments"]), spec

@@ -15,7 +15,7 @@ from sface_lib.otherfiles import CHECKPOINT, refuse_other_files
 from sface_lib.recognition.dlib_model import dlib_file, open_dlib_model
 from sface_lib.recognition.foreign import foreign_network, network_tensors
 from sface_lib.recognition.given_embeddings import GivenEmbeddings, holds_embeddings, open_embeddings
-from sface_lib.recognition.models import KIND, InputSpec, RecognitionModel, described_network, known_architecture
+from sface_lib.recognition.models import KIND, InputSpec, RecognitionModel, described_network, of_architecture
 from sface_lib.recognition.onnx_model import open_onnx
 
 # Where training programs put the network's tensors in a checkpoint of several things, by preference.
@@ -59,7 +59,7 @@ def open_model(path: str | Path, spec: InputSpec | None = None) -> RecognitionMo
     check_shipped(path)
     state, header = _read_pth(path) if _is_pth(path) else _read_safetensors(path)
     description = json.loads(header.get("sface", "{}"))
-    if description.get("kind") == KIND and known_architecture(description["architecture"]):
+    if description.get("kind") == KIND and of_architecture(description["architecture"]):
         network, own = described_network(description)
         del description["input"]
     elif description:
