@@ -1,6 +1,7 @@
 """What notebook 06 makes of annotated sets: which attributes drift, what explains it, and whom it explains."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from sface_lib.attributes.comparison import AnnotatedSet, prevalences
 from sface_lib.chapters.attributes import compute, show, tables
 from sface_lib.chapters.attributes.results import AttributesResults
+from sface_lib.chapters.attributes.sets import AttributeSet
 
 RELIABILITY = pd.DataFrame(
     {"tpr": [0.9, 1.0], "fpr": [0.1, 0.0], "tpr_trials": 50.0, "fpr_trials": 50.0}, index=["Male", "Young"]
@@ -22,6 +24,7 @@ def annotated(name, role, male, young, truth=None):
     return AnnotatedSet(name, role, ("Male", "Young"), labels, labels.astype(np.float32), units, True, truth)
 
 
+SETS = (("authentic", "authentic"), ("global", "authentic"), ("generated", "synthetic"), ("other", "synthetic"))
 TRUTH = np.array([[1, 1], [1, 0], [-1, 0], [-1, -1]], np.int8)
 FIRST = annotated("authentic", "authentic", "+++-", "++--", TRUTH)
 SECOND = annotated("synthetic", "synthetic", "+---", "++--")
@@ -170,6 +173,27 @@ class Found:
 def test_of_the_attributes_that_differ_those_beyond_a_degradation_are_counted():
     apart = pd.DataFrame({"attribute": list("abcd"), "separable, blur": [True, False, True, True]})
     assert compute.separable_counts(Found(DRIFT, apart, ("blur",))) == {"blur": 2}  # d does not differ.
+
+
+def test_the_families_are_planned_from_the_sets_and_what_the_classifier_tells_reliably():
+    def planned(count, shuffles=1000, least=0.75):
+        given = [AttributeSet(name, role, SimpleNamespace(fingerprint=name), np.arange(4), True) for name, role in SETS]
+        names = tuple(f"attribute {i}" for i in range(30))
+        reliable = SimpleNamespace(
+            names=names, fingerprint="weights", reliable=lambda least: np.arange(30) < 30 * least
+        )
+        settings = {"attribute_reliability": least, "shuffles": shuffles, "bootstrap_resamples": 500, "seed": 3}
+        return compute.plan_comparison(given[:count], reliable, SimpleNamespace(**settings))
+
+    drift, differ = planned(3).values()
+    assert list(planned(3)) == ["attributes of authentic and generated", "divergence of sets"]
+    assert drift["claims"] == [f"attribute {i}" for i in range(23)]
+    assert drift["splits"] == 2299  # 23 / .01 - 1, so that one of 23 may reach a corrected p of 1 %.
+    assert planned(3, shuffles=5000)["attributes of authentic and generated"]["splits"] == 5000
+    assert differ["claims"] == ["authentic against global", "authentic against generated", "global against generated"]
+    assert differ["splits"] == 1000 and differ["sets"] == {name: name for name, _ in SETS[:3]}
+    assert len(planned(4)["divergence of sets"]["claims"]) == 6
+    assert planned(3, least=0.5) != planned(3)
 
 
 class Listening:

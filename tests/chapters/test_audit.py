@@ -14,6 +14,7 @@ from sface_lib.biometrics import Estimate, Interval, Scored, verification_metric
 from sface_lib.biometrics.bootstrap import affordable_bins
 from sface_lib.chapters import handover
 from sface_lib.chapters.looks import Looks, indexed
+from sface_lib.chapters.plans import Plans, record_plan
 from sface_lib.chapters.privacy import (
     claims,
     compute,
@@ -291,22 +292,22 @@ def test_a_plan_that_was_changed_shows_its_first_form(known, tmp_path):
         claims.plan_study([sets], [reader("a")], SETTINGS.model_copy(update={"seed": seed, "shuffles": shuffles}))
         for seed, shuffles in ((0, 1000), (1, 5000))
     )
-    assert claims.changes(claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)) == []
-    assert (
-        claims.changes(claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)) == []
-    )  # Run again as it was.
-    plans = claims.record_plan(Stage("03_privacy", None, tmp_path, None), second)
-    assert [plan["sha256"] for plan in plans] == [first.sha256, second.sha256]
-    assert claims.changes(plans) == ["shuffles of set", "seed of set"]
-    said = show_sets.plan_in_words(second, plans, claims.changes(plans))
-    assert (
-        second.sha256 in said
-        and f"The first was `{first.sha256}`; since then shuffles of set, seed of set changed" in said
-    )
-    assert "plan 2" not in show_sets.plan_in_words(first, plans[:1], [])
-    (tmp_path / claims.PLAN).write_text("[]")
-    with pytest.raises(InputError, match="holds no plans of claims; remove it"):
-        claims.record_plan(Stage("03_privacy", None, tmp_path, None), first)
+
+    def recorded(plan: claims.StudyPlan) -> Plans:
+        return record_plan(Stage("03_privacy", None, tmp_path, None), claims.PLAN, plan.as_plain())
+
+    assert recorded(first).changes == [] and recorded(first).changes == []  # Run again as it was.
+    assert "plan 2" not in show_sets.plan_in_words(first, recorded(first))
+    found = recorded(second)
+    assert [plan["sha256"] for plan in found.plans] == [first.sha256, second.sha256]
+    assert found.changes == ["shuffles of set", "seed of set"]
+    said = show_sets.plan_in_words(second, found)
+    assert second.sha256 in said
+    assert f"The first was `{first.sha256}`; since then shuffles of set, seed of set changed" in said
+    for nothing in ("[]", '{"plans": [{"sha256": ""}]}', '{"plans": {"sha256": ""}}', "{"):
+        (tmp_path / claims.PLAN).write_text(nothing)
+        with pytest.raises(InputError, match="holds no plans of claims; remove it"):
+            recorded(first)
 
 
 def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known):
@@ -830,7 +831,7 @@ def test_a_judge_that_taught_the_generator_is_not_planned_and_raises_no_alarm(pa
     asked = [set(compute.plant(each.sets, each.views, SETTINGS)) for each in partial.done]
     assert asked == [{"a", "b", "c"}, {"b", "c"}, {"c"}]
     assert "The **a** is not asked, as it taught" in show_persons.silent_in_words(taught.planted, 84, taught.barred)
-    said = show_sets.plan_in_words(partial.plan, [{"sha256": ""}], [])
+    said = show_sets.plan_in_words(partial.plan, Plans(claims.PLAN, ({"sha256": "", "families": {}},)))
     assert "on whole by each of 3 models" in said and "on taught by each of 2 models" in said
 
 

@@ -1,12 +1,14 @@
 """What a model is said to have learnt, when a gap counts, and what the accuracies are broken down into."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from audit_facts import audit_facts
 from scipy import stats
+from stage_folder import StageFolder
 from trained_models import trained, training
 
 from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_metrics
@@ -25,10 +27,12 @@ from sface_lib.chapters.evaluation.models import (
 )
 from sface_lib.chapters.evaluation.parameters import EvaluationParameters
 from sface_lib.chapters.looks import Looks
+from sface_lib.chapters.plans import record_plan
 from sface_lib.chapters.privacy.results import LinkAtChance, RemedyFacts
 from sface_lib.chapters.published import published
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
+from sface_lib.files import sha256_of_file
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import ProtocolPairs, evaluate, open_model
 from sface_lib.run.parameters import check
@@ -356,6 +360,40 @@ def test_there_is_no_difference_of_one_set_or_of_benchmarks_with_other_identitie
     found = {"first": two_sets(4, 4), "second": two_sets(4, 4)}
     assert compute.between_sets(evaluated_on({"first": PAIRS, "second": other}, found)) == ()
     assert len(compute.between_sets(evaluated(found))) == 1
+
+
+def test_differences_between_sets_are_planned_by_the_models_and_the_pairs_before_any_is_scored(tmp_path):
+    models = training(*map(trained, ("CLS other", "CLS third", "KT other", "CLS other mixed 0.1", "CLS other 2")))
+    faces, pairs = SimpleNamespace(fingerprint="images"), tmp_path / "pairs.csv"
+    pairs.write_text("left,right")
+    weights = [(each.name, each.seed, tmp_path / each.name) for each in models.models]
+    for name, _, path in weights:
+        path.write_text(name)
+
+    def planned(**changes):
+        return compute.plan_differences(
+            **({"weights": weights, "trained": models, "faces": faces} | changes), pairs=pairs
+        )
+
+    (plan,) = planned().values()
+    assert plan["claims"] == ["generated minus other", "generated minus third", "other minus third"]
+    assert plan["models"] == {
+        f"CLS {name}, seed 0": sha256_of_file(tmp_path / f"CLS {name}") for name in ("generated", "other", "third")
+    }
+    (tmp_path / "CLS third").write_text("another training")
+    assert planned() != {"accuracy in the mean of the benchmarks": plan}
+    assert planned(faces=SimpleNamespace(fingerprint="others")) != planned()
+    assert planned(trained=training()) == {}  # One set.
+    stage = StageFolder(tmp_path)
+    stage.run_dir = tmp_path
+    recorded = [
+        record_plan(stage, compute.PLAN, each) for each in (planned(), planned(faces=SimpleNamespace(fingerprint="")))
+    ]
+    assert show.plan_in_words(recorded[0]).startswith(
+        "The claims that were planned before any pair was scored: that accuracy in the mean of the benchmarks differs "
+        "between two sets, 3 (Holm, over all pairs of sets; alpha 0.05). The plan is `plans/evaluation.json`, SHA-256 `"
+    )
+    assert "since then images of accuracy in the mean of the benchmarks changed" in show.plan_in_words(recorded[1])
 
 
 def test_the_sentence_names_every_set():

@@ -1,5 +1,6 @@
 """The comparison of notebook 06: what each set shows, which differ, and whom the differences explain."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,14 +38,17 @@ from sface_lib.chapters.attributes.results import (
 )
 from sface_lib.chapters.attributes.sets import AttributeSet
 from sface_lib.chapters.handover import CORRECT
+from sface_lib.chapters.plans import Plans, record_plan
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.training.results import BY_LABELS
 from sface_lib.data import open_faces
 from sface_lib.generator import generate_unlabelled, load_generator
+from sface_lib.privacy.verdict import ALPHA
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
 
+PLAN = "plans/attributes.json"
 COLUMNS = {
     "KL(p || q)": "sum_over_variables",
     "p-value": "p_value",
@@ -63,6 +67,8 @@ class ComparedSets:
 
     Attributes
     ----------
+    plans
+        Of the claims, recorded before any image was annotated.
     first, second
         The authentic and the synthetic set whose drift is told.
     given, sets
@@ -92,6 +98,7 @@ class ComparedSets:
         Accuracy lost on pairs that carry an attribute, and its rank correlation with measures of drift.
     """
 
+    plans: Plans
     first: str
     second: str
     given: tuple[AttributeSet, ...]
@@ -126,6 +133,7 @@ def compare(
         return None
     p, accelerator = stage.parameters, embedder.accelerator
     given = open_sets(stage, study, accelerator)
+    plans = record_plan(stage, PLAN, plan_comparison(given, classifier, p))
     told = {each.name: gathering.annotate(each, classifier, embedder, p.seed) for each in given}
     annotations = {name: found for name, (_, found) in told.items()}
     reliable = classifier.reliable(p.attribute_reliability)
@@ -145,6 +153,7 @@ def compare(
     totals = directed_totals(list(sets), together)
     gaps = _lost_accuracy(stage, study, classifier, embedder, reliable, second, drift)
     return ComparedSets(
+        plans=plans,
         first=first,
         second=second,
         given=tuple(given),
@@ -204,7 +213,26 @@ def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[Attrib
     return gathering.attribute_sets(study, mixed)
 
 
-def compared_pair(sets: Sequence[AnnotatedSet]) -> tuple[str, str]:
+def plan_comparison(
+    given: Sequence[AttributeSet], classifier: AttributeClassifier, p: AttributesParameters
+) -> dict[str, Any]:
+    """The two families of claims, as JSON: fixed before any image of the sets is annotated."""
+    first, second = compared_pair(given)
+    names = np.array(classifier.names)[classifier.reliable(p.attribute_reliability)].tolist()
+    shared = {
+        "classifier": classifier.fingerprint,
+        "sets": {each.name: each.faces.fingerprint for each in given},
+        "resamples": p.bootstrap_resamples,
+        "seed": p.seed,
+        "alpha": ALPHA,
+    }
+    drift = {"claims": names, "splits": max(p.shuffles, splits_for(len(names))), "correction": "Holm, over attributes"}
+    pairs = [f"{one.name} against {other.name}" for one, other in itertools.combinations(given, 2)]
+    differ = {"claims": pairs, "splits": p.shuffles, "correction": "Holm, over all pairs of sets"}
+    return {f"attributes of {first} and {second}": drift | shared, "divergence of sets": differ | shared}
+
+
+def compared_pair(sets: Sequence[AnnotatedSet | AttributeSet]) -> tuple[str, str]:
     """Names of the first set and of the first synthetic one."""
     return sets[0].name, next(each.name for each in sets if each.role == "synthetic")
 

@@ -101,6 +101,16 @@ class Page:
         """A table in which the names of attributes are written as words; `shown` is handed to `Stage.table`."""
         self._stage.table(frame.replace(AS_WORDS), name, caption, **shown)
 
+    def plan(self) -> None:
+        """What will be claimed of the sets."""
+        (drift, attributes), (differ, pairs) = self._found.plans.plans[-1]["families"].items()
+        self._stage.say(
+            f"The claims that were planned before any image was annotated, in two families: that {drift} differ, "
+            f"{len(attributes['claims'])} claims ({attributes['splits']:,} random splits); and {differ}, "
+            f"{len(pairs['claims'])} claims ({pairs['splits']:,}). Each is corrected for its number (Holm; alpha "
+            f"{pairs['alpha']:g}). {self._found.plans.in_words()}"
+        )
+
     def prevalence(self) -> None:
         """Prevalence of every attribute in every set."""
         classifier = self._classifier

@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,13 @@ from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
 from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults, Gap, SetDifference
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.training.results import GIVEN
+from sface_lib.chapters.training.results import BY_LABELS, GIVEN, TrainingResults
 from sface_lib.data import FaceSet
-from sface_lib.privacy.verdict import holm
+from sface_lib.files import sha256_of_file
+from sface_lib.privacy.verdict import ALPHA, holm
 from sface_lib.recognition import TRAINED_OUT, ProtocolPairs, late_spread
 
+PLAN = "plans/evaluation.json"
 MEAN = "mean"  # Stands for all benchmarks where one is named.
 LOWEST_MEAN_ACCURACY = 0.85  # Of a baseline that is trained out.
 
@@ -87,6 +91,28 @@ def _gaps(
     differences = _differences([(baseline, each) for each in others])
     gaps_to_it = {name: _gap(each, paired) for name, each in zip(names[1:], differences, strict=True)}
     return BenchmarkGaps(benchmark, average(baseline).value, gaps_to_it)
+
+
+def plan_differences(
+    weights: Sequence[tuple[str, int, Path | str]], trained: TrainingResults, faces: FaceSet, pairs: Path
+) -> dict[str, Any]:
+    """The family of differences between sets, as JSON: fixed before any pair is scored; empty with fewer than two sets.
+
+    `weights` is what is evaluated (name, seed, file), `pairs` the file of the evaluated pairs.
+    """
+    compared = (model for model in trained.models if model.compared and model.name != BASELINE)
+    models = {model.name: model.trained_on for model in compared if model.strategy in BY_LABELS}
+    if len(models) < 2:
+        return {}
+    plan = {
+        "claims": [f"{one} minus {other}" for one, other in itertools.combinations(models.values(), 2)],
+        "models": {f"{name}, seed {seed}": sha256_of_file(path) for name, seed, path in weights if name in models},
+        "images": faces.fingerprint,
+        "pairs": sha256_of_file(pairs),
+        "alpha": ALPHA,
+        "correction": "Holm, over all pairs of sets",
+    }
+    return {"accuracy in the mean of the benchmarks": plan}
 
 
 def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:

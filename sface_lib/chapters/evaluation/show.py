@@ -12,6 +12,7 @@ from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, Benchm
 from sface_lib.chapters.evaluation.models import Evaluated
 from sface_lib.chapters.evaluation.results import Accuracy, SetDifference
 from sface_lib.chapters.looks import Looks
+from sface_lib.chapters.plans import Plans
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
@@ -112,6 +113,15 @@ def published_accuracies() -> pd.DataFrame:
     titles = {"training_set": "training set", "images": "images", "strategy": "strategy"} | titles
     titles |= {"average": "mean", "source": "source"}
     return published("sface_accuracy")[list(titles)].rename(columns=titles)
+
+
+def plan_in_words(plans: Plans) -> str:
+    """What will be claimed of sets."""
+    ((name, family),) = plans.plans[-1]["families"].items()
+    return (
+        f"The claims that were planned before any pair was scored: that {name} differs between two sets, "
+        f"{len(family['claims'])} ({family['correction']}; alpha {family['alpha']:g}). {plans.in_words()}"
+    )
 
 
 def between_sets(found: Sequence[SetDifference]) -> pd.DataFrame:

@@ -10,15 +10,14 @@ from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import ClaimFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.words import the
-from sface_lib.errors import InputError
-from sface_lib.files import read_json, sha256_of_json, write_json
+from sface_lib.files import sha256_of_json
 from sface_lib.privacy import Claim, Verdict, shuffles_for, verdicts
 from sface_lib.privacy.judges import Judge
 from sface_lib.privacy.settings import COMPETENT_EER, TOLD_APART
 from sface_lib.privacy.statistics import STATISTICS, claims_of
 from sface_lib.privacy.verdict import ABOVE, ALPHA
 
-PLAN = "plans/claims.json"
+PLAN = "plans/privacy.json"
 ALONE, EXPLORATORY = "one judge alone", "exploratory"
 NOT_EXCLUDED, AS_CALLED = "demographics not excluded", "groups as a classifier calls them"
 
@@ -107,41 +106,6 @@ def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSetti
 def plan_study(sets: Sequence[AuditedSets], judges: Sequence[Judge], settings: AuditSettings) -> StudyPlan:
     """The plan of every set."""
     return StudyPlan({own.name: plan_claims(own, judges, settings) for own in sets})
-
-
-def record_plan(stage: Any, plan: StudyPlan) -> list[dict[str, Any]]:
-    """Write a plan behind those that the run folder holds, unless it is the last one, and give all, the first in front.
-
-    A notebook that is run again with other parameters thus shows that it was.
-
-    Raises
-    ------
-    InputError
-        The file of the run folder holds no plans.
-    """
-    path = stage.run_dir / PLAN
-    try:
-        plans = read_json(path)["plans"] if path.exists() else []
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path} holds no plans of claims; remove it, which also forgets earlier plans") from None
-    if not plans or plans[-1]["sha256"] != plan.sha256:
-        plans.append({"sha256": plan.sha256, "sets": plan.as_plain()})
-    write_json(stage.output(PLAN), {"plans": plans})
-    return plans
-
-
-def changes(plans: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What differs between the first of some plans and the last, in words."""
-    first, last = (plans[i]["sets"] for i in (0, -1))
-    sets = [f"the set {name}" for name in sorted(first.keys() ^ last.keys())]
-    fields = [
-        f"{field} of {name}"
-        for name in last
-        if name in first
-        for field in last[name]
-        if first[name].get(field) != last[name][field]
-    ]
-    return [*sets, *fields]
 
 
 def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin: float) -> list[Claim]:

@@ -1,6 +1,6 @@
 """What stands side by side over all sets: the plan, the judges, the statistics, and what was found."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Looks
-from sface_lib.chapters.privacy.claims import PLAN, StudyPlan
+from sface_lib.chapters.plans import Plans
+from sface_lib.chapters.privacy.claims import StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.words import saw_authentic, the
@@ -51,22 +52,16 @@ def failures_in_words(audits: Audits) -> str:
     return "\n\n".join(f"**{name}** could not be audited: {why}." for name, why in audits.failed.items())
 
 
-def plan_in_words(plan: StudyPlan, plans: Sequence[Mapping[str, object]], changed: Sequence[str]) -> str:
+def plan_in_words(plan: StudyPlan, recorded: Plans) -> str:
     """What will be claimed, its hash, and what of it was changed since the first plan in the run folder."""
     first = next(iter(plan.sets.values()))
     families = ", ".join(
         f"{len(own.claims)} on {name} by each of {len(own.judges)} models ({own.shuffles:,} shuffles)"
         for name, own in plan.sets.items()
     )
-    said = (
-        f"The claims that were planned before any score: {families}. The claims on a set are one "
-        f"family ({first.correction}; alpha {first.alpha:g}). The plan is `{PLAN}`, SHA-256 `{plan.sha256}`."
-    )
-    if not changed:
-        return said
     return (
-        f"{said}\n\n**This is plan {len(plans)} of this run folder.** The first was `{plans[0]['sha256']}`; since then "
-        f"{', '.join(changed)} changed, perhaps with the scores in view."
+        f"The claims that were planned before any score of this notebook: {families}. The claims on a set are one "
+        f"family ({first.correction}; alpha {first.alpha:g}). {recorded.in_words()}"
     )
 
 
