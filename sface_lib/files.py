@@ -128,6 +128,13 @@ def claim_folder(folder: Path, name: str, recipe: dict[str, Any]) -> None:
     write_json(noted, recipe)
 
 
+@contextlib.contextmanager
+def new_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    """A zip to be filled by `add_to_zip`, uncompressed; it appears at `path` when it is whole."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        yield archive
+
+
 def add_to_zip(archive: zipfile.ZipFile, name: str, data: bytes | str) -> None:
     """Write a member with the earliest time there is: the same input gives the same bytes."""
     archive.writestr(zipfile.ZipInfo(name, EARLIEST), data)

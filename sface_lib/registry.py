@@ -1,4 +1,4 @@
-"""Named entries that installed packages may add to: strategies, heads, backbones, link statistics.
+"""Named entries that installed packages may add to: generators, strategies, heads, backbones, link statistics.
 
 A package adds an entry by an entry point of the registry's group, under the entry's name. Entry points are found in
 every process that has the package installed, so that notebooks' kernels and launched trainings know the same entries.
@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file, sha256_of_json
 
-GROUPS = tuple(f"sface_lab.{kind}" for kind in ("backbones", "heads", "statistics", "strategies"))  # Of entry points.
+KINDS = ("backbones", "generators", "heads", "statistics", "strategies")
+GROUPS = tuple(f"sface_lab.{kind}" for kind in KINDS)  # Of entry points.
 
 T = TypeVar("T")
 

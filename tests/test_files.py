@@ -9,7 +9,7 @@ from sface_lib import files
 from sface_lib.attributes import open_classifier
 from sface_lib.errors import InputError
 from sface_lib.files import ASSETS, check_shipped, inside, read_json
-from sface_lib.generator import load_generator
+from sface_lib.generators.stylegan2 import load_generator
 from sface_lib.population import VERIFIER_PATH, shipped, shipped_faces
 from sface_lib.population.nuisance import REGRESSOR_PATH, load_nuisance_regressor
 from sface_lib.recognition import open_model

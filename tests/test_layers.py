@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "sface_lib"
 # From the ground up; CONTRIBUTING.md tells the same order.
 PARTS = (
     "errors", "files", "registry", "unpickle", "otherfiles", "processes", "engine", "biometrics", "data", "matching",
-    "recognition", "population", "generator", "privacy", "attributes", "run", "chapters", "report", "cli",
+    "recognition", "population", "generators", "privacy", "attributes", "run", "chapters", "report", "cli",
 )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ import torch
 
 from sface_lib.attributes import open_classifier
 from sface_lib.errors import WeightsError
-from sface_lib.generator import load_generator, load_pair
-from sface_lib.generator.foreign import import_stylegan2
+from sface_lib.generators.stylegan2 import load_generator, load_pair
+from sface_lib.generators.stylegan2.foreign import import_stylegan2
 from sface_lib.recognition import open_model
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 174664560\n"

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sface_lib.attributes.joint import fit_logistic
 from sface_lib.attributes.tally import unit_mean
 from sface_lib.errors import InputError
-from sface_lib.generator.quality import within_support
+from sface_lib.generators.quality import within_support
 
 MOST_IMAGES = 1000
 FEWEST = 10  # Images of a half; images with and without an attribute, in every half, to predict it.

@@ -21,8 +21,7 @@ from sface_lib.chapters.costs import (
     look_cost,
     start_cost,
 )
-from sface_lib.chapters.generation.launch import make_recipe as make_generator_recipe
-from sface_lib.chapters.generation.launch import make_start
+from sface_lib.chapters.generation.launch import given_generator, make_trainer
 from sface_lib.chapters.privacy.remedies import rates
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import AUTHENTIC, SHIPPED, UNLABELLED
@@ -32,7 +31,7 @@ from sface_lib.chapters.training.launch import make_recipe
 from sface_lib.chapters.training.plan import TrainingSet, plan_models
 from sface_lib.data import FaceBatches, FaceSet, holds_bins, open_bins, read_protocol, select_images
 from sface_lib.engine import make_accelerator, time_calls
-from sface_lib.generator import GeneratorTrainer, draw
+from sface_lib.generators import draw
 from sface_lib.population import shipped_faces
 from sface_lib.recognition import RecognitionTrainer
 from sface_lib.run.contents import files_of
@@ -152,18 +151,16 @@ def _notebooks(p: ReportParameters, faces: FaceSet, sets: Mapping[str, TrainingS
 def _generation(p: ReportParameters, faces: FaceSet, work: Path) -> Iterator[Cost]:
     """Training and sampling of the generator."""
     accelerator = make_accelerator(p.precision)
-    spec, start = make_start(p, len(faces.identities))
-    recipe = dataclasses.replace(
-        make_generator_recipe(p), batch=_measured(p.generator_batch, spec.resolution_px, accelerator)
-    )
     if p.total_kimg:
-        trainer = GeneratorTrainer(_Noise(faces.labels, spec.resolution_px), spec, recipe, accelerator, work, start)
-        seconds = trainer.measure_step().seconds / recipe.batch
+        batch = _measured(p.generator_batch, p.generator_resolution_px, accelerator)
+        noise = _Noise(faces.labels, p.generator_resolution_px)
+        trainer = make_trainer(p.model_copy(update={"generator_batch": batch}), noise, accelerator, work)
+        seconds = trainer.measure_step().seconds / batch
         yield Cost("training of the generator", int(1000 * p.total_kimg), seconds)
-        generator = trainer.ema
+        generator = trainer.generator
     else:
-        generator = start.generator.eval().to(accelerator.device)
-    classes, zeros = np.arange(16) % max(spec.n_classes, 1), np.zeros(16, int)
+        generator = given_generator(p, len(faces.identities)).to(accelerator.device)
+    classes, zeros = np.arange(16) % (generator.n_classes or 1), np.zeros(16, int)
     seconds = time_calls(lambda: draw(generator, accelerator, classes, zeros, p.seed)) / 16
     yield Cost("synthetic images", p.images_per_class * len(faces.identities), seconds, alone=True)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from sface_lib.attributes import open_classifier
-from sface_lib.chapters.generation.launch import open_pair
 from sface_lib.chapters.registry import ReportParameters
 from sface_lib.chapters.setspec import SHIPPED
 from sface_lib.chapters.study import Study, open_persons, open_study, read_groups
@@ -20,6 +19,7 @@ from sface_lib.chapters.synthetic import open_given
 from sface_lib.chapters.vectors import check_vectors
 from sface_lib.data import FaceSet, select_images
 from sface_lib.errors import SfaceError
+from sface_lib.generators import open_generator
 from sface_lib.recognition import GivenEmbeddings, RecognitionModel, open_model
 from sface_lib.run.parameters import check, input_paths
 
@@ -37,7 +37,7 @@ def open_inputs(p: ReportParameters) -> None:
         or a judge given as vectors lacks images.
     """
     openers: dict[str, Any] = dict.fromkeys((*JUDGES, "baseline_model"), open_model) | {
-        "generator_weights": lambda path: open_pair(path, p.total_kimg > 0),
+        "generator_weights": lambda path: open_generator(path, p.total_kimg > 0),
         "attribute_classifier": open_classifier,
         "groups": read_groups,
     }

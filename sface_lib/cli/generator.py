@@ -97,12 +97,12 @@ def generate(arguments: Namespace) -> None:
     from sface_lib.chapters.study import weights_file
     from sface_lib.engine import make_accelerator
     from sface_lib.files import sha256_of_file
-    from sface_lib.generator import SHIPPED_PATH, Order, generate_set, load_generator
+    from sface_lib.generators import SHIPPED_PATH, Order, generate_set, open_generator
 
     weights = weights_file(arguments.weights, SHIPPED_PATH)
-    generator, accelerator = load_generator(weights), make_accelerator()
+    generator, accelerator = open_generator(weights), make_accelerator()
     generator.to(accelerator.device)
-    classes = arguments.classes or generator.spec.n_classes or 1
+    classes = arguments.classes or generator.n_classes or 1
     order = Order(classes, arguments.per_class, arguments.seed, arguments.psi, arguments.batch)
     steering = _steering(arguments, generator, accelerator, classes) if arguments.identity_model else None
     recipe = (order, sha256_of_file(weights), steering, arguments.aligned)
@@ -111,7 +111,7 @@ def generate(arguments: Namespace) -> None:
 
 def _steering(arguments: Namespace, generator: Any, accelerator: Any, classes: int) -> Any:
     """How `--identity-model` moves the latents of each class toward the class's mean embedding."""
-    from sface_lib.generator import Steering, class_means
+    from sface_lib.generators import Steering, class_means
     from sface_lib.recognition import open_model
 
     model = open_model(arguments.identity_model)
@@ -136,8 +136,8 @@ def train(arguments: Namespace) -> None:
 def import_network(arguments: Namespace) -> None:
     """`sface generator import`."""
     from sface_lib.engine import require_safetensors
-    from sface_lib.generator.foreign import import_stylegan2
-    from sface_lib.generator.weights import TrainedPair, save_generator, save_pair
+    from sface_lib.generators.stylegan2.foreign import import_stylegan2
+    from sface_lib.generators.stylegan2.weights import TrainedPair, save_generator, save_pair
 
     require_safetensors(arguments.out)
     generator, discriminator = import_stylegan2(arguments.pkl)

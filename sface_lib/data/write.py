@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import operator
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +23,7 @@ from sface_lib.data.rows import Row
 from sface_lib.data.sources import FolderSource, member_name
 from sface_lib.data.tarwriter import write_samples
 from sface_lib.errors import FacesError, InputError
-from sface_lib.files import add_to_zip, atomic_folder, atomic_path, write_json
+from sface_lib.files import add_to_zip, atomic_folder, new_zip, write_json
 
 _END = object()
 
@@ -134,7 +133,7 @@ def _write(path: str | Path, rows: Iterator[Row], labelled: bool, identities: Se
 
 def _write_zip(path: Path, rows: Iterator[Row], identities: Sequence[str] | None) -> None:
     labels = {}
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with new_zip(path) as archive:
         for row in rows:
             member = row.name or f"{row.index // 1000:05d}/img{row.index:08d}{row.suffix}"
             if member in labels:

@@ -1,12 +1,11 @@
 """Make anew what ships: render, pack, draw the benchmarks, train verifier and regressor, note what came out."""
 
-import zipfile
 from pathlib import Path
 
 import pandas as pd
 
 from sface_lib.data import write_protocol
-from sface_lib.files import add_to_zip, atomic_path, sha256_of_file, write_json
+from sface_lib.files import add_to_zip, atomic_path, new_zip, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.nuisance import REGRESSOR_PATH, train_nuisance_regressor
 from sface_lib.population.persons import POPULATION_VERSION
@@ -62,7 +61,7 @@ def compact(table: pd.DataFrame) -> pd.DataFrame:
 
 def pack(rendered: Path, chosen: ShippedSet, path: Path) -> Path:
     """Write the chosen images of a rendered set, byte for byte, into a zip of identity folders."""
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with new_zip(path) as archive:
         for folder in sorted(rendered.glob(f"{chosen.split}-*"))[: chosen.identities]:
             for file in sorted(folder.iterdir())[chosen.first : chosen.end]:
                 add_to_zip(archive, f"{folder.name}/{file.name}", file.read_bytes())

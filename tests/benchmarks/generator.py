@@ -26,9 +26,10 @@ from torch.utils.flop_counter import flop_registry
 
 from sface_lib.data import FaceBatches
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, draw
-from sface_lib.generator.augment import augment, draw_transforms
-from sface_lib.generator.networks import StyledConvolution
+from sface_lib.generators import draw
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
+from sface_lib.generators.stylegan2.augment import augment, draw_transforms
+from sface_lib.generators.stylegan2.networks import StyledConvolution
 from sface_lib.population import shipped_faces
 
 SETTINGS = {"64 px, base 8192, max 128": (64, 8192, 128), "32 px, base 4096, max 128": (32, 4096, 128)}

@@ -45,19 +45,9 @@ from sface_lib.data import FaceBatches, open_faces
 from sface_lib.data.write import write_encoded
 from sface_lib.engine import make_accelerator, seed_everything
 from sface_lib.files import read_json, write_json
-from sface_lib.generator import (
-    SHIPPED_PATH,
-    GeneratorRecipe,
-    GeneratorSpec,
-    GeneratorTrainer,
-    Order,
-    Steering,
-    class_means,
-    draw,
-    generate_set,
-    load_generator,
-)
-from sface_lib.generator.assessment import quality_table, take_sample
+from sface_lib.generators import SHIPPED_PATH, Order, Steering, class_means, draw, generate_set
+from sface_lib.generators.assessment import quality_table, take_sample
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, load_generator
 from sface_lib.matching import compare_sets
 from sface_lib.matching.stream import Genuine, Histogram, Nearest, TopPairs, stream
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces

@@ -22,7 +22,7 @@ from sface_lib.biometrics import kfold_accuracy
 from sface_lib.chapters.generation.explore import explorer
 from sface_lib.data import open_faces, parse_folds, read_protocol, select_images
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import Generator, GeneratorSpec
+from sface_lib.generators.stylegan2 import Generator, GeneratorSpec
 from sface_lib.report.redaction import Redactor
 
 TIMES = 5

@@ -16,7 +16,8 @@ import numpy as np
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import sha256_of_file, write_json
-from sface_lib.generator import Order, assessment, generate_set, load_generator, memorisation
+from sface_lib.generators import Order, assessment, generate_set, memorisation
+from sface_lib.generators.stylegan2 import load_generator
 from sface_lib.matching import compare_sets
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor

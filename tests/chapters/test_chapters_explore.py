@@ -15,7 +15,8 @@ from sface_lib.chapters.generation.explore import ENLARGED_PX, explorer, morph
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.privacy.explore import error_rates, match_browser, threshold_slider
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import Generator, GeneratorSpec, draw
+from sface_lib.generators import draw
+from sface_lib.generators.stylegan2 import Generator, GeneratorSpec
 from sface_lib.run.kernel import BATCH, in_batch
 
 

@@ -4,16 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from sface_lib.chapters.generation.launch import (
+    given_generator,
+    kimg_before,
     launch_generator,
-    make_recipe,
-    make_start,
-    open_pair,
+    make_trainer,
     train_generator,
 )
 from sface_lib.chapters.generation.parameters import GeneratorTrainingParameters
@@ -24,15 +25,11 @@ from sface_lib.cli import main
 from sface_lib.data import open_faces, write_selection
 from sface_lib.engine import read_log
 from sface_lib.errors import InputError, ParameterError, WeightsError
-from sface_lib.generator import (
-    GeneratorSpec,
-    TrainedPair,
-    load_pair,
-    save_generator,
-    save_pair,
-    shipped_log,
-)
-from sface_lib.generator.networks import Discriminator, Generator
+from sface_lib.generators import shipped_log
+from sface_lib.generators.opening import kimg_of
+from sface_lib.generators.stylegan2 import GeneratorSpec, TrainedPair, load_pair, save_generator, save_pair
+from sface_lib.generators.stylegan2.networks import Discriminator, Generator
+from sface_lib.generators.stylegan2.start import make_recipe, make_start, open_pair
 from sface_lib.run.parameters import check
 
 SMALL = [
@@ -97,15 +94,18 @@ def test_parameters_become_the_recipe_by_their_names():
 def test_given_weights_bring_their_architecture(tmp_path):
     path = save_pair(tmp_path / "w.safetensors", pair(GeneratorSpec(30, 16, 128, 16)))
     p = build_parameters("smoke", {"generator_weights": str(path)})
-    spec, start = make_start(p, 30)
+    spec, start = make_start(p, path, 30)
     assert spec == GeneratorSpec(30, 16, 128, 16) and start.kimg == 12
-    spec, start = make_start(build_parameters("smoke"), 12)
+    spec, start = make_start(build_parameters("smoke"), None, 12)
     assert spec == GeneratorSpec(12, 16, 512, 32, noise=False) and start is None
 
 
 def test_the_shipped_weights_stand_under_their_word():
-    spec, start = make_start(build_parameters("quick"), 200)
-    assert (spec.n_classes, spec.resolution_px) == (200, 64) and start.kimg == pytest.approx(shipped_log()[-1]["kimg"])
+    p = build_parameters("quick")
+    generator = given_generator(p, 200)
+    assert (generator.n_classes, generator.resolution_px) == (200, 64)
+    assert kimg_before(p) == pytest.approx(shipped_log()[-1]["kimg"])
+    assert given_generator(p, 12).n_classes == 200  # Its first classes are the first identities.
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,18 @@ def test_the_shipped_weights_stand_under_their_word():
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, spec, sentence):
     path = save_pair(tmp_path / "w.safetensors", pair(spec))
-    with pytest.raises(WeightsError, match=sentence):
-        make_start(build_parameters("smoke", {"generator_weights": str(path)}), 12)
+    p = build_parameters("smoke", {"generator_weights": str(path)})
+    data = SimpleNamespace(n_classes=12)
+    for refused in (lambda: given_generator(p, 12), lambda: make_trainer(p, data, None, tmp_path)):
+        with pytest.raises(WeightsError, match=sentence):
+            refused()
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"generator_weights": "none", "total_kimg": 0}, "total_kimg = 0 needs weights to use"),
+        ({"generator_kind": "diffusion"}, "generator_kind = 'diffusion' is not allowed: choose one of stylegan2"),
         ({"generator_weights": "nowhere.safetensors"}, "generator_weights: no file or folder at"),
         ({"generator_resolution_px": 32}, "'embedded' draws 64 px, not 32; set generator_resolution_px=64, or"),
         ({"authentic": "."}, "'embedded' draws the embedded identities; with faces of your own give generator_weights"),
@@ -180,7 +184,7 @@ def test_a_report_trains_its_generator_in_several_processes(tmp_path, monkeypatc
     faces = open_study(p).select()
     selection = write_selection(tmp_path / "selection.csv", faces.subset(np.flatnonzero(faces.labels < 3)))
     found = launch_generator(p, tmp_path / "work", selection)
-    assert found.kimg == 0.032 and found.generator.spec.n_classes == 3
+    assert found.n_classes == 3 and kimg_of(tmp_path / "work" / "generator.safetensors") == 0.032
     assert len(read_log(tmp_path / "work" / "log.jsonl")) == 2
 
 

@@ -44,7 +44,8 @@ from sface_lib.chapters.study import Study
 from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.training.results import BY_LABELS
 from sface_lib.data import open_faces
-from sface_lib.generator import generate_unlabelled, load_generator
+from sface_lib.generators import generate_unlabelled, open_generator
+from sface_lib.generators.sampling import can_mix
 from sface_lib.privacy.verdict import ALPHA
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
 
@@ -205,8 +206,8 @@ def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[Attrib
     drawn = next((each for each in study.synthetic if each.generated), None)
     if drawn is None:
         return gathering.attribute_sets(study, None)
-    generator, mixed = load_generator(stage.input("weights/generator.safetensors")), None
-    if generator.spec.n_classes > 1:
+    generator, mixed = open_generator(stage.input("weights/generator.safetensors")), None
+    if can_mix(generator):
         out = stage.output(gathering.UNLABELLED)
         generator.to(accelerator.device)
         mixed = open_faces(generate_unlabelled(out, generator, accelerator, len(drawn.faces) // 2, p.seed, p.psi))

@@ -15,7 +15,13 @@ from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import handover
 from sface_lib.chapters.generation.describe import SetDescription, describe, measure_reference
 from sface_lib.chapters.generation.explore import morph
-from sface_lib.chapters.generation.launch import grid_writer, launch_generator, make_recipe, make_start
+from sface_lib.chapters.generation.launch import (
+    given_generator,
+    grid_writer,
+    kimg_before,
+    launch_generator,
+    make_trainer,
+)
 from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.setspec import GENERATED
@@ -27,10 +33,10 @@ from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
 from sface_lib.engine import read_log
 from sface_lib.errors import SfaceError
 from sface_lib.files import sha256_of_file
-from sface_lib.generator import (
+from sface_lib.generators import (
     SHIPPED_PATH,
-    Generator,
-    GeneratorTrainer,
+    FaceGenerator,
+    HasLatents,
     Order,
     Steering,
     assessment,
@@ -41,8 +47,8 @@ from sface_lib.generator import (
     save_generator,
     shipped_log,
 )
-from sface_lib.generator.assessment import Sample
-from sface_lib.generator.quality import Memorisation
+from sface_lib.generators.assessment import Sample
+from sface_lib.generators.quality import Memorisation
 from sface_lib.matching import compare_sets
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy.judges import open_judge
@@ -74,7 +80,7 @@ class Training:
         Where the training left its grids.
     """
 
-    generator: Generator
+    generator: FaceGenerator
     kimg_before: float
     log: tuple[Mapping[str, Any], ...]
     history: tuple[Mapping[str, Any], ...]
@@ -86,9 +92,14 @@ class Training:
         return self.log[-1]["kimg"] if self.log else self.kimg_before
 
     @property
+    def has_latents(self) -> bool:
+        """Whether there are ways between its classes."""
+        return isinstance(self.generator, HasLatents)
+
+    @property
     def resolution_px(self) -> int:
         """Side of its images."""
-        return self.generator.spec.resolution_px
+        return self.generator.resolution_px
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,23 +208,22 @@ def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
     Raises
     ------
     WeightsError
-        The given weights do not fit the set: see `make_start`.
+        The given weights do not fit the set: see `require_fit`.
     """
     p, work = stage.parameters, stage.scratch("generator")
-    spec, start = make_start(p, len(authentic.identities))
     if p.total_kimg == 0:
-        generator = start.generator.eval().requires_grad_(False)
+        generator = given_generator(p, len(authentic.identities))
     elif p.processes > 1:
-        generator = launch_generator(p, work, stage.input(handover.SELECTION)).generator
+        generator = launch_generator(p, work, stage.input(handover.SELECTION))
     else:
         data = FaceBatches(authentic, p.generator_resolution_px)
-        trainer = GeneratorTrainer(data, spec, make_recipe(p), accelerator, work, start)
-        generator = trainer.train(grid_writer(work, data.n_classes))
+        trainer = make_trainer(p, data, accelerator, work)
+        generator = trainer.train(grid_writer(work, data.n_classes, accelerator, p.seed))
     from_shipped = weights_file(p.generator_weights, SHIPPED_PATH) == SHIPPED_PATH
     save_generator(stage.output(WEIGHTS), generator.to(accelerator.device))
     return Training(
         generator=generator,
-        kimg_before=start.kimg if start else 0.0,
+        kimg_before=kimg_before(p),
         log=tuple(read_log(work / "log.jsonl")),
         history=tuple(shipped_log()) if from_shipped else (),
         folder=work,
@@ -231,7 +241,7 @@ def shown_snapshots(training: Training) -> tuple[Snapshot, ...]:
     return tuple(Snapshot(row["kimg"], np.load(training.folder / f"grid-{row['step']:09d}.npy")) for row in rows)
 
 
-def draw_sets(stage: Any, generator: Generator, classes: int, accelerator: Accelerator) -> DrawnSets:
+def draw_sets(stage: Any, generator: FaceGenerator, classes: int, accelerator: Accelerator) -> DrawnSets:
     """Draw `images_per_class` images of each class, steered as well where a model is given to; hand the last set on."""
     p, work = stage.parameters, stage.scratch("generator")
     order = Order(classes, p.images_per_class, p.seed, p.psi)
@@ -310,9 +320,12 @@ def steering_effects(quality: Quality) -> tuple[SteeringEffect, ...]:
 
 
 def between(
-    p: GenerationParameters, generator: Generator, classes: Sequence[int], accelerator: Accelerator
+    p: GenerationParameters, generator: FaceGenerator, classes: Sequence[int], accelerator: Accelerator
 ) -> dict[tuple[int, int], np.ndarray]:
-    """Nine faces on the way from each class to the next, of one latent: two classes -> uint8 RGB `[9, 3, R, R]`."""
+    """Nine faces on the way from each class to the next, of one latent: two classes -> uint8 RGB `[9, 3, R, R]`.
+
+    The generator has latents.
+    """
     mix = np.linspace(0, 1, MORPHED)
     ways = itertools.pairwise(map(int, classes))
     return {ends: morph(generator, accelerator, *ends, mix, p.seed, psi=p.psi) for ends in ways}
@@ -365,6 +378,7 @@ def results(
 def _facts(found: Findings, accelerator: Accelerator) -> GeneratedFacts:
     training, table = found.training, found.quality.table
     return GeneratedFacts(
+        kind=training.generator.kind,
         kimg=training.kimg,
         kimg_before=training.kimg_before,
         images_per_second=training.log[-1]["images_per_second"] if training.log else None,

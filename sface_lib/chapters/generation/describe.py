@@ -17,8 +17,8 @@ from sface_lib.data import FaceSet, first_of_class, place_in_class
 from sface_lib.data.align import PLACES_112
 from sface_lib.data.landmarks import find_eyes, load_models
 from sface_lib.errors import InputError
-from sface_lib.generator import assessment, quality
-from sface_lib.generator.assessment import Sample
+from sface_lib.generators import assessment, quality
+from sface_lib.generators.assessment import Sample
 from sface_lib.matching import compare_within
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.privacy.alterations import compressed, sharpness

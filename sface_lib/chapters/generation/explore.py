@@ -10,15 +10,14 @@ from accelerate import Accelerator
 from PIL import Image
 
 from sface_lib.data import to_uint8
-from sface_lib.generator import Generator
-from sface_lib.generator.sampling import latents
+from sface_lib.generators import FaceGenerator
 
 ENLARGED_PX = 320
 
 
 @torch.no_grad()
 def morph(
-    generator: Generator,
+    generator: FaceGenerator,
     accelerator: Accelerator,
     left: int,
     right: int,
@@ -29,17 +28,15 @@ def morph(
 ) -> np.ndarray:
     """Faces on the way from one class to another, of one latent: uint8 RGB `[len(mix), 3, R, R]`.
 
-    `mix` 0 is class `left`, 1 class `right`; between them the intermediate latents are interpolated.
+    `mix` 0 is class `left`, 1 class `right`; between them the latents are interpolated.
     """
-    z = latents(seed, [left], [index], generator.spec.latent_size).to(accelerator.device)
     with accelerator.autocast():
-        ends = [generator.mapping(z, torch.tensor([label], device=z.device)) for label in (left, right)]
-        w = torch.cat([torch.lerp(*ends, share) for share in mix])
-        images = generator.synthesise(generator.truncate(w, psi), fixed_noise=True)
+        ends = [generator.latents([label], [index], seed, psi, noise_of=[left]) for label in (left, right)]
+        images = generator.decode(torch.cat([torch.lerp(*ends, share) for share in mix]))
     return to_uint8(images).cpu().numpy()
 
 
-def explorer(generator: Generator, accelerator: Accelerator, classes: int, seed: int = 0) -> Any:
+def explorer(generator: FaceGenerator, accelerator: Accelerator, classes: int, seed: int = 0) -> Any:
     """Widgets for two classes, the mix between them, the latent's index and psi, with the face they give."""
     import ipywidgets as widgets
 

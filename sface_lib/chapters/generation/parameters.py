@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from sface_lib.chapters.shared import (
     EMBEDDED,
@@ -23,9 +23,11 @@ from sface_lib.chapters.shared import (
     Unseen,
     Verifier,
 )
+from sface_lib.registry import one_of
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, path_setting, setting
 
 EMBEDDED_WEIGHTS_PX = 64
+KINDS = "sface_lab.generators"  # Named here, so that parameters are read without torch.
 
 
 class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
@@ -36,6 +38,11 @@ class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
         "Weights that training goes on from: a file made by this program, or an official StyleGAN2-ADA .pkl; "
         "'embedded' is the shipped generator of the population, 'none' begins with noise.",
         (EMBEDDED, NONE),
+    )
+    generator_kind: Annotated[str, AfterValidator(one_of(KINDS, ("stylegan2",)))] = setting(
+        "stylegan2",
+        "Kind of the generator that is trained where generator_weights is none: stylegan2, or one that an installed "
+        "package adds.",
     )
     generator_resolution_px: Annotated[Literal[16, 32, 64, 128, 256], NUMBER_FROM_TEXT] = setting(
         EMBEDDED_WEIGHTS_PX, "Side of the generated images."
@@ -93,6 +100,11 @@ class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
             raise ValueError(
                 f"generator_channel_base = {self.generator_channel_base} leaves fewer than 4 channels at "
                 f"{self.generator_resolution_px} px; give at least {4 * self.generator_resolution_px}"
+            )
+        if self.generator_kind != "stylegan2" and self.generator_weights != NONE:
+            raise ValueError(
+                f"generator_kind = {self.generator_kind!r} is trained from the beginning: set generator_weights=none; "
+                "weights that are given have a kind of their own"
             )
         if self.generator_weights == NONE and self.total_kimg == 0:
             raise ValueError("total_kimg = 0 needs weights to use; give generator_weights, or a length above 0")

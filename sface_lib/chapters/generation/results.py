@@ -11,6 +11,8 @@ class GeneratedFacts(Facts):
 
     Attributes
     ----------
+    kind
+        Of the generator: a name in `GENERATORS`.
     kimg, kimg_before
         Thousand images that the generator has seen, and those of them before this run.
     images_per_second
@@ -27,6 +29,7 @@ class GeneratedFacts(Facts):
         accelerate's name of the mixed precision: "no" or "bf16".
     """
 
+    kind: str
     kimg: float
     kimg_before: float
     images_per_second: float | None
@@ -157,7 +160,7 @@ class GenerationResults(Results):
         Synthetic set that could not be described -> why.
     """
 
-    VERSION = 4
+    VERSION = 5
 
     generated: GeneratedFacts | None
     described: dict[str, SetDescription]

@@ -37,15 +37,16 @@ from sface_lib.chapters.setspec import AUTHENTIC as AUTHENTIC_LABELS
 from sface_lib.chapters.setspec import OWN, UNLABELLED
 from sface_lib.chapters.synthetic import SHOWN, SyntheticSet
 from sface_lib.chapters.words import saw_authentic
-from sface_lib.generator import SHIPPED_PATH
-from sface_lib.generator.assessment import EER_OF_SAMPLES
-from sface_lib.generator.quality import Memorisation
+from sface_lib.generators import SHIPPED_PATH
+from sface_lib.generators.assessment import EER_OF_SAMPLES
+from sface_lib.generators.quality import Memorisation
 from sface_lib.privacy.persons import FEWEST_JUDGED
 from sface_lib.run.fragments import Sheet
 
 LEAST_SIDE_PX = 64  # Of a shown face: smaller ones are enlarged by a whole number.
 LOSSES = ("loss_generator", "loss_discriminator")
 BALANCE = ("logit_real", "logit_fake", "ada_p")
+NOT_MEASURED = ("step", "kimg", "images_per_second")  # In the rows of a log.
 CLASSES_ARE = {AUTHENTIC_LABELS: "a training identity", OWN: "an identity of its own", UNLABELLED: "not known"}
 UNMATCHED = "classes without a training identity's name"
 IDENTITIES, LOWER = f"identities, FMR {100 * FMR:g} %", "identities, lower FMR"
@@ -85,10 +86,14 @@ def shipped_learning() -> tuple[np.ndarray, str]:
 def losses(training: Training) -> tuple[Figure, pd.DataFrame] | None:
     """Losses, logits and augmentation over the whole training, and the numbers; None where nothing is known of it."""
     log = [*training.history, *training.log]
-    if not log:
+    measured = [name for name in (log[0] if log else ()) if name not in NOT_MEASURED]
+    if not measured:
         return None
-    figure, axes = plots.new_figure(columns=2, width=5.2, height=3.4)
-    for ax, names, label in zip(axes, (LOSSES, BALANCE), ("loss", "logit; strength of augmentation"), strict=True):
+    panels = {"loss": LOSSES, "logit; strength of augmentation": BALANCE}
+    if not {*LOSSES, *BALANCE} <= set(measured):  # Another kind of generator measures what it likes.
+        panels = {"measured in training": measured}
+    figure, axes = plots.new_figure(columns=len(panels), width=5.2, height=3.4)
+    for ax, (label, names) in zip(np.ravel(axes), panels.items(), strict=True):
         for i, name in enumerate(names):
             drawn, own = {name.replace("_", ", "): log}, indexed(i)
             plots.plot_progress(ax, drawn, "kimg", name, "images shown (kimg)", label, lambda _, own=own: own)
@@ -183,7 +188,8 @@ def what_was_drawn(found: Findings) -> str:
     eer = found.quality.table.set_index("measure").loc[EER_OF_SAMPLES]
     earlier = f", {training.kimg_before:.1f} of them before this run" if training.kimg_before else ""
     return (
-        f"The generator has seen {training.kimg:.1f} thousand images at {training.resolution_px} px{earlier}. "
+        f"The generator ({training.generator.kind}) has seen {training.kimg:.1f} thousand images at "
+        f"{training.resolution_px} px{earlier}. "
         f"{len(found.synthetic):,} faces were drawn, {len(found.synthetic) // n_classes} for each of {n_classes:,} "
         f"classes. Within the synthetic set identities are told apart with an EER of {100 * eer['synthetic']:.1f} %, "
         f"within as many authentic images of each class with {100 * eer['authentic']:.1f} %. "

@@ -9,8 +9,8 @@ import pytest
 from sface_lib.biometrics import Estimate, identity_weights
 from sface_lib.data import open_faces, write_faces
 from sface_lib.errors import InputError
-from sface_lib.generator import quality
-from sface_lib.generator.quality import (
+from sface_lib.generators import quality
+from sface_lib.generators.quality import (
     class_consistency,
     class_kernel_distance,
     class_spread,

@@ -31,11 +31,11 @@ from sface_lib.engine import (
     seed_step,
     unflatten,
 )
-from sface_lib.generator.augment import AugmentationControl, draw_transforms
-from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
-from sface_lib.generator.objective import LOSSES, Objective
-from sface_lib.generator.recipe import GeneratorRecipe, check_trainable
-from sface_lib.generator.weights import TrainedPair
+from sface_lib.generators.stylegan2.augment import AugmentationControl, draw_transforms
+from sface_lib.generators.stylegan2.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.generators.stylegan2.objective import LOSSES, Objective
+from sface_lib.generators.stylegan2.recipe import GeneratorRecipe, check_trainable
+from sface_lib.generators.stylegan2.weights import TrainedPair, save_pair
 
 W_MEAN_DRAWS = 4096
 EMA_RAMP = 0.05
@@ -109,11 +109,12 @@ class GeneratorTrainer:
         return {k: v for k, v in dataclasses.asdict(self.recipe).items() if k != "total_kimg"}
 
     def train(
-        self, on_snapshot: Callable[["GeneratorTrainer"], None] = lambda trainer: None, adopt: bool = False
+        self, on_snapshot: Callable[[int, Generator], None] = lambda step, generator: None, adopt: bool = False
     ) -> Generator:
         """Train to the recipe's length, from the newest checkpoint if there is one; give the averaged generator.
 
-        `adopt` goes on from a checkpoint of another data set or recipe too; the architecture must be the same.
+        `on_snapshot` gets the step and that generator. `adopt` goes on from a checkpoint of another data set or recipe
+        too; the architecture must be the same.
 
         Raises
         ------
@@ -143,7 +144,7 @@ class GeneratorTrainer:
                 rate = (self.step - start_step) * self.recipe.batch / (time.perf_counter() - started)
                 log.write(step=self.step, kimg=self.kimg, images_per_second=rate, ada_p=self.control.p, **losses)
                 self._centre()
-                on_snapshot(self)
+                on_snapshot(self.step, self.ema)
                 self._save()
         bar.close()
         self._ahead = None
@@ -280,6 +281,10 @@ class GeneratorTrainer:
     def pair(self) -> TrainedPair:
         """The averaged generator and the discriminator, to save or to go on from."""
         return TrainedPair(self.ema, self.discriminator, self.kimg, self.control.p)
+
+    def save(self, path: Path) -> Path:
+        """Write the averaged generator and the discriminator."""
+        return save_pair(path, self.pair())
 
     def _modules(self) -> dict[str, torch.nn.Module | torch.optim.Optimizer]:
         networks = {"generator": self.generator, "discriminator": self.discriminator, "ema": self.ema}

@@ -18,7 +18,7 @@ from sface_lib.chapters.generation.launch import grid_writer
 from sface_lib.data import FaceBatches, open_faces, write_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import CheckpointError, InputError, TrainingError
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
 
 SPEC = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, save_generator
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, save_generator
 
 faces, folder, target = map(Path, sys.argv[1:4])
 spec = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
@@ -162,7 +162,7 @@ def test_a_generator_without_classes_shows_faces_and_draws_no_classes(faces, tmp
     data = FaceBatches(open_faces(write_faces(tmp_path / "plain.zip", pixels)), 16)
     spec = dataclasses.replace(SPEC, n_classes=0)
     learner = GeneratorTrainer(data, spec, recipe(5), make_accelerator("float32"), tmp_path / "run")
-    learner.train(grid_writer(tmp_path, 0))
+    learner.train(grid_writer(tmp_path, 0, make_accelerator("float32"), 0))
     row = np.load(tmp_path / "grid-000000005.npy")
     assert row.shape[0] == 12 and len(np.unique(row.reshape(12, -1), axis=0)) == 12
     with pytest.raises(InputError, match="label_sampling = 'classes' needs a set with labels; use 'images'"):

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 
 from sface_lib.errors import InputError
-from sface_lib.generator.networks import Generator
-from sface_lib.generator.sampling import draw
+from sface_lib.generators.contract import FaceGenerator
+from sface_lib.generators.sampling import draw
 from sface_lib.recognition import RecognitionModel
 
 
@@ -51,14 +51,14 @@ class Steering:
                 "least 0, a stride lies between 0 and 1, a score between -1 and 1"
             )
 
-    def move(self, generator: Generator, w: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Move latents `[N, latent_size]` up the gradient of their images' scores to their classes' means."""
+    def move(self, generator: FaceGenerator, w: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Move latents `[N, d]` up the gradient of their images' scores to their classes' means."""
         self.model.to(w.device)
         length = w.norm(dim=1, keepdim=True) * self.stride
         for _ in range(self.steps):
             with torch.enable_grad():
                 w = w.detach().requires_grad_()
-                images = generator.synthesise(w, fixed_noise=True)
+                images = generator.decode(w)
                 score = (self._embed(images) * self._targets(labels)).sum()
             (gradient,) = torch.autograd.grad(score, w)
             w = w.detach() + length * F.normalize(gradient, dim=1)
@@ -80,7 +80,12 @@ class Steering:
 
 @torch.no_grad()
 def class_means(
-    generator: Generator, accelerator: Accelerator, model: RecognitionModel, classes: int, seed: int, images: int = 16
+    generator: FaceGenerator,
+    accelerator: Accelerator,
+    model: RecognitionModel,
+    classes: int,
+    seed: int,
+    images: int = 16,
 ) -> np.ndarray:
     """Unit mean embedding of each class's first images, unsteered, float32 `[classes, d]`."""
     model.to(accelerator.device)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import assessment, memorisation
+from sface_lib.generators import assessment, memorisation
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
 from sface_lib.population.nuisance import load_nuisance_regressor
 from sface_lib.recognition import Embedder, embed_faces, open_model

@@ -12,8 +12,8 @@ from several_processes import run_apart, run_here
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import checkpoints, make_accelerator, read_log
 from sface_lib.errors import CheckpointError, InputError
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, load_pair, save_pair
-from sface_lib.generator.augment import SAFE_P, augment
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer, load_pair, save_pair
+from sface_lib.generators.stylegan2.augment import SAFE_P, augment
 
 SPEC = GeneratorSpec(n_classes=4, resolution_px=16, channel_base=128, channel_max=16, latent_size=16)
 
@@ -137,7 +137,7 @@ def test_authentic_and_generated_images_are_augmented_in_one_precision(faces, tm
         seen.append((images.dtype, torch.is_autocast_enabled("cpu")))
         return augment(images, transforms)
 
-    monkeypatch.setattr("sface_lib.generator.objective.augment", noted)
+    monkeypatch.setattr("sface_lib.generators.stylegan2.objective.augment", noted)
     made = trainer(faces, tmp_path, precision="bf16")
     made.control.p = 0.5
     made._train_step()
@@ -213,7 +213,7 @@ from pathlib import Path
 import torch
 from sface_lib.data import FaceBatches, open_faces
 from sface_lib.engine import make_accelerator
-from sface_lib.generator import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
+from sface_lib.generators.stylegan2 import GeneratorRecipe, GeneratorSpec, GeneratorTrainer
 from several_processes import become
 
 become(int(sys.argv[1]))

@@ -8,9 +8,9 @@ from sface_lib.cli import main
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.files import read_json, sha256_of_file
-from sface_lib.generator import draw, load_generator, load_pair, shipped_log
-from sface_lib.generator.quality import class_consistency
-from sface_lib.generator.weights import SHIPPED_PATH
+from sface_lib.generators import SHIPPED_PATH, draw, shipped_log
+from sface_lib.generators.quality import class_consistency
+from sface_lib.generators.stylegan2 import load_generator, load_pair
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.recognition import embed_batches, open_model
 

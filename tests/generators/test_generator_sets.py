@@ -12,23 +12,18 @@ import torch
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.generator import (
+from sface_lib.generators import Order, Steering, class_means, draw, generate_set, sets
+from sface_lib.generators.sampling import seeded_normal
+from sface_lib.generators.stylegan2 import (
     Discriminator,
     Generator,
     GeneratorSpec,
-    Order,
-    Steering,
     TrainedPair,
-    class_means,
-    draw,
-    generate_set,
     load_generator,
     load_pair,
     save_generator,
     save_pair,
-    sets,
 )
-from sface_lib.generator.sampling import latents
 from sface_lib.recognition import InputSpec, IResNet, RecognitionModel
 
 ORDER = Order(classes=5, per_class=3, seed=4, batch=6)  # Two classes are drawn together, the last one alone.
@@ -233,7 +228,7 @@ def test_an_order_of_impossible_numbers_is_refused(wrong):
 
 def test_no_two_images_of_a_set_share_a_latent():
     labels, indices = np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)
-    rows = latents(0, labels, indices, 8)
+    rows = seeded_normal(0, labels, indices, 8)
     assert len(np.unique(rows.numpy(), axis=0)) == 200
     # Nor are they alike: of 200 rows in 8 dimensions, entries have mean 0 and sd 1 within four standard errors.
     assert abs(rows.mean()) < 4 / 40 and abs(rows.std() - 1) < 4 / np.sqrt(2 * 1600)
@@ -266,7 +261,7 @@ def test_steering_raises_the_score_of_images_to_their_classes_means(generator, m
 
 def test_a_step_has_the_length_that_it_was_given_and_goes_uphill(generator, model, targets):
     labels = torch.arange(5)
-    w = generator.mapping(latents(0, range(5), range(5), 16), labels)
+    w = generator.mapping(seeded_normal(0, range(5), range(5), 16), labels)
     steering = Steering(model, targets, steps=1, stride=0.01)
 
     def scores(at: torch.Tensor) -> torch.Tensor:
@@ -416,7 +411,7 @@ def test_faces_out_of_place_are_left_out_and_later_indices_drawn(generator, tmp_
         away[0] = np.nan
         return away
 
-    monkeypatch.setattr("sface_lib.generator.sets.misalignment", found)
+    monkeypatch.setattr("sface_lib.generators.sets.misalignment", found)
     made(tmp_path / "set", generator, Order(1, 4), aligned=0.06)
     kept = sorted(int(path.stem) for path in (tmp_path / "set").glob("*/*.png"))
     assert kept == [2, 6, 10, 14] and seen == [4, 4, 4, 4]

@@ -7,7 +7,7 @@ import dataclasses
 
 from sface_lib.data import FaceBatches
 from sface_lib.errors import InputError
-from sface_lib.generator.networks import GeneratorSpec
+from sface_lib.generators.stylegan2.networks import GeneratorSpec
 
 LEAST_GAMMA = 0.3
 

@@ -16,13 +16,17 @@ Images at these networks' doors are float RGB `[N, 3, R, R]` in [-1, 1]; paramet
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from sface_lib.data import to_uint8
 from sface_lib.errors import InputError
-from sface_lib.generator.layers import (
+from sface_lib.generators.sampling import seeded_normal
+from sface_lib.generators.stylegan2.layers import (
     GAIN,
     Convolution,
     LabelEmbedding,
@@ -178,13 +182,15 @@ class GeneratorBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents and labels to images.
+    """Latents and labels to images; a `FaceGenerator` that has latents.
 
     Parameters
     ----------
     spec
         The architecture.
     """
+
+    kind = "stylegan2"
 
     def __init__(self, spec: GeneratorSpec):
         super().__init__()
@@ -216,6 +222,37 @@ class Generator(nn.Module):
             Float32 RGB `[N, 3, R, R]`, about [-1, 1].
         """
         return self.synthesise(self.truncate(self.mapping(z, labels), psi), fixed_noise)
+
+    @property
+    def n_classes(self) -> int | None:
+        """None of an unconditional generator."""
+        return self.spec.n_classes or None
+
+    @property
+    def resolution_px(self) -> int:
+        """Side of its images."""
+        return self.spec.resolution_px
+
+    def sample(self, labels: Sequence[int], indices: Sequence[int], seed: int, psi: float = 1.0) -> torch.Tensor:
+        """Images uint8 RGB `[N, 3, R, R]` of classes, each by its number: see `FaceGenerator`."""
+        return to_uint8(self.decode(self.latents(labels, indices, seed, psi)).float())
+
+    def latents(
+        self,
+        labels: Sequence[int],
+        indices: Sequence[int],
+        seed: int,
+        psi: float = 1.0,
+        noise_of: Sequence[int] | None = None,
+    ) -> torch.Tensor:
+        """Intermediate latents `[N, latent_size]`, truncated: see `HasLatents`."""
+        device = self.constant.device
+        z = seeded_normal(seed, labels if noise_of is None else noise_of, indices, self.spec.latent_size).to(device)
+        return self.truncate(self.mapping(z, torch.as_tensor(np.asarray(labels), device=device)), psi)
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Images of intermediate latents, with the stored noise: float RGB `[N, 3, R, R]`, about [-1, 1]."""
+        return self.synthesise(latents, fixed_noise=True)
 
     def truncate(self, w: torch.Tensor, psi: float) -> torch.Tensor:
         """Move w `[N, latent_size]` toward the mean w by 1 - psi."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sface_lib.generator.augment import SAFE_P, AugmentationControl, Transforms, augment, draw_transforms
+from sface_lib.generators.stylegan2.augment import SAFE_P, AugmentationControl, Transforms, augment, draw_transforms
 
 SIZE_PX = 16
 EXACT = 1e-5  # Filters are stored in float32; two of them in a row round at about 1e-6 for values of size one.

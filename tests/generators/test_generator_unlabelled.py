@@ -9,8 +9,9 @@ import torch
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
-from sface_lib.generator import Generator, GeneratorSpec, draw, generate_unlabelled, sampling, sets
-from sface_lib.generator.sampling import draw_mixed, latents, mixture
+from sface_lib.generators import draw, generate_unlabelled, sampling, sets
+from sface_lib.generators.sampling import draw_mixed, mixture, seeded_normal
+from sface_lib.generators.stylegan2 import Generator, GeneratorSpec
 
 BATCHED = 2  # Grey levels: a batch of another size may sum in another order.
 
@@ -82,7 +83,7 @@ def test_an_image_lies_between_the_intermediate_latents_of_two_classes_of_one_la
     found = mixed(generator, [7, 7, 7])
     plain = draw(generator, make_accelerator("float32"), [3], [7], seed=4).int()
     assert (found[0] - plain[0]).abs().max() <= BATCHED
-    z = latents(4, [3], [7], 16)
+    z = seeded_normal(4, [3], [7], 16)
     w = [generator.mapping(z, torch.tensor([label])) for label in (3, 1)]
     for image, intermediate in zip(found[1:], (w[1], (w[0] + w[1]) / 2), strict=True):
         expected = generator.synthesise(intermediate, fixed_noise=True)

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 import torch
 import torch.nn.functional as F
 
-from sface_lib.generator.augment import Transforms, augment
-from sface_lib.generator.networks import Discriminator, Generator
-from sface_lib.generator.recipe import GeneratorRecipe
+from sface_lib.generators.stylegan2.augment import Transforms, augment
+from sface_lib.generators.stylegan2.networks import Discriminator, Generator
+from sface_lib.generators.stylegan2.recipe import GeneratorRecipe
 
 LOSSES = ("loss_generator", "loss_discriminator", "logit_real", "logit_fake", "sign_real", "r1")
 

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +18,10 @@ from sface_lib.data.labelfiles import LABELS_FILE
 from sface_lib.data.landmarks import misalignment
 from sface_lib.data.write import keep_labels
 from sface_lib.errors import InputError
-from sface_lib.files import add_to_zip, atomic_folder, atomic_path, claim_folder, read_json, write_json
-from sface_lib.generator.networks import Generator
-from sface_lib.generator.sampling import draw, draw_mixed
-from sface_lib.generator.steering import Steering
+from sface_lib.files import add_to_zip, atomic_folder, claim_folder, new_zip, read_json, write_json
+from sface_lib.generators.contract import FaceGenerator
+from sface_lib.generators.sampling import draw, draw_mixed
+from sface_lib.generators.steering import Steering
 
 RECIPE_FILE = "generate.json"
 UNLABELLED = {"labels": None}  # In `dataset.json`.
@@ -55,7 +54,7 @@ class Order:
 
 def generate_set(
     out: str | Path,
-    generator: Generator,
+    generator: FaceGenerator,
     accelerator: Accelerator,
     order: Order,
     weights: str,
@@ -64,7 +63,7 @@ def generate_set(
 ) -> Path:
     """Draw a set as identity folders `<class>/<index>.png`, or as one StyleGAN2-ADA zip.
 
-    Images of an unconditional generator are of no class: `dataset.json` says so.
+    Images of a generator without classes are of no class: `dataset.json` says so.
 
     An image is a function of (weights, seed, class, index, psi); another batch changes it by rounding alone. A class's
     folder appears when it is whole, and a run that was stopped goes on with the classes that are missing. Processes
@@ -90,9 +89,8 @@ def generate_set(
     folder = out.with_name(out.name + ".images") if zipped else out
     if zipped and out.exists():
         raise InputError(f"'{out}' exists already; remove it or give another path")
-    spec = generator.spec
-    if spec.n_classes and order.classes > spec.n_classes:
-        raise InputError(f"{order.classes} classes are asked for; this generator has {spec.n_classes}")
+    if generator.n_classes and order.classes > generator.n_classes:
+        raise InputError(f"{order.classes} classes are asked for; this generator has {generator.n_classes}")
     if steering and len(steering.means) < order.classes:
         raise InputError(f"{order.classes} classes are asked for; the steering has means of {len(steering.means)}")
     recipe = dataclasses.asdict(order) | {"weights": weights, "steering": _noted(steering), "aligned": aligned}
@@ -113,7 +111,7 @@ def generate_set(
                 _write_class(_place(folder, label), images)
     _refuse_short(sorted(gather_object(short)), order)
     if accelerator.is_main_process:
-        if not spec.n_classes:
+        if not generator.n_classes:
             write_json(folder / LABELS_FILE, UNLABELLED)
         else:
             keep_labels(folder, labelled=True)
@@ -126,7 +124,7 @@ def generate_set(
 
 def generate_unlabelled(
     path: str | Path,
-    generator: Generator,
+    generator: FaceGenerator,
     accelerator: Accelerator,
     images: int,
     seed: int,
@@ -134,7 +132,7 @@ def generate_unlabelled(
     batch: int = 64,
 ) -> Path:
     """Draw images of no class (`draw_mixed`) into one zip without labels; image i is a function of (seed, i)."""
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with new_zip(path) as archive:
         for start in tqdm(range(0, images, batch), unit="batch", desc="generate"):
             indices = np.arange(start, min(start + batch, images))
             for index, image in zip(indices, draw_mixed(generator, accelerator, indices, seed, psi), strict=True):
@@ -149,7 +147,7 @@ def pack_set(folder: str | Path, path: str | Path) -> Path:
     A folder that has one which says that its images are of no class gives a set without labels.
     """
     labels = []
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+    with new_zip(path) as archive:
         for file in sorted(Path(folder).glob("[!.]*/*.png")):
             member = f"{file.parent.name}/{file.name}"
             add_to_zip(archive, member, file.read_bytes())

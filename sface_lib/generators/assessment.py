@@ -11,7 +11,7 @@ from sface_lib.biometrics import (
     bootstrap_metrics,
 )
 from sface_lib.data import FaceSet, place_in_class
-from sface_lib.generator import quality
+from sface_lib.generators import quality
 from sface_lib.matching import compare_within
 from sface_lib.population import first_images
 from sface_lib.population.nuisance import NUISANCES, NuisanceRegressor

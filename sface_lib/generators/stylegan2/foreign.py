@@ -19,7 +19,7 @@ import torch
 
 from sface_lib.engine import load_strictly
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.generators.stylegan2.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.otherfiles import STYLEGAN2, refuse_other_files
 from sface_lib.unpickle import load_restricted
 

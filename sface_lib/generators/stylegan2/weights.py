@@ -7,20 +7,17 @@ same under `generator.` and `discriminator.` for a pair. Kernels may be float16;
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sface_lib.engine import load_strictly, read_description, read_log, save_weights, unflatten
+from sface_lib.engine import load_strictly, read_description, save_weights, unflatten
 from sface_lib.errors import WeightsError
-from sface_lib.files import ASSETS, check_shipped, sha256_of_file
-from sface_lib.generator.networks import Discriminator, Generator, GeneratorSpec
+from sface_lib.files import check_shipped, sha256_of_file
+from sface_lib.generators.stylegan2.networks import Discriminator, Generator, GeneratorSpec
 from sface_lib.otherfiles import refuse_other_files
 
-# The generator of the embedded population; beside it the log of its training and its figures.
-SHIPPED_PATH = ASSETS / "generator" / "balanced-64.safetensors"
 GENERATOR, PAIR = "class-conditional generator", "class-conditional generator and discriminator"
 
 
@@ -72,11 +69,6 @@ def load_pair(path: str | Path) -> TrainedPair:
     load_strictly(generator, unflatten("generator", state), f"{path}'s generator")
     load_strictly(discriminator, unflatten("discriminator", state), f"{path}'s discriminator")
     return TrainedPair(generator, discriminator, description["kimg"], description["ada_p"], sha256_of_file(path))
-
-
-def shipped_log() -> list[dict[str, Any]]:
-    """The log of the shipped generator's training, one row a snapshot, as `log.jsonl` of any training has."""
-    return read_log(check_shipped(SHIPPED_PATH.with_suffix(".jsonl")))
 
 
 def _description(path: str | Path) -> dict:

@@ -10,19 +10,19 @@ import torch.nn.functional as F
 from sface_lib.data import FaceBatches, open_faces, write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.generator import (
+from sface_lib.generators import draw
+from sface_lib.generators.sampling import seeded_normal
+from sface_lib.generators.stylegan2 import (
     Discriminator,
     Generator,
     GeneratorRecipe,
     GeneratorSpec,
     GeneratorTrainer,
-    draw,
     load_generator,
     save_generator,
 )
-from sface_lib.generator.layers import fir_kernel
-from sface_lib.generator.networks import StyledConvolution, minibatch_deviation
-from sface_lib.generator.sampling import latents
+from sface_lib.generators.stylegan2.layers import fir_kernel
+from sface_lib.generators.stylegan2.networks import StyledConvolution, minibatch_deviation
 
 
 def small(resolution_px: int = 16, n_classes: int = 3) -> Generator:
@@ -140,9 +140,9 @@ def test_minibatch_deviation_is_zero_for_equal_images_and_known_for_two():
 
 
 def test_latents_are_a_function_of_seed_class_and_index():
-    assert torch.equal(latents(1, [3, 4], [0, 5], 8)[1], latents(1, [4], [5], 8)[0])
-    assert len({tuple(row.tolist()) for row in latents(1, [0, 1, 0, 1], [0, 0, 1, 1], 8)}) == 4
-    assert not torch.equal(latents(1, [0], [0], 8), latents(2, [0], [0], 8))
+    assert torch.equal(seeded_normal(1, [3, 4], [0, 5], 8)[1], seeded_normal(1, [4], [5], 8)[0])
+    assert len({tuple(row.tolist()) for row in seeded_normal(1, [0, 1, 0, 1], [0, 0, 1, 1], 8)}) == 4
+    assert not torch.equal(seeded_normal(1, [0], [0], 8), seeded_normal(2, [0], [0], 8))
 
 
 def test_an_image_drawn_alone_is_the_one_drawn_in_a_batch():

@@ -16,9 +16,9 @@ import plain_stylegan2 as plain
 import pytest
 import torch
 
-from sface_lib.chapters.generation.launch import open_pair
 from sface_lib.errors import InputError, WeightsError
-from sface_lib.generator.foreign import import_stylegan2
+from sface_lib.generators.stylegan2.foreign import import_stylegan2
+from sface_lib.generators.stylegan2.start import open_pair
 
 SIZE, WIDTHS, W, LAYERS = 16, {4: 12, 8: 12, 16: 8}, 10, 3
 
