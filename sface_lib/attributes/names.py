@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from sface_lib.errors import InputError
-from sface_lib.population.labels import ATTRIBUTES
+from sface_lib.population.rendering.labels import ATTRIBUTES
 
 __all__ = ["ATTRIBUTES", "EXCLUSIVE", "KINDS", "check_names", "exclusive_groups", "kind_of"]
 

@@ -7,7 +7,7 @@ from sface_lib.attributes.tables import read_annotations
 from sface_lib.attributes.training import train_classifier
 from sface_lib.data import open_faces
 from sface_lib.engine import make_accelerator, require_safetensors
-from sface_lib.population.sets import LABELS_FILE, render_set
+from sface_lib.population.rendering.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SIZE_PX
 
 SPLIT, IDENTITIES, IMAGES = "mac-train", 2500, 8

@@ -76,7 +76,7 @@ def add_commands(commands: Commands) -> None:
 
 def render(arguments: Namespace) -> None:
     """`sface population render`."""
-    from sface_lib.population.sets import render_set
+    from sface_lib.population.rendering.sets import render_set
 
     folder = render_set(
         arguments.out,
@@ -92,7 +92,7 @@ def render(arguments: Namespace) -> None:
 
 def draw_protocols(arguments: Namespace) -> None:
     """`sface population protocols`."""
-    from sface_lib.population.sets import write_protocols
+    from sface_lib.population.rendering.sets import write_protocols
 
     for path in write_protocols(arguments.faces, arguments.folds, arguments.pairs, arguments.seed):
         print(f"Pairs: {path}")

@@ -8,8 +8,8 @@ from sface_lib.data import write_protocol
 from sface_lib.files import add_to_zip, atomic_path, new_zip, sha256_of_file, write_json
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.nuisance import REGRESSOR_PATH, train_nuisance_regressor
-from sface_lib.population.persons import POPULATION_VERSION
-from sface_lib.population.sets import LABELS_FILE, render_set
+from sface_lib.population.rendering.persons import POPULATION_VERSION
+from sface_lib.population.rendering.sets import LABELS_FILE, render_set
 from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSet
 from sface_lib.population.verifier import train_verifier
 

@@ -12,7 +12,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from sface_lib.biometrics import VerificationMetrics, verification_metrics
 from sface_lib.data import FaceBatches, open_faces, resize_images
 from sface_lib.engine import make_accelerator, require_safetensors
-from sface_lib.population.sets import render_set
+from sface_lib.population.rendering.sets import render_set
 from sface_lib.population.shipped import SIZE_PX, shipped_faces, shipped_protocol
 from sface_lib.recognition import (
     RecognitionModel,

@@ -12,7 +12,7 @@ from sface_lib.data import write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.population import first_images, shipped_faces, shipped_truth
-from sface_lib.population.sets import LABELS_FILE
+from sface_lib.population.rendering.sets import LABELS_FILE
 from sface_lib.recognition import Embedder
 
 

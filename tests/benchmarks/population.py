@@ -21,11 +21,11 @@ import torch
 from sface_lib.data.decode import decode_image
 from sface_lib.engine import make_accelerator
 from sface_lib.matching import compare_within
-from sface_lib.population.persons import Person, draw_person, hair_colour, shown_years
-from sface_lib.population.photograph import Photographer
-from sface_lib.population.render import Light
-from sface_lib.population.sets import render_set
-from sface_lib.population.shots import Shot, draw_shot
+from sface_lib.population.rendering.persons import Person, draw_person, hair_colour, shown_years
+from sface_lib.population.rendering.photograph import Photographer
+from sface_lib.population.rendering.render import Light
+from sface_lib.population.rendering.sets import render_set
+from sface_lib.population.rendering.shots import Shot, draw_shot
 from sface_lib.recognition import embed_batches, open_model
 
 SPLIT, SIZE_PX, DETECTED_DEGREES = "control", 64, 45

@@ -8,7 +8,7 @@ from sface_lib import cli
 from sface_lib.data import read_protocol
 from sface_lib.errors import InputError
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
-from sface_lib.population.sets import truth_table
+from sface_lib.population.rendering.sets import truth_table
 
 pytestmark = pytest.mark.render
 

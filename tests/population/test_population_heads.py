@@ -10,13 +10,13 @@ import pytest
 
 from sface_lib.data.template import ARCFACE_112, similarity
 from sface_lib.errors import InputError
-from sface_lib.population import heads
-from sface_lib.population.heads import Shape, head_model
-from sface_lib.population.looks import canvas, paint_skin
-from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, sheet, tube, vertex_normals
-from sface_lib.population.persons import draw_changes, draw_person
-from sface_lib.population.render import Light, Renderer, View
-from sface_lib.population.worn import Makeup, paint_makeup
+from sface_lib.population.rendering import heads
+from sface_lib.population.rendering.heads import Shape, head_model
+from sface_lib.population.rendering.looks import canvas, paint_skin
+from sface_lib.population.rendering.mesh import Mesh, averaging, cut_at_seam, hollows, sheet, tube, vertex_normals
+from sface_lib.population.rendering.persons import draw_changes, draw_person
+from sface_lib.population.rendering.render import Light, Renderer, View
+from sface_lib.population.rendering.worn import Makeup, paint_makeup
 
 pytestmark = pytest.mark.render
 
@@ -168,7 +168,7 @@ def test_paint_belongs_to_the_seed_and_make_up_to_lips_and_lids():
 
 
 def test_a_machine_without_opengl_is_told_so():
-    script = "from sface_lib.population.render import Renderer; Renderer(32)"
+    script = "from sface_lib.population.rendering.render import Renderer; Renderer(32)"
     lacking = os.environ | {"VTK_DEFAULT_OPENGL_WINDOW": "vtkOSOpenGLRenderWindow"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=lacking)
     if find_library("OSMesa") is None:

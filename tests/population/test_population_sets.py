@@ -14,11 +14,11 @@ from sface_lib import cli
 from sface_lib.chapters.published import published
 from sface_lib.data import open_faces
 from sface_lib.errors import InputError
-from sface_lib.population.heads import head_model
-from sface_lib.population.labels import ATTRIBUTES, attributes
-from sface_lib.population.persons import SPLITS, draw_person
-from sface_lib.population.sets import render_set, truth_table
-from sface_lib.population.shots import draw_shot
+from sface_lib.population.rendering.heads import head_model
+from sface_lib.population.rendering.labels import ATTRIBUTES, attributes
+from sface_lib.population.rendering.persons import SPLITS, draw_person
+from sface_lib.population.rendering.sets import render_set, truth_table
+from sface_lib.population.rendering.shots import draw_shot
 from sface_lib.recognition import pixel_embeddings
 
 pytestmark = pytest.mark.render

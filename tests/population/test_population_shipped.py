@@ -28,12 +28,12 @@ from sface_lib.population import (
     verifier,
 )
 from sface_lib.population.benchmarks import draw_protocol
-from sface_lib.population.persons import POPULATION_VERSION, draw_person
-from sface_lib.population.photograph import Photographer
-from sface_lib.population.sets import truth_table
+from sface_lib.population.rendering.persons import POPULATION_VERSION, draw_person
+from sface_lib.population.rendering.photograph import Photographer
+from sface_lib.population.rendering.sets import truth_table
+from sface_lib.population.rendering.shots import draw_shot
 from sface_lib.population.shipped import FOLDER, SETS, SIZE_PX, ShippedSet
 from sface_lib.population.shipping import compact, pack
-from sface_lib.population.shots import draw_shot
 from sface_lib.population.verifier import degraded, judge
 from sface_lib.recognition import open_model
 

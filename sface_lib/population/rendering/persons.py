@@ -8,10 +8,10 @@ import dataclasses
 import numpy as np
 
 from sface_lib.errors import InputError
-from sface_lib.population.hair import Beard, Hair
-from sface_lib.population.heads import ANCESTRIES, HeadModel, Shape
-from sface_lib.population.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
-from sface_lib.population.worn import Glasses, Makeup
+from sface_lib.population.rendering.hair import Beard, Hair
+from sface_lib.population.rendering.heads import ANCESTRIES, HeadModel, Shape
+from sface_lib.population.rendering.looks import HAIR_COLOURS, IRIS_COLOURS, Skin
+from sface_lib.population.rendering.worn import Glasses, Makeup
 
 POPULATION_VERSION = 1  # Version of the population: raised with every change that moves a pixel.
 # Identities of two splits share nothing but the distribution; the number seeds them.

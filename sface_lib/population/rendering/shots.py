@@ -7,11 +7,11 @@ import dataclasses
 
 import numpy as np
 
-from sface_lib.population.hair import Beard, Hair
-from sface_lib.population.heads import HeadModel
-from sface_lib.population.persons import SPLITS, YEARS, Person, draw_glasses, hair_colour, shown_years
-from sface_lib.population.render import Light, View
-from sface_lib.population.worn import Glasses, Hat, Makeup
+from sface_lib.population.rendering.hair import Beard, Hair
+from sface_lib.population.rendering.heads import HeadModel
+from sface_lib.population.rendering.persons import SPLITS, YEARS, Person, draw_glasses, hair_colour, shown_years
+from sface_lib.population.rendering.render import Light, View
+from sface_lib.population.rendering.worn import Glasses, Hat, Makeup
 
 # Facial actions of an expression, by name of the action; sides that are left out move both.
 EXPRESSIONS = {

@@ -8,8 +8,8 @@ import numpy as np
 
 from sface_lib.data.template import ARCFACE_112, similarity
 from sface_lib.errors import InputError
-from sface_lib.population.heads import MISSING
-from sface_lib.population.mesh import Mesh
+from sface_lib.population.rendering.heads import MISSING
+from sface_lib.population.rendering.mesh import Mesh
 
 MIDDLE_MM = np.array([0.0, 0.0, -30.0])  # What the camera turns around: a little below the eyes.
 NO_OPENGL = (

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from sface_lib.population.heads import head_model
-from sface_lib.population.persons import Person, decade, grey_share, shown_years
-from sface_lib.population.shots import Shot
+from sface_lib.population.rendering.heads import head_model
+from sface_lib.population.rendering.persons import Person, decade, grey_share, shown_years
+from sface_lib.population.rendering.shots import Shot
 
 # In MAAD-Face's order. Undefined here, always 0: what is not built or is a matter of opinion.
 ATTRIBUTES = (

@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter1d
 
-from sface_lib.population.looks import AXIS_Y_MM, BOTTOM_MM, TOP_MM, Canvas, bump, rgba, soft_step
-from sface_lib.population.mesh import Mesh, sheet
+from sface_lib.population.rendering.looks import AXIS_Y_MM, BOTTOM_MM, TOP_MM, Canvas, bump, rgba, soft_step
+from sface_lib.population.rendering.mesh import Mesh, sheet
 
 LAYERS = 3
 HAIR_SHINE = (0.12, 20.0)

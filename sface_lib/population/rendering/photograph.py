@@ -8,14 +8,14 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from sface_lib.population.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
-from sface_lib.population.heads import Shape, head_model
-from sface_lib.population.looks import IRIS_COLOURS, age_lines, canvas, cylinder_places, paint_eye, paint_skin
-from sface_lib.population.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
-from sface_lib.population.persons import Person, age_parameter, decade, lines_of_age, shown_years
-from sface_lib.population.render import Renderer
-from sface_lib.population.shots import Shot, actions_of
-from sface_lib.population.worn import earring_meshes, glasses_meshes, hat_meshes, mask_mesh, paint_makeup
+from sface_lib.population.rendering.hair import Surface, hair_curtain, paint_beard, paint_hair, shells
+from sface_lib.population.rendering.heads import Shape, head_model
+from sface_lib.population.rendering.looks import IRIS_COLOURS, age_lines, canvas, cylinder_places, paint_eye, paint_skin
+from sface_lib.population.rendering.mesh import Mesh, averaging, cut_at_seam, hollows, vertex_normals
+from sface_lib.population.rendering.persons import Person, age_parameter, decade, lines_of_age, shown_years
+from sface_lib.population.rendering.render import Renderer
+from sface_lib.population.rendering.shots import Shot, actions_of
+from sface_lib.population.rendering.worn import earring_meshes, glasses_meshes, hat_meshes, mask_mesh, paint_makeup
 
 OVERSAMPLING = 2  # Drawn at this many times the crop's size, then averaged.
 MIN_ROWS, MAX_ROWS = 256, 1024  # Of the painted canvas.

@@ -10,11 +10,11 @@ from sface_lib.data import write_protocol
 from sface_lib.errors import InputError
 from sface_lib.files import atomic_folder, atomic_path, claim_folder
 from sface_lib.population.benchmarks import BENCHMARKS, FOLDS, PAIRS, draw_protocol
-from sface_lib.population.heads import head_model
-from sface_lib.population.labels import describe
-from sface_lib.population.persons import POPULATION_VERSION, SPLITS, draw_person
-from sface_lib.population.photograph import Photographer
-from sface_lib.population.shots import draw_shot
+from sface_lib.population.rendering.heads import head_model
+from sface_lib.population.rendering.labels import describe
+from sface_lib.population.rendering.persons import POPULATION_VERSION, SPLITS, draw_person
+from sface_lib.population.rendering.photograph import Photographer
+from sface_lib.population.rendering.shots import draw_shot
 from sface_lib.processes import over_processes
 
 SMALLEST_PX, LARGEST_PX = 16, 1024

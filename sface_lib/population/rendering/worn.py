@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from sface_lib.population.hair import Surface, silhouette
-from sface_lib.population.looks import AXIS_Y_MM, Canvas, blend, bump, rgba, soft_step
-from sface_lib.population.mesh import Mesh, disc, flat_texture, sheet, tube
+from sface_lib.population.rendering.hair import Surface, silhouette
+from sface_lib.population.rendering.looks import AXIS_Y_MM, Canvas, blend, bump, rgba, soft_step
+from sface_lib.population.rendering.mesh import Mesh, disc, flat_texture, sheet, tube
 
 CLOTH_SHINE = (0.05, 8.0)
 MASK_MM, MASK_DEGREES = (-24.0, -40.0, -70.0, -100.0, -122.0), (16.0, 36.0, 56.0, 50.0, 34.0)

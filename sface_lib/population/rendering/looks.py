@@ -11,7 +11,7 @@ import numpy as np
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter
 
-from sface_lib.population.heads import head_model
+from sface_lib.population.rendering.heads import head_model
 
 REFERENCE_ROWS = 512  # Sizes in pixels below are meant at this height.
 AXIS_Y_MM = 85.0  # The cylinder's axis, behind the eyes.
