@@ -78,3 +78,13 @@ def test_contributing_tells_the_same_order():
     text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = ", ".join(f"`{name}`" for name in PARTS)
     assert told in " ".join(text.split())
+
+
+def test_notebooks_start_without_what_few_of_them_need():
+    """Each is a process of its own, and torchvision imports the compiler of torch: seconds, six times a report."""
+    heavy = ["torchvision", "torch._dynamo"]
+    code = "import sys; from sface_lib.chapters.registry import CHAPTERS; import importlib\n"
+    code += "for each in CHAPTERS: importlib.import_module(f'{each.package}.compute')\n"
+    code += f"print([name for name in {heavy} if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout == "[]\n", answer.stdout + answer.stderr

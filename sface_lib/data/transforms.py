@@ -2,8 +2,7 @@
 
 import numpy as np
 import torch
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize
+import torch.nn.functional as F
 
 from sface_lib.errors import InputError, ParameterError
 
@@ -58,7 +57,10 @@ def resize_images(images: torch.Tensor, size_px: int) -> torch.Tensor:
         return images
     if not len(images):
         return images.new_empty((0, images.shape[1], size_px, size_px))
-    return resize(images, [size_px, size_px], InterpolationMode.BICUBIC, antialias=True)
+    # torch interpolates uint8 on a CPU alone.
+    pixels = images if images.device.type == "cpu" else images.float()
+    resized = F.interpolate(pixels, size=size_px, mode="bicubic", antialias=True, align_corners=False)
+    return resized if resized.dtype == torch.uint8 else resized.round().clamp(0, 255).to(torch.uint8)
 
 
 def to_unit_range(images: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torchvision.transforms.v2 import RandAugment
-from torchvision.transforms.v2.functional import gaussian_blur
 
 PRESETS = ("flip", "randaugment", "robust", "mild")
 MILD_SHARE = 0.25
@@ -38,6 +36,8 @@ def augment(
         if chosen.any():
             images[chosen] = robust(images[chosen], draws)
     elif preset == "randaugment":
+        from torchvision.transforms.v2 import RandAugment  # torchvision takes seconds to import, which few need.
+
         operation = RandAugment(OPERATIONS, STRENGTH)
         images = torch.stack([operation(image) for image in images])
     return (_grey(images, grey_share, draws) if grey_share else images), mirrored
@@ -103,6 +103,8 @@ def _smaller(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
 
 
 def _blurred(x: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
+    from torchvision.transforms.v2.functional import gaussian_blur
+
     low, high = BLUR_PX
     sigma = (low + (high - low) * torch.rand((), generator=draws, device=draws.device).item()) * x.shape[-1] / 64
     reach = 2 * math.ceil(2 * sigma) + 1

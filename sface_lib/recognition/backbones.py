@@ -7,7 +7,6 @@ import dataclasses
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import nn
 
 from sface_lib.errors import InputError
@@ -259,6 +258,8 @@ class TorchvisionNetwork(nn.Module):
     SEVERAL_OUTPUTS = ("googlenet", "inception_v3")
 
     def __init__(self, name: str, embedding_size: int, size_px: int):
+        import torchvision  # It takes seconds, which few need.
+
         super().__init__()
         known = set(torchvision.models.list_models(module=torchvision.models)) - set(self.SEVERAL_OUTPUTS)
         if name not in known:

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
 from sface_lib.data import centre_square, resize_images, to_uint8, to_unit_range
 from sface_lib.errors import InputError, ParameterError
@@ -45,6 +47,12 @@ def test_reduction_is_antialiased():
     stripes[..., ::2] = 255
     # Sampling alone would give 0 or 255; an average gives mid grey. The margin is the bicubic filter's ripple.
     assert ((resize_images(stripes, 8).float() - 127.5).abs() < 10).all()
+
+
+@pytest.mark.parametrize("size", [5, 16, 23, 40])
+def test_pixels_are_those_of_torchvision(size):
+    wanted = resize(images(), [size, size], InterpolationMode.BICUBIC, antialias=True)
+    assert torch.equal(resize_images(images(), size), wanted)
 
 
 def test_resizing_no_images_gives_no_images():
