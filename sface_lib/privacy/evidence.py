@@ -180,9 +180,10 @@ def _by_label(
     if len(sets.renamed) < len(sets.classes):
         renamed = link.among(sets.renamed)
         auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
-    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
+    table = auc_table(renamed.blocks)
+    test = shuffle_test(table, shuffles, seed, sets.groups)
     return ByLabel(
-        link=Tested(dataclasses.replace(auc, value=test.observed), test),
+        link=Tested(dataclasses.replace(auc, value=test.observed), test, int(table.counts.sum())),
         rank_1=identification.rank_1(*probes, groups=sets.groups),
         neighbours=identification.nearest_label(*probes, groups=sets.groups),
         renamed=len(sets.renamed),

@@ -81,7 +81,8 @@ def nearest_label(
     """
     classes = exchangeable(np.intersect1d(probe_labels, other_labels), groups)
     table = hit_table(probe_labels, best_label(probes, others, other_labels), classes)
-    return Tested(table.bootstrap(resamples, seed), shuffle_test(table, shuffles, seed, groups))
+    test, searches = shuffle_test(table, shuffles, seed, groups), int(table.counts.diagonal().sum())
+    return Tested(table.bootstrap(resamples, seed), test, searches)
 
 
 def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Series | None = None) -> Tested:

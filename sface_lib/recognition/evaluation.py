@@ -187,8 +187,7 @@ def accuracy_by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mappi
     Returns
     -------
     One row a group of at least `FEWEST_PAIRS` pairs of each kind, of two persons: group, genuine and impostor (numbers
-    of pairs),
-    accuracy, low, high (95 %), fmr and fnmr at those thresholds.
+    of pairs), subjects (of persons in them), accuracy, low, high (95 %), fmr and fnmr at those thresholds.
     """
     left, right = (
         np.array([group.get(int(i), "") for i in side]) for side in (pairs.left_identity, pairs.right_identity)
@@ -206,7 +205,8 @@ def accuracy_by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mappi
             continue
         span = mean.estimate().interval()
         rows.append(
-            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": mean.value}
+            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum())}
+            | {"subjects": len(np.union1d(*identities)), "accuracy": mean.value}
             | {"low": span.low, "high": span.high}
             | {"fmr": float((~right_ones[~same]).mean()), "fnmr": float((~right_ones[same]).mean())}
         )

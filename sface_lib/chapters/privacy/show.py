@@ -27,6 +27,8 @@ POINTS_KEPT = 200  # Of each curve, in the table behind it.
 CURVE_POINTS, LOWEST_FMR = 20, 1e-5
 BINS_OF_SCORES, BINS = 20, 80  # Of a table and of a figure.
 STRONGEST_SHOWN, FEWEST_STRONGEST = 10, 10  # Of a sheet, and from where on their share of equal labels is drawn.
+TARGETS = (1e-2, 1e-3, 1e-4)  # FMR of the table of the link.
+TOO_FEW = "too few comparisons"
 OVER, EQUAL_LABELS = "images, or pairs", "equal labels"  # A column, and a measure, of the numbers of growth.
 LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
 
@@ -35,10 +37,11 @@ def link(views: Sequence[View]) -> pd.DataFrame:
     """The scores' figures in the settings that the labels allow, by every judge."""
     return pd.DataFrame(
         {"judge": view.name, "setting": setting}
-        | {"subjects": len(np.unique(view.settings.comparisons[setting].genuine_identity))}
-        | _metrics_row(metrics)
+        | {"subjects": len(np.unique(comparison.genuine_identity))}
+        | _metrics_row(view.settings.metrics[setting])
+        | {f"FNMR at FMR {100 * target:g} %": _fnmr(PooledComparisons(comparison), target) for target in TARGETS}
         for view in views
-        for setting, metrics in view.settings.metrics.items()
+        for setting, comparison in view.settings.comparisons.items()
     )
 
 
@@ -49,18 +52,19 @@ def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
         "G-mean (sd)": f"{metrics.genuine_mean:.3f} ({metrics.genuine_sd:.3f})",
         "I-mean (sd)": f"{metrics.impostor_mean:.3f} ({metrics.impostor_sd:.3f})",
         "EER": metrics.eer,
-        "FMR100": _rate(metrics, "fmr100"),
-        "FMR1000": _rate(metrics, "fmr1000"),
         "AUC": metrics.auc,
         "FDR": metrics.fdr,
         "d'": metrics.d_prime,
     }
 
 
-def _rate(metrics: VerificationMetrics, field: str) -> str:
-    """A rate, with a question mark where it is not precise."""
-    value = getattr(metrics, field)
-    return "none" if value is None else f"{value:.3f}{' ?' if field in metrics.imprecise else ''}"
+def _fnmr(comparisons: PooledComparisons, target: float) -> str:
+    """FNMR at a FMR with its interval, with a question mark where it breaks the rule of 30; at the lowest FMR none."""
+    found = comparisons.at(target) if comparisons.shows(target) else None
+    if found is None or (found.imprecise and target == TARGETS[-1]):
+        return TOO_FEW
+    low, high = list(estimate_row(found.estimate).values())[1:]
+    return f"{found.value:.3f} [{low:.3f}, {high:.3f}]{' ?' if found.imprecise else ''}"
 
 
 def spans(views: Sequence[View]) -> pd.DataFrame:
