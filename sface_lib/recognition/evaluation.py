@@ -104,8 +104,10 @@ class Evaluation:
         return self.mean.estimate().interval()
 
 
-def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
+def resolve_pairs(protocol: Protocol, faces: FaceSet, readable: np.ndarray | None = None) -> ProtocolPairs:
     """The pairs of a protocol as positions in a set, without those that name an image which cannot be decoded.
+
+    `readable`, bool `[N]`, tells which can be, where that is known of the images that the pairs name.
 
     Raises
     ------
@@ -118,9 +120,10 @@ def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
     """
     labels = np.full(len(faces), -1) if faces.labels is None else faces.labels
     left, right = protocol.resolve(faces)
-    used = np.unique(np.concatenate([left, right]))
-    readable = np.zeros(len(faces), bool)
-    readable[used] = faces.subset(used).good
+    if readable is None:
+        used = np.unique(np.concatenate([left, right]))
+        readable = np.zeros(len(faces), bool)
+        readable[used] = faces.subset(used).good
     kept = readable[left] & readable[right]
     columns = (left, right, protocol.same, protocol.fold, labels[left], labels[right])
     if len(np.unique(protocol.fold[kept])) < 2:

@@ -85,7 +85,7 @@ MODELS = {name: accuracy(mean) for name, mean in zip(NAMES, MEANS, strict=True)}
 }
 FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
 TRAINING = training()
-DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
+DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2), ())
 GENERATED = GeneratedFacts(25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
 GENERATION = GenerationResults(GENERATED, {}, {})
 
