@@ -16,7 +16,7 @@ from sface_lib.biometrics.differentials import (
     within_groups,
 )
 from sface_lib.biometrics.folds import KfoldAccuracy, kfold_accuracy
-from sface_lib.biometrics.identification import cmc, open_set, templates
+from sface_lib.biometrics.identification import cmc, cmc_estimates, open_set, templates
 from sface_lib.biometrics.intervals import (
     Estimate,
     Interval,
@@ -49,6 +49,7 @@ __all__ = [
     "bootstrap_metrics",
     "bootstrap_samples",
     "cmc",
+    "cmc_estimates",
     "error_rate",
     "fnmr_at_fmr",
     "garbe",

@@ -3,7 +3,8 @@
 import numpy as np
 
 from sface_lib.biometrics import checks
-from sface_lib.biometrics.rates import Scored
+from sface_lib.biometrics.intervals import Estimate
+from sface_lib.biometrics.rates import Counts, Scored, error_rate
 from sface_lib.errors import InputError
 
 FEWEST_SEARCHED = 4  # Two are enrolled then, and two are not.
@@ -46,11 +47,34 @@ def cmc(
     -----
     An identity's template is the mean of its unit embeddings, renormalised. Ties count against the probe.
     """
+    max_rank = checks.integer("max_rank", max_rank, 1)
+    rank = _own_ranks(probe, probe_labels, gallery, gallery_labels, block_scores)
+    at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
+    return np.cumsum(at_rank[1 : max_rank + 1]) / len(rank)
+
+
+def cmc_estimates(
+    probe: np.ndarray,
+    probe_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    max_rank: int,
+) -> list[Estimate]:
+    """The shares that `cmc` gives, each with its sampling variance over the probes' identities.
+
+    The probes of one identity count together, as they are alike; the gallery is taken as given. See `error_rate`.
+    """
+    max_rank, labels = checks.integer("max_rank", max_rank, 1), np.asarray(probe_labels)
+    rank = _own_ranks(probe, probe_labels, gallery, gallery_labels)
+    return [error_rate(Counts.of_scores(rank > k, labels, labels)).complement for k in range(1, max_rank + 1)]
+
+
+def _own_ranks(probe, probe_labels, gallery, gallery_labels, block_scores: int = BLOCK_SCORES) -> np.ndarray:
+    """At which rank each probe finds its own identity, int64 `[P]`; see `cmc`."""
     probe, gallery = checks.embeddings("probe", probe), checks.embeddings("gallery", gallery)
     checks.same_width(probe=probe, gallery=gallery)
     probe_labels = checks.labels("probe_labels", probe_labels, len(probe))
     gallery_labels = checks.labels("gallery_labels", gallery_labels, len(gallery))
-    max_rank = checks.integer("max_rank", max_rank, 1)
     identities, rows = templates(gallery, gallery_labels)
     absent = np.setdiff1d(probe_labels, identities)
     if absent.size:
@@ -59,9 +83,7 @@ def cmc(
             f"probe_labels holds {absent.size} identities that the gallery lacks ({named}); "
             "the set is closed: leave out their probes or add them to the gallery."
         )
-    rank = _ranks(probe, rows, np.searchsorted(identities, probe_labels), block_scores)
-    at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
-    return np.cumsum(at_rank[1 : max_rank + 1]) / len(probe)
+    return _ranks(probe, rows, np.searchsorted(identities, probe_labels), block_scores)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -70,7 +70,8 @@ def verification_metrics(genuine: np.ndarray, impostor: np.ndarray) -> Verificat
     Notes
     -----
     Thresholds are the scores themselves and one above them all. Where two of them bring FMR and FNMR
-    equally close, the lower one is taken. Rates follow ISO/IEC 19795-1.
+    equally close, the lower one is taken. Rates follow ISO/IEC 19795-1. The EER of FVC2000 (Maio et al., 2002), which
+    PyEER gives, is that of both thresholds at the crossing whose FMR + FNMR is smaller, and so never larger.
 
     Examples
     --------

@@ -69,7 +69,7 @@ class SetCard(Results):
         What the set gives away of the authentic persons; None without an authentic set.
     """
 
-    VERSION = 1
+    VERSION = 2
 
     name: str
     kind: str
@@ -212,7 +212,8 @@ def tables(card: SetCard) -> dict[str, pd.DataFrame]:
         found[caption] = pd.DataFrame(rows, columns=["measure", "set", "authentic"])
     if card.audit:
         claims = [
-            {"claim": each.claim, "value": each.value, "chance": each.chance, "what is supported": each.verdict}
+            {"claim": each.claim, "value": each.value, "chance": each.chance, "comparisons": each.comparisons}
+            | {"subjects": each.subjects, "what is supported": each.verdict}
             for each in card.audit.claims
         ]
         found["What it gives away of the authentic persons: see docs/auditing.md."] = pd.DataFrame(claims)

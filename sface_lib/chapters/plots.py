@@ -186,17 +186,26 @@ def plot_det(axes: Axes, curves: Mapping[str, object], look: Looking, title: str
     axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
 
 
-def plot_ranks(axes: Axes, curves: Mapping[str, np.ndarray], n_identities: int, look: Looking) -> None:
-    """Share of probes identified within rank k (CMC), with chance k / N."""
-    longest = max(len(curve) for curve in curves.values())
-    ranks = np.arange(1, longest + 1)
+def plot_ranks(axes: Axes, table, n_identities: int, look: Looking) -> None:
+    """Share of probes identified within rank k (CMC) with bands, and chance k / N; see `plot_bands` for the table."""
+    ranks = np.arange(1, table["rank"].max() + 1)
     axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
-    for name, curve in curves.items():
-        axes.plot(ranks[: len(curve)], curve, **look(name).joined, label=name)
-    top = min(1.02, 1.3 * max(max(curve) for curve in curves.values()))
+    plot_bands(axes, table, "rank", look)
+    top = min(1.02, 1.3 * table["95 % high"].max())
     axes.set(xlabel="rank k", ylabel="share of probes identified", ylim=(0, top), title="Identification (CMC)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
+
+
+def plot_bands(axes: Axes, table, over: str, look: Looking, joined: bool = True) -> None:
+    """A curve with a 95 % band for each judge; `joined` puts a marker on each point.
+
+    `table` is a `pandas.DataFrame` with the columns judge, value, 95 % low, 95 % high and the one that it goes over.
+    """
+    for name, rows in table.groupby("judge", sort=False):
+        own = look(name)
+        axes.plot(rows[over], rows["value"], **(own.joined if joined else own.curve), label=name)
+        axes.fill_between(rows[over], rows["95 % low"], rows["95 % high"], color=own.colour, alpha=0.15, linewidth=0)
 
 
 def bins_of(values: np.ndarray, most: int = 40) -> np.ndarray | int:

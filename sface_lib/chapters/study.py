@@ -105,6 +105,13 @@ class Study(ABC):
             return None
         return _traits(self.training_truth.groupby(self.training.labels).first())
 
+    @abstractmethod
+    def unseen_sets(self, identities: int) -> dict[str, FaceSet]:
+        """Control and held-out faces that are no part of the authentic set, beside so many training identities.
+
+        As they lie on disk: images that can't be decoded are among them and stop nothing.
+        """
+
     @property
     @abstractmethod
     def control(self) -> FaceSet | None:
@@ -245,11 +252,11 @@ class PopulationStudy(Study):
     @cached_property
     def control(self) -> FaceSet:
         """As many persons of the same distribution as train."""
-        return self._first("control", IMAGES_CONTROL)
+        return self.unseen_sets(len(self.training.identities))["control"]
 
     @cached_property
     def held_out(self) -> FaceSet:
-        return self._first("held-out", IMAGES_HELD_OUT)
+        return self.unseen_sets(len(self.training.identities))["held out"]
 
     @property
     def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:
@@ -259,9 +266,12 @@ class PopulationStudy(Study):
         chosen = first_images(faces, len(trained), int(trained.max()))
         return faces.subset(chosen), truth.iloc[chosen]
 
-    def _first(self, name: str, images: int) -> FaceSet:
-        faces = shipped_faces(name)
-        return faces.subset(first_images(faces, len(self.training.identities), images))
+    def unseen_sets(self, identities: int) -> dict[str, FaceSet]:
+        found = {}
+        for name, file, images in (("control", "control", IMAGES_CONTROL), ("held out", "held-out", IMAGES_HELD_OUT)):
+            faces = shipped_faces(file)
+            found[name] = faces.subset(first_images(faces, identities, images))
+        return found
 
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
@@ -316,6 +326,11 @@ class OwnStudy(Study):
         """The faces that a parameter names, without those that are skipped."""
         faces = open_persons(name, getattr(self._p, name), self._on_bad_image)
         return faces.usable() if self._on_bad_image == "skip" else faces
+
+    def unseen_sets(self, identities: int) -> dict[str, FaceSet]:
+        given = {"control": "control", "held out": "held_out"}
+        paths = {name: (field, path) for name, field in given.items() if (path := getattr(self._p, field))}
+        return {name: open_persons(*named, on_bad_image="skip") for name, named in paths.items()}
 
     @cached_property
     def control(self) -> FaceSet | None:

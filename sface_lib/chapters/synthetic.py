@@ -38,6 +38,8 @@ class SyntheticSet:
         See `SetSpec`.
     barred_models
         Paths, names or SHA-256 of models that do not judge it, such as those inside its generator -> why.
+    skipped
+        Images that cannot be decoded and were left out by `usable`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class SyntheticSet:
     credit: str = ""
     licence: str = ""
     barred_models: Mapping[str, str] = field(default_factory=dict)
+    skipped: int = 0
 
     @property
     def generated(self) -> bool:
@@ -63,7 +66,8 @@ class SyntheticSet:
 
     def usable(self) -> "SyntheticSet":
         """The set without images that cannot be decoded, see `FaceSet.usable`; classes of its own are numbered anew."""
-        return replace(self, faces=self.faces.usable(relabel=not self.by_label))
+        skipped = len(self.faces.inspect().bad)
+        return replace(self, faces=self.faces.usable(relabel=not self.by_label), skipped=skipped)
 
 
 def open_given(

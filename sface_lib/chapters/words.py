@@ -11,6 +11,7 @@ from sface_lib.run.fragments import MISSING
 
 LEAST_P = 0.001  # Below it the digits say nothing.
 ODD_NAMES = {"5_o_Clock_Shadow": "5 o'clock shadow"}
+GAP = "authentic minus synthetic accuracy"  # What a gap is, wherever one stands.
 PROPER_NAMES = ("dlib", "raw pixels")  # Judges without an article.
 
 

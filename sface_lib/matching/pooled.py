@@ -4,6 +4,7 @@ import numpy as np
 
 from sface_lib.biometrics.rates import Comparisons, Counts
 from sface_lib.errors import InputError
+from sface_lib.matching.groups import group_codes
 from sface_lib.matching.scores import PairScores
 from sface_lib.matching.stream import label_range
 
@@ -14,14 +15,12 @@ class PooledComparisons(Comparisons):
     Raises
     ------
     InputError
-        The scores were only counted, or impostors are of one group alone.
+        The scores were only counted.
     """
 
     def __init__(self, comparison: PairScores):
         if comparison.blocks is None:
             raise InputError("rates of identities need all scores, at most 1e8; compare fewer images of each identity")
-        if comparison.blocks.groups is not None:
-            raise InputError("impostors are of one group alone; give the comparison without groups")
         self._comparison, self._blocks = comparison, comparison.blocks
         # How many are at or above the lower edge of each bin, and above all of them none.
         self._above = np.append(np.cumsum(comparison.impostors.counts[::-1])[::-1], 0)
@@ -50,6 +49,9 @@ class PooledComparisons(Comparisons):
         )
         first, second = np.meshgrid(rows, columns, indexing="ij")
         kept = first < second if blocks.within else first != second  # Within one set each couple stands once.
+        if blocks.groups is not None:
+            codes = group_codes(np.concatenate([rows, columns]), blocks.groups)
+            kept &= codes[: len(rows), None] == codes[len(rows) :]
         compared = np.multiply.outer(images, others)
         # Between two sets a couple stands in two rows, each person once in either set.
         return Counts(accepted[kept], compared[kept], first[kept], second[kept], distinct=blocks.within)

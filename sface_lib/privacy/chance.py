@@ -91,10 +91,14 @@ class ShuffleTest:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tested:
-    """A statistic with its bootstrap, and against its null."""
+    """A statistic with its bootstrap, and against its null.
+
+    `comparisons` is of how many scores, or searches, it is; None where that is not told.
+    """
 
     estimate: Estimate
     test: ShuffleTest
+    comparisons: int | None = None
 
 
 def shuffle_test(table: LabelTable, shuffles: int, seed: int, groups: pd.Series | None = None) -> ShuffleTest:

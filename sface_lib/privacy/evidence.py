@@ -24,6 +24,7 @@ from sface_lib.privacy.unlabelled import Galleries, Unlabelled, compare_unlabell
 from sface_lib.privacy.verdict import ALPHA
 
 FEWEST_PROBES = 100
+GROWTH_RESAMPLES = 100  # At each size of templates: enough for a band, and a claim rests on none of them.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,9 +39,9 @@ class ByLabel:
     renamed
         How many identities those three are of: all that both sets have, but for who is alone in a group.
     growth
-        Both links by the number of images behind a template.
+        Both links by the number of images behind a template: see `identification.aggregation`.
     tail
-        Share of equal labels among the strongest pairs.
+        Share of equal labels among the strongest pairs: see `identification.tail`.
     exposure
         AUC of the link of each identity.
     """
@@ -179,9 +180,10 @@ def _by_label(
     if len(sets.renamed) < len(sets.classes):
         renamed = link.among(sets.renamed)
         auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
-    test = shuffle_test(auc_table(renamed.blocks), shuffles, seed, sets.groups)
+    table = auc_table(renamed.blocks)
+    test = shuffle_test(table, shuffles, seed, sets.groups)
     return ByLabel(
-        link=Tested(dataclasses.replace(auc, value=test.observed), test),
+        link=Tested(dataclasses.replace(auc, value=test.observed), test, int(table.counts.sum())),
         rank_1=identification.rank_1(*probes, groups=sets.groups),
         neighbours=identification.nearest_label(*probes, groups=sets.groups),
         renamed=len(sets.renamed),
@@ -190,10 +192,10 @@ def _by_label(
             *sets.authentic,
             galleries and galleries.templates,
             TEMPLATE_SIZES,
-            min(shuffles, 200),
+            min(resamples, GROWTH_RESAMPLES),
             seed,
         ),
-        tail=identification.tail(link.top_pairs),
+        tail=identification.tail(link.top_pairs, sets.authentic[1], sets.synthetic[1]),
         exposure=exposures(link.blocks),
     )
 
@@ -216,5 +218,5 @@ def left_of(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
     if not sets.by_label or not np.isin(part[1], sets.authentic[1]).any():
         return {"link_auc": None, "link_eer": None, "rank1": None}
     metrics = compare_sets(*sets.authentic, *part).metrics()
-    rank_1 = float(identification.ranks(*part, *sets.authentic, 1)[0])
+    rank_1 = identification.ranks(*part, *sets.authentic, 1)[0].value
     return {"link_auc": metrics.auc, "link_eer": metrics.eer, "rank1": rank_1}

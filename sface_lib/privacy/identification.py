@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from sface_lib.biometrics import Scored, cmc, templates
+from sface_lib.biometrics import Counts, Estimate, Interval, Scored, cmc_estimates, error_rate, templates
 from sface_lib.errors import InputError
-from sface_lib.matching import Pairs, best_scores, compare_sets
+from sface_lib.matching import Pairs, best_scores, bootstrap_comparison, compare_sets
 from sface_lib.privacy.chance import Tested, hit_table, shuffle_test
 from sface_lib.privacy.groups import exchangeable
-from sface_lib.privacy.link import best_label, label_free_link
+from sface_lib.privacy.link import best_label, share_nearer
 
 OPEN_SET_FPIR = 0.01
 
@@ -32,10 +32,10 @@ class OpenSet:
     anyone: Scored
 
 
-def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> np.ndarray:
-    """The share of probes found within each rank, `sface_lib.biometrics.cmc`, of those whose label the gallery has."""
+def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> list[Estimate]:
+    """The share of probes found within each rank, `cmc_estimates`, of those whose label the gallery has."""
     mine, identities = np.isin(probe_labels, gallery_labels), len(np.unique(gallery_labels))
-    return cmc(probes[mine], probe_labels[mine], gallery, gallery_labels, min(max_rank, identities))
+    return cmc_estimates(probes[mine], probe_labels[mine], gallery, gallery_labels, min(max_rank, identities))
 
 
 def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labels) -> OpenSet:
@@ -81,7 +81,8 @@ def nearest_label(
     """
     classes = exchangeable(np.intersect1d(probe_labels, other_labels), groups)
     table = hit_table(probe_labels, best_label(probes, others, other_labels), classes)
-    return Tested(table.bootstrap(resamples, seed), shuffle_test(table, shuffles, seed, groups))
+    test, searches = shuffle_test(table, shuffles, seed, groups), int(table.counts.diagonal().sum())
+    return Tested(table.bootstrap(resamples, seed), test, searches)
 
 
 def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Series | None = None) -> Tested:
@@ -91,12 +92,12 @@ def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Se
 
 
 def aggregation(
-    synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], shuffles: int, seed: int
+    synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], resamples: int, seed: int
 ) -> pd.DataFrame:
-    """Both links of templates of so many images a class.
+    """Both links of templates of so many images a class, with 95 % intervals over identities.
 
-    Columns: "images", "AUC", "rank 1", and with galleries "label-free share", "label-free p", and "p at floor", whether
-    p is as small as the shuffles allow.
+    Columns: "measure" ("AUC", "rank 1" and, with galleries, "label-free share"), "images", "value", "95 % low" and
+    "95 % high".
 
     Parameters
     ----------
@@ -110,24 +111,41 @@ def aggregation(
     rows = []
     for size in [*(size for size in sizes if size < most), most]:
         classes, probes = templates(synthetic, labels, size)
-        link = compare_sets(gallery, identities, probes, classes).metrics()
-        row = {"images": size, "AUC": link.auc, "rank 1": float(ranks(probes, classes, gallery, identities, 1)[0])}
+        link = compare_sets(gallery, identities, probes, classes)
+        auc = bootstrap_comparison(link, resamples, seed)["auc"]
+        found = {
+            "AUC": dataclasses.replace(auc, value=link.metrics().auc),
+            "rank 1": ranks(probes, classes, gallery, identities, 1)[0],
+        }
         if galleries is not None:
-            free = label_free_link(probes, *galleries, shuffles, 100, seed)
-            row |= {"label-free share": free.test.observed, "label-free p": free.test.p_value}
-            row["p at floor"] = free.test.p_value <= free.test.floor
-        rows.append(row)
+            found["label-free share"] = share_nearer(*(probes @ each.T for each in galleries), resamples, seed)
+        rows += [{"measure": name, "images": size} | estimate_row(each) for name, each in found.items()]
     return pd.DataFrame(rows)
 
 
-def tail(pairs: Pairs, sizes: tuple[int, ...] = (10, 100, 1000)) -> pd.DataFrame:
-    """Share of equal labels among the strongest pairs of all, down to which score they reach."""
+def tail(
+    pairs: Pairs, owners: np.ndarray, classes: np.ndarray, sizes: tuple[int, ...] = (10, 100, 1000)
+) -> pd.DataFrame:
+    """Share of equal labels among the strongest pairs of all, down to which score they reach.
+
+    With 95 % intervals over identities, which take that score as given. `owners` and `classes` are the labels of the
+    rows of the pairs' two sets.
+    """
+    left, right = owners[pairs.a_rows], classes[pairs.b_rows]
     rows = []
     for size in sizes:
         if size <= len(pairs.scores):
-            share = float(pairs.same_label[:size].mean())
-            rows.append({"strongest pairs": size, "lowest score": float(pairs.scores[size - 1]), "same label": share})
+            other = Counts.of_scores(~pairs.same_label[:size], left[:size], right[:size])
+            row = {"strongest pairs": size, "subjects": other.subjects, "lowest score": float(pairs.scores[size - 1])}
+            share = estimate_row(error_rate(other).complement)
+            rows.append(row | {"same label": share.pop("value")} | share)
     return pd.DataFrame(rows)
+
+
+def estimate_row(estimate: Estimate) -> dict[str, float]:
+    """Columns of a figure with its 95 % interval, which one identity alone does not give."""
+    span = estimate.interval() if estimate.identities > 1 else Interval(np.nan, np.nan, 0.95)
+    return {"value": estimate.value, "95 % low": span.low, "95 % high": span.high}
 
 
 def by_score(genuine: np.ndarray, impostor: np.ndarray, edges: np.ndarray) -> pd.DataFrame:

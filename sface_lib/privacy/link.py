@@ -100,9 +100,19 @@ def label_free_link(
         for name, rows in (("classes", classes), ("training", training), ("control", control))
     )
     scores = classes @ training.T, classes @ control.T
-    best = scores[0].max(1), scores[1].max(1)
-    wins = (best[0] > best[1]) + 0.5 * (best[0] == best[1])
-    return LabelFreeLink(*best, nearer_share(*scores, shuffles, seed), bootstrap_mean(wins, resamples, seed))
+    best = (each.max(1) for each in scores)
+    return LabelFreeLink(*best, nearer_share(*scores, shuffles, seed), share_nearer(*scores, resamples, seed))
+
+
+def share_nearer(training: np.ndarray, control: np.ndarray, resamples: int, seed: int) -> Estimate:
+    """The share that `nearer_share` tests, with its bootstrap over classes."""
+    return bootstrap_mean(_nearer(training, control), resamples, seed)
+
+
+def _nearer(training: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """For each class 1 where its best score is over training persons, 0.5 where it is a tie, else 0."""
+    best = training.max(1), control.max(1)
+    return (best[0] > best[1]) + 0.5 * (best[0] == best[1])
 
 
 def nearer_share(training: np.ndarray, control: np.ndarray, shuffles: int, seed: int) -> ShuffleTest:
@@ -111,7 +121,6 @@ def nearer_share(training: np.ndarray, control: np.ndarray, shuffles: int, seed:
     Against random halves of all these persons: scores float `[K, T]` of each class with both.
     """
     scores, count = np.concatenate([training, control], axis=1), training.shape[1]
-    best = training.max(1), control.max(1)
     # The better half of a class is the one that holds its best identity; of equally good ones, both may.
     rows, columns = np.nonzero(scores == scores.max(1, keepdims=True))
     starts, random = np.flatnonzero(np.diff(rows, prepend=-1)), np.random.default_rng(seed)
@@ -119,5 +128,4 @@ def nearer_share(training: np.ndarray, control: np.ndarray, shuffles: int, seed:
     for i in range(shuffles):
         first = (random.permutation(2 * count) < count)[columns].astype(np.float64)
         null[i] = (np.maximum.reduceat(first, starts) + np.minimum.reduceat(first, starts)).mean() / 2
-    wins = (best[0] > best[1]) + 0.5 * (best[0] == best[1])
-    return against_null(float(wins.mean()), null)
+    return against_null(float(_nearer(training, control).mean()), null)

@@ -24,11 +24,14 @@ class MembershipOfImages:
         The AUC against its null: who is a member is shuffled among the images of each identity.
     identities
         How many have images of both kinds.
+    comparisons
+        Of how many pairs of a member and another image.
     """
 
     auc: Estimate
     test: ShuffleTest
     identities: int
+    comparisons: int
 
 
 def membership_of_images(
@@ -77,7 +80,7 @@ def membership_of_images(
     auc = Estimate.of_draws(float(wins.sum() / pairs.sum()), (weights @ wins) / (weights @ pairs), len(shared))
     sums = _rank_sums(ranks, persons, members, shuffles, seed)
     null = (sums - (members * (members + 1) / 2).sum()) / pairs.sum()
-    return MembershipOfImages(auc, against_null(auc.value, null), len(shared))
+    return MembershipOfImages(auc, against_null(auc.value, null), len(shared), int(pairs.sum()))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

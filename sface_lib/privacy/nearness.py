@@ -117,4 +117,4 @@ def _difference(galleries, chosen: list[np.ndarray], rows: list[np.ndarray]) -> 
 def _tested(value: float, draws: np.ndarray, classes: int) -> Tested:
     """A difference whose chance is 0, spread as its draws are about the whole."""
     estimate = Estimate.of_draws(float(value), draws, classes, is_rate=False)
-    return Tested(estimate, against_null(float(value), draws - draws.mean()))
+    return Tested(estimate, against_null(float(value), draws - draws.mean()), 2 * classes)

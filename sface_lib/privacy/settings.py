@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from accelerate import Accelerator
 
-from sface_lib.biometrics import VerificationMetrics
+from sface_lib.biometrics import Estimate, VerificationMetrics
 from sface_lib.data import place_in_class
 from sface_lib.matching import (
     MOST_EXACT,
@@ -139,8 +139,8 @@ class Settings:
     comparisons: dict[str, PairScores]
     metrics: dict[str, VerificationMetrics]
     strongest: Pairs
-    found: np.ndarray | None
-    found_back: np.ndarray | None
+    found: list[Estimate] | None
+    found_back: list[Estimate] | None
 
     @property
     def competent(self) -> bool:

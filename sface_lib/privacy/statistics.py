@@ -64,17 +64,17 @@ def _labelled(name: str) -> Callable[[Evidence], tuple[Tested, int] | None]:
 
 def _label_free(evidence: Evidence) -> tuple[Tested, int] | None:
     free = evidence.label_free
-    return free and (Tested(free.estimate, free.test), len(free.training))
+    return free and (Tested(free.estimate, free.test, len(free.training)), len(free.training))
 
 
 def _images(evidence: Evidence) -> tuple[Tested, int] | None:
     images = evidence.images
-    return images and (Tested(images.auc, images.test), images.identities)
+    return images and (Tested(images.auc, images.test, images.comparisons), images.identities)
 
 
 def _persons(evidence: Evidence) -> tuple[Tested, int] | None:
     persons = evidence.persons
-    return persons and (Tested(persons.auc, persons.test), persons.identities)
+    return persons and (Tested(persons.auc, persons.test, persons.members * persons.others), persons.identities)
 
 
 def _nearest(evidence: Evidence) -> tuple[Tested, int] | None:
@@ -127,6 +127,7 @@ def claims_of(
             margin=margin if statistic.has_margin else 0.0,
             null_sd=float(found[0].test.null.std()),
             identities=found[1],
+            comparisons=found[0].comparisons,
             barred=barred.get(statistic.needs, ""),
         )
         for statistic, found in made

@@ -45,6 +45,8 @@ class Claim:
         How many are behind it.
     barred
         Why the value supports no claim, whatever its p; empty where it does.
+    comparisons
+        Of how many scores, or searches, the value is; None where that is not told.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Claim:
     null_sd: float
     identities: int
     barred: str = ""
+    comparisons: int | None = None
 
     @property
     def judged(self) -> bool:

@@ -104,8 +104,10 @@ class Evaluation:
         return self.mean.estimate().interval()
 
 
-def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
+def resolve_pairs(protocol: Protocol, faces: FaceSet, readable: np.ndarray | None = None) -> ProtocolPairs:
     """The pairs of a protocol as positions in a set, without those that name an image which cannot be decoded.
+
+    `readable`, bool `[N]`, tells which can be, where that is known of the images that the pairs name.
 
     Raises
     ------
@@ -118,9 +120,10 @@ def resolve_pairs(protocol: Protocol, faces: FaceSet) -> ProtocolPairs:
     """
     labels = np.full(len(faces), -1) if faces.labels is None else faces.labels
     left, right = protocol.resolve(faces)
-    used = np.unique(np.concatenate([left, right]))
-    readable = np.zeros(len(faces), bool)
-    readable[used] = faces.subset(used).good
+    if readable is None:
+        used = np.unique(np.concatenate([left, right]))
+        readable = np.zeros(len(faces), bool)
+        readable[used] = faces.subset(used).good
     kept = readable[left] & readable[right]
     columns = (left, right, protocol.same, protocol.fold, labels[left], labels[right])
     if len(np.unique(protocol.fold[kept])) < 2:
@@ -187,8 +190,7 @@ def accuracy_by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mappi
     Returns
     -------
     One row a group of at least `FEWEST_PAIRS` pairs of each kind, of two persons: group, genuine and impostor (numbers
-    of pairs),
-    accuracy, low, high (95 %), fmr and fnmr at those thresholds.
+    of pairs), subjects (of persons in them), accuracy, low, high (95 %), fmr and fnmr at those thresholds.
     """
     left, right = (
         np.array([group.get(int(i), "") for i in side]) for side in (pairs.left_identity, pairs.right_identity)
@@ -206,7 +208,8 @@ def accuracy_by_group(evaluation: Evaluation, pairs: ProtocolPairs, group: Mappi
             continue
         span = mean.estimate().interval()
         rows.append(
-            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum()), "accuracy": mean.value}
+            {"group": name, "genuine": int(same.sum()), "impostor": int((~same).sum())}
+            | {"subjects": len(np.union1d(*identities)), "accuracy": mean.value}
             | {"low": span.low, "high": span.high}
             | {"fmr": float((~right_ones[~same]).mean()), "fnmr": float((~right_ones[same]).mean())}
         )

@@ -15,9 +15,9 @@ MISSING = "–"
 HEADLINE = "headline"  # Class of what belongs on the first screen of the page.
 FOLDED = "folded"  # Class of a table under a line that opens it.
 THRESHOLDS = "thresholds"  # And of one that the page turns into a slider.
-BADGES = ("above chance", "at chance", "undecided", "not reliable")  # What may be said of a finding.
+BADGES = ("yes", "no", "undecided", "not reliable")  # What may be said of a finding.
 BADGES_MEAN = (
-    "Above chance: an effect is shown. At chance: its absence is shown, within a margin. Undecided: neither. "
+    "Yes: it is shown. No: its absence is shown, within a margin. Undecided: neither. "
     "Not reliable: the measurement itself is in doubt."
 )
 NUMBER = re.compile(r"(?:[<≤≥] )?-?\d[\d,]*(?:\.\d+)?(?: %)?")  # Text that is read as a number.
@@ -249,7 +249,7 @@ class Finding:
     Attributes
     ----------
     about
-        What was asked, in a few words.
+        What was asked, as a question to answer by yes or no.
     number, interval
         The finding as a number with its unit, and how sure it is; either may be empty.
     badge

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sface_lib.biometrics import cmc, open_set, templates
+from sface_lib.biometrics import cmc, cmc_estimates, open_set, templates
 from sface_lib.errors import InputError
 
 
@@ -52,6 +52,27 @@ def test_blocks_and_order_do_not_change_the_ranks():
     parts = cmc(faces[order], labels[order], faces[order], labels[order], 20, block_scores=60)  # three probes at a time
     assert parts.tolist() == whole.tolist()
     assert whole[-1] == 1.0 and (np.diff(whole) >= 0).all()
+
+
+def test_the_interval_of_a_rank_is_over_the_identities_of_the_probes():
+    """Two probes of 5 that rank first and two of 7 that rank second are two observations, not four."""
+    first, second = cmc_estimates(at_angle(5, 10, 20, 25), [5, 5, 7, 7], *GALLERY, max_rank=2)
+    assert first.value == 0.5 and first.identities == 2
+    # Each identity moves the share by 1/4: 2 * (1/4)^2, times 2 / (2 - 1). Four independent probes would give 1/16.
+    assert first.variance == pytest.approx(0.25)
+    assert second.value == 1 and second.interval().high == 1 and second.interval().low < 0.5
+
+
+def test_bands_stand_around_the_shares_that_cmc_gives():
+    generator = np.random.default_rng(3)
+    labels = np.repeat(np.arange(20), 4)
+    faces = (generator.normal(size=(20, 1, 16)) + 2 * generator.normal(size=(20, 4, 16))).reshape(80, 16)
+    probe, gallery = (faces[1::2], labels[1::2]), (faces[::2], labels[::2])
+    found = cmc_estimates(*probe, *gallery, 20)
+    np.testing.assert_allclose([each.value for each in found], cmc(*probe, *gallery, 20), atol=1e-12)  # Rounding.
+    spans = [each.interval() for each in found]
+    assert all(span.low <= each.value <= span.high for span, each in zip(spans, found, strict=True))
+    assert spans[0].high - spans[0].low > 0.1
 
 
 def test_absent_identities_are_refused_by_name():

@@ -10,7 +10,7 @@ import torch
 from stage_folder import StageFolder
 from tiny_faces import tiny_embedder
 
-from sface_lib.biometrics import Estimate, Interval, Scored, verification_metrics
+from sface_lib.biometrics import Estimate, Interval, Scored
 from sface_lib.biometrics.bootstrap import affordable_bins
 from sface_lib.chapters import handover
 from sface_lib.chapters.looks import Looks, indexed
@@ -39,6 +39,7 @@ from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.files import sha256_of_file
+from sface_lib.matching import PooledComparisons, compare_within
 from sface_lib.population import VERIFIER_PATH
 from sface_lib.privacy import Claim, filter_synthetic
 from sface_lib.privacy.evidence import left_of
@@ -359,7 +360,8 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 
 def exposed(index, values):
     evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=pd.Series(values, index=index)))
-    return SimpleNamespace(evidence=evidence, name="a", competent=True, barred="")
+    sets = SimpleNamespace(authentic=(None, np.repeat(index, 2)), synthetic=(None, np.repeat(index, 3)))
+    return SimpleNamespace(evidence=evidence, sets=sets, name="a", competent=True, barred="")
 
 
 def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
@@ -379,6 +381,9 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     assert trend.name == exposure.BY_IMAGES and trend.value == pytest.approx(1) and trend.identities == 10
     assert found.by_identity.index.tolist() == labels.tolist()
     expected = exposure_by_group(values, ["low"] * 5 + ["high"] * 5, SETTINGS.shuffles, SETTINGS.bootstrap_resamples, 0)
+    # Each identity's two authentic images are compared with all thirty synthetic ones.
+    assert found.groups["half"].groups.pop("comparisons").tolist() == [5 * 2 * 30] * 2
+    assert (half.comparisons, half.identities) == (600, 10) == (trend.comparisons, trend.identities)
     pd.testing.assert_frame_equal(found.groups["half"].groups, expected.groups)
     assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
     assert "1 of them have as many" in found.groups["all"]
@@ -526,13 +531,45 @@ def test_rates_of_what_is_found_stand_judge_by_judge():
     assert row == ["membership of images: TPR at FPR 1 %", 0.1, span.low, span.high]
 
 
-def test_a_rate_that_few_impostors_carry_has_a_question_mark():
-    few = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 1000))
-    assert show._metrics_row(few)["FMR100"] == "0.000 ?" and show._metrics_row(few)["FMR1000"] == "0.000 ?"
-    many = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 5000))
-    assert show._metrics_row(many)["FMR100"] == "0.000"
-    none = verification_metrics(np.full(10, 0.9), np.linspace(-1, 0.8, 50))
-    assert show._metrics_row(none)["FMR100"] == "none"
+def scores_of(persons, images, seed=0):
+    """All pairs of images of persons whom a judge tells apart badly."""
+    random, labels = np.random.default_rng(seed), np.repeat(np.arange(persons), images)
+    rows = random.standard_normal((persons, 16))[labels] + 1.5 * random.standard_normal((len(labels), 16))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return PooledComparisons(compare_within(rows, labels))
+
+
+def test_fnmr_at_a_fmr_has_its_interval_and_a_question_mark_where_few_errors_carry_it():
+    many, few, tiny = scores_of(60, 12), scores_of(60, 4), scores_of(12, 2)
+    rate = many.at(1e-2)  # 2,549 of 254,880 impostors set the threshold, of all 60 persons.
+    span = rate.interval
+    assert show._fnmr(many, 1e-2) == f"{rate.value:.3f} [{span.low:.3f}, {span.high:.3f}]"
+    assert many.passed(many.threshold(1e-3)).erring_subjects >= 30 and "?" not in show._fnmr(many, 1e-3)
+    assert show._fnmr(few, 1e-3).endswith("] ?")  # 28 of 28,320.
+    assert show._fnmr(tiny, 1e-2).endswith("] ?") and show._fnmr(tiny, 1e-3) == "too few comparisons"  # Of 264.
+
+
+def test_fnmr_at_the_lowest_fmr_is_left_out_where_the_rule_of_30_does_not_hold():
+    many, more = scores_of(60, 12), scores_of(100, 16)
+    assert many.shows(1e-4) and many.at(1e-4).imprecise  # 25 errors.
+    assert show._fnmr(many, 1e-4) == "too few comparisons"
+    assert not more.at(1e-4).imprecise and "[" in show._fnmr(more, 1e-4)  # 126 of 1,267,200.
+
+
+def test_each_claim_stands_beside_its_comparisons_and_subjects(linked):
+    rows = show_claims.claims(linked.claims).query("judge == 'sharp'").set_index("claim")
+    # 12 persons of 8 authentic, 7 synthetic, 6 control and 3 held-out images.
+    expected = {
+        "same-label link, AUC": (12 * 8 * 12 * 7, 12),
+        "rank-1 identification": (12 * 7, 12),
+        "label of the nearest image": (12 * 7, 12),
+        "label-free link, share of classes": (12, 12),
+        MEMBERSHIP_OF_IMAGES: (12 * 8 * 3, 12),
+        "membership of persons, AUC": (12 * 12, 12),
+    }
+    told = rows[["comparisons", "subjects"]].to_dict("index")
+    assert {name: tuple(row.values()) for name, row in told.items()} == expected
+    assert all(found.comparisons is not None and found.subjects for found in linked.claims)
 
 
 def test_the_filters_own_view_is_grey():
@@ -572,7 +609,13 @@ def test_the_page_shows_what_was_computed(linked):
     others = {f"{LINK} (blind)", f"{LINK} ({PIXELS})"}
     assert set(show.roc_det(views, shown, LOOK)[1]["curve"]) == {*THREE_SETTINGS, *others}
     ranks = show.identification(views, PERSONS, LOOK)[1]
-    assert ranks["chance"].iloc[0] == pytest.approx(1 / PERSONS) and ranks["synthetic: sharp"].iloc[-1] == 1
+    assert ranks["chance"].iloc[0] == pytest.approx(1 / PERSONS)
+    of_sharp = ranks.query("probes == 'synthetic' and judge == 'sharp'")
+    assert of_sharp["value"].iloc[-1] == 1 and of_sharp["value"].iloc[0] == compute.facts(linked).rank1["sharp"]
+    assert (ranks["95 % low"] <= ranks["value"]).all() and ranks["95 % low"].iloc[0] < ranks["value"].iloc[0]
+    grown = show.growth(views, PERSONS, LOOK)[1]
+    assert set(grown["measure"]) == {"rank 1", "AUC", "label-free share", "equal labels"}
+    assert (grown["95 % low"] <= grown["value"] + 1e-9).all() and grown["95 % high"].notna().all()
     assert show.equal_labels_by_score(shown).shape[0] == show.BINS_OF_SCORES
     sheet, caption = show.strongest(linked.sets, shown)
     assert sheet.shape[0] > 2 * show.LEAST_SIDE_PX and "10 of 10 of one label" in caption
@@ -869,7 +912,7 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
         ("both", "b"),
     }
     views = partial.done[1].views
-    assert "synthetic: a (no claim)" in show.identification(views, PERSONS, LOOK)[1]
+    assert "a (no claim)" in set(show.identification(views, PERSONS, LOOK)[1]["judge"])
     assert f"{LINK} (a (no claim))" in set(show.roc_det(views, views[1], LOOK)[1]["curve"])
 
 

@@ -10,7 +10,8 @@ from stage_folder import pairs_of
 
 from sface_lib.chapters.data import compute, show
 from sface_lib.chapters.data.parameters import DataParameters
-from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.data.results import DataResults, Failures
+from sface_lib.chapters.failures import failure_rates, failures
 from sface_lib.chapters.handover import CONTROL, HELD_OUT, PAIRS, SELECTION
 from sface_lib.chapters.privacy.parameters import PrivacyParameters
 from sface_lib.chapters.study import held_out_by_name, open_study
@@ -278,7 +279,7 @@ def test_equal_numbers_of_images_need_no_histogram(people):
     assert numbers.to_numpy().tolist() == [[1, 1], [2, 1], [3, 1]]
 
 
-FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 0, 0, 0, 3000, ("a", "b"), 60, (1, 2))
+FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 0, 0, 0, 3000, ("a", "b"), 60, (1, 2), ())
 
 
 @pytest.mark.parametrize(
@@ -296,15 +297,61 @@ def test_the_sentence_tells_what_is_known(changes, left_out, said):
     assert said in show.what_was_split(replace(FOUND, **changes), left_out)
 
 
+# Failures to acquire
+
+
 @pytest.mark.parametrize(
-    ("aligned", "said"),
+    ("undecodable", "said"),
     [
-        (None, "not known: the set was given aligned"),
-        (Aligned("set", 14, 2, 1), "2 of 16 (12 %)"),
-        (Aligned("set", 16, 0, 0), "0 of 16 (0 %)"),
+        (0, "0 of 4,000 (below 0.075 %)"),  # The rule of three: 3 / 4,000.
+        (40, "40 of 4,000 (1 % [0.72, 1.4])"),  # Clopper and Pearson: 0.715 to 1.359.
+        (4000, "4,000 of 4,000 (100 % [100, 100])"),
     ],
 )
-def test_failures_to_decode_and_to_align_are_rates(people, aligned, said):
-    table = show.set_as_given(people.inspect(), aligned).set_index("what")["value"]
-    assert table["failed to be detected and aligned"] == said
-    assert table["failed to decode"] == f"0 of {len(people):,} (0 %)"
+def test_a_failure_to_decode_is_a_rate_with_its_interval(undecodable, said):
+    (row,) = failure_rates([Failures("set", 4000, undecodable, None, None)]).to_dict("records")
+    assert row == {
+        "set": "set",
+        "failed to decode": said,
+        "no face detected, and none aligned": "not measured: given aligned",
+    }
+
+
+def test_what_was_aligned_tells_of_the_photographs(tmp_path, monkeypatch):
+    """Of 17 photographs one was no image and two had no face; of the crops one is damaged."""
+    monkeypatch.setattr("sface_lib.chapters.failures.what_was_aligned", lambda path: Aligned(path, 14, 2, 1))
+    found = failures("set", SimpleNamespace(path=tmp_path), 14, 1)
+    assert (found.read, found.undecodable, found.photographs, found.without_face) == (15, 2, 16, 2)
+    (row,) = failure_rates([found]).to_dict("records")
+    assert row["failed to decode"].startswith("2 of 15 (13 % [")
+    assert row["no face detected, and none aligned"].startswith("2 of 16 (12 % [")
+
+
+def test_every_set_that_is_read_has_its_rates(tmp_path, people):
+    """One image of control is damaged; the pairs are of the authentic set, which stands once."""
+    control = tmp_path / "control"
+    write_faces(control, np.zeros((6, 3, 8, 8), np.uint8), np.repeat([0, 1], 3))
+    next(control.rglob("*.png")).write_bytes(b"no image")
+    p = own(people, control=str(control))
+    study = open_study(p)
+    pairs = pairs_of(people, [(0, 1, 1, 1), (0, 3, 0, 2)])
+    evaluated = compute.evaluated_pairs(people, {"own": pairs}, "all")
+    selection = compute.select_training(p, study, evaluated)
+    found = compute.failures_of(study, compute.inspect(study), selection, evaluated)
+    assert [(each.name, each.read, each.undecodable) for each in found] == [
+        ("authentic", len(people), 0),
+        ("control", 6, 1),
+    ]
+
+
+def test_images_of_the_pairs_are_counted_where_some_cannot_be_decoded():
+    faces = shipped_faces("benchmark")
+    evaluated = compute.evaluated_pairs(faces, {"age-gap": shipped_protocol("age-gap")}, "1-2")
+    assert (evaluated.read, evaluated.undecodable) == (len(evaluated.images), 0)
+    found = compute.failures_of(
+        SimpleNamespace(faces=SimpleNamespace(path="elsewhere"), unseen_sets=lambda identities: {}),
+        SimpleNamespace(n_images=9, bad=()),
+        SimpleNamespace(faces=SimpleNamespace(identities=("a",))),
+        evaluated,
+    )
+    assert [(each.name, each.read) for each in found] == [("authentic", 9), ("verification pairs", evaluated.read)]

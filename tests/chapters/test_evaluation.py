@@ -491,7 +491,7 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
     table = breakdown.groups(found, halves)
     assert table[["model", "group"]].to_numpy().tolist() == [[n, g] for n in FOUR for g in "ab"]
     # 40 persons each; of their 40 impostor pairs the last crosses over to the other group.
-    assert table[["genuine", "impostor"]].to_numpy().tolist() == [[40, 39]] * 8
+    assert table[["genuine", "impostor", "subjects"]].to_numpy().tolist() == [[40, 39, 40]] * 8
     assert table["accuracy"].to_numpy() == pytest.approx(1)
     figure, drawn = show.groups(pd.concat([table, table.assign(benchmark="second", group="c")]), LOOKS)
     assert set(drawn["group"]) == {"A", "B", "C"} and len(figure.axes) == 2
@@ -504,11 +504,14 @@ def test_groups_are_told_only_on_benchmarks_that_have_two():
 
 def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches():
     columns = {"group": ["a", "b"], "accuracy": [0.9, 0.7], "fmr": [0.25, 0.05]}
+    columns |= {"genuine": [40, 30], "impostor": [35, 31], "subjects": [20, 18]}
     table = pd.DataFrame(columns).assign(benchmark="first", model=CLS, trade_off=0.7)
     (row,) = show.groups_overview(table).to_dict("records")
     assert row.pop("mean") == pytest.approx(0.8)
     assert row == {"benchmark": "first", "model": CLS, "groups": 2, "worst": 0.7, "trade-off": 0.7} | {
-        "FMR, lowest to highest": "0.050 to 0.250"
+        "FMR, lowest to highest": "0.050 to 0.250",
+        "pairs": 136,
+        "subjects": 38,
     }
 
 

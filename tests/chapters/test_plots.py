@@ -38,7 +38,8 @@ def drawn_of_many(axes):
     logs = {name: [{"x": 0, "y": i}, {"x": 1, "y": 0}] for i, name in enumerate(MANY)}
     plots.plot_banded(axes[0], roc, "fmr", "tmr", MANY, LOOK)
     plots.plot_det(axes[1], roc, LOOK)
-    plots.plot_ranks(axes[2], {name: np.linspace(0.1, 0.9, 5) for name in MANY}, 100, LOOK)
+    ranks = ("rank", "value", "95 % low", "95 % high")
+    plots.plot_ranks(axes[2], pd.concat(curve(ranks, i).assign(judge=n) for i, n in enumerate(MANY)), 100, LOOK)
     plots.plot_sweep(axes[3], pd.concat([accuracies(over=10), accuracies(over=20)]), "over", "LFW", LOOK)
     plots.plot_progress(axes[4], logs, *"xyxy", LOOK)
     plots.plot_classes(axes[5], {name: (np.ones(3), np.ones(3)) for name in MANY}, LOOK)

@@ -20,7 +20,7 @@ from sface_lib.run.folder import sealed
 from sface_lib.run.results import as_plain
 
 LINK = verification_metrics([0.9, 0.4], [0.5, 0.1])  # AUC 0.75.
-DATA = DataResults(False, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first",), 60, (1, 2))
+DATA = DataResults(False, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first",), 60, (1, 2), ())
 OWN = audit_facts(
     {"a": LINK},
     name="dcface",

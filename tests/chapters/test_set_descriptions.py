@@ -370,6 +370,26 @@ def made_up(classes=1000, **changes) -> SetDescription:
     return dataclasses.replace(plain, **changes)
 
 
+def test_failures_are_of_the_images_looked_at_or_of_all_where_some_are_skipped(tmp_path):
+    """A set that could not be described, as one with a bad image where these stop, has no rate."""
+    named = (("whole", 0), ("skipped", 3), ("failed", 0))
+    sets = [SyntheticSet(name, Images(tmp_path), "none", skipped=skipped) for name, skipped in named]
+    described = {"whole": made_up(inspected=50, undecodable=0), "skipped": made_up(inspected=40)}
+    found = show.failures_of(sets, described)
+    assert [(each.name, each.read, each.undecodable) for each in found] == [("whole", 50, 0), ("skipped", 100, 3)]
+    assert all(each.photographs is None for each in found)
+
+
+class Images:
+    """A set of 97 images."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __len__(self):
+        return 97
+
+
 def unlabelled() -> SetDescription:
     nothing = dict.fromkeys(("classes", "eer", "consistency", "diversity", "several_persons"))
     return made_up(**nothing, distinct=(), scored_images=0, scored_classes=0, judged_classes=0)

@@ -85,7 +85,7 @@ MODELS = {name: accuracy(mean) for name, mean in zip(NAMES, MEANS, strict=True)}
 }
 FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
 TRAINING = training()
-DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2))
+DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2), ())
 GENERATED = GeneratedFacts("stylegan2", 25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
 GENERATION = GenerationResults(GENERATED, {}, {})
 
@@ -169,7 +169,9 @@ def test_given_networks_are_told_without_a_gap_where_there_is_no_baseline():
     assert [(m.name, m.link.auc) for m in summary.models] == [("given generated", 0.75)]
     said = show.teaches(summary, DATA, GENERATION, found)
     assert "without a baseline to compare with" in said and "gap" not in said
-    assert "- generated: 70.0 % [65.0, 75.0], learnt, by the network that was given" in said
+    assert (
+        "- generated: 70.0 % [65.0, 75.0] on first (learnt), 70.0 % in the mean, by the network that was given" in said
+    )
 
 
 # The answer
@@ -191,6 +193,8 @@ def claim(verdict, name=LINK, by="a", notes=(), p=0.01, value=0.9):
         verdict == "above chance",
         verdict.startswith("no claim"),
         notes,
+        100,
+        10,
     )
 
 
@@ -389,15 +393,15 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
 def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
     summary = summarise(privacy(), TRAINING, evaluation())
     said = show.teaches(summary, DATA, GENERATION, evaluation())
-    assert "on authentic images reaches 90.0 % [85.0, 95.0], learnt (first)" in said
-    assert "- generated: 80.0 % [75.0, 85.0], learnt; gap 9.0 points [5.0, 13.0]" in said
-    assert "learnt for 25.0 kimg" in said and "with the gap in the mean of 2 benchmarks" in said
+    assert "on authentic images reaches 90.0 % [85.0, 95.0] on first (learnt)" in said
+    assert "- generated: 80.0 % [75.0, 85.0] on first (learnt), 80.0 % in the mean; gap 9.0 points [5.0, 13.0]" in said
+    assert "learnt for 25.0 kimg" in said and "accuracy in the mean of 2 benchmarks" in said
     assert "The gaps are **not to be relied on**, for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
     alone = summarise(privacy(), TRAINING, sure)
     said = show.teaches(alone, DATA, GenerationResults(replace(GENERATED, kimg=0.0), {}, {}), sure)
     assert "a generator" not in show.teaches(alone, DATA, GenerationResults(None, {}, {}), sure)
-    assert "with the gap on first" in said and said.endswith("; gap 10.0 points") and "of given weights" in said
+    assert "accuracy:\n" in said and said.endswith("on first (learnt); gap 10.0 points") and "of given weights" in said
 
 
 def test_published_figures_stand_beside_those_of_this_run():
@@ -493,10 +497,11 @@ def test_a_set_that_leaks_shows_its_bound_and_one_at_chance_none():
         loud, name="other", claims=(claim("not decided", p=0.4),), leak={"a": replace(leak["a"], bound=0.0)}
     )
     (first, second, taught), table, limits = cards(loud, silent)
-    assert (first.number, first.badge) == ("≥ 12.0 %", "above chance")
+    assert (first.number, first.badge) == ("≥ 12.0 %", "yes")
     assert (second.number, second.badge) == ("none shown", "undecided")
     assert "1 of its 1 claims are above chance" in first.sentence
-    assert table["set"].tolist() == ["generated", "other"] and table.iloc[0, 1] == "yes" and table.iloc[0, 2] == 12
+    assert table["set"].tolist() == ["generated", "other"] and table.iloc[0, 2] == 12
+    assert table["gives training persons away"].tolist() == [first.badge, second.badge]  # One word for one fact.
     assert "A leak of fewer than 5 training persons could not have been found." in limits
     assert "Of other neither a link nor its absence is shown at this size." in limits
 
@@ -505,11 +510,35 @@ def test_the_card_on_accuracy_tells_the_distance_to_the_baseline_and_its_doubts(
     only = privacy(claims=(claim("above chance"),)).sets[0]
     (first, taught), table, _ = cards(only)
     assert first.number == "0.900" and table is None
-    assert (taught.number, taught.interval, taught.badge) == ("-9.0 points", "[-13.0, -5.0], 95 %", "not reliable")
+    assert (taught.number, taught.interval, taught.badge) == ("gap 9.0 points", "[5.0, 13.0], 95 %", "not reliable")
     said = "reaches 80.0 % in the mean of 2 benchmarks, the baseline, trained on authentic images, 90.0 %"
-    assert taught.sentence.startswith(f"A network trained on it by its labels alone {said}: that is the difference.")
+    assert taught.sentence.startswith(f"A network trained on it by its labels alone {said}: the gap is authentic minus")
     sure = cards(only, found=replace(evaluation(), doubts=()))[0][1]
-    assert sure.badge == "above chance"
+    assert sure.badge == "yes"
+
+
+def test_a_gap_has_one_sign_on_the_first_screen_and_in_the_text():
+    """CLS is a little better than the baseline: -0.1 points in both places, with what is subtracted from what."""
+    found = evaluation()
+    better = replace(found, gap=found.gap | {"mean": {CLS: Gap(-0.001, -0.011, 0.009)}}, doubts=())
+    summary = summarise(privacy(), TRAINING, better)
+    card, text = headline._teaches(summary, better), show.teaches(summary, DATA, GENERATION, better)
+    assert card.number == "gap -0.1 points" and card.interval == "[-1.1, 0.9], 95 %"
+    assert "gap -0.1 points [-1.1, 0.9]" in text
+    assert all("the gap is authentic minus synthetic accuracy" in said for said in (card.sentence, text))
+
+
+def test_an_accuracy_beside_a_gap_says_of_which_benchmark_it_is():
+    """The gap is taken in the mean: beside it stand the means, each with its name, not the first benchmark's alone."""
+    found = evaluation()
+    means = found.mean_accuracy | {"baseline": 0.87, CLS: 0.78}
+    summary = summarise(privacy(), TRAINING, replace(found, mean_accuracy=means))
+    said = show.teaches(summary, DATA, GENERATION, found)
+    assert "reaches 90.0 % [85.0, 95.0] on first (learnt), 87.0 % in the mean," in said
+    assert "- generated: 80.0 % [75.0, 85.0] on first (learnt), 78.0 % in the mean; gap 9.0 points [5.0, 13.0]" in said
+    assert "the gap is authentic minus synthetic accuracy in the mean of 2 benchmarks" in said
+    table = show.overview(summary)[0]
+    assert table.columns[2:4].tolist() == ["accuracy on first", "95 % low"]
 
 
 def test_a_set_that_no_judge_may_judge_is_not_reliable():

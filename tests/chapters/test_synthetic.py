@@ -337,7 +337,9 @@ def test_images_of_a_given_set_that_cannot_be_decoded_are_skipped_where_asked(tm
         )
         study = open_study(p)
         study.training = study.faces
-        found[rule] = study.open_set(p.synthetic[0]).faces
+        opened = study.open_set(p.synthetic[0])
+        found[rule] = opened.faces
+        assert opened.skipped == (rule == "skip")  # It is counted where the set's failures are told.
     assert len(found["stop"]) == 6 and len(found["skip"]) == 5
     if labels != "none":
         assert found["skip"].labels.tolist() == [0, 1, 1, 2, 2]

@@ -1,6 +1,7 @@
 """All pairs at a threshold, by couple of persons."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sface_lib.biometrics import fnmr_at_fmr
@@ -63,3 +64,17 @@ def test_scores_that_were_only_counted_are_refused(monkeypatch):
     monkeypatch.setattr("sface_lib.matching.compare.MOST_EXACT", 10)
     with pytest.raises(InputError, match="need all scores"):
         PooledComparisons(compare_within(*embedded([4, 3], 0)))
+
+
+def test_impostors_of_one_group_are_counted_alone():
+    """Four persons in two groups: two couples of one group, in either order."""
+    (a, la), (b, lb) = embedded([4, 2, 5, 3], 0), embedded([3, 3, 2, 4], 1)
+    groups = pd.Series(["x", "x", "y", "y"], index=[0, 3, 6, 9])
+    comparison = compare_sets(a, la, b, lb).among(np.array([0, 3, 6, 9]), groups)
+    passed = PooledComparisons(comparison).passed(0.2)
+    couples = {(0, 3): (4, 3), (3, 0): (2, 3), (6, 9): (5, 4), (9, 6): (3, 2)}  # Images on both sides.
+    scores = a @ b.T
+    told = dict(zip(zip(passed.left, passed.right, strict=True), passed.comparisons, strict=True))
+    assert told == {couple: m * n for couple, (m, n) in couples.items()}
+    assert passed.errors.sum() == sum((scores[la == i][:, lb == j] >= 0.2).sum() for i, j in couples)
+    assert PooledComparisons(comparison).n_others == sum(told.values())

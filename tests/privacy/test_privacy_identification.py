@@ -5,7 +5,7 @@ import pytest
 
 from sface_lib.biometrics import templates
 from sface_lib.errors import InputError
-from sface_lib.matching import compare_sets
+from sface_lib.matching import Pairs, compare_sets
 from sface_lib.privacy.identification import aggregation, by_score, nearest_label, open_set, rank_1, ranks, tail
 
 
@@ -19,9 +19,10 @@ def faces(persons: int, images: int, seed: int, noise: float = 1.0, law: int = 5
 
 def test_ranks_are_of_the_labels_that_both_sides_have():
     (probes, labels), (gallery, owners) = faces(6, 3, 1, 0.1), faces(9, 2, 2, 0.1)
-    assert ranks(probes, labels, gallery, owners, 20).tolist() == [1.0] * 9  # The gallery stays whole.
+    found = ranks(probes, labels, gallery, owners, 20)
+    assert [each.value for each in found] == [1.0] * 9  # The gallery stays whole.
     found = ranks(gallery, owners, probes, labels, 20)  # Probes of persons who aren't enrolled are left out.
-    assert len(found) == 6 and found[-1] == 1
+    assert len(found) == 6 and found[-1].value == 1
 
 
 def test_open_set_identification_by_hand():
@@ -63,17 +64,36 @@ def test_a_nearest_image_that_ties_between_labels_is_no_hit():
 def test_links_grow_with_the_images_of_a_template():
     (a, la), (b, lb) = faces(30, 20, 1, 2.0), faces(30, 12, 2, 2.5)
     galleries = templates(a, la)[1], templates(*faces(30, 20, 3, 2.0, law=7))[1]
-    found = aggregation(b, lb, a, la, galleries, (1, 5, 50), 99, 0)
-    assert found["images"].tolist() == [1, 5, 12]
-    assert found["AUC"].is_monotonic_increasing and found["rank 1"].iloc[-1] > found["rank 1"].iloc[0]
-    assert found["label-free share"].iloc[-1] > 0.8 and found["label-free p"].iloc[-1] == 0.01
-    assert "label-free share" not in aggregation(b, lb, a, la, None, (1,), 99, 0)
+    found = aggregation(b, lb, a, la, galleries, (1, 5, 50), 100, 0)
+    of = dict(iter(found.groupby("measure")))
+    assert all(rows["images"].tolist() == [1, 5, 12] for rows in of.values())
+    assert of["AUC"]["value"].is_monotonic_increasing and of["rank 1"]["value"].is_monotonic_increasing
+    assert of["label-free share"]["value"].iloc[-1] > 0.8
+    assert set(aggregation(b, lb, a, la, None, (1,), 100, 0)["measure"]) == {"AUC", "rank 1"}
+
+
+def test_growth_has_an_interval_at_each_size():
+    (a, la), (b, lb) = faces(30, 20, 1, 2.0), faces(30, 12, 2, 2.5)
+    found = aggregation(b, lb, a, la, None, (1, 5), 100, 0)
+    assert ((found["95 % low"] <= found["value"]) & (found["value"] <= found["95 % high"])).all()
+    rank = found[found["measure"] == "rank 1"].iloc[0]
+    of_30 = 1.96 * np.sqrt(rank["value"] * (1 - rank["value"]) / 30)  # Each class is one probe.
+    assert rank["95 % high"] - rank["95 % low"] == pytest.approx(2 * of_30, rel=0.25)  # Exact ends are a little wider.
 
 
 def test_the_tail_of_copies_is_of_one_label():
     a, labels = faces(30, 4, 1)
-    found = tail(compare_sets(a, labels, a, labels, top_pairs=200).top_pairs, (10, 100, 1000))
+    found = tail(compare_sets(a, labels, a, labels, top_pairs=200).top_pairs, labels, labels, (10, 100, 1000))
     assert found["strongest pairs"].tolist() == [10, 100] and found["same label"].tolist() == [1.0, 1.0]
+    assert found["95 % high"].tolist() == [1.0, 1.0] and found["95 % low"].is_monotonic_increasing
     steps = by_score(np.array([0.5, 0.9]), np.array([0.1, 0.5, 0.5]), np.array([0, 0.4, 0.8, 1.0, 1.2]))
     assert steps["pairs"].tolist() == [1, 3, 1, 0] and steps["same label"].tolist()[:3] == [0, pytest.approx(1 / 3), 1]
     assert np.isnan(steps["same label"].iloc[3])
+
+
+def test_strongest_pairs_of_one_person_have_no_interval():
+    """Four pairs of person 0 are strongest: of one person nobody knows what another would give."""
+    pairs = Pairs(np.array([0.9, 0.8, 0.7, 0.6]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.ones(4, bool))
+    found = tail(pairs, np.array([0, 0, 1]), np.array([0, 0]), (2, 4))
+    assert found["same label"].tolist() == [1.0, 1.0] and found["subjects"].tolist() == [1, 1]
+    assert found["95 % low"].isna().all()

@@ -106,7 +106,7 @@ def test_a_groups_accuracy_counts_the_pairs_within_it_at_the_thresholds_of_all()
     sides = [right[inside & pairs.same].mean(), right[inside & ~pairs.same].mean()]
     assert table.loc["a", "accuracy"] == pytest.approx(np.mean(sides))
     assert table.loc["a", ["fnmr", "fmr"]].tolist() == pytest.approx([1 - sides[0], 1 - sides[1]])
-    assert table.loc["a", ["genuine", "impostor"]].tolist() == [160, 160]
+    assert table.loc["a", ["genuine", "impostor", "subjects"]].tolist() == [160, 160, 40]
     assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
 
 

@@ -23,7 +23,7 @@ axes[0].set(xlabel="rank", ylabel="EER")
 frame = pd.DataFrame({"model": ["b", "a", "c"], "images": [20000, 900, 3000], "a rather long heading": ["x y z"] * 3})
 cards = [
     Finding("Does it leak?", "12.5 %", "[10, 15]", badge, "It does.", ("91_first.names", "The table"))
-    for badge in ("above chance", "at chance", "undecided", "not reliable")
+    for badge in ("yes", "no", "undecided", "not reliable")
 ]
 stage.headline("Nobody's faces.", cards, ["One seed."], frame, "Every set.")
 stage.figure((fig, frame), "curve", alt="A rising line.", caption="EER rises.")

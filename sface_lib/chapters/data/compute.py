@@ -9,7 +9,8 @@ import pandas as pd
 
 from sface_lib.chapters import handover
 from sface_lib.chapters.data.parameters import DataParameters
-from sface_lib.chapters.data.results import DataResults
+from sface_lib.chapters.data.results import DataResults, Failures
+from sface_lib.chapters.failures import failures
 from sface_lib.chapters.shared import check_batch
 from sface_lib.chapters.study import Study, held_out_by_name, held_out_from, open_persons
 from sface_lib.data import FaceSet, Manifest, Protocol, parse_folds, select_images, write_selection
@@ -33,6 +34,8 @@ class Evaluated:
         How many pairs the asked folds name.
     identities
         Names of the persons in them; empty where they are not known.
+    read, undecodable
+        How many images these pairs name, and how many of them cannot be decoded.
     """
 
     faces: FaceSet
@@ -40,6 +43,8 @@ class Evaluated:
     folds: tuple[int, ...]
     named: int
     identities: frozenset[str]
+    read: int
+    undecodable: int
 
     @property
     def images(self) -> np.ndarray:
@@ -93,12 +98,17 @@ def evaluated_pairs(faces: FaceSet, protocols: Mapping[str, Protocol], asked_fol
     asked = {name: protocol.restrict(folds) for name, protocol in protocols.items()}
     known = faces.labels is not None
     labels = {label for each in asked.values() for label in each.identities_in(faces)} if known else set()
+    used = np.unique(np.concatenate([side for each in asked.values() for side in each.resolve(faces)]))
+    readable = np.zeros(len(faces), bool)
+    readable[used] = faces.subset(used).good
     return Evaluated(
         faces=faces,
-        pairs={name: resolve_pairs(each, faces) for name, each in asked.items()},
+        pairs={name: resolve_pairs(each, faces, readable) for name, each in asked.items()},
         folds=tuple(folds),
         named=sum(map(len, asked.values())),
         identities=frozenset(faces.identities[label] for label in labels),
+        read=len(used),
+        undecodable=len(used) - int(readable.sum()),
     )
 
 
@@ -208,6 +218,17 @@ def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:
             write_selection(stage.output(file), apart)
 
 
+def failures_of(study: Study, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> tuple[Failures, ...]:
+    """Of every set that the report reads but for the synthetic ones, each once: see notebook 02 for those."""
+    found = [failures("authentic", study.faces, manifest.n_images, len(manifest.bad))]
+    for name, faces in study.unseen_sets(len(selection.faces.identities)).items():
+        seen = faces.inspect()
+        found.append(failures(name, faces, seen.n_images, len(seen.bad)))
+    if evaluated.faces.path != study.faces.path:
+        found.append(failures("verification pairs", evaluated.faces, evaluated.read, evaluated.undecodable))
+    return tuple(found)
+
+
 def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.ndarray]:
     """Positions of some pairs of each benchmark, left and right in turn: a row of genuine ones, a row of impostors."""
     random, rows = np.random.default_rng(seed), []
@@ -230,7 +251,9 @@ def attribute_shares(truth: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: (attributes == code).mean() for name, code in codes.items()})
 
 
-def results(study: Study, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> DataResults:
+def results(
+    study: Study, manifest: Manifest, selection: Selection, evaluated: Evaluated, failed: tuple[Failures, ...]
+) -> DataResults:
     """What later chapters find."""
     return DataResults(
         rendered=study.rendered,
@@ -248,4 +271,5 @@ def results(study: Study, manifest: Manifest, selection: Selection, evaluated: E
         benchmarks=tuple(evaluated.pairs),
         evaluation_identities=len(evaluated.identities),
         evaluation_folds=evaluated.folds,
+        failures=failed,
     )

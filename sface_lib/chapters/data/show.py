@@ -10,7 +10,6 @@ from sface_lib.chapters.data.compute import Evaluated, Selection
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.words import attribute_in_words
 from sface_lib.data import Manifest
-from sface_lib.data.align import Aligned
 
 SHOWN, SHOWN_PX = 8, 64  # Identities and images of each, and the side they are shown at.
 NUISANCE = {
@@ -25,8 +24,8 @@ NUISANCE = {
 }
 
 
-def set_as_given(manifest: Manifest, aligned: Aligned | None) -> pd.DataFrame:
-    """What the authentic set holds, and how many images failed on the way, as far as that is known."""
+def set_as_given(manifest: Manifest) -> pd.DataFrame:
+    """What the authentic set holds."""
     per_identity = manifest.images_per_identity
     rows = {
         "images": f"{manifest.n_images:,}",
@@ -36,18 +35,9 @@ def set_as_given(manifest: Manifest, aligned: Aligned | None) -> pd.DataFrame:
         "images of an identity, most": f"{per_identity['max']:,}",
         "sizes (px)": ", ".join(f"{size}: {count:,}" for size, count in list(manifest.sizes.items())[:5]),
         "converted to RGB": ", ".join(f"{kind}: {count:,}" for kind, count in manifest.converted.items()) or "none",
-        "failed to decode": _rate(len(manifest.bad), manifest.n_images),
-        "failed to be detected and aligned": "not known: the set was given aligned",
         "fingerprint of contents": manifest.fingerprint[:16],
     }
-    if aligned is not None:
-        given = aligned.aligned + aligned.without_face
-        rows["failed to be detected and aligned"] = _rate(aligned.without_face, given)
     return pd.DataFrame(rows.items(), columns=["what", "value"]).astype(str)
-
-
-def _rate(failed: int, tried: int) -> str:
-    return f"{failed:,} of {tried:,} ({100 * failed / max(1, tried):.2g} %)"
 
 
 def split(selection: Selection, evaluated: Evaluated) -> pd.DataFrame:

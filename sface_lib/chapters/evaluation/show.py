@@ -16,7 +16,7 @@ from sface_lib.chapters.plans import Plans
 from sface_lib.chapters.privacy.results import AuditFacts
 from sface_lib.chapters.published import published
 from sface_lib.chapters.shared import BASELINE
-from sface_lib.chapters.words import capitalised, p_in_words
+from sface_lib.chapters.words import GAP, capitalised, p_in_words
 from sface_lib.data import FaceSet
 from sface_lib.population import BENCHMARKS, COUNTERPARTS
 from sface_lib.privacy.verdict import ALPHA
@@ -168,7 +168,8 @@ def whether_the_gap_counts(
     if baseline is None:
         return "There is no gap to tell of: no authentic baseline was trained, and none was given (`baseline_model`)."
     each = ", ".join(f"{_points(rows[-1].gaps[name])} points ({name})" for name in by_labels)
-    gap = f"The synthetic gap is {each}. " if by_labels else ""
+    where = f"in the mean of {len(rows) - 1} benchmarks" if len(rows) > 1 else f"on {rows[0].benchmark}" if rows else ""
+    gap = f"The synthetic gap, {GAP} {where}, is {each}. " if by_labels else ""
     if not baseline.trained_out:
         reasons = "; ".join(baseline.reasons)
         return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."
@@ -198,12 +199,14 @@ def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
 
 
 def groups_overview(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and worst group, trade-off and false match rates of each model on each benchmark."""
+    """Mean and worst group, trade-off and false match rates of each model on each benchmark, and of how many pairs."""
     grouped = table.groupby(["benchmark", "model"], sort=False)
     overview = grouped.agg(groups=("group", "size"), mean=("accuracy", "mean"), worst=("accuracy", "min"))
     overview["trade-off"] = grouped["trade_off"].first()
     rates = [f"{rows['fmr'].min():.3f} to {rows['fmr'].max():.3f}" for _, rows in grouped]
     overview["FMR, lowest to highest"] = rates
+    overview["pairs"] = grouped["genuine"].sum() + grouped["impostor"].sum()
+    overview["subjects"] = grouped["subjects"].sum()
     return overview.reset_index()
 
 
@@ -311,8 +314,8 @@ def what_was_found(evaluated: Evaluated) -> str:
     mean = {name: model.accuracy.mean for name, model in evaluated.found[benchmark].items()}
     reached = ", ".join(f"{name} {100 * mean[name]:.1f} %" for name in evaluated.compared)
     named = evaluated.by_labels if evaluated.has_baseline else ()
-    gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):.1f} points ({name})" for name in named)
-    gap = f"The synthetic gap there is {gaps}. " if gaps else ""
+    gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):z.1f} points ({name})" for name in named)
+    gap = f"The synthetic gap there, {GAP}, is {gaps}. " if gaps else ""
     return (
         f"On the pairs of {benchmark} the models reach: {reached}; raw pixels {100 * mean['raw pixels']:.1f} %. "
         f"{gap}{_unlearnt(evaluated)}"

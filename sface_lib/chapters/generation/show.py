@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from sface_lib.chapters import plots
+from sface_lib.chapters.data.results import Failures
+from sface_lib.chapters.failures import failures
 from sface_lib.chapters.generation.compute import (
     AUTHENTIC,
     Findings,
@@ -217,6 +219,17 @@ def origins(sets: Sequence[SyntheticSet]) -> pd.DataFrame:
 def origins_caption() -> str:
     """Whose words these are."""
     return "The synthetic sets, as they were asked for: nothing of this is measured."
+
+
+def failures_of(sets: Sequence[SyntheticSet], described: Mapping[str, SetDescription]) -> list[Failures]:
+    """Failures to decode and to align of each set that was described: of the images looked at, or all with skipped."""
+    rows = []
+    for each in sets:
+        if (own := described.get(each.name)) is not None:
+            whole = (len(each.faces) + each.skipped, each.skipped)
+            counted = whole if each.skipped else (own.inspected, own.undecodable)
+            rows.append(failures(each.name, each.faces, *counted))
+    return rows
 
 
 def unmatched(sets: Sequence[SyntheticSet], names_shown: bool) -> str:

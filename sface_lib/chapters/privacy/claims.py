@@ -136,6 +136,8 @@ def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts
             above=verdict.words == ABOVE,
             barred=bool(claim.barred),
             notes=_notes(claim, verdict, sets),
+            comparisons=claim.comparisons,
+            subjects=claim.identities,
         )
         for claim, verdict in zip(claims, verdicts(claims), strict=True)
     )

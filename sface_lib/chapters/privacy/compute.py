@@ -269,7 +269,7 @@ def facts(found: Audit) -> AuditFacts:
         larger=found.larger.name if found.larger else None,
         impartial_judge=shown_view(impartial).name if impartial else None,
         metrics={view.name: view.settings.metrics for view in views},
-        rank1={view.name: float(view.settings.found[0]) for view in labelled},
+        rank1={view.name: view.settings.found[0].value for view in labelled},
         rank1_chance=1 / len(sets.authentic.identities),
         chance=chance_facts(found),
         shuffle={view.name: _link_at_chance(view.evidence.labelled.link.test) for view in labelled},

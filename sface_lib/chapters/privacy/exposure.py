@@ -1,7 +1,7 @@
 """Whose link is strong: by group, and by the number of training images."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,25 +41,32 @@ class Exposure:
         Trait, such as "ancestry" -> how its groups differ, or why that is not estimable.
     by_images
         Rank correlation with the number of training images; None where either is the same for all.
+    comparisons
+        Of how many scores all these are; those of each group stand beside it.
     """
 
     by_identity: pd.Series
     groups: Mapping[str, GroupDifference | str]
     by_images: ShuffleTest | None
+    comparisons: int
 
 
 def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure:
     """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
     found, shuffles, seed = view.evidence.labelled.exposure, settings.shuffles, settings.seed
     labels = sets.identities[found.index]
+    compared = pd.Series(np.bincount(view.sets.authentic[1])[found.index] * len(view.sets.synthetic[1]))
     groups: dict[str, GroupDifference | str] = {}
     for trait, of_each in _traits(sets, labels).items():
         try:
-            groups[trait] = exposure_by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
+            each = exposure_by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
+            counted = compared.groupby(of_each).sum().loc[each.groups["group"]].to_numpy()
+            groups[trait] = replace(each, groups=each.groups.assign(comparisons=counted))
         except InputError as error:
             groups[trait] = str(error)
     trend = exposure_by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
-    return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
+    by_identity = pd.Series(found.to_numpy(), index=labels, name="exposure")
+    return Exposure(by_identity, groups, trend, int(compared.sum()))
 
 
 def write_persons(stage: Any, found: Exposure | None, view: View, sets: AuditedSets) -> None:
@@ -121,7 +128,7 @@ def exposure_claims(found: Exposure, view: View) -> list[Claim]:
     """The claims that exposure is the same in all groups, and whatever the number of images."""
     about = {"judge": view.name, "interval": None, "competent": view.competent, "margin": 0.0}
     about["barred"] = view.barred
-    about["identities"] = len(found.by_identity)
+    every = {"identities": len(found.by_identity), "comparisons": found.comparisons}
     made = []
     for trait, each in found.groups.items():
         if isinstance(each, GroupDifference):
@@ -134,12 +141,15 @@ def exposure_claims(found: Exposure, view: View) -> list[Claim]:
                     p_value=each.test.p_value,
                     p_floor=each.test.floor,
                     null_sd=float(null.std()),
+                    identities=int(each.groups["identities"].sum()),
+                    comparisons=int(each.groups["comparisons"].sum()),
                     **about,
                 )
             )
     if (trend := found.by_images) is not None:
         p = {"p_value": trend.p_two_sided, "p_floor": 2 * trend.floor}
-        made.append(Claim(BY_IMAGES, value=trend.observed, chance=0.0, null_sd=float(trend.null.std()), **p, **about))
+        of = {"value": trend.observed, "chance": 0.0, "null_sd": float(trend.null.std())}
+        made.append(Claim(BY_IMAGES, **of, **p, **about, **every))
     return made
 
 

@@ -132,6 +132,9 @@ class ClaimFacts(Facts):
         Whether the value supports no claim: what it is compared with isn't exchangeable, or its judge had a part.
     notes
         What restricts the verdict, such as "one judge alone".
+    comparisons, subjects
+        Of how many scores, or searches by identification, the value is, None where that is not told; and of how many
+        identities, or classes.
     """
 
     claim: str
@@ -146,6 +149,8 @@ class ClaimFacts(Facts):
     above: bool
     barred: bool
     notes: tuple[str, ...]
+    comparisons: int | None
+    subjects: int
 
 
 @dataclass(frozen=True)
@@ -300,7 +305,7 @@ class PrivacyResults(Results):
         Name -> why a set could not be audited.
     """
 
-    VERSION = 6
+    VERSION = 7
 
     judges: dict[str, JudgeFacts]
     plan_sha256: str

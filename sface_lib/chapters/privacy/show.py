@@ -15,7 +15,8 @@ from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.thresholds import thresholds
 from sface_lib.chapters.words import points_of, the
 from sface_lib.matching import PairScores, PooledComparisons
-from sface_lib.privacy.identification import by_score
+from sface_lib.privacy.identification import by_score, estimate_row
+from sface_lib.privacy.identification import tail as equal_labels
 from sface_lib.privacy.settings import LINK, SETTINGS
 
 TITLES = {
@@ -25,7 +26,10 @@ TITLES = {
 POINTS_KEPT = 200  # Of each curve, in the table behind it.
 CURVE_POINTS, LOWEST_FMR = 20, 1e-5
 BINS_OF_SCORES, BINS = 20, 80  # Of a table and of a figure.
-STRONGEST_SHOWN = 10
+STRONGEST_SHOWN, FEWEST_STRONGEST = 10, 10  # Of a sheet, and from where on their share of equal labels is drawn.
+TARGETS = (1e-2, 1e-3, 1e-4)  # FMR of the table of the link.
+TOO_FEW = "too few comparisons"
+OVER, EQUAL_LABELS = "images, or pairs", "equal labels"  # A column, and a measure, of the numbers of growth.
 LEAST_SIDE_PX = 96  # Of a face on the sheet of the strongest pairs.
 
 
@@ -33,10 +37,11 @@ def link(views: Sequence[View]) -> pd.DataFrame:
     """The scores' figures in the settings that the labels allow, by every judge."""
     return pd.DataFrame(
         {"judge": view.name, "setting": setting}
-        | {"subjects": len(np.unique(view.settings.comparisons[setting].genuine_identity))}
-        | _metrics_row(metrics)
+        | {"subjects": len(np.unique(comparison.genuine_identity))}
+        | _metrics_row(view.settings.metrics[setting])
+        | {f"FNMR at FMR {100 * target:g} %": _fnmr(PooledComparisons(comparison), target) for target in TARGETS}
         for view in views
-        for setting, metrics in view.settings.metrics.items()
+        for setting, comparison in view.settings.comparisons.items()
     )
 
 
@@ -47,18 +52,19 @@ def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
         "G-mean (sd)": f"{metrics.genuine_mean:.3f} ({metrics.genuine_sd:.3f})",
         "I-mean (sd)": f"{metrics.impostor_mean:.3f} ({metrics.impostor_sd:.3f})",
         "EER": metrics.eer,
-        "FMR100": _rate(metrics, "fmr100"),
-        "FMR1000": _rate(metrics, "fmr1000"),
         "AUC": metrics.auc,
         "FDR": metrics.fdr,
         "d'": metrics.d_prime,
     }
 
 
-def _rate(metrics: VerificationMetrics, field: str) -> str:
-    """A rate, with a question mark where it is not precise."""
-    value = getattr(metrics, field)
-    return "none" if value is None else f"{value:.3f}{' ?' if field in metrics.imprecise else ''}"
+def _fnmr(comparisons: PooledComparisons, target: float) -> str:
+    """FNMR at a FMR with its interval, with a question mark where it breaks the rule of 30; at the lowest FMR none."""
+    found = comparisons.at(target) if comparisons.shows(target) else None
+    if found is None or (found.imprecise and target == TARGETS[-1]):
+        return TOO_FEW
+    low, high = list(estimate_row(found.estimate).values())[1:]
+    return f"{found.value:.3f} [{low:.3f}, {high:.3f}]{' ?' if found.imprecise else ''}"
 
 
 def spans(views: Sequence[View]) -> pd.DataFrame:
@@ -156,22 +162,22 @@ def _curve(comparison: PairScores) -> pd.DataFrame:
 
 def identification(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
-    forward = {view.label: view.settings.found for view in views}
-    backward = {view.label: view.settings.found_back for view in views}
-    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.8)
-    styles = look.variants(view.label for view in views)
-    plots.plot_ranks(left, forward, identities, styles.get)
-    plots.plot_ranks(right, backward, identities, styles.get)
-    plots.legend(right)
-    left.set_title("synthetic probes, authentic templates")
-    right.set_title("authentic probes, synthetic templates")
-    ranks = np.arange(1, len(views[0].settings.found) + 1)
+    found = {
+        "synthetic probes, authentic templates": {view.label: view.settings.found for view in views},
+        "authentic probes, synthetic templates": {view.label: view.settings.found_back for view in views},
+    }
     table = pd.DataFrame(
-        {"rank": ranks}
-        | {f"synthetic: {name}": shares for name, shares in forward.items()}
-        | {f"authentic: {name}": shares for name, shares in backward.items()}
-        | {"chance": ranks / identities}
+        {"probes": title.split()[0], "judge": name, "rank": k, "chance": k / identities} | estimate_row(share)
+        for title, judges in found.items()
+        for name, shares in judges.items()
+        for k, share in enumerate(shares, 1)
     )
+    figure, axes = plots.new_figure(columns=2, width=5.2, height=3.8)
+    for ax, title in zip(axes, found, strict=True):
+        own = table[table["probes"] == title.split()[0]]
+        plots.plot_ranks(ax, own, identities, look.variants(view.label for view in views).get)
+        ax.set_title(title)
+    plots.legend(axes[-1])
     return figure, table
 
 
@@ -221,21 +227,33 @@ def chance_caption(name: str, view: View) -> str:
 
 
 def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
-    """The link by the images of a template, equal labels among the strongest pairs, and the numbers of the first."""
-    figure, (left, right) = plots.new_figure(columns=2, width=5.2, height=3.4)
-    for view, own in zip(views, look.variants(view.label for view in views).values(), strict=True):
-        grown, same = view.evidence.labelled.growth, view.settings.strongest.same_label
-        left.plot(grown["images"], grown["AUC"], **own.joined, label=view.label)
-        pairs = np.arange(1, len(same) + 1)
-        right.plot(pairs, np.cumsum(same) / pairs, **own.line, label=view.label)
-    left.set(xlabel="synthetic images in a class's template", ylabel="AUC of the same-label link", xscale="log")
-    left.set_xticks(grown["images"], grown["images"])
-    right.axhline(1 / identities, color="0.6", linestyle=":", label="chance")
-    right.set(xlabel="number of strongest pairs", ylabel="share of equal labels", xscale="log", ylim=(0, 1.02))
-    for ax in (left, right):
+    """Rank 1 and the link by the images of a template, equal labels among the strongest pairs, and the numbers."""
+    grown = pd.concat(view.evidence.labelled.growth.assign(judge=view.label) for view in views)
+    pairs = pd.concat(_strongest_by_number(view).assign(judge=view.label) for view in views)
+    table = pd.concat([grown.rename(columns={"images": OVER}), pairs], ignore_index=True)
+    figure, axes = plots.new_figure(columns=3, width=4.2, height=3.4)
+    styles = look.variants(view.label for view in views).get
+    titles = {"rank 1": "share of classes identified (rank 1)", "AUC": "AUC of the same-label link"}
+    for ax, (measure, title) in zip(axes, (titles | {EQUAL_LABELS: "share of equal labels"}).items(), strict=True):
+        plots.plot_bands(ax, table[table["measure"] == measure], OVER, styles, joined=measure in titles)
+        ax.set(xlabel="synthetic images in a class's template", ylabel=title, xscale="log")
+        if measure in titles:
+            ax.set_xticks(grown["images"].unique(), grown["images"].unique())
+        if measure != "AUC":
+            ax.axhline(1 / identities, color="0.6", linestyle=":", label="chance")
+            ax.set_ylim(bottom=0)
         ax.minorticks_off()
-    plots.legend(right)
-    return figure, pd.concat(view.evidence.labelled.growth.assign(judge=view.name) for view in views)
+    axes[-1].set_xlabel("number of strongest pairs")
+    plots.legend(axes[-1])
+    return figure, table[["judge", "measure", OVER, "value", "95 % low", "95 % high"]]
+
+
+def _strongest_by_number(view: View) -> pd.DataFrame:
+    """The share of equal labels among the strongest pairs, from ten of them on."""
+    best = view.settings.strongest
+    sizes = np.unique(np.geomspace(FEWEST_STRONGEST, max(FEWEST_STRONGEST, len(best.scores)), CURVE_POINTS).astype(int))
+    found = equal_labels(best, view.sets.authentic[1], view.sets.synthetic[1], tuple(sizes.tolist()))
+    return found.rename(columns={"strongest pairs": OVER, "same label": "value"}).assign(measure=EQUAL_LABELS)
 
 
 def tail(views: Sequence[View]) -> pd.DataFrame:

@@ -24,12 +24,14 @@ def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
             "chance": claim.chance,
             "90 % low": claim.low,
             "90 % high": claim.high,
+            "comparisons": claim.comparisons,
+            "subjects": claim.subjects,
             "p, corrected": p_in_words(claim.p_corrected, claim.p_at_floor),
             "verdict": claim.verdict + (f" ({'; '.join(claim.notes)})" if claim.notes else ""),
         }
         for claim in found
     ]
-    return pd.DataFrame(rows).sort_values("claim", kind="stable")
+    return pd.DataFrame(rows).astype({"comparisons": "Int64"}).sort_values("claim", kind="stable")
 
 
 def all_claims(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:

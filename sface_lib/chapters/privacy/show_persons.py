@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.biometrics import Estimate, Scored
+from sface_lib.biometrics import Scored
 from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Look
@@ -16,7 +16,7 @@ from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
 from sface_lib.chapters.words import capitalised, points_of, the
 from sface_lib.privacy.exposure import GroupDifference
-from sface_lib.privacy.identification import OPEN_SET_FPIR
+from sface_lib.privacy.identification import OPEN_SET_FPIR, estimate_row
 from sface_lib.privacy.planted import Planted
 
 NOT_PRECISE = "not precise"  # Column: what breaks the rule of 30.
@@ -34,7 +34,7 @@ def _identified_rows(view: View) -> Iterable[dict[str, object]]:
         measure = f"open-set identification: TPIR at FPIR {OPEN_SET_FPIR:.0%}, {whose}".replace("%", " %")
         rate = scored.at(OPEN_SET_FPIR)
         about = {"comparisons": rate.comparisons, "subjects": rate.subjects, NOT_PRECISE: "; ".join(rate.too_few)}
-        yield {"judge": view.name, "measure": measure} | _estimate_row(rate.complement) | about
+        yield {"judge": view.name, "measure": measure} | estimate_row(rate.complement) | about
 
 
 def _searched(view: View) -> dict[str, Scored]:
@@ -67,7 +67,7 @@ def _member_rows(view: View) -> Iterable[dict[str, object]]:
     if pooled := view.evidence.images_pooled:
         measure = "membership of images, pooled over persons: AUC"
         about = {"comparisons": pooled.members * pooled.others, "subjects": pooled.identities}
-        yield {"judge": view.name, "measure": measure} | _estimate_row(pooled.auc) | about
+        yield {"judge": view.name, "measure": measure} | estimate_row(pooled.auc) | about
     for unit, found in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
         for rate, tpr in ((0.01, found.tpr), (0.001, found.tpr_1000)) if found else ():
             above, measure = int(rate * found.others), f"membership of {unit}: TPR at FPR {100 * rate:g} %"
@@ -77,12 +77,7 @@ def _member_rows(view: View) -> Iterable[dict[str, object]]:
                 continue
             few = f"its threshold by {above} of {found.others:,} unseen {unit}" if above < ERRORS_FOR_PRECISION else ""
             about = {"comparisons": found.members, "subjects": found.identities, NOT_PRECISE: few}
-            yield {"judge": view.name, "measure": measure} | _estimate_row(tpr) | about
-
-
-def _estimate_row(estimate: Estimate) -> dict[str, float]:
-    span = estimate.interval()
-    return {"value": estimate.value, "95 % low": span.low, "95 % high": span.high}
+            yield {"judge": view.name, "measure": measure} | estimate_row(tpr) | about
 
 
 def exposure(found: Exposure) -> pd.DataFrame | None:

@@ -170,6 +170,8 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
             "95 % high": tested[0].estimate.interval().high,
             "chance": float(tested[0].test.null.mean()),
             **dict(zip(CHANCE, np.quantile(tested[0].test.null, (0.025, 0.975)).tolist(), strict=True)),
+            "comparisons": tested[0].comparisons,
+            "subjects": tested[1],
             "supports a claim": statistic.needs not in view.sets.barred,
         }
         for own, view in _by_models(audits)

@@ -11,11 +11,10 @@ from sface_lib.chapters.privacy.results import AuditFacts, LeakFacts, PrivacyRes
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import Summary
-from sface_lib.chapters.words import listed, the
+from sface_lib.chapters.words import GAP, listed, the
 from sface_lib.run.fragments import Finding
 
 MOST_CARDS = 4  # Cards on privacy; further sets stand in the table alone.
-BADGE_OF = {"yes": "above chance", "no": "at chance", "undecided": "undecided"}
 CLAIMS = ("03_privacy.claims", "The claims")
 UNLABELLED = ("03_privacy.unlabelled", "The evidence without labels")
 
@@ -69,7 +68,7 @@ def _gives_away(answer: Answer, audited: AuditFacts) -> Finding:
         counted = (
             f"{len(answer.restricted)} of its {len(answer.judged)} claims are above chance, each with a restriction"
         )
-    return Finding(about, number, interval, BADGE_OF[answer.word], f"{what}. {counted}.", evidence)
+    return Finding(about, number, interval, answer.word, f"{what}. {counted}.", evidence)
 
 
 def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tuple[str, str]]:
@@ -97,21 +96,21 @@ def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding 
         return None
     best = max(models, key=lambda model: model.mean_accuracy)
     of = f"the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else summary.benchmark
-    about = "What do synthetic faces teach?" if len(models) == 1 else "Which set teaches most?"
+    about = "Do synthetic faces teach recognition?"
     gap = evaluation.overall_gap[1].get(best.name)
-    which = f"The set {best.learns_from}: a" if len(models) > 1 else "A"
+    which = f"Most by the set {best.learns_from}: a" if len(models) > 1 else "A"
     sentence = f"{which} network trained on it by its labels alone reaches {100 * best.mean_accuracy:.1f} % in {of}"
     evidence = ("05_evaluation.accuracy", "The accuracies")
-    badge = "above chance" if best.accuracy.verdict == "learnt" else "at chance"
+    badge = "yes" if best.accuracy.verdict == "learnt" else "undecided"
     if gap is None or BASELINE not in evaluation.mean_accuracy:
         return Finding(about, f"{100 * best.mean_accuracy:.1f} %", "", badge, f"{sentence}.", evidence)
     baseline = 100 * evaluation.mean_accuracy[BASELINE]
-    sentence += f", the baseline, trained on authentic images, {baseline:.1f} %: that is the difference"
-    interval = "" if gap.low is None else f"[{-100 * gap.high:+.1f}, {-100 * gap.low:+.1f}], 95 %"
+    sentence += f", the baseline, trained on authentic images, {baseline:.1f} %: the gap is {GAP}"
+    interval = "" if gap.low is None else f"[{100 * gap.low:z.1f}, {100 * gap.high:z.1f}], 95 %"
     if evaluation.doubts:
         badge = "not reliable"
         sentence += f". The baseline may not have learnt all that it could: {'; '.join(evaluation.doubts)}"
-    return Finding(about, f"{-100 * gap.value:+.1f} points", interval, badge, f"{sentence}.", evidence)
+    return Finding(about, f"gap {100 * gap.value:z.1f} points", interval, badge, f"{sentence}.", evidence)
 
 
 def _drift(attributes: AttributesResults) -> Finding | None:
@@ -123,7 +122,7 @@ def _drift(attributes: AttributesResults) -> Finding | None:
     explained = found.separable.get("same sharpness")
     more = "" if explained is None else f", {explained} of them by more than the sharpness of the pictures explains"
     sentence = f"They differ between {first} (authentic) and {second} (synthetic) beyond chance{more}."
-    badge = "above chance" if found.drifted else "at chance"
+    badge = "yes" if found.drifted else "undecided"  # That none drifts is not tested.
     number = f"{len(found.drifted)} of {len(found.attributes)}"
     evidence = ("06_attributes.divergence", "The divergences")
     return Finding("Do attributes drift?", number, "attributes that are told reliably", badge, sentence, evidence)

@@ -17,7 +17,7 @@ from sface_lib.chapters.summary.answer import Answer
 from sface_lib.chapters.summary.compute import ModelBesideLink, Summary
 from sface_lib.chapters.training.plan import model_name
 from sface_lib.chapters.training.results import GIVEN
-from sface_lib.chapters.words import capitalised, p_clause, the
+from sface_lib.chapters.words import GAP, capitalised, p_clause, the
 
 NEAREST = "label of the nearest image"
 LINKS = ("link EER", "link AUC", "label-free")
@@ -32,7 +32,7 @@ def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     rows = [_row(model) for model in (*summary.models, *summary.floors)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
     doubted = [i for i, model in enumerate(summary.models) if summary.doubts(model)]
-    table = pd.DataFrame(rows)[columns]
+    table = pd.DataFrame(rows)[columns].rename(columns={"accuracy": f"accuracy on {summary.benchmark}"})
     grey = [(i, column) for i in doubted for column in LINKS if column in table and not pd.isna(table.loc[i, column])]
     return table, grey
 
@@ -61,8 +61,9 @@ def overview_caption(summary: Summary) -> str:
     if summary.benchmark is None:
         return f"The links of each set {link}"
     return (
-        f"Accuracy of each model and of the two floors ({summary.benchmark}), and the identity link of the training "
-        f"images {link}"
+        f"Accuracy of each model and of the two floors on {summary.benchmark}, with its interval and verdict"
+        + (f", and in the mean of all {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else "")
+        + f"; and the identity link of the training images {link}"
     )
 
 
@@ -160,8 +161,7 @@ def teaches(
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
     if evaluation is None:
         return "**What does each teach?** Nothing was trained, and no network was given."
-    where, gaps = evaluation.overall_gap
-    of = f"in the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else f"on {where}"
+    gaps = evaluation.overall_gap[1]
     doubts = (
         "\n\nThe gaps are **not to be relied on**, for the baseline is not trained out: "
         f"{'; '.join(evaluation.doubts)}."
@@ -174,12 +174,13 @@ def teaches(
         + (", by the network that was given" if m.strategy == GIVEN else "")
         for m in summary.by_labels
     ]
+    several = summary.n_benchmarks > 1
+    gap_of = f"the gap is {GAP}" + (f" in the mean of {summary.n_benchmarks} benchmarks" if several else "")
     authentic = (
-        f"Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)} ({summary.benchmark}), and on "
-        f"synthetic ones by labels alone, with the gap {of}"
+        f"Recognition trained on authentic images reaches {_accuracy(summary, BASELINE)}, and on synthetic ones by "
+        f"labels alone, where {gap_of}"
         if gaps
-        else f"Recognition trained on synthetic images by labels alone reaches on {summary.benchmark}, without a "
-        "baseline to compare with"
+        else "Recognition trained on synthetic images by labels alone reaches, without a baseline to compare with"
     )
     return (
         f"**What does each teach?** The authentic set has {data.training_images:,} images of "
@@ -202,8 +203,11 @@ def _points(gap: Gap) -> str:
 
 
 def _accuracy(summary: Summary, model: str) -> str:
-    found = summary[model].accuracy
-    return f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}], {found.verdict}"
+    """On the first benchmark with the verdict there, and in the mean of several, which gaps are taken in."""
+    found, mean = summary[model].accuracy, summary[model].mean_accuracy
+    first = f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}] on {summary.benchmark}"
+    in_mean = f", {100 * mean:.1f} % in the mean" if summary.n_benchmarks > 1 else ""
+    return f"{first} ({found.verdict}){in_mean}"
 
 
 def beside_published(
