@@ -16,19 +16,23 @@ def gap_by_attribute(
     baseline: np.ndarray, other: np.ndarray, left: np.ndarray, right: np.ndarray, names: tuple[str, ...],
     fewest: int = FEWEST_PAIRS,
 ) -> pd.DataFrame:  # fmt: skip
-    """Accuracy of the baseline minus that of another model, on pairs whose both images carry an attribute.
+    """Accuracy of the baseline minus that of another model, on the pairs in which both images have an attribute.
 
     Parameters
     ----------
     baseline, other
-        Share of each pair that was judged rightly (a bool, or the mean over seeds), `[P]`.
+        Whether each pair was judged correctly, bool `[P]`, or the share of seeds that did so, float `[P]`, 0 to 1.
     left, right
-        Attributes of both images, `[P, A]`: 1 present.
+        Attributes of the two images of each pair, int8 `[P, A]`: 1 present, -1 absent, 0 not known.
+    names
+        Of the A attributes.
+    fewest
+        Pairs from which on an attribute is reported.
 
     Returns
     -------
     pandas.DataFrame
-        `attribute`, `pairs`, `gap`; only attributes that at least `fewest` pairs carry.
+        `attribute`, `pairs`, `gap` (-1 to 1); only attributes that both images of at least `fewest` pairs have.
     """
     carried = (left == 1) & (right == 1)
     gain = np.asarray(baseline, np.float64) - np.asarray(other, np.float64)
@@ -49,11 +53,12 @@ class RankCorrelation:
     value
         -1 to 1.
     low, high
-        The central 95 % of what it is where every kind of attributes is as likely to speak for it as against it.
+        Central 95 % of the null, in which the contribution of each kind of attributes has a random sign; not a
+        confidence interval of `value`.
     p_value
-        Two-sided.
+        Two-sided, against that null.
     attributes
-        Their number.
+        Number of attributes that are correlated.
     """
 
     value: float
@@ -66,9 +71,9 @@ class RankCorrelation:
 def correlate(table: pd.DataFrame, x: str, y: str, shuffles: int, seed: int) -> RankCorrelation | None:
     """Rank correlation of two columns over attributes, against a null that keeps kinds of attributes together.
 
-    Attributes of one kind (hair, beard) move together and are no independent witnesses: in each draw of the null, all
-    that a kind contributes to the correlation changes its sign or not. None with fewer than five attributes, or where
-    a column does not vary; attributes without a value are left out.
+    Attributes of one kind (hair, beard) vary together and are not independent: in each draw of the null, the whole
+    contribution of a kind to the correlation keeps its sign or changes it, at random. None with fewer than five
+    attributes, or where a column does not vary; rows with NaN are left out. `table` also needs a column `attribute`.
     """
     table = table.dropna(subset=[x, y])
     if len(table) < FEWEST_ATTRIBUTES or table[x].nunique() < 2 or table[y].nunique() < 2:

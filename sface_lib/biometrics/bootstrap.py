@@ -18,10 +18,10 @@ from sface_lib.biometrics.metrics import fnmr_at_fmr, verification_metrics
 from sface_lib.errors import InputError
 
 BLOCK_NUMBERS = 4_000_000  # numbers held at a time in a block of histograms or of weights, 32 MB each
-MOST_PRODUCTS = 10**12  # resamples * identity pairs * bins, about a minute on two cores
+MOST_PRODUCTS = 10**12  # resamples * identity pairs * bins; this many take about a minute on two cores
 FEWEST_BINS, MOST_BINS = 200, 10_000
 MEAN_SCORES = ("genuine_mean", "impostor_mean")
-# Rates of members found at a rate of others; there must be 1 / rate others at least.
+# Estimate -> (metric of `resampled_metrics`, FPR): TPR at that FPR; it needs 1 / FPR others at least.
 RATES = {"tpr": ("fmr100", 0.01), "tpr_1000": ("fmr1000", 0.001)}
 
 
@@ -50,7 +50,7 @@ def bootstrap_metrics(
         The two integer identities [I] of each impostor score, never equal. A label is one person in every
         array: where two sets are compared, one draw serves both.
     bins
-        Equal steps from the lowest to the highest score, 200 to 10,000. Fewer are used, down to 200, when
+        Number of equal bins from the lowest to the highest score, 200 to 10,000. Fewer are used, down to 200, when
         resamples * identity pairs * bins would exceed `most_products`.
     block_numbers
         Numbers held at a time; the figures do not depend on it.
@@ -68,10 +68,10 @@ def bootstrap_metrics(
     between them, so EER is off by at most the larger of their steps in the bin where they cross. A bin
     stands for the mean of all scores in it, so means are off by less than a bin's width.
     """
-    genuine, *own = _labelled("scores_genuine", scores_genuine, genuine_identity=genuine_identity)
+    genuine, *genuine_code = _labelled("scores_genuine", scores_genuine, genuine_identity=genuine_identity)
     both = {"impostor_identity_a": impostor_identity_a, "impostor_identity_b": impostor_identity_b}
-    impostor, *apart = _labelled("scores_impostor", scores_impostor, **both)
-    own, first, second, n_identities = identity_indices([*own, *apart])
+    impostor, *impostor_labels = _labelled("scores_impostor", scores_impostor, **both)
+    genuine_code, first, second, n_identities = identity_indices([*genuine_code, *impostor_labels])
     _refuse_self_pairs(first, second)
     weights = with_all(identity_weights(n_identities, resamples, seed))
     n_pairs = min(impostor.size, n_identities * (n_identities - 1) // 2)
@@ -79,25 +79,25 @@ def bootstrap_metrics(
 
     low, high = min(genuine.min(), impostor.min()), max(genuine.max(), impostor.max())
     genuine_bin, impostor_bin = (bin_of(part, low, high, bins) for part in (genuine, impostor))
-    pair = np.minimum(first, second) * n_identities + np.maximum(first, second)
+    pair_code = np.minimum(first, second) * n_identities + np.maximum(first, second)
 
     def pair_weights(codes: np.ndarray) -> np.ndarray:
         return weights[:, codes // n_identities] * weights[:, codes % n_identities]
 
-    genuine_blocks = _sorted_blocks(own, genuine_bin, bins, lambda codes: weights[:, codes], block_numbers)
-    impostor_blocks = _sorted_blocks(pair, impostor_bin, bins, pair_weights, block_numbers)
+    genuine_blocks = _sorted_blocks(genuine_code, genuine_bin, bins, lambda codes: weights[:, codes], block_numbers)
+    impostor_blocks = _sorted_blocks(pair_code, impostor_bin, bins, pair_weights, block_numbers)
     means = (_bin_means(part, place, bins) for part, place in ((genuine, genuine_bin), (impostor, impostor_bin)))
     values = resampled_metrics(genuine_blocks, impostor_blocks, *means)
     return as_estimates({name: values[name] for name in ("eer", "auc", *MEAN_SCORES)}, n_identities)
 
 
 def with_all(weights: np.ndarray) -> np.ndarray:
-    """Weights of resamples behind those of the set as it is, float64 [1 + R, K]."""
+    """Put a row of ones, the sample itself, before the weights of R resamples [R, K]: float64 [1 + R, K]."""
     return np.vstack([np.ones(weights.shape[1]), weights])
 
 
 def as_estimates(values: Mapping[str, np.ndarray], identities: int) -> dict[str, Estimate]:
-    """Figures [1 + R] with that of the set as it is in front; all are rates but the mean scores."""
+    """Estimates from float64 [1 + R]: that of the sample, then the draws; all but mean scores are rates."""
     return {
         name: Estimate.of_draws(float(found[0]), found[1:], identities, is_rate=name not in MEAN_SCORES)
         for name, found in values.items()
@@ -113,9 +113,9 @@ def bootstrap_samples(
     seed: int = 0,
     bins: int = 1000,
 ) -> dict[str, Estimate]:
-    """How far members score above others: "auc", and "tpr" and "tpr_1000", at 1 % and 0.1 % of the others.
+    """How far members score above others: "auc", and TPR at an FPR of 1 %, "tpr", and of 0.1 %, "tpr_1000".
 
-    A rate is left out where there are fewer than 100, or 1,000, others. Each score belongs to one identity, and a draw
+    A TPR is left out where there are fewer than 100, or 1,000, others. Each score belongs to one identity, and a draw
     weighs all of an identity's scores alike, whichever side they are on. Intervals are for the identities of the side
     that has fewer: where members and others are different persons, each side's rate rests on its own.
 
@@ -126,7 +126,7 @@ def bootstrap_samples(
     member_identity, other_identity
         Integer identity of each; a label is one person on both sides.
     bins
-        Equal steps from the lowest to the highest score, for the intervals alone.
+        Number of equal bins from the lowest to the highest score; only the intervals depend on them.
 
     Raises
     ------
@@ -135,19 +135,21 @@ def bootstrap_samples(
     """
     members, labels = _labelled("members", members, member_identity=member_identity)
     others, other_labels = _labelled("others", others, other_identity=other_identity)
-    own, theirs, count = identity_indices([labels, other_labels])
+    member_code, other_code, count = identity_indices([labels, other_labels])
     auc = verification_metrics(members, others).auc
     weights = identity_weights(count, resamples, seed)
     low, high = min(members.min(), others.min()), max(members.max(), others.max())
-    cells = [code * bins + bin_of(part, low, high, bins) for code, part in ((own, members), (theirs, others))]
+    cells = [
+        code * bins + bin_of(part, low, high, bins) for code, part in ((member_code, members), (other_code, others))
+    ]
     histograms = [np.bincount(cell, minlength=count * bins).reshape(count, bins) for cell in cells]
     drawn = resampled_metrics(*([(weights, histogram)] for histogram in histograms), np.zeros(bins), np.zeros(bins))
-    found = {"auc": (auc, drawn["auc"])}
+    figures = {"auc": (auc, drawn["auc"])}
     for name, (metric, rate) in RATES.items():
         if others.size * rate >= 1:
-            found[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
-    fewest = min(len(np.unique(own)), len(np.unique(theirs)))
-    return {name: Estimate.of_draws(float(value), draws, fewest) for name, (value, draws) in found.items()}
+            figures[name] = (1 - fnmr_at_fmr(members, others, rate)[0], 1 - drawn[metric])
+    fewest_identities = min(len(np.unique(member_code)), len(np.unique(other_code)))
+    return {name: Estimate.of_draws(float(value), draws, fewest_identities) for name, (value, draws) in figures.items()}
 
 
 def resampled_metrics(
@@ -168,7 +170,7 @@ def resampled_metrics(
 
     Returns
     -------
-    "eer", "auc", "fmr100", "fmr1000" (lowest FNMR at which FMR is 1 %, 0.1 %), "genuine_mean" and "impostor_mean".
+    "eer", "auc", "fmr100", "fmr1000" (FNMR at a FMR of 1 %, 0.1 %), "genuine_mean" and "impostor_mean".
     """
     genuine_share, impostor_share = _shares(genuine, len(genuine_means)), _shares(impostor, len(impostor_means))
     return {
@@ -197,7 +199,7 @@ def _refuse_self_pairs(first: np.ndarray, second: np.ndarray) -> None:
 
 
 def affordable_bins(bins: int, resamples: int, n_pairs: int, most_products: int = MOST_PRODUCTS) -> int:
-    """As many of the bins as can be paid for; raises `InputError` where that is fewer than 200."""
+    """`bins`, or as many as `most_products` allow; raises `InputError` where that is fewer than 200."""
     bins = checks.integer("bins", bins, FEWEST_BINS, MOST_BINS)
     affordable = most_products // (resamples * n_pairs)
     if affordable < FEWEST_BINS:
@@ -237,10 +239,10 @@ def _sorted_blocks(
     groups, starts = np.unique(key // bins, return_index=True)
     starts = np.append(starts, key.size)
     block = max(1, block_numbers // max(len(weights_of(groups[:1])), bins))
-    for at in range(0, groups.size, block):
-        codes = groups[at : at + block]
-        sizes = np.diff(starts[at : at + codes.size + 1])
-        cell = key[starts[at] : starts[at + codes.size]] - np.repeat(codes - np.arange(codes.size), sizes) * bins
+    for start in range(0, groups.size, block):
+        codes = groups[start : start + block]
+        sizes = np.diff(starts[start : start + codes.size + 1])
+        cell = key[starts[start] : starts[start + codes.size]] - np.repeat(codes - np.arange(codes.size), sizes) * bins
         yield weights_of(codes), np.bincount(cell, minlength=codes.size * bins).reshape(codes.size, bins)
 
 
@@ -248,7 +250,7 @@ def _shares(blocks: Iterable[tuple[np.ndarray, np.ndarray]], bins: int) -> np.nd
     """Return the weighted share of scores in each bin, float64 [R, bins]; NaN rows where no weight is left."""
     total = np.zeros((1, bins))
     for weights, histogram in blocks:
-        # Counts that fit float32 as they are; of a block that does not, rounding is far below the width of a bin.
+        # Counts below 2**24 are exact in float32; above, the rounding error is far below the width of a bin.
         total = total + weights.astype(np.float32) @ histogram.astype(np.float32)
     mass = total.sum(axis=1, keepdims=True)
     return np.divide(total, mass, out=np.full_like(total, np.nan), where=mass > 0)
@@ -260,8 +262,8 @@ def _fnmr_at(genuine_share: np.ndarray, impostor_share: np.ndarray, target: floa
     tmr = np.cumsum(genuine_share[:, ::-1], axis=1)
     at = np.argmax(fmr > target, axis=1)[:, None]
     fmr_step, tmr_step = (np.take_along_axis(part[:, ::-1], at, 1)[:, 0] for part in (impostor_share, genuine_share))
-    part = (target - np.take_along_axis(fmr, at, 1)[:, 0] + fmr_step) / fmr_step
-    return 1 - np.take_along_axis(tmr, at, 1)[:, 0] + (1 - part) * tmr_step
+    fraction = (target - np.take_along_axis(fmr, at, 1)[:, 0] + fmr_step) / fmr_step  # Of the bin, accepted.
+    return 1 - np.take_along_axis(tmr, at, 1)[:, 0] + (1 - fraction) * tmr_step
 
 
 def _equal_error(genuine_share: np.ndarray, impostor_share: np.ndarray) -> np.ndarray:
@@ -272,8 +274,8 @@ def _equal_error(genuine_share: np.ndarray, impostor_share: np.ndarray) -> np.nd
     fmr_step, fnmr_step = (np.take_along_axis(part, at, 1)[:, 0] for part in (impostor_share, genuine_share))
     fmr_before = np.take_along_axis(fmr, at, 1)[:, 0] + fmr_step
     fnmr_before = np.take_along_axis(fnmr, at, 1)[:, 0] - fnmr_step
-    part = (fmr_before - fnmr_before) / (fmr_step + fnmr_step)
-    return np.clip(fmr_before - part * fmr_step, 0, 1)  # rounding may step just outside
+    fraction = (fmr_before - fnmr_before) / (fmr_step + fnmr_step)  # Of the bin, rejected.
+    return np.clip(fmr_before - fraction * fmr_step, 0, 1)  # rounding may step just outside
 
 
 def _area(genuine_share: np.ndarray, impostor_share: np.ndarray) -> np.ndarray:

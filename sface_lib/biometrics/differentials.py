@@ -12,31 +12,34 @@ import numpy as np
 from sface_lib.biometrics.rates import Counts, ErrorRate, error_rate
 from sface_lib.errors import InputError
 
-EQUAL_WEIGHT = 0.5  # Of FMR beside FNMR.
+EQUAL_WEIGHT = 0.5  # Of the FMR's Gini coefficient in GARBE; the rest is that of the FNMR's.
 
 
 def between_groups(counts: Counts, group: Mapping[int, str]) -> dict[tuple[str, str], ErrorRate]:
-    """Error rate of each two groups, the alphabetically first in front, from comparisons whose persons' are known.
+    """Error rate between every two groups, and within each, from the comparisons of persons whose groups are known.
 
-    Of one group twice: within it. Couples of groups that are never compared are left out.
+    A key is (group, group) in alphabetical order, with both equal for comparisons within a group. Pairs of groups that
+    are never compared are missing.
 
     Parameters
     ----------
+    counts
+        Errors and comparisons by pair of identities.
     group
-        Identity's label -> its group.
+        Label of an identity -> its group; comparisons with other identities are left out.
     """
     names = sorted(set(group.values()))
     labels = np.union1d(counts.left, counts.right)
     sides = [np.searchsorted(labels, side) for side in (counts.left, counts.right)]
     codes = np.array([names.index(group[label]) if label in group else -1 for label in labels.tolist()], int)
     first, second = (choose(*(codes[side] for side in sides)) for choose in (np.minimum, np.maximum))
-    found = {}
+    rates = {}
     for i, one in enumerate(names):
         for j, other in enumerate(names[i:], start=i):
             chosen = (first == i) & (second == j) & (counts.comparisons > 0)
             if chosen.any():
-                found[one, other] = error_rate(counts.only(chosen))
-    return found
+                rates[one, other] = error_rate(counts.only(chosen))
+    return rates
 
 
 def within_groups(counts: Counts, group: Mapping[int, str]) -> dict[str, ErrorRate]:
@@ -45,7 +48,7 @@ def within_groups(counts: Counts, group: Mapping[int, str]) -> dict[str, ErrorRa
 
 
 def max_over_geometric_mean(rates: Sequence[float]) -> float | None:
-    """The largest of the groups' rates over their geometric mean; 1 where all are equal, None where one is 0.
+    """The largest of the groups' rates over their geometric mean, 1 or more; None where a rate is 0.
 
     Raises
     ------
@@ -57,9 +60,14 @@ def max_over_geometric_mean(rates: Sequence[float]) -> float | None:
 
 
 def gini(rates: Sequence[float]) -> float:
-    """Gini coefficient of the groups' rates, corrected for their number: 0 where all are equal, 1 where one has all.
+    """Gini coefficient of the groups' rates, corrected for their number: 0 for equal rates, 1 where all but one are 0.
 
-    n / (n - 1) times the mean absolute difference of every two, over twice the mean. Raises as above.
+    n / (n - 1) times the mean absolute difference over all ordered pairs, divided by twice the mean; 0 where all are 0.
+
+    Raises
+    ------
+    InputError
+        Fewer than two rates, or one outside 0 to 1.
     """
     rates = _checked(rates)
     if rates.sum() == 0:
@@ -69,12 +77,12 @@ def gini(rates: Sequence[float]) -> float:
 
 
 def garbe(fmr: Sequence[float], fnmr: Sequence[float], weight: float = EQUAL_WEIGHT) -> float:
-    """GARBE: `weight` times the Gini coefficient of the groups' FMR plus the rest times that of their FNMR."""
+    """GARBE, 0 to 1: `weight` times `gini(fmr)` plus (1 - `weight`) times `gini(fnmr)`; raises as `gini` does."""
     return weight * gini(fmr) + (1 - weight) * gini(fnmr)
 
 
 def _checked(rates: Sequence[float]) -> np.ndarray:
     found = np.asarray(rates, np.float64)
     if found.ndim != 1 or len(found) < 2 or not ((found >= 0) & (found <= 1)).all():
-        raise InputError(f"rates are {list(rates)}; give two groups' at least, from 0 to 1")
+        raise InputError(f"rates are {list(rates)}; give those of at least two groups, each from 0 to 1")
     return found

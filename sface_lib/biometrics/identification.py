@@ -7,7 +7,7 @@ from sface_lib.biometrics.intervals import Estimate
 from sface_lib.biometrics.rates import Counts, Scored, error_rate
 from sface_lib.errors import InputError
 
-FEWEST_SEARCHED = 4  # Two are enrolled then, and two are not.
+FEWEST_SEARCHED = 4  # Identities of two images or more: two are then enrolled, and two are not.
 BLOCK_SCORES = 4_000_000  # scores held at a time, 32 MB
 # Rounding of a float64 dot product of unit vectors stays below this, so nearer scores are ties.
 TIE = 1e-12
@@ -30,7 +30,7 @@ def cmc(
     probe_labels, gallery_labels
         Integer identities [P] and [G].
     max_rank
-        Highest rank; from the number of gallery identities on, the share is 1.
+        Highest rank, at least 1; from rank K on, the number of gallery identities, the share is 1.
     block_scores
         Scores held at a time; the ranks do not depend on it.
 
@@ -41,16 +41,17 @@ def cmc(
     Raises
     ------
     InputError
-        Unusable embeddings or labels, or a probe whose identity is not in the gallery (closed set).
+        Unusable embeddings or labels, embeddings that differ in width or cancel out, a `max_rank` below 1, or a probe
+        whose identity is not in the gallery (closed set).
 
     Notes
     -----
     An identity's template is the mean of its unit embeddings, renormalised. Ties count against the probe.
     """
     max_rank = checks.integer("max_rank", max_rank, 1)
-    rank = _own_ranks(probe, probe_labels, gallery, gallery_labels, block_scores)
-    at_rank = np.bincount(np.minimum(rank, max_rank + 1), minlength=max_rank + 2)
-    return np.cumsum(at_rank[1 : max_rank + 1]) / len(rank)
+    probe_ranks = _own_ranks(probe, probe_labels, gallery, gallery_labels, block_scores)
+    at_rank = np.bincount(np.minimum(probe_ranks, max_rank + 1), minlength=max_rank + 2)
+    return np.cumsum(at_rank[1 : max_rank + 1]) / len(probe_ranks)
 
 
 def cmc_estimates(
@@ -92,7 +93,14 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def templates(embeddings: np.ndarray, labels: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """One template an identity: the mean of its first `most` unit embeddings (None: of all), of unit length.
+    """One template for each identity: the mean of its first `most` unit embeddings (None: of all), renormalised.
+
+    Parameters
+    ----------
+    embeddings
+        Any float dtype, `[N, d]`; only their direction counts.
+    labels
+        Integer identities `[N]`.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def templates(embeddings: np.ndarray, labels: np.ndarray, most: int | None = Non
 
 
 def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray, block_scores: int = BLOCK_SCORES) -> np.ndarray:
-    """Return the rank of template `own` of each probe, 1 the best, with bounded memory."""
+    """Return the rank of template `own[i]` for probe i, int64 [P], 1 the best, ties counting against it."""
     rank = np.empty(len(probe), dtype=np.int64)
     block = max(1, block_scores // len(templates))
     for start in range(0, len(probe), block):
@@ -130,45 +138,45 @@ def _ranks(probe: np.ndarray, templates: np.ndarray, own: np.ndarray, block_scor
 
 
 def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
-    """Enrol half of the identities that have several images, at random, and search for images of all.
+    """Open-set identification: enrol a random half of the identities that have several images, and search for all.
 
-    Of an enrolled identity half of the images, at random, make the template, and the others are mated probes; all
-    images of the other identities are non-mated probes, with their best score. A mated probe has the score of its own
-    template, or minus infinity where another's is as good: `Scored.at` gives 1 - TPIR at a FPIR.
+    A random half of the images of an enrolled identity make its template, and its other images are mated probes; all
+    images of the identities that are not enrolled are non-mated probes, with their best score. A mated probe has the
+    score of its own template, or minus infinity where another's is as good: `Scored.at` gives 1 - TPIR at a FPIR.
 
     Parameters
     ----------
     embeddings
-        `[N, d]`; only their direction counts.
+        Any float dtype, `[N, d]`; only their direction counts.
     labels
         Integer identities `[N]`.
 
     Raises
     ------
     InputError
-        Unusable embeddings or labels, or fewer than four identities of two images.
+        Unusable embeddings or labels, or fewer than four identities of two images or more.
     """
     embeddings = checks.embeddings("embeddings", embeddings)
     labels = checks.labels("labels", labels, len(embeddings))
     identities, counts = np.unique(labels, return_counts=True)
-    several = identities[counts > 1]
-    if len(several) < FEWEST_SEARCHED:
+    with_several = identities[counts > 1]
+    if len(with_several) < FEWEST_SEARCHED:
         raise InputError(
-            f"{len(several)} identities have two images; an open set needs {FEWEST_SEARCHED} such at least"
+            f"{len(with_several)} identities have two images or more; an open set needs at least {FEWEST_SEARCHED} such"
         )
     random = np.random.default_rng(seed)
-    mated = np.isin(labels, random.permutation(several)[: len(several) // 2])
+    mated = np.isin(labels, random.permutation(with_several)[: len(with_several) // 2])
     order = random.permutation(len(labels))
     grouped = order[np.argsort(labels[order], kind="stable")]
     place = np.empty(len(labels), np.int64)  # Of each image among those of its identity, in the random order.
     place[grouped] = np.arange(len(labels)) - np.searchsorted(labels[grouped], labels[grouped])
-    known, rows = templates(embeddings[mated & (place % 2 == 0)], labels[mated & (place % 2 == 0)])
+    enrolled, enrolled_templates = templates(embeddings[mated & (place % 2 == 0)], labels[mated & (place % 2 == 0)])
     probes = mated & (place % 2 == 1)
-    own = np.searchsorted(known, labels[probes])
-    scores = np.einsum("pd,pd->p", _unit(embeddings[probes]), rows[own])
-    found = np.where(_ranks(embeddings[probes], rows, own) == 1, scores, -np.inf)
-    strangers = labels[~mated]
-    return Scored(found, labels[probes], _best(embeddings[~mated], rows), strangers, strangers)
+    own_template = np.searchsorted(enrolled, labels[probes])
+    scores = np.einsum("pd,pd->p", _unit(embeddings[probes]), enrolled_templates[own_template])
+    mated_scores = np.where(_ranks(embeddings[probes], enrolled_templates, own_template) == 1, scores, -np.inf)
+    nonmated = labels[~mated]
+    return Scored(mated_scores, labels[probes], _best(embeddings[~mated], enrolled_templates), nonmated, nonmated)
 
 
 def _best(probe: np.ndarray, templates: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What a report is about: every input, resolved once.
 
-The embedded population is one study, the user's paths are another; what comes after it does not ask which. A chapter
-asks of its study what its own parameters name.
+The embedded population is one study, the user's paths are another; later code does not ask which it has. A chapter
+may ask its study only for what the chapter's own parameters name.
 """
 
 from abc import ABC, abstractmethod
@@ -37,7 +37,7 @@ PUBLIC_JUDGE = "dlib"
 
 @dataclass(frozen=True, eq=False)
 class AuthenticSet:
-    """A set in the authentic role: its name, its images, and of rendered ones the ground truth, a row an image."""
+    """A set in the authentic role: its name, its images, and, if rendered, their ground truth, a row each."""
 
     name: str
     faces: FaceSet
@@ -50,7 +50,7 @@ class Study(ABC):
     Parameters
     ----------
     parameters
-        A chapter's; only what they name can be asked for.
+        A chapter's parameters; a property that needs one which the chapter lacks raises `AttributeError`.
     run_file
         Gives the path of a file that an earlier chapter left, such as `Stage.input`; None outside a run.
     """
@@ -69,15 +69,15 @@ class Study(ABC):
     @property
     @abstractmethod
     def truth(self) -> pd.DataFrame | None:
-        """What was drawn for each image of it; None where that is not known."""
+        """Ground truth of each image of `faces`, a row each; None where that is not known."""
 
     @property
     @abstractmethod
     def candidates(self) -> np.ndarray:
-        """Positions, int64, of the images of it that may train."""
+        """Positions in `faces`, int64 `[N]`, of the images that may be trained on."""
 
     def select(self, selection: str | Path | None = None) -> FaceSet:
-        """The images that train, labelled 0 to K - 1: those of a selection, as notebook 01 writes it, or all that may.
+        """The training images, labelled 0 to K - 1: those of a selection file of notebook 01, or all `candidates`.
 
         Raises
         ------
@@ -93,14 +93,14 @@ class Study(ABC):
 
     @cached_property
     def training_truth(self) -> pd.DataFrame | None:
-        """What was drawn for each of them; None where that is not known."""
+        """Ground truth of each training image, a row each; None where that is not known."""
         if self.truth is None:
             return None
         return self.truth.iloc[read_selection(self._run_file(SELECTION), len(self.faces))]
 
     @property
     def traits(self) -> pd.DataFrame | None:
-        """Such as gender and ancestry of each training identity, by its label; None where they are not known."""
+        """Traits of each training identity, such as gender and ancestry, a row by its label; None where not known."""
         if self.training_truth is None:
             return None
         return _traits(self.training_truth.groupby(self.training.labels).first())
@@ -115,23 +115,23 @@ class Study(ABC):
     @property
     @abstractmethod
     def control(self) -> FaceSet | None:
-        """Labelled images of persons who trained nothing; None where there are none."""
+        """Labelled images of persons on whom no generator was trained; None where there are none."""
 
     @abstractmethod
     def control_is_exchangeable(self, synthetic: SyntheticSet) -> bool:
-        """Whether control persons could stand for training persons.
+        """Whether control persons are exchangeable with training persons.
 
-        They are of one distribution, and the set's generator saw none of them.
+        They are where both are of one distribution, and the set's generator saw no control person.
         """
 
     @property
     @abstractmethod
     def held_out(self) -> FaceSet | None:
-        """Images of the training persons that trained nothing, labelled as `training`; None where there are none."""
+        """Images of the training persons on which nothing was trained, labelled as `training`; None without."""
 
     @abstractmethod
     def held_out_at_random(self, synthetic: SyntheticSet) -> bool:
-        """Whether those images were split off at random, before the set's generator was trained."""
+        """Whether the `held_out` images were split off at random, before the set's generator was trained."""
 
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
@@ -144,9 +144,9 @@ class Study(ABC):
         return tuple(map(self.open_set, self._p.synthetic))
 
     def open_set(self, spec: SetSpec, drawn: FaceSet | None = None) -> SyntheticSet:
-        """One of them; a model that steered the run's generator is barred from judging what that drew.
+        """One synthetic set; a model that steered the run's generator is barred from judging the set that it drew.
 
-        `drawn` is that set where the run folder does not hold it yet.
+        `drawn` are the images of the run's generator, where the run folder does not hold them yet.
         """
         steered_by = getattr(self._p, "identity_model", "") if spec.generated else ""
         barred = spec.barred_models | ({steered_by: STEERED} if steered_by else {})
@@ -158,8 +158,8 @@ class Study(ABC):
         if spec.path == SHIPPED:
             faces, truth = self._unexposed
             return SyntheticSet(spec.name, faces, OWN, exposed=False, truth=truth)
-        found = open_given(spec, self.training.identities, self._p.identity_order, self._p.on_bad_image)
-        return found.usable() if self._p.on_bad_image == "skip" else found
+        given = open_given(spec, self.training.identities, self._p.identity_order, self._p.on_bad_image)
+        return given.usable() if self._p.on_bad_image == "skip" else given
 
     @property
     def _unexposed(self) -> tuple[FaceSet, pd.DataFrame]:
@@ -169,11 +169,11 @@ class Study(ABC):
     @property
     @abstractmethod
     def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
-        """Each benchmark's pairs, and the set that they name."""
+        """The set whose images the pairs name, and each benchmark's pairs, by its name."""
 
     @cached_property
     def evaluated(self) -> tuple[FaceSet, dict[str, ProtocolPairs]]:
-        """The images that the evaluated pairs name, each once, and each benchmark's pairs as positions in them."""
+        """The images of the evaluated pairs, each once, and by benchmark the pairs as positions in these images."""
         used, rows = self._evaluated_positions
         names = [field.name for field in fields(ProtocolPairs)]
         groups = rows.groupby("benchmark", sort=False)
@@ -182,7 +182,7 @@ class Study(ABC):
 
     @cached_property
     def _evaluated_positions(self) -> tuple[np.ndarray, pd.DataFrame]:
-        """Positions of the evaluated images, and the rows that notebook 01 left, with places among them."""
+        """Positions of the evaluated images in the pairs' set, int64, and notebook 01's pairs as indices into these."""
         rows = pd.read_csv(self._run_file(PAIRS))
         used, places = np.unique(rows[["left", "right"]].to_numpy().T, return_inverse=True)
         rows["left"], rows["right"] = places.reshape(2, -1)
@@ -196,7 +196,7 @@ class Study(ABC):
     @property
     @abstractmethod
     def groups(self) -> dict[int, str]:
-        """Group of each evaluated identity, by its label in the pairs; empty where none is known.
+        """Group of each evaluated identity, by its label in the pairs' set; empty where none is known.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class Study(ABC):
         Parameters
         ----------
         public
-            The model that judges beside the verifier where the parameters leave it open; None where none is installed.
+            Weights of the second judge where the parameter `second_verifier` is "auto"; None where none is installed.
         """
         second = weights_file(self._p.second_verifier, public)
         if second is None:
@@ -223,12 +223,12 @@ class Study(ABC):
         return {"verifier": self.verifier, PUBLIC_JUDGE if second == public else "second verifier": second}
 
     def attribute_classifier(self, shipped: Path) -> Path | None:
-        """Weights of the attribute classifier: `shipped` tells the attributes of rendered faces only; None without."""
+        """Weights of the attribute classifier, or None; `shipped` serves rendered faces only."""
         return weights_file(self._p.attribute_classifier, shipped if self.rendered else None)
 
 
 class PopulationStudy(Study):
-    """The embedded population: rendered faces, in which no person exists, and all that is known of them."""
+    """The embedded population: rendered faces of no real person, and all that is known of them."""
 
     rendered = True
 
@@ -313,13 +313,13 @@ class OwnStudy(Study):
 
     @property
     def candidates(self) -> np.ndarray:
-        """All, or those that can be decoded where others are skipped."""
+        """All images; with `on_bad_image` = "skip" only those that can be decoded."""
         skips = self._on_bad_image == "skip"
         return np.flatnonzero(self.faces.good) if skips else np.arange(len(self.faces))
 
     @property
     def _on_bad_image(self) -> str:
-        """Notebook 05 meets none that may be bad: its pairs are of images that were decoded before."""
+        """The parameter, or "stop" in notebook 05, which has none: its pairs are of images that notebook 01 decoded."""
         return getattr(self._p, "on_bad_image", "stop")
 
     def _given(self, name: str) -> FaceSet:
@@ -334,7 +334,7 @@ class OwnStudy(Study):
 
     @cached_property
     def control(self) -> FaceSet | None:
-        """Those given or kept apart; else the persons of the evaluated pairs, whom notebook 01 kept out of training."""
+        """The persons given or split off; else those of the evaluated pairs, whom notebook 01 kept out of training."""
         if self._p.control:
             return self._given("control")
         if self._p.control_split:
@@ -359,7 +359,7 @@ class OwnStudy(Study):
 
     @cached_property
     def pairs(self) -> tuple[FaceSet, dict[str, Protocol]]:
-        """Of `.bin` files, of `protocol_faces`, or of the authentic set itself."""
+        """Verification `.bin` files; else `protocol`, over the images of `protocol_faces` or of the authentic set."""
         given = self._p.protocol
         if holds_bins(given):
             return open_bins(given, self._on_bad_image)
@@ -391,24 +391,24 @@ class OwnStudy(Study):
         """
         if not self._p.groups or faces.identities is None:
             return {}
-        named = read_groups(self._p.groups)
-        found = {label: named[name] for label, name in enumerate(faces.identities) if name in named}
-        others = *self.faces.identities, *(self.pairs[0].identities or ())
-        if not found and not set(named) & set(others):
+        group_by_name = read_groups(self._p.groups)
+        groups = {label: group_by_name[name] for label, name in enumerate(faces.identities) if name in group_by_name}
+        known = *self.faces.identities, *(self.pairs[0].identities or ())
+        if not groups and not set(group_by_name) & set(known):
             raise InputError(
-                f"groups = '{self._p.groups}' names none of the training or evaluated identities, such as {others[:1]}"
+                f"groups = '{self._p.groups}' names none of the training or evaluated identities, such as {known[:1]}"
             )
-        return found
+        return groups
 
 
 def open_persons(name: str, path: str, on_bad_image: Literal["stop", "skip"] = "stop") -> FaceSet:
-    """The faces that a parameter names, whose identities matter.
+    """Open the set of faces that a parameter names and whose labels must be those of persons.
 
     Raises
     ------
     FacesError
-        There is no set, or its numbered folders may be mere shares of its files: to take those for persons would
-        make one person of many.
+        There is no set, or its numbered folders may merely divide its files: taken for identities, each would merge
+        many persons into one.
     """
     try:
         return open_faces(path, on_bad_image)
@@ -420,17 +420,17 @@ def open_persons(name: str, path: str, on_bad_image: Literal["stop", "skip"] = "
 
 
 def held_out_from(faces: FaceSet, apart: np.ndarray, training: np.ndarray) -> FaceSet:
-    """Some images of the authentic set, by their positions, labelled as its training images, whose identities they are.
+    """The images of the authentic set at positions `apart`, int64 `[M]`, labelled as its training images are.
 
-    `training` are the positions of those.
+    `training` are the positions of the training images, int64 `[N]`; they must have all identities of `apart`.
     """
-    trained = faces.subset(training).identities
+    identities = faces.subset(training).identities
     labels = np.searchsorted(np.unique(faces.labels[training]), faces.labels[apart])
-    return faces.subset(apart).relabelled(labels, trained)
+    return faces.subset(apart).relabelled(labels, identities)
 
 
 def held_out_by_name(faces: FaceSet, training: tuple[str, ...]) -> FaceSet:
-    """The images of a set whose persons have the names of training identities, labelled as those."""
+    """The images of a set whose identities are among the names `training`, labelled by position in `training`."""
     known = {name: label for label, name in enumerate(training)}
     by_class = np.array([known.get(name, -1) for name in faces.identities], np.int64)
     labels = by_class[faces.require_labels()]
@@ -438,7 +438,7 @@ def held_out_by_name(faces: FaceSet, training: tuple[str, ...]) -> FaceSet:
 
 
 def _unseen_by(synthetic: SyntheticSet) -> bool:
-    """Whether a set's generator saw no image that this run keeps apart: it is this run's, or unexposed."""
+    """Whether a set's generator saw no image that this run splits off: it is the run's own, or the set is unexposed."""
     return synthetic.generated or not synthetic.exposed
 
 
@@ -448,14 +448,14 @@ def open_study(parameters: Any, run_file: Callable[[str], Path] | None = None) -
 
 
 def weights_file(given: str, shipped: Path | None) -> Path | None:
-    """File of weights: a path; for "embedded" and "auto" the one that ships, if any does; None for "none"."""
+    """Path of weights: `shipped` for "embedded" and "auto", None for "none", otherwise `given` itself."""
     if given == NONE:
         return None
     return shipped if given in (EMBEDDED, AUTO) else Path(given)
 
 
 def read_groups(path: str | Path) -> dict[str, str]:
-    """Group of each identity, by name; raises `InputError` where the table lacks its columns or is none."""
+    """Group of each identity, by name; raises `InputError` where the table lacks its columns or is no CSV."""
     try:
         table = pd.read_csv(path, dtype=str)
     except (OSError, ValueError) as error:
@@ -466,5 +466,5 @@ def read_groups(path: str | Path) -> dict[str, str]:
 
 
 def _traits(truth: pd.DataFrame) -> pd.DataFrame:
-    """Gender and ancestry, of a table with the ground truth of an image of each identity."""
+    """Columns "gender" and "ancestry", from a table with the ground truth of one image of each identity."""
     return pd.DataFrame({"gender": np.where(truth["Male"] == 1, "men", "women"), "ancestry": truth["ancestry"]})

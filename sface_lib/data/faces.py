@@ -1,4 +1,4 @@
-"""A set of faces that is opened at once and read image by image."""
+"""A set of faces: its files are listed when it is opened, and images are read one by one when asked for."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ _UNREADABLE = "unreadable"  # Stands for the digest of a file whose bytes can't 
 
 
 class _Digests:
-    """SHA-256 of the images of a set that was opened, by position: its subsets share them, so each is computed once."""
+    """SHA-256 of the images of an opened set, by position; its subsets share this, so that each is computed once."""
 
     def __init__(self, count: int):
         self._rows, self._known = np.zeros((count, hashlib.sha256().digest_size), np.uint8), np.zeros(count, bool)
@@ -58,11 +58,11 @@ class FaceSet:
     on_bad_image
         "stop" or "skip", see `open_faces`.
     unread
-        Names of files of the set that may be images, and are not read.
+        Names of files of the set that may be images, but are not read as such.
     asked_labels
         "auto", "folders" or "none", see `open_faces`.
     positions
-        Place of each image in the set that was opened, int64 `[N]`; other numbers than 0 to N - 1 in a subset.
+        Index of each image in the set that was opened, int64 `[N]`: 0 to N - 1, or a selection of indices in a subset.
     """
 
     def __init__(self, source: Any, layout: Layout, on_bad_image: str):
@@ -89,7 +89,7 @@ class FaceSet:
 
     @property
     def resolution(self) -> int:
-        """Side in pixels of the first image (the shorter one), from its header; `inspect` finds mixed sizes."""
+        """Shorter side of the first image in pixels, from its header; raises `BadImageError` where it can't be read."""
         try:
             return min(image_size(self._bytes(0)))
         except UndecodableImage as error:
@@ -108,7 +108,7 @@ class FaceSet:
 
     @property
     def good(self) -> np.ndarray:
-        """bool `[N]`, which images can be decoded; `inspect` is run at first use."""
+        """bool `[N]`, which images can be decoded; runs `inspect` at first use, and raises as it does."""
         good = np.ones(len(self), dtype=bool)
         good[list(self.inspect().bad_indices)] = False
         return good
@@ -138,16 +138,16 @@ class FaceSet:
             raise bad_image_error(self.path, [(self.names[index], str(error))]) from error
 
     def digest(self, index: int) -> str:
-        """SHA-256 of one image's file."""
+        """SHA-256 of one image's file, as hex digits; "unreadable" where its bytes can't be read."""
         position = self.positions[index]
-        found = self._digests.get(position)
-        if found is None:
+        sha256 = self._digests.get(position)
+        if sha256 is None:
             try:
-                found = hashlib.sha256(self._bytes(index)).hexdigest()
+                sha256 = hashlib.sha256(self._bytes(index)).hexdigest()
             except UndecodableImage:
                 return _UNREADABLE
-            self._digests.put(position, found)
-        return found
+            self._digests.put(position, sha256)
+        return sha256
 
     def shared_with(self, other: "FaceSet") -> int:
         """How many images of the set are images of another one, byte for byte."""
@@ -155,7 +155,7 @@ class FaceSet:
         return sum(self.digest(index) in known for index in range(len(self)))
 
     def require_labels(self) -> np.ndarray:
-        """The labels; raises `InputError` in an unlabelled set."""
+        """The labels, int64 `[N]`; raises `InputError` in an unlabelled set."""
         if self.labels is None:
             raise InputError(
                 f"'{self.path}' has no labels, but identities are needed here; use a labelled set, such as one with a "
@@ -164,15 +164,15 @@ class FaceSet:
         return self.labels
 
     def require_classes(self, why: str) -> np.ndarray:
-        """The labels; raises `InputError` in an unlabelled set, and where there are fewer than two identities.
+        """The labels, int64 `[N]`; raises `InputError` in an unlabelled set, and with fewer than two identities.
 
-        `why` says what needs them.
+        `why` says in the message what needs the identities, such as "training".
         """
         labels = self.require_labels()
         if len(np.unique(labels)) < 2:
             raise InputError(
-                f"'{self.path}': {why} needs two identities or more, and all {len(self):,} images are of one; taken "
-                f"for the identity was {self._layout.told_by}. Where identities stand in a list, put each into a "
+                f"'{self.path}': {why} needs two identities or more, and all {len(self):,} images are of one; the "
+                f"identity was taken from {self._layout.told_by}. Where identities stand in a list, put each into a "
                 "folder of its own, or the list beside the images, as metadata.csv with columns file_name and identity "
                 "or, beside a .rec, as list.txt with key, identity and path separated by tabs"
             )
@@ -216,8 +216,8 @@ class FaceSet:
                         f"'{self.path}' holds images of {side} and of {shape[-1]} pixels "
                         f"({self.names[block[rows[0]]]!r}); give size_px to resize all of them to one size"
                     )
-                together = torch.from_numpy(np.stack([squares[k] for k in rows]))
-                images[start + rows[0] : start + rows[-1] + 1] = resize_images(together, side).numpy()
+                stacked = torch.from_numpy(np.stack([squares[k] for k in rows]))
+                images[start + rows[0] : start + rows[-1] + 1] = resize_images(stacked, side).numpy()
         return torch.from_numpy(images)
 
     def subset(self, indices: Iterable[int] | np.ndarray, relabel: bool = True) -> "FaceSet":
@@ -230,6 +230,11 @@ class FaceSet:
         relabel
             Number the identities that are left from 0, in the same order; otherwise labels and identities
             stay as they are.
+
+        Raises
+        ------
+        InputError
+            An index is out of range, or given more than once.
         """
         chosen = self._positions(indices)
         if len(np.unique(chosen)) != len(chosen):
@@ -240,21 +245,21 @@ class FaceSet:
             if relabel:
                 kept, labels = np.unique(labels, return_inverse=True)
                 identities = tuple(identities[label] for label in kept)
-        members, names = (tuple(all_[i] for i in chosen) for all_ in (self._layout.members, self.names))
+        members, names = (tuple(values[i] for i in chosen) for values in (self._layout.members, self.names))
         layout = dataclasses.replace(self._layout, members=members, names=names, labels=labels, identities=identities)
         part = FaceSet(self._source, layout, self.on_bad_image)
         part._digests, part.positions = self._digests, self.positions[chosen]
         return part
 
     def relabelled(self, labels: np.ndarray | None, identities: Sequence[str]) -> "FaceSet":
-        """The same images with other labels, int64 `[N]`, indices into the names `identities`; None for none."""
+        """The same images with other labels: int64 `[N]`, indices into the names `identities`; None is unlabelled."""
         layout = dataclasses.replace(self._layout, labels=labels, identities=tuple(identities))
         renamed = FaceSet(self._source, layout, self.on_bad_image)
         renamed._digests, renamed.positions = self._digests, self.positions
         return renamed
 
     def inspect(self, progress: bool = False) -> Manifest:
-        """Decode every image once and tell what the set holds.
+        """Decode every image once and describe what the set holds; later calls return the first result.
 
         Parameters
         ----------
@@ -273,7 +278,7 @@ class FaceSet:
         return self._manifest
 
     def know(self, manifest: Manifest) -> None:
-        """Take in what another process found by `inspect` of the same set, so that it is not looked at again."""
+        """Store what `inspect` found in another process for the same set, so that it is not inspected again."""
         self._manifest, self._fingerprint = manifest, manifest.fingerprint
 
     def _inspect(self, progress: bool) -> Manifest:
@@ -308,7 +313,7 @@ class FaceSet:
         try:
             return self._source.read(self._layout.members[index])
         except READ_ERRORS as error:
-            # The system's own words only: the whole message would hold the image's path, and so a name.
+            # Only the system's own words: the whole message would contain the image's path, and so a person's name.
             raise UndecodableImage(getattr(error, "strerror", None) or "the file cannot be read") from error
 
     def _pixels(self, index: int) -> np.ndarray:
@@ -318,7 +323,7 @@ class FaceSet:
             raise self._bad_images(index, error) from error
 
     def _bad_images(self, index: int, error: UndecodableImage) -> BadImageError:
-        """What is raised where one image can't be decoded: all others are looked at too, so that each is named."""
+        """The error for an image that can't be decoded; it inspects the whole set, so that it names all such images."""
         if self._manifest is None:
             self._manifest = self._inspect(progress=True)
         bad = dict(self._manifest.bad)
@@ -329,8 +334,8 @@ class FaceSet:
         positions = np.asarray(indices if isinstance(indices, np.ndarray | torch.Tensor) else list(indices))
         if positions.dtype == bool and positions.shape == (len(self),):
             return np.flatnonzero(positions)
-        whole = np.issubdtype(positions.dtype, np.integer) and positions.ndim == 1
-        if positions.size and not (whole and positions.min() >= 0 and positions.max() < len(self)):
+        are_integers = np.issubdtype(positions.dtype, np.integer) and positions.ndim == 1
+        if positions.size and not (are_integers and positions.min() >= 0 and positions.max() < len(self)):
             raise InputError(
                 f"indices must be integers [n] from 0 to {len(self) - 1}, or a bool mask [{len(self)}]; "
                 f"these are {positions.dtype} {list(positions.shape)} from {positions.min()} to {positions.max()}"

@@ -12,32 +12,32 @@ _INSIDE = "data"  # Where a repository of Hugging Face has them.
 
 
 def find_shards(folder: Path, name: str) -> list[Path]:
-    """Files whose name matches a regular expression, hidden ones aside: those of a folder, else those of its `data`."""
+    """Files whose name matches a regular expression, without hidden ones: in a folder, else in its `data`."""
     for place in (folder, folder / _INSIDE):
         if place.is_dir():
-            found = (file for file in place.iterdir() if re.search(name, file.name) and not file.name.startswith("."))
-            if files := sorted(file for file in found if file.is_file()):
+            named = (file for file in place.iterdir() if re.search(name, file.name) and not file.name.startswith("."))
+            if files := sorted(file for file in named if file.is_file()):
                 return files
     return []
 
 
 def check_shards(path: Path, files: Sequence[Path]) -> None:
-    """Refuse shards of several splits, which are several sets, and numbered ones of which some are missing.
+    """Refuse shards of several splits, and numbered shards of which some are missing.
 
     Raises
     ------
     FacesError
-        The message names what was found.
+        Files are of several splits, such as train and test, or a shard of a numbered series is missing.
     """
-    splits = sorted({found.group(1).lower() for file in files if (found := _SPLIT.match(file.name))})
+    splits = sorted({split.group(1).lower() for file in files if (split := _SPLIT.match(file.name))})
     if len(splits) > 1:
         raise FacesError(
             f"'{path}' holds several sets ({', '.join(splits)}); give the path of one file, or a pattern of the shards "
             f"of one, such as {splits[0]}-{{00000..00003}}{''.join(files[0].suffixes)}"
         )
-    found = [numbered.groups() for file in files if (numbered := _NUMBERED.match(file.name))]
-    for stem, total in sorted({(stem, total) for stem, _, total in found}):
-        have = {int(number) for each, number, of in found if (each, of) == (stem, total)}
+    numbered = [match.groups() for file in files if (match := _NUMBERED.match(file.name))]
+    for stem, total in sorted({(stem, total) for stem, _, total in numbered}):
+        have = {int(number) for name, number, of in numbered if (name, of) == (stem, total)}
         lacking = sorted(set(range(int(total))) - have)
         if lacking:
             raise FacesError(

@@ -1,9 +1,9 @@
 """Checkpoints: written atomically, read strictly.
 
 A checkpoint is a folder `checkpoint-<step>/` with `tensors.safetensors` (networks, moving average, optimisers) and
-`state.json` (counters, configuration, fingerprint of the data, and the hashes of the tensors and of all this). It is
-written beside its final name and renamed, the newest two are kept, and it is read strictly: a missing or extra field is
-an error, and where a hash differs it is damaged.
+`state.json` (counters, configuration, fingerprint of the data, hash of the tensors, and hash of the rest of this file).
+It is written under a temporary name and renamed, the newest two are kept, and it is read strictly: a missing or extra
+field is an error, and a checkpoint whose hashes differ counts as damaged.
 """
 
 import json
@@ -25,14 +25,18 @@ TENSORS_FILE, STATE_FILE = "tensors.safetensors", "state.json"
 
 
 def save_checkpoint(folder: Path, step: int, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> Path:
-    """Write `checkpoint-<step>` atomically and remove all but the newest two."""
+    """Write `checkpoint-<step>` atomically and remove all but the newest two; return its path.
+
+    `tensors` may be on any device; `state` must be what JSON can hold, with no key `step`, `tensors` or
+    `sha256`: these are added.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"checkpoint-{step:09d}"
     with atomic_folder(target) as temporary:
-        kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-        write_tensors(kept, temporary / TENSORS_FILE)
-        noted = state | {"step": step, "tensors": sha256_of_file(temporary / TENSORS_FILE)}
-        write_json(temporary / STATE_FILE, noted | {"sha256": sha256_of_json(noted)})
+        on_cpu = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+        write_tensors(on_cpu, temporary / TENSORS_FILE)
+        contents = state | {"step": step, "tensors": sha256_of_file(temporary / TENSORS_FILE)}
+        write_json(temporary / STATE_FILE, contents | {"sha256": sha256_of_json(contents)})
         shutil.rmtree(target, ignore_errors=True)
     for old in checkpoints(folder)[CHECKPOINTS_KEPT:]:
         shutil.rmtree(old)
@@ -43,7 +47,7 @@ def _read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
     """Tensors and state; raises `ValueError` where either is not what was written."""
     state = read_json(path / STATE_FILE)
     if not isinstance(state, dict):
-        raise ValueError(f"{STATE_FILE} holds no state")
+        raise ValueError(f"{STATE_FILE} does not hold a JSON object")
     if state.pop("sha256", None) != sha256_of_json(state):
         raise ValueError(f"{STATE_FILE} is not what was written: its hash differs")
     if state["tensors"] != sha256_of_file(path / TENSORS_FILE):
@@ -57,15 +61,16 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The newest readable checkpoint, or None where there is none; every process must ask.
+    """Tensors (on the CPU) and state of the newest intact checkpoint, or None where there is none.
 
-    A damaged checkpoint is passed over with a warning for the one before it.
+    Every process must call this, as they compare their steps. A damaged checkpoint is skipped with a warning, and the
+    one before it is used.
 
     Raises
     ------
     CheckpointError
-        A field of `expected` (configuration, fingerprint) differs from the checkpoint's, all are damaged, or not all
-        processes find the same one.
+        A field of `expected` (configuration, fingerprint) differs from the checkpoint's or is missing in it, all
+        checkpoints are damaged, or not all processes find the same one.
     """
     loaded = _newest_checkpoint(folder, expected)
     steps = set(gather_object([0 if loaded is None else loaded[1]["step"]]))
@@ -78,8 +83,8 @@ def load_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, t
 
 
 def _newest_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    found = checkpoints(folder)
-    for path in found:
+    paths = checkpoints(folder)
+    for path in paths:
         try:
             tensors, state = _read_checkpoint(path)
         except (OSError, ValueError, SafetensorError) as error:
@@ -87,7 +92,7 @@ def _newest_checkpoint(folder: Path, expected: dict[str, Any]) -> tuple[dict[str
             continue
         _check_expected(path, state, expected)
         return tensors, state
-    if found:
+    if paths:
         raise CheckpointError(f"every checkpoint in {folder} is damaged; delete the folder to train from the beginning")
     return None
 
@@ -104,7 +109,7 @@ def _check_expected(path: Path, state: dict[str, Any], expected: dict[str, Any])
 
 
 def flatten(prefix: str, state: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """A module's or optimiser's tensors under a prefix; optimiser entries become `<prefix>.<index>.<name>`."""
+    """Tensors of a `state_dict`, named `<prefix>.<name>`, or `<prefix>.<index>.<name>` where it is an optimiser's."""
     if "param_groups" not in state:
         return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
     return {
@@ -113,12 +118,12 @@ def flatten(prefix: str, state: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def unflatten(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors under a prefix, with it taken off."""
+    """The tensors whose names begin with `<prefix>.`, by their names without it."""
     return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
 
 
 def load_optimiser(optimiser: torch.optim.Optimizer, prefix: str, tensors: dict[str, torch.Tensor]) -> None:
-    """Put back an optimiser's state written by `flatten`; the groups' settings stay those of `optimiser`."""
+    """Put back an optimiser's state written by `flatten`; learning rates and the like stay those of `optimiser`."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, tensor in unflatten(prefix, tensors).items():
         index, name = key.split(".", 1)

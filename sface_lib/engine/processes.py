@@ -1,4 +1,4 @@
-"""Several processes of one command: launched on this machine, and agreeing on what the first of them found."""
+"""Several processes of one command: launching them on this machine, and sharing what the first of them computed."""
 
 import os
 import subprocess
@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """What `make` gives in the first of the processes that were launched together, in all of them; it runs there alone.
+    """Call `make` in the first of the processes that were launched together, and return its result in all of them.
 
-    Where it raises, the first process must end, which ends the others.
+    All must call this, or they wait for one another. Where `make` raises, the first process must end, which ends the
+    others.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return make()
@@ -28,33 +29,33 @@ def from_first(make: Callable[[], T]) -> T:
 def launch(processes: int, command: Sequence[str], log: Path) -> None:
     """Run a `sface` command in several processes of this machine.
 
-    What they say goes to a file; their progress bars stand on stderr as well.
+    Their output goes to the file `log`; what holds progress bars is also written to stderr.
 
     Raises
     ------
     TrainingError
-        It failed; the message is what the command gave as its reason.
+        The command failed; the message is the last reason that it printed, or where to find its output.
     """
-    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         open(log, "wb") as stream,
         subprocess.Popen(
-            [*start, "-m", "sface_lib.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*launcher, "-m", "sface_lib.cli", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as launched,
     ):
         try:
-            while said := launched.stdout.read1():
-                stream.write(said)
-                if b"\r" in said:  # Only bars are drawn over themselves.
-                    sys.stderr.write(said.decode(errors="replace"))
+            while output := launched.stdout.read1():
+                stream.write(output)
+                if b"\r" in output:  # Only progress bars use carriage returns.
+                    sys.stderr.write(output.decode(errors="replace"))
                     sys.stderr.flush()
         except BaseException:
             launched.terminate()  # It ends the processes that it started.
             raise
     if launched.returncode:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        # Behind a bar, it may be, or behind what another process says at the same moment.
+        # The reason may follow a progress bar, or another process's output, on the same line.
         reasons = [line.rpartition("sface: ")[2] for line in lines if "sface: " in line]
         raise TrainingError(
             reasons[-1]

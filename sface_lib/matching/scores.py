@@ -1,4 +1,4 @@
-"""The scores of two sets, or of one: genuine and impostor by label, exact or counted."""
+"""The scores between two sets, or within one: genuine and impostor by label, kept one by one or counted in bins."""
 
 import dataclasses
 import functools
@@ -19,7 +19,8 @@ from sface_lib.errors import InputError
 from sface_lib.matching.groups import group_codes
 from sface_lib.matching.stream import EDGES, count_scores
 
-MOST_EXACT, MOST_DRAWN = 10**8, 10**6
+MOST_EXACT = 10**8  # Scores that are kept one by one; more are counted in bins.
+MOST_DRAWN = 10**6  # Impostors whose ROC is exact; of more it is computed from their counts.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class ScoreBlocks:
     Attributes
     ----------
     scores
-        float32 `[Na, Nb]`; within one set only those above the diagonal count.
+        float32 `[Na, Nb]`, -1 to 1; within one set only those above the diagonal are computed and used.
     a_labels, b_labels
         Ascending labels, int64 `[Na]` and `[Nb]`.
     within
@@ -45,7 +46,7 @@ class ScoreBlocks:
     groups: pd.Series | None = None
 
     def among(self, classes: np.ndarray) -> "ScoreBlocks":
-        """The scores of these identities' images with one another."""
+        """The scores between images of the identities `classes`, int `[K]`."""
         rows, columns = np.isin(self.a_labels, classes), np.isin(self.b_labels, classes)
         if rows.all() and columns.all():
             return self
@@ -57,7 +58,7 @@ class ScoreBlocks:
         return self.scores[self._apart()]
 
     def impostor_identities(self) -> tuple[np.ndarray, np.ndarray]:
-        """The two labels of each of these scores, int64 `[I]` each."""
+        """The two labels of each score of `impostors`, in its order, int64 `[I]` each."""
         rows, columns = np.nonzero(self._apart())
         return self.a_labels[rows], self.b_labels[columns]
 
@@ -72,7 +73,17 @@ class ScoreBlocks:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pairs:
-    """The best pairs, by descending score: scores float32, rows of both sets as given int64, equal labels or not."""
+    """The k best-scoring pairs, by descending score.
+
+    Attributes
+    ----------
+    scores
+        float32 `[k]`.
+    a_rows, b_rows
+        Rows of both sets in the order in which these were given, int64 `[k]`.
+    same_label
+        Whether both have one label, bool `[k]`.
+    """
 
     scores: np.ndarray
     a_rows: np.ndarray
@@ -110,7 +121,7 @@ class PairScores:
 
     @functools.cached_property
     def impostor(self) -> np.ndarray:
-        """Scores of different labels, float32 `[I]`; raises `InputError` where they were only counted."""
+        """Scores of different labels, float32 `[I]`; raises `InputError` where `blocks` is None."""
         if self.blocks is None:
             raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept; use metrics() and roc()")
         return self.blocks.impostors()
@@ -123,7 +134,7 @@ class PairScores:
         classes
             Labels of those identities, int.
         groups
-            Group of each identity, by label: then impostors are of one group.
+            Group of each identity, by label: then only pairs within one group are impostors.
 
         Raises
         ------
@@ -132,23 +143,23 @@ class PairScores:
         """
         if self.blocks is None:
             raise InputError(f"more than {MOST_EXACT:,} scores are counted, not kept, so that none can be left out")
-        own = np.isin(self.genuine_identity, classes)
+        kept = np.isin(self.genuine_identity, classes)
         blocks = dataclasses.replace(self.blocks.among(classes), groups=groups)
         scores = blocks.impostors()
-        if not own.any() or not len(scores):
+        if not kept.any() or not len(scores):
             raise InputError(f"{len(classes)} of the identities have no genuine or no impostor pair; keep more of them")
         moments = (float(value) for value in (scores.mean(dtype=np.float64), scores.std(dtype=np.float64)))
-        counted = BinnedImpostors(EDGES, count_scores(scores), *moments)
-        return PairScores(self.genuine[own], self.genuine_identity[own], counted, blocks)
+        impostors = BinnedImpostors(EDGES, count_scores(scores), *moments)
+        return PairScores(self.genuine[kept], self.genuine_identity[kept], impostors, blocks)
 
     def metrics(self) -> VerificationMetrics:
-        """Error rates and moments; from counted impostors above 1e8 scores, see `brackets`."""
+        """Error rates and moments; where `blocks` is None from counted impostors, with errors bounded by `brackets`."""
         if self.blocks is not None:
             return verification_metrics(self.genuine, self.impostor)
         return binned_metrics(self.genuine, self.impostors)[0]
 
     def brackets(self) -> dict[str, tuple[float, float] | None]:
-        """Between which values "eer", "fmr100", "fmr1000" and "auc" lie; no width where all scores are kept."""
+        """Bounds (low, high) of "eer", "fmr100", "fmr1000" and "auc", equal where all scores are kept, or None."""
         if self.blocks is None:
             return binned_metrics(self.genuine, self.impostors)[1]
         exact = self.metrics()
@@ -156,7 +167,7 @@ class PairScores:
         return {name: None if value is None else (value, value) for name, value in values.items()}
 
     def roc(self) -> RocCurve:
-        """Error rates by threshold; of more than a million impostors from their counts, which no drawing shows."""
+        """Error rates by threshold; of more than 1e6 impostors from binned counts, a difference that no plot shows."""
         if self.impostors.counts.sum() > MOST_DRAWN:
             return binned_roc(self.genuine, self.impostors)
         return roc(self.genuine, self.impostor)

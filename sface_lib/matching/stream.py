@@ -1,7 +1,7 @@
 """Every score of two embedded sets, or of one, handed out tile by tile in bounded memory.
 
 A tile is a fixed block of the score matrix, computed by one matrix product, so that what is collected from it depends
-on neither the block size of a caller nor the number of processes: those only share tiles among them.
+neither on a caller's block size nor on the number of processes: these only divide the tiles among them.
 """
 
 import dataclasses
@@ -14,7 +14,8 @@ import torch
 from sface_lib.errors import InputError
 
 TILE_ROWS, TILE_COLUMNS = 2048, 4096
-# Counted scores are off by half a step of 1 / SCALE and a float32 rounding of it (0.001 steps); the bins fill int16.
+# A counted score is off by at most half a step of 1 / SCALE, plus float32 rounding (0.001 steps). With this SCALE the
+# indices of the bins fit int16.
 SCALE = 16380
 BINS = 2 * SCALE + 1
 UNIT_TOLERANCE = 1e-3
@@ -23,7 +24,17 @@ EDGES = (np.arange(BINS + 1) - 0.5 - SCALE) / SCALE
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """Scores float32 `[n, m]` of rows `row`... and columns `column`...; `kept` bool `[n, m]` where some don't count."""
+    """A block of the score matrix.
+
+    Attributes
+    ----------
+    scores
+        float32 `[n, m]`.
+    row, column
+        Place of the first row and the first column in the matrix.
+    kept
+        bool `[n, m]`, which of the scores to use; None for all.
+    """
 
     scores: torch.Tensor
     row: int
@@ -35,24 +46,29 @@ class Collector(Protocol):
     """What gathers one kind of result from the tiles."""
 
     def add(self, tile: Tile) -> None:
-        """Take a tile in; its scores are overwritten afterwards."""
+        """Collect from a tile; its memory is used again for the next one, so that scores must be copied to be kept."""
 
     def state(self) -> tuple:
-        """What was collected, for `take`."""
+        """What was collected so far, as the arguments of `take`."""
 
     def clear(self) -> None:
-        """Forget it."""
+        """Forget what was collected."""
 
     def take(self, *state) -> None:
-        """Take in what another collector has."""
+        """Merge the `state` of another collector of this kind."""
 
 
 def stream(
     a: torch.Tensor, b: torch.Tensor | None, collectors: Sequence[Collector], rank: int = 0, ranks: int = 1
 ) -> None:
-    """Compute the scores of `a` `[Na, d]` against `b` `[Nb, d]`; with `b` None each unordered pair of `a` once.
+    """Compute the scores of `a` against `b` and hand them to the collectors; without `b`, of each pair within `a`.
 
-    Of several processes each takes every `ranks`-th row of tiles.
+    Parameters
+    ----------
+    a, b
+        Rows of unit length, float32 `[Na, d]` and `[Nb, d]`, on one device.
+    rank, ranks
+        Number of this process, from 0, and number of processes: each takes every `ranks`-th row of tiles.
     """
     for tile in _tiles(a, a if b is None else b, b is None, rank, ranks):
         for collector in collectors:
@@ -65,8 +81,8 @@ def _tiles(a: torch.Tensor, b: torch.Tensor, within: bool, rank: int, ranks: int
         rows = a[row : row + TILE_ROWS]
         for column in range(row // TILE_COLUMNS * TILE_COLUMNS if within else 0, len(b), TILE_COLUMNS):
             columns = b[column : column + TILE_COLUMNS]
-            whole = len(rows) == TILE_ROWS and len(columns) == TILE_COLUMNS
-            scores = torch.mm(rows, columns.T, out=buffer if whole else None)
+            is_full = len(rows) == TILE_ROWS and len(columns) == TILE_COLUMNS
+            scores = torch.mm(rows, columns.T, out=buffer if is_full else None)
             kept = None
             if within and column < row + len(rows):
                 places = torch.arange(len(rows), device=a.device)[:, None] + row
@@ -75,7 +91,7 @@ def _tiles(a: torch.Tensor, b: torch.Tensor, within: bool, rank: int, ranks: int
 
 
 class Histogram:
-    """Counts int64 `[BINS]` of all scores, each rounded to the nearest whole of 1 / SCALE."""
+    """Counts, int64 `[BINS]`, of all scores, each rounded to the nearest multiple of 1 / SCALE in [-1, 1]."""
 
     def __init__(self):
         self.clear()
@@ -114,7 +130,7 @@ def count_scores(scores: np.ndarray) -> np.ndarray:
 
 
 def label_range(labels: np.ndarray, label: int) -> slice:
-    """Where a label stands in ascending ones."""
+    """The slice of ascending `labels`, `[N]`, that holds `label`; empty where none does."""
     return slice(*(int(np.searchsorted(labels, label, side)) for side in ("left", "right")))
 
 
@@ -131,9 +147,9 @@ class Genuine:
         for label in np.intersect1d(left, right):
             rows, columns = label_range(left, label), label_range(right, label)
             block = tile.scores[rows, columns]
-            found = block.flatten() if tile.kept is None else block[tile.kept[rows, columns]]
+            scores = block.flatten() if tile.kept is None else block[tile.kept[rows, columns]]
             # A copy: the tile's memory is used again.
-            self._found.setdefault(int(label), []).append(found.cpu().numpy().copy())
+            self._found.setdefault(int(label), []).append(scores.cpu().numpy().copy())
 
     def state(self) -> tuple[np.ndarray, np.ndarray]:
         """Scores float32 `[G]` and labels int64 `[G]`, by label and then by score."""
@@ -153,7 +169,7 @@ class Genuine:
 
 
 class TopPairs:
-    """The `k` best-scoring pairs of all; of equal scores those of the lower row, then of the lower column."""
+    """The `k` best-scoring pairs; ties go to the lower row, then to the lower column."""
 
     def __init__(self, k: int):
         self.k = k
@@ -166,9 +182,9 @@ class TopPairs:
             return
         if least == -torch.inf and scores.numel() > self.k:
             least = max(least, scores.flatten().topk(self.k).values[-1].item())
-        found = scores >= max(least, -2.0)
-        places = found.nonzero()
-        self.take(scores[found], places[:, 0] + tile.row, places[:, 1] + tile.column)
+        candidates = scores >= max(least, -2.0)
+        places = candidates.nonzero()
+        self.take(scores[candidates], places[:, 0] + tile.row, places[:, 1] + tile.column)
 
     def state(self) -> tuple:
         """What `take` of another takes."""
@@ -179,7 +195,7 @@ class TopPairs:
         self.scores, self.rows, self.columns = (values[:0] for values in self.state())
 
     def take(self, scores, rows, columns) -> None:
-        """Merge candidates, arrays `[N]`."""
+        """Merge candidates: scores, rows and columns of pairs, arrays or tensors `[N]`."""
         parts = ((self.scores, scores), (self.rows, rows), (self.columns, columns))
         merged = [np.concatenate([old, torch.as_tensor(new).cpu().numpy()]) for old, new in parts]
         best = np.lexsort((merged[2], merged[1], -merged[0]))[: self.k]
@@ -189,8 +205,8 @@ class TopPairs:
 class Nearest:
     """For each row the `k` best-scoring columns: scores float32 `[N, k]`, descending, and columns int64 `[N, k]`.
 
-    Of equal scores the lower column stands first; which of them stay at the cut is the device's choice. In one set
-    compared with itself no row finds itself.
+    Equal scores are ordered by column; which of them are kept where they tie for the k-th place depends on the device.
+    Within one set no row is its own neighbour.
     """
 
     def __init__(self, count: int, k: int, within: bool, device: torch.device):
@@ -217,7 +233,7 @@ class Nearest:
         self.scores, self.columns = torch.full_like(self.scores, -torch.inf), torch.full_like(self.columns, -1)
 
     def take(self, rows: slice, scores: torch.Tensor, columns: torch.Tensor) -> None:
-        """Merge candidates `[n, c]` of some rows."""
+        """Merge candidates of the `n` rows `rows`: scores and columns `[n, c]`."""
         scores = torch.cat([self.scores[rows], scores.to(self.scores.device)], 1)
         columns = torch.cat([self.columns[rows], columns.to(self.columns.device)], 1)
         by_column = columns.argsort(1)

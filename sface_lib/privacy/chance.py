@@ -1,8 +1,9 @@
-"""What chance looks like: the same scores, with the classes of one set renamed.
+"""Permutation tests of the link: the null is the same scores with the class labels of one set permuted.
 
-Whole classes are renamed, so that images of one class stay together; where the identities' groups are known, only
-within a group, so that what a group shares belongs to chance. Each statistic is a sum over a table of classes by
-classes, whose diagonal holds what the true names give and any permutation's cells what the renamed ones would.
+Whole classes are relabelled, so that images of one class stay together; where the identities' groups are known, only
+within a group, so that what a group shares is part of the null. Each statistic is a sum over the cells of a table
+`[K, K]` of the classes of both sets: the diagonal for the true labels, and cell (k, permutation[k]) of every row k for
+permuted ones.
 """
 
 import dataclasses
@@ -18,17 +19,17 @@ from sface_lib.matching.stream import BINS, SCALE
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LabelTable:
-    """A statistic as a ratio of sums over the cells (class of one set, class that its name stands for in the other).
+    """A statistic as a ratio of sums over cells: a row is a class of one set, its column one of the other set.
 
     Attributes
     ----------
     classes
         Labels of rows and columns, `[K]`.
     values, counts
-        float64 `[K, K]`; the statistic of a naming is the sum of its values over the sum of its counts, or, with
-        `ranks`, the Mann-Whitney AUC of its cells' scores against all others.
+        float64 `[K, K]`; the statistic of a naming, a permutation of the classes, is the sum of `values` over its cells
+        divided by that of `counts`, or, with `ranks`, the Mann-Whitney AUC of its cells' scores against all others.
     ranks
-        Whether the values are sums of ranks.
+        Whether `values` are sums of ranks, and `counts` numbers of scores.
     """
 
     classes: np.ndarray
@@ -37,7 +38,7 @@ class LabelTable:
     ranks: bool = False
 
     def statistic(self, naming: np.ndarray) -> np.ndarray:
-        """The statistic under each naming, int `[B, K]` -> float64 `[B]`."""
+        """The statistic under each naming, a permutation of 0 to K - 1: int `[..., K]` -> float64 `[...]`."""
         rows = np.arange(len(self.classes))
         n = self.counts[rows, naming].sum(-1)
         total = self.values[rows, naming].sum(-1)
@@ -46,7 +47,7 @@ class LabelTable:
         return (total - n * (n + 1) / 2) / (n * (self.counts.sum() - n))
 
     def bootstrap(self, resamples: int, seed: int) -> Estimate:
-        """The share under the true names, and in draws of classes with replacement; not for sums of ranks."""
+        """The statistic under the true labels, with bootstrap draws of classes; not for tables of `ranks`."""
         weights = identity_weights(len(self.classes), resamples, seed)
         drawn = (weights @ self.values.diagonal()) / (weights @ self.counts.diagonal())
         return Estimate.of_draws(float(self.statistic(np.arange(len(self.classes)))), drawn, len(self.classes))
@@ -63,9 +64,9 @@ class ShuffleTest:
     null
         Under each shuffle, float64 `[B]`.
     p_value
-        (1 + number of shuffles at or above the observed) / (1 + B): the chance of a link as strong.
+        (1 + number of shuffles at or above the observed) / (1 + B): one-sided, for a link.
     p_below
-        The same at or below the observed.
+        The same with shuffles at or below the observed: one-sided, for less than chance.
     """
 
     observed: float
@@ -75,16 +76,16 @@ class ShuffleTest:
 
     @property
     def p_two_sided(self) -> float:
-        """Twice the smaller of both, at most 1."""
+        """Twice the smaller of `p_value` and `p_below`, at most 1."""
         return min(1.0, 2 * min(self.p_value, self.p_below))
 
     @property
     def floor(self) -> float:
-        """The smallest one-sided p that so many shuffles can give: a p that is as small may be smaller still."""
+        """The smallest one-sided p that so many shuffles can give; a p equal to it is only an upper bound."""
         return 1 / (1 + len(self.null))
 
     def band(self, level: float = 0.95) -> tuple[float, float]:
-        """The central part of the null that holds `level` of it."""
+        """Central interval of the null that holds a share `level` of it, 0 to 1: (low, high)."""
         low, high = np.quantile(self.null, [(1 - level) / 2, (1 + level) / 2])
         return float(low), float(high)
 
@@ -102,7 +103,7 @@ class Tested:
 
 
 def shuffle_test(table: LabelTable, shuffles: int, seed: int, groups: pd.Series | None = None) -> ShuffleTest:
-    """Rename the classes of one set at random and see how often the link is as strong.
+    """Permute the class labels of one set at random, and count how often the statistic is at least as large.
 
     Parameters
     ----------
@@ -111,13 +112,14 @@ def shuffle_test(table: LabelTable, shuffles: int, seed: int, groups: pd.Series 
     shuffles, seed
         Number and seed of the permutations.
     groups
-        Group of each class, by label: names are exchanged within groups only, which is exact however small they are.
-        Make the table of `exchangeable` classes, since one that is alone in its group keeps its name.
+        Group of each class, by label: labels are permuted within groups only, which is exact however small they are.
+        Make the table from `privacy.groups.exchangeable` classes: one that is alone in its group keeps its label in
+        every shuffle.
 
     Raises
     ------
     InputError
-        Fewer than two classes that occur in both sets.
+        Fewer than two classes occur in both sets, or a statistic is not finite.
     """
     count = len(table.classes)
     if count < 2:
@@ -139,16 +141,16 @@ def _namings_within(codes: np.ndarray, shuffles: int, random: np.random.Generato
 
 
 def against_null(observed: float, null: np.ndarray) -> ShuffleTest:
-    """Place a statistic in its null; raises `InputError` where either is not finite."""
+    """Test a statistic against its null draws, float64 `[B]`; raises `InputError` where either is not finite."""
     if not np.isfinite(observed) or not np.isfinite(null).all():
-        raise InputError("a statistic that is not a number has no place in a null; check the scores behind it")
-    # Above rounding: a value that is equal but for the order of summation counts as reached.
+        raise InputError("the statistic or its null is not finite, so there is no p-value; check the scores behind it")
+    # 1e-12 is above rounding: values that differ only by the order of summation count as equal.
     above, below = (null >= observed - 1e-12).sum(), (null <= observed + 1e-12).sum()
     return ShuffleTest(observed, null, float((1 + above) / (1 + len(null))), float((1 + below) / (1 + len(null))))
 
 
 def auc_table(blocks: ScoreBlocks) -> LabelTable:
-    """The AUC of the same-label link: ranks of all scores between shared classes, equal within 1 / 16380.
+    """The AUC of the same-label link, from ranks of all scores between shared classes; scores within 1 / 16380 tie.
 
     Raises
     ------
@@ -156,22 +158,24 @@ def auc_table(blocks: ScoreBlocks) -> LabelTable:
         The blocks are of one set with itself.
     """
     if blocks.within:
-        raise InputError("labels are shuffled between two sets; within one the labels are the same thing")
+        raise InputError("labels are shuffled between two sets, and these scores are within one; compare two sets")
     classes = np.intersect1d(blocks.a_labels, blocks.b_labels)
     blocks = blocks.among(classes)
     scores = blocks.scores
-    place = np.rint(scores * np.float32(SCALE)).astype(np.int16) + np.int16(SCALE)
-    counted = np.bincount(place.ravel(), minlength=BINS)
-    midrank = np.cumsum(counted) - (counted - 1) / 2
-    first, second = (np.searchsorted(labels, classes) for labels in (blocks.a_labels, blocks.b_labels))
-    sizes = np.diff(np.append(first, len(scores))), np.diff(np.append(second, scores.shape[1]))
-    parts = [midrank[place[start : start + size]].sum(0) for start, size in zip(first, sizes[0], strict=True)]
-    sums = np.add.reduceat(np.array(parts), second, axis=1)
+    bin_index = np.rint(scores * np.float32(SCALE)).astype(np.int16) + np.int16(SCALE)
+    bin_counts = np.bincount(bin_index.ravel(), minlength=BINS)
+    midrank = np.cumsum(bin_counts) - (bin_counts - 1) / 2
+    row_starts, column_starts = (np.searchsorted(labels, classes) for labels in (blocks.a_labels, blocks.b_labels))
+    sizes = np.diff(np.append(row_starts, len(scores))), np.diff(np.append(column_starts, scores.shape[1]))
+    rank_sums = [
+        midrank[bin_index[start : start + size]].sum(0) for start, size in zip(row_starts, sizes[0], strict=True)
+    ]
+    sums = np.add.reduceat(np.array(rank_sums), column_starts, axis=1)
     return LabelTable(classes, sums, np.outer(*sizes).astype(np.float64), ranks=True)
 
 
 def hit_table(probe_labels: np.ndarray, found_labels: np.ndarray, classes: np.ndarray) -> LabelTable:
-    """The share of probes whose best match carries their own label: rank 1, or the nearest neighbour.
+    """Table of the share of probes whose best match has their label: rank-1 identification, or the nearest image.
 
     Parameters
     ----------
@@ -180,13 +184,13 @@ def hit_table(probe_labels: np.ndarray, found_labels: np.ndarray, classes: np.nd
     found_labels
         Label of each one's best match, int `[P]`; -1 where several classes tie, which is never a hit.
     classes
-        Labels that occur in both sets, ascending `[K]`; probes of others are left out.
+        Labels that occur in both sets, ascending, int `[K]`; probes with other labels are left out.
     """
     kept = np.isin(probe_labels, classes)
     rows = np.searchsorted(classes, probe_labels[kept])
-    found = np.isin(found_labels[kept], classes)
-    columns = np.searchsorted(classes, found_labels[kept][found])
+    matched = np.isin(found_labels[kept], classes)
+    columns = np.searchsorted(classes, found_labels[kept][matched])
     count = len(classes)
-    hits = np.bincount(rows[found] * count + columns, minlength=count * count).reshape(count, count)
+    hits = np.bincount(rows[matched] * count + columns, minlength=count * count).reshape(count, count)
     probes = np.bincount(rows, minlength=count).astype(np.float64)
     return LabelTable(classes, hits.astype(np.float64), np.repeat(probes[:, None], count, axis=1))

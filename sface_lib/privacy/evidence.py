@@ -1,7 +1,7 @@
-"""The whole analysis of one judge: intervals, identification, and the sceptic's tests, each pre-stated.
+"""The whole analysis by one judge: intervals, identification, and the statistical tests, all planned beforehand.
 
-A judge is whatever gives embeddings: a recognition model, or raw pixels as the floor. What needs unseen images of the
-same persons, or unseen persons, is left out where there are none, and says so by being None.
+A judge is whatever gives embeddings: a recognition model, or raw pixels as the floor. Tests that need unseen images of
+the training persons, or unseen persons, are left out where there are none: their field is then None or empty.
 """
 
 import dataclasses
@@ -34,10 +34,11 @@ class ByLabel:
     Attributes
     ----------
     link, rank_1, neighbours
-        The same-label link's AUC, rank-1 identification among templates and share of nearest images, with their nulls.
-        Where groups are known, names are exchanged within groups, and who is alone in one is left out.
+        AUC of the same-label link, rank-1 identification among templates, and share of images whose nearest authentic
+        image has their label, each with its null. Where groups are known, labels are shuffled within groups, and
+        identities that are alone in one are left out.
     renamed
-        How many identities those three are of: all that both sets have, but for who is alone in a group.
+        Number of identities behind these three: those in both sets, without identities that are alone in their group.
     growth
         Both links by the number of images behind a template: see `identification.aggregation`.
     tail
@@ -57,14 +58,14 @@ class ByLabel:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the sceptic asks, by one judge.
+    """The results of all tests by one judge.
 
     Attributes
     ----------
     sets, shuffles, seed
-        What it was gathered from, for statistics that packages add.
+        What it was computed from, with number and seed of label shuffles: for statistics that other packages add.
     by_pair, by_identity
-        Intervals of each setting's metrics, every score or every identity counting alike.
+        Setting -> metric -> estimate, with every score, or every identity, weighted equally.
     labelled
         What equal labels show; None where labels are not those of authentic identities.
     label_free
@@ -107,34 +108,41 @@ def gather_evidence(
     earlier: Evidence | None = None,
     level: float = 1 - ALPHA,
 ) -> Evidence:
-    """Run the sceptic's tests on scored settings.
+    """Run all tests on scored settings.
 
-    `earlier` is the evidence of another synthetic set with the same authentic images, of which the intervals are known;
-    `level` the confidence of the leak share.
+    `earlier` is the evidence on another synthetic set with the same authentic images, whose intervals within the
+    authentic set are reused; `level` is the confidence level of the leak share.
     """
     intervals = []
-    for flag, known in ((False, earlier and earlier.by_pair), (True, earlier and earlier.by_identity)):
-        new = {name: c for name, c in settings.comparisons.items() if not known or name != SETTINGS[0]}
-        found = {name: bootstrap_comparison(c, resamples, seed, per_identity=flag) for name, c in new.items()}
-        intervals.append(({SETTINGS[0]: known[SETTINGS[0]]} if known else {}) | found)
-    classes, drawn = templates(*sets.synthetic)
+    for per_identity, earlier_intervals in (
+        (False, earlier and earlier.by_pair),
+        (True, earlier and earlier.by_identity),
+    ):
+        to_resample = {
+            name: c for name, c in settings.comparisons.items() if not earlier_intervals or name != SETTINGS[0]
+        }
+        estimates = {
+            name: bootstrap_comparison(c, resamples, seed, per_identity=per_identity) for name, c in to_resample.items()
+        }
+        intervals.append(({SETTINGS[0]: earlier_intervals[SETTINGS[0]]} if earlier_intervals else {}) | estimates)
+    classes, class_templates = templates(*sets.synthetic)
     galleries = sets.control and Galleries.of(sets.authentic, sets.control, seed)
-    images = pooled = persons = label_free = opened = None
+    images = pooled = persons = label_free = open_set = None
     unlabelled, nearer = [], {}
     if sets.held_out is not None:
-        both = *sets.authentic, *sets.held_out
-        images = membership_of_images(sets.synthetic[0], *both, shuffles, resamples, seed)
-        pooled = membership(sets.synthetic[0], *_as_many(*both), shuffles, resamples, seed)
+        image_sides = *sets.authentic, *sets.held_out
+        images = membership_of_images(sets.synthetic[0], *image_sides, shuffles, resamples, seed)
+        pooled = membership(sets.synthetic[0], *_as_many(*image_sides), shuffles, resamples, seed)
     if galleries is not None:
         training, unseen = galleries.templates
-        label_free = label_free_link(drawn, training, unseen, shuffles, resamples, seed)
+        label_free = label_free_link(class_templates, training, unseen, shuffles, resamples, seed)
         owners = np.arange(2 * len(training)).reshape(2, -1)
-        persons = membership(drawn, training, owners[0], unseen, owners[1], shuffles, resamples, seed)
-        sure = None if "control" in sets.barred else level
-        unlabelled = compare_unlabelled(*sets.synthetic, galleries, sure, shuffles, seed)
+        persons = membership(class_templates, training, owners[0], unseen, owners[1], shuffles, resamples, seed)
+        leak_level = None if "control" in sets.barred else level
+        unlabelled = compare_unlabelled(*sets.synthetic, galleries, leak_level, shuffles, seed)
         nearer = _nearer(sets, galleries, resamples, seed)
     if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
-        opened = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
+        open_set = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
     labelled = None
     if sets.by_label:
         labelled = _by_label(sets, settings, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
@@ -146,7 +154,7 @@ def gather_evidence(
         by_identity=intervals[1],
         labelled=labelled,
         label_free=label_free,
-        open_set=opened,
+        open_set=open_set,
         images=images,
         images_pooled=pooled,
         persons=persons,
@@ -156,13 +164,13 @@ def gather_evidence(
 
 
 def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> dict[str, NearnessDifference]:
-    """The set held against every unexposed one, by templates of as many images."""
-    found = {}
+    """The set compared to every unexposed one, by templates of equally many images; by the unexposed set's name."""
+    differences = {}
     for name, other in sets.unexposed.items():
-        (_, classes), (_, theirs) = equal_templates(sets.synthetic, other)
-        if can_be_held_against(classes, theirs, galleries.training):
-            found[name] = nearness_difference(classes, theirs, *galleries.templates, resamples, seed)
-    return found
+        (_, classes), (_, other_classes) = equal_templates(sets.synthetic, other)
+        if can_be_held_against(classes, other_classes, galleries.training):
+            differences[name] = nearness_difference(classes, other_classes, *galleries.templates, resamples, seed)
+    return differences
 
 
 def _by_label(
@@ -176,7 +184,7 @@ def _by_label(
 ) -> ByLabel:
     """What equal labels show; `auc` is that of the link, with its interval."""
     link = renamed = settings.comparisons[LINK]
-    probes = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
+    arguments = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
     if len(sets.renamed) < len(sets.classes):
         renamed = link.among(sets.renamed)
         auc = bootstrap_comparison(renamed, resamples, seed)["auc"]
@@ -184,8 +192,8 @@ def _by_label(
     test = shuffle_test(table, shuffles, seed, sets.groups)
     return ByLabel(
         link=Tested(dataclasses.replace(auc, value=test.observed), test, int(table.counts.sum())),
-        rank_1=identification.rank_1(*probes, groups=sets.groups),
-        neighbours=identification.nearest_label(*probes, groups=sets.groups),
+        rank_1=identification.rank_1(*arguments, groups=sets.groups),
+        neighbours=identification.nearest_label(*arguments, groups=sets.groups),
         renamed=len(sets.renamed),
         growth=identification.aggregation(
             *sets.synthetic,
@@ -201,7 +209,7 @@ def _by_label(
 
 
 def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The first images of each identity on both sides, as many as the side with fewer has."""
+    """Rows and labels of both sides, of each identity only its first n images: n is what the side with fewer has."""
     place, other_place = map(place_in_class, (labels, other_labels))
     counts, other_counts = (dict(zip(*np.unique(x, return_counts=True), strict=True)) for x in (labels, other_labels))
     kept = place < np.array([other_counts.get(label, 0) for label in labels])
@@ -210,9 +218,9 @@ def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.nda
 
 
 def left_of(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
-    """The link of some of the synthetic images: "link_auc", "link_eer" and "rank1".
+    """The link of the synthetic images at `positions`, int64 `[n]`: "link_auc", "link_eer" and "rank1", each 0 to 1.
 
-    Each is None where none are left, or labels are not those of authentic identities.
+    Each is None where no image with an authentic identity's label is left, or labels mean something else.
     """
     part = tuple(values[positions] for values in sets.synthetic)
     if not sets.by_label or not np.isin(part[1], sets.authentic[1]).any():

@@ -1,4 +1,4 @@
-"""Who is exposed: the link of each identity, whether it differs between groups, and by the number of images."""
+"""Who is exposed: the link of each identity, and whether it varies with groups or with the number of images."""
 
 import dataclasses
 
@@ -13,11 +13,14 @@ from sface_lib.matching.stream import label_range
 from sface_lib.privacy.chance import ShuffleTest, against_null
 from sface_lib.privacy.link import equal_templates
 
-FEWEST = 5
+FEWEST = 5  # Identities of a group.
 
 
 def exposures(blocks: ScoreBlocks) -> pd.Series:
-    """For each identity of both sets the chance that a synthetic image of its class outscores one of another class.
+    """For each identity in both sets, the chance that a genuine score of its images is above an impostor score.
+
+    Both are scores of its authentic images: genuine ones against synthetic images of its class, impostor ones against
+    synthetic images of other classes.
 
     Parameters
     ----------
@@ -26,17 +29,17 @@ def exposures(blocks: ScoreBlocks) -> pd.Series:
 
     Returns
     -------
-    AUC by label, ties counting half; 0.5 is no link.
+    AUC by label, float64 in [0, 1], ties counting half; 0.5 is no link. Identities without impostor scores are missing.
     """
-    found = {}
+    aucs = {}
     for label in np.intersect1d(blocks.a_labels, blocks.b_labels):
         rows = blocks.scores[label_range(blocks.a_labels, label)]
-        own = label_range(blocks.b_labels, label)
-        genuine, impostor = rows[:, own].ravel(), np.sort(np.delete(rows, own, axis=1).ravel())
+        same_label = label_range(blocks.b_labels, label)
+        genuine, impostor = rows[:, same_label].ravel(), np.sort(np.delete(rows, same_label, axis=1).ravel())
         if len(impostor):
             below = sum(np.searchsorted(impostor, genuine, side).mean() for side in ("left", "right")) / 2
-            found[int(label)] = float(below / len(impostor))
-    return pd.Series(found, name="exposure")
+            aucs[int(label)] = float(below / len(impostor))
+    return pd.Series(aucs, name="exposure")
 
 
 def exposed_persons(
@@ -44,28 +47,31 @@ def exposed_persons(
     authentic: tuple[np.ndarray, np.ndarray],
     control: tuple[np.ndarray, np.ndarray] | None,
 ) -> pd.DataFrame:
-    """Whom a set resembles, person by person, whatever its labels: against persons who trained nothing.
+    """How near a set comes to each authentic person, whatever its labels, compared to persons it was not trained on.
 
     Parameters
     ----------
     synthetic, authentic, control
-        Unit embeddings `[N, d]` and labels `[N]` of each; control is None where there is none.
+        Unit embeddings, float `[N, d]`, and labels, int `[N]`, of each set; `control` may be None.
 
     Returns
     -------
-    One row for each authentic identity, by its label: `score`, that of its template with the nearest class template;
-    `nearest_class`; and against control, `p`, the share of control persons that come as near (each with as many images
-    in its template, and the person counted in), `p_at_floor`, whether no control person does, so that p may be smaller,
-    and `p_corrected`, its false discovery rate over all persons (Benjamini and Hochberg, 1995), which holds as every p
-    is of the same control persons (Bates et al., "Testing for Outliers with Conformal p-values", 2023).
+    One row for each authentic identity, by its label: `score`, cosine of its template and the nearest class template;
+    `nearest_class`, the label of that class; and with `control`, `p`, (1 + control persons that come as near) /
+    (1 + control persons), the templates of all persons being of equally many images; `p_at_floor`, whether no control
+    person comes as near, so that p is only an upper bound; and `p_corrected`, the false discovery rate over all
+    persons (Benjamini and Hochberg, 1995), which is valid although all p are of the same control persons (Bates et
+    al., "Testing for Outliers with Conformal p-values", 2023).
     """
-    classes, drawn = templates(*synthetic)
-    (identities, persons), *others = equal_templates(*(part for part in (authentic, control) if part is not None))
-    scores = persons @ drawn.T
+    classes, class_templates = templates(*synthetic)
+    (identities, person_templates), *control_templates = equal_templates(
+        *(part for part in (authentic, control) if part is not None)
+    )
+    scores = person_templates @ class_templates.T
     best = scores.max(1)
     table = pd.DataFrame({"score": best, "nearest_class": classes[scores.argmax(1)]}, index=identities)
-    for _, unseen in others:
-        null = np.sort((unseen @ drawn.T).max(1))
+    for _, unseen in control_templates:
+        null = np.sort((unseen @ class_templates.T).max(1))
         table["p"] = (1 + len(null) - np.searchsorted(null, best, "left")) / (1 + len(null))
         table["p_at_floor"] = best > null[-1]
         table["p_corrected"] = stats.false_discovery_control(table["p"])
@@ -79,9 +85,9 @@ class GroupDifference:
     Attributes
     ----------
     groups
-        For each group of at least five its identities, mean exposure and the interval of the mean.
+        A row for each group of at least five identities: `group`, `identities`, `mean`, `low` and `high`.
     test
-        The spread of the group means, weighted by size, against groups drawn at random.
+        Variance of the group means, weighted by group size, against random assignments of identities to groups.
     """
 
     groups: pd.DataFrame
@@ -89,7 +95,7 @@ class GroupDifference:
 
 
 def comparable_groups(group: np.ndarray) -> np.ndarray:
-    """Names, ascending, of the groups that at least five identities have."""
+    """Names, ascending, of the groups of at least five identities; `group` is the group of each identity, `[K]`."""
     names, counts = np.unique(group, return_counts=True)
     return names[counts >= FEWEST]
 
@@ -114,7 +120,7 @@ def exposure_by_group(
     group, exposure = np.asarray(group).astype(str), np.asarray(exposure, np.float64)
     names = comparable_groups(group)
     if len(names) < 2:
-        raise InputError(f"groups are compared from {FEWEST} identities on; {len(names)} of them have as many")
+        raise InputError(f"{len(names)} of the groups have at least {FEWEST} identities; a comparison needs two such")
     kept = np.isin(group, names)
     codes, exposure = np.searchsorted(names, group[kept]), exposure[kept]
     random = np.random.default_rng(seed)
@@ -129,7 +135,7 @@ def exposure_by_group(
 
 
 def exposure_by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
-    """Rank correlation of exposure with the number of training images; None where either is the same for all."""
+    """Spearman correlation of exposure `[K]` with number of training images `[K]`; None if either is constant."""
     if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
         return None
     first, second = stats.zscore(stats.rankdata([exposure, images], axis=1), axis=1)

@@ -1,4 +1,4 @@
-"""Whose face a synthetic image brings to mind: closed set, open set, and how it grows with the images of a class."""
+"""Identification of synthetic images among authentic identities: closed set, open set, and by images per template."""
 
 import dataclasses
 
@@ -22,10 +22,10 @@ class OpenSet:
     Attributes
     ----------
     own
-        Of the synthetic probes the score of their own label's template where that is the best, else minus infinity;
-        not to be read where labels are not those of authentic identities.
+        Mated scores are those of synthetic probes with the template of their own label where it is the best, else minus
+        infinity; meaningless where labels are not those of authentic identities.
     anyone
-        Their best score, whosever template it is.
+        Mated scores are the best ones of the synthetic probes, whichever template they are with.
     """
 
     own: Scored
@@ -44,11 +44,11 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labe
     Parameters
     ----------
     synthetic, labels
-        Probes, unit embeddings `[S, d]`, and their class labels.
+        Mated probes, unit embeddings, float `[S, d]`, and their class labels, int `[S]`.
     authentic, authentic_labels
-        What is enrolled: one template for each identity.
+        Embeddings, float `[A, d]`, and labels, int `[A]`, of which a template for each identity is enrolled.
     unseen, unseen_labels
-        Probes of persons who are not enrolled, `[U, d]`, at least 100.
+        Non-mated probes, float `[U, d]` with U >= 100, of persons who are not enrolled, and their labels, int `[U]`.
 
     Raises
     ------
@@ -58,10 +58,10 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labe
     if len(unseen) * OPEN_SET_FPIR < 1:
         raise InputError(f"{len(unseen)} probes of unseen persons cannot show an FPIR of 1 %; at least 100 are needed")
     identities, gallery = templates(authentic, authentic_labels)
-    strangers = best_scores(unseen, gallery), unseen_labels, unseen_labels
+    unseen_searches = best_scores(unseen, gallery), unseen_labels, unseen_labels
     best = best_scores(synthetic, gallery)
-    own = np.where(best_label(synthetic, gallery, identities) == labels, best, -np.inf)
-    return OpenSet(Scored(own, labels, *strangers), Scored(best, labels, *strangers))
+    own_scores = np.where(best_label(synthetic, gallery, identities) == labels, best, -np.inf)
+    return OpenSet(Scored(own_scores, labels, *unseen_searches), Scored(best, labels, *unseen_searches))
 
 
 def nearest_label(
@@ -76,8 +76,20 @@ def nearest_label(
 ) -> Tested:
     """The share of images whose nearest image of the other set carries their label; a tie between labels is no hit.
 
-    `groups`, the group of each label, lets names be exchanged within groups only, and leaves out who is alone in one.
-    Where `others` are templates, one an identity, it is rank-1 identification.
+    With `groups`, the group of each label, labels are shuffled within groups only, and identities that are alone in
+    their group are left out. Where `others` are templates, one for each identity, this is rank-1 identification.
+
+    Parameters
+    ----------
+    probes, others
+        Unit embeddings, float `[P, d]` and `[O, d]`.
+    probe_labels, other_labels
+        int `[P]` and `[O]`.
+
+    Raises
+    ------
+    InputError
+        Unusable embeddings, or fewer than two labels that both have.
     """
     classes = exchangeable(np.intersect1d(probe_labels, other_labels), groups)
     table = hit_table(probe_labels, best_label(probes, others, other_labels), classes)
@@ -86,7 +98,10 @@ def nearest_label(
 
 
 def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Series | None = None) -> Tested:
-    """Rank-1 identification against one template an identity; `tested` and `groups` as those of `nearest_label`."""
+    """Rank-1 identification among templates of the gallery's identities: see `nearest_label`.
+
+    `tested` are its `shuffles`, `resamples` and `seed`. Raises `InputError` as it does.
+    """
     identities, rows = templates(gallery, gallery_labels)
     return nearest_label(probes, probe_labels, rows, identities, *tested, groups)
 
@@ -102,14 +117,15 @@ def aggregation(
     Parameters
     ----------
     galleries
-        Templates of training and of as many unseen persons, each of as many images, `[T, d]`; None without unseen ones.
+        Templates of training persons and of as many unseen persons, all of equally many images, float `[T, d]` each;
+        None without unseen persons.
     sizes
-        Images in a synthetic template; sizes beyond the largest class are left out, all images come last.
+        Most images in a synthetic template; sizes from that of the largest class on are replaced by that size.
     """
     identities, gallery = templates(authentic, authentic_labels)
-    most = int(np.unique(labels, return_counts=True)[1].max())
+    largest_class = int(np.unique(labels, return_counts=True)[1].max())
     rows = []
-    for size in [*(size for size in sizes if size < most), most]:
+    for size in [*(size for size in sizes if size < largest_class), largest_class]:
         classes, probes = templates(synthetic, labels, size)
         link = compare_sets(gallery, identities, probes, classes)
         auc = bootstrap_comparison(link, resamples, seed)["auc"]
@@ -149,7 +165,11 @@ def estimate_row(estimate: Estimate) -> dict[str, float]:
 
 
 def by_score(genuine: np.ndarray, impostor: np.ndarray, edges: np.ndarray) -> pd.DataFrame:
-    """Share of equal labels among the pairs of each step of the score."""
+    """Share of equal labels among the pairs in each bin of the score.
+
+    Columns: "from", "to", "pairs", "genuine", and "same label", 0 to 1, NaN in an empty bin. `genuine` and `impostor`
+    are scores, float `[G]` and `[I]`; `edges` those of the bins, ascending, `[B + 1]`.
+    """
     own, other = np.histogram(genuine, edges)[0], np.histogram(impostor, edges)[0]
     table = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "pairs": own + other, "genuine": own})
     table["same label"] = np.divide(own, own + other, out=np.full(len(own), np.nan), where=own + other > 0)

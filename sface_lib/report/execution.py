@@ -1,4 +1,4 @@
-"""One notebook through papermill, in a kernel of this very interpreter, and what went wrong in words."""
+"""Run one notebook with papermill, in a kernel of this very interpreter, and say in words what went wrong."""
 
 import contextlib
 import logging
@@ -34,12 +34,12 @@ PAPERMILL_TAG = "papermill-error-cell-tag"
 
 
 class StageFailed(SfaceError):
-    """A notebook did not come to its end.
+    """A notebook did not finish.
 
     Attributes
     ----------
     cell
-        Index of the cell in the executed notebook.
+        Index of the failed cell in the executed notebook; None where no cell is to blame.
     """
 
     def __init__(self, message: str, cell: int | None):
@@ -64,7 +64,7 @@ class SameInterpreter(AsyncKernelManager):
         return KernelSpec(argv=argv, language="python", env={BATCH: "1", "PYTHONPATH": path}, metadata=metadata)
 
     async def start_kernel(self, **options: Any) -> None:
-        """Start the kernel, its own complaints going to a log in the run folder, and remember its process."""
+        """Start the kernel, with its stdout and stderr going to a log in the run folder, and remember its process."""
         KERNEL_LOG.parent.mkdir(exist_ok=True)
         with open(KERNEL_LOG, "ab") as log:
             await super().start_kernel(stdout=log, stderr=log, **options)
@@ -77,12 +77,12 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
     Raises
     ------
     StageFailed
-        A cell failed, or the kernel died.
+        A cell failed, the kernel died, or it did not start.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # It may be a link to another run's.
-    for chatty in ("papermill", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # What went wrong is said once, by us.
+    for logger_name in ("papermill", "asyncio"):
+        logging.getLogger(logger_name).setLevel(logging.CRITICAL)  # What went wrong is said once, by us.
     notebook = papermill.execute_notebook(
         nbformat.read(source, as_version=4), None, dict(parameters), prepare_only=True, **KERNEL
     )
@@ -114,7 +114,7 @@ def execute(source: Path, target: Path, parameters: Mapping[str, Any], folder: P
 
 
 def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with each progress bar of its stderr as it was last; bars that were cleared are removed."""
+    """The notebook, changed in place: of each progress bar on stderr only the last state is kept."""
     for cell in notebook.cells:
         outputs: list[Any] = []
         for output in cell.get("outputs", ()):
@@ -170,7 +170,7 @@ def _describe_death(exit_code: int | None) -> str:
 
 
 def _leave_no_kernel() -> None:
-    """Kill what is left of the kernels that were started, and their children: each leads its own process group."""
+    """Kill the kernels that are still running, and their children: each kernel leads a process group of its own."""
     while SameInterpreter.started:
         try:
             os.killpg(SameInterpreter.started.pop().pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What is to be run, settled and checked before anything starts."""
+"""The plan of a report: parameters, stages and folder, fixed and checked before anything runs."""
 
 import json
 import os
@@ -26,13 +26,15 @@ class ReportPlan:
     folder
         The run folder.
     stages
-        The stages that run, in order; each has its notebook `<name>.ipynb` in `notebooks`.
+        The stages that run, in order.
+    notebooks
+        The folder with a notebook `<name>.ipynb` for each.
     parameters, inputs
         For each stage its parameters, and those of them that are files or folders outside the run folder.
     parameter_rows
         For the report's table: dicts of name, value, default, description.
     unchanged
-        Whether all parameters are those of a profile that ships.
+        Whether all parameters are those of a shipped profile, without overrides.
     show_authentic_images
         Whether names and pictures of authentic identities may stand in the report.
     start_from
@@ -40,7 +42,7 @@ class ReportPlan:
     keep_embeddings
         Whether embeddings of faces, which are biometric data, stay in `work/embeddings` after the run.
     set_names
-        Of the synthetic sets.
+        Names of the synthetic sets, in the order given.
     """
 
     folder: Path
@@ -58,7 +60,7 @@ class ReportPlan:
 
     @property
     def left_out(self) -> set[str]:
-        """Names of stages that others read where they run, and that do not run with these parameters."""
+        """Names of stages that the planned ones would read, but that these parameters leave out of the run."""
         return {need for stage in self.stages for need in stage.needs} - {stage.name for stage in self.stages}
 
 
@@ -69,7 +71,7 @@ def plan_report(
     start_from: str | None = None,
     keep_embeddings: bool = False,
 ) -> ReportPlan:
-    """Check the parameters and settle folder and stages.
+    """Check the parameters and fix the run folder and the stages.
 
     Parameters
     ----------
@@ -87,23 +89,23 @@ def plan_report(
     Raises
     ------
     ParameterError, InputError
-        A parameter or stage does not exist, or a value is not allowed; or a model, set of attributes or table of groups
-        that is given cannot be read: known now, not after the generator's training.
+        A parameter or stage does not exist, or a value is not allowed; or a given model, set of attributes or table of
+        groups cannot be read, which is checked here so that it does not fail after the generator's training.
     """
     parameters = build_parameters(profile, overrides)
     _check_files(parameters)
     values, paths = parameters.model_dump(mode="json"), input_paths(parameters)
     rows = ({**row, "value": values[row["name"]]} for row in describe(ReportParameters))
     stages = chapters_of(parameters)
-    read = {chapter.name: chapter.parameters.model_fields for chapter in stages}
+    names_read = {chapter.name: chapter.parameters.model_fields for chapter in stages}
     return ReportPlan(
         folder=Path(out or f"runs/{Path(profile).stem}-{sha256_of_json(values)[:8]}").expanduser().resolve(),
         stages=stages,
         notebooks=notebooks_folder(),
-        parameters={stage: {name: values[name] for name in names} for stage, names in read.items()},
+        parameters={stage: {name: values[name] for name in names} for stage, names in names_read.items()},
         inputs={
             stage: {name: path for name, path in paths.items() if name.split(" ")[0] in names}
-            for stage, names in read.items()
+            for stage, names in names_read.items()
         },
         parameter_rows=tuple(rows),
         profile=profile,
@@ -111,7 +113,7 @@ def plan_report(
         show_authentic_images=parameters.show_authentic_images,
         start_from=find_stage(start_from, stages) if start_from else None,
         keep_embeddings=keep_embeddings,
-        set_names=tuple(each.name for each in parameters.synthetic),
+        set_names=tuple(spec.name for spec in parameters.synthetic),
     )
 
 
@@ -140,13 +142,13 @@ def notebooks_folder() -> Path:
 
 
 def _check_files(parameters: ReportParameters) -> None:
-    """Open what late notebooks read, in a process of its own: torch would fill this one to the end of the run."""
+    """Open what late notebooks read, in a subprocess: torch would hold its memory in this one to the end of the run."""
     if not input_paths(parameters):
         return
     search = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))}
     command = [sys.executable, "-m", "sface_lib.chapters.inputs"]
-    asked = json.dumps(parameters.model_dump(mode="json"))
-    answer = subprocess.run(command, env=environment, input=asked, capture_output=True, text=True)
-    if answer.returncode:
-        raise InputError(answer.stderr.strip().splitlines()[-1])
+    request = json.dumps(parameters.model_dump(mode="json"))
+    completed = subprocess.run(command, env=environment, input=request, capture_output=True, text=True)
+    if completed.returncode:
+        raise InputError(completed.stderr.strip().splitlines()[-1])

@@ -27,9 +27,9 @@ def stage_key(
     Parameters
     ----------
     parameters
-        The stage's parameters; those that are one path each count by its contents, not by the path.
+        The stage's parameters; one that is a path counts by the contents (see `inputs`), not by the path.
     cells
-        Of the notebook: see `read_cells`.
+        Kind and source of the notebook's cells: see `read_cells`.
     code
         Hash of the library's files that it executes: see `Chapter.code_hash`.
     inputs
@@ -53,7 +53,7 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
     Raises
     ------
     RunError
-        There is no such notebook, or it is none.
+        There is no such file, or it is not a notebook.
     """
     try:
         return [(cell.cell_type, cell.source) for cell in nbformat.read(path, as_version=4).cells]
@@ -64,9 +64,10 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
 
 
 def reuse(folder: RunFolder, others: list[RunFolder], stage: str, key: str, warn: Callable[[str], None]) -> bool:
-    """Mark a stage as reused where this folder, or one of the others, holds the files of the same execution, intact.
+    """Reuse a stage where this run folder or another one holds the intact files of an execution with the same key.
 
-    An other folder whose record is damaged is left out from then on, with one warning.
+    Files of another folder are linked into this one. Returns whether the stage was reused. Another folder whose record
+    is damaged is removed from `others`, with one warning.
     """
     with contextlib.suppress(RunError):  # A damaged record of this folder's own is written anew.
         if is_intact(folder, stage, key):
@@ -90,7 +91,7 @@ def reuse(folder: RunFolder, others: list[RunFolder], stage: str, key: str, warn
 
 
 def neighbours(folder: RunFolder, warn: Callable[[str], None]) -> list[RunFolder]:
-    """Other run folders beside this one, by name; one that cannot be read is left out, with a warning."""
+    """The other run folders in this one's parent, sorted by name; an unreadable one is left out, with a warning."""
     beside = sorted(status.parent for status in folder.path.parent.glob("*/status.json"))
     others = [RunFolder(path) for path in beside if path != folder.path]
     for other in others:
@@ -104,7 +105,7 @@ def _left_out(other: RunFolder, why: str) -> str:
 
 
 def is_intact(folder: RunFolder, stage: str, key: str) -> bool:
-    """Whether a finished execution with this key lies in a folder with every output as it was recorded.
+    """Whether a folder holds a finished execution with this key, every output unchanged since it was recorded.
 
     Raises
     ------
@@ -115,8 +116,8 @@ def is_intact(folder: RunFolder, stage: str, key: str) -> bool:
     if status is None or status.key != key or status.record is None or status.record != folder.record_hash(stage):
         return False
     outputs = read_record(folder.path, stage)["outputs"]
-    whole = folder.notebook(stage).is_file()
-    return whole and all(_same(inside(folder.path, name), contents) for name, contents in outputs.items())
+    has_notebook = folder.notebook(stage).is_file()
+    return has_notebook and all(_same(inside(folder.path, name), contents) for name, contents in outputs.items())
 
 
 def _same(path: Path, contents: Mapping[str, Any]) -> bool:
@@ -127,7 +128,7 @@ def _same(path: Path, contents: Mapping[str, Any]) -> bool:
 
 
 def take_over(folder: RunFolder, other: RunFolder, stage: str) -> None:
-    """Bring a stage's files from another run folder, as links where the file system can."""
+    """Take a stage's files over from another run folder, as hard links where the file system allows it."""
     names = [*read_record(other.path, stage)["outputs"], f"notebooks/{stage}.ipynb"]
     for name in [*names, f"results/{stage}.json"]:  # The record last: with it the stage counts as finished.
         _link(inside(other.path, name), inside(folder.path, name))

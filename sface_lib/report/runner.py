@@ -33,7 +33,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def run_report(plan: ReportPlan, progress: Progress | None = None) -> int:
-    """Make a report; give the exit code: 0 done, 1 a stage failed, 130 stopped by the user.
+    """Make a report; return the exit code: 0 done, 1 a stage failed or the disk is full, 130 stopped by the user.
 
     Raises
     ------
@@ -58,17 +58,17 @@ def run_report(plan: ReportPlan, progress: Progress | None = None) -> int:
 
 
 def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], progress: Progress) -> int:
-    """Stages in order up to the first that fails."""
+    """Run the stages in order up to the first that fails or is stopped; return the exit code."""
     folder.begin(spec.name for spec in plan.stages)
     hashes = {name: facts["sha256"] for name, facts in inputs.items()}
     names = [spec.name for spec in plan.stages]
     first_forced = names.index(plan.start_from) if plan.start_from else len(names)
     others = neighbours(folder, progress.say)
-    left = TimeLeft(plan, [*others, folder])
+    time_left = TimeLeft(plan, [*others, folder])
     for left_out in plan.left_out:
-        unfinish(folder.path, left_out)  # Of an earlier run with other parameters: later stages would read it.
+        unfinish(folder.path, left_out)  # Left by a run with other parameters; later stages would read it.
     for position, spec in enumerate(plan.stages):
-        progress.place, progress.left = f"{position + 1} of {len(plan.stages)}", left.after(position)
+        progress.place, progress.left = f"{position + 1} of {len(plan.stages)}", time_left.after(position)
         try:
             _run_stage(plan, folder, others, spec, hashes, position >= first_forced, progress)
         except StageFailed as failure:
@@ -77,7 +77,7 @@ def _run_stages(plan: ReportPlan, folder: RunFolder, inputs: Mapping[str, Any], 
             reason = "it was stopped from the keyboard; run the same command again to go on"
             return _stop(plan, folder, progress, position, "interrupted", reason, progress.cell_index)
         if (status := folder.stages[spec.name]).state == "done":
-            left.took(spec.name, status.seconds)
+            time_left.took(spec.name, status.seconds)
     if not plan.keep_embeddings:
         shutil.rmtree(folder.path / EMBEDDINGS, ignore_errors=True)
     return DONE
@@ -94,13 +94,13 @@ def _run_stage(
 ) -> None:
     """Reuse a stage, or compute it."""
     name = spec.name
-    run = {stage.name for stage in plan.stages}
-    needs = {n: what_is_read(folder.read_record(n), n in spec.files_only) for n in spec.needs if n in run}
+    planned = {stage.name for stage in plan.stages}
+    needs = {n: what_is_read(folder.read_record(n), n in spec.files_only) for n in spec.needs if n in planned}
     source, parameters = plan.notebooks / f"{name}.ipynb", plan.parameters.get(name, {})
-    read = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
+    input_hashes = {parameter: hashes[parameter] for parameter in plan.inputs.get(name, {})}
     cells = read_cells(source)
     code = spec.code_hash(parameters, [text for kind, text in cells if kind == "code"])
-    key = stage_key(parameters, cells, code, read, needs)
+    key = stage_key(parameters, cells, code, input_hashes, needs)
     if not forced and reuse(folder, others, name, key, progress.say):
         origin = folder.stages[name].reused_from
         progress.say(f"{name} reused{f' from {origin}' if origin else ''}")
@@ -112,7 +112,7 @@ def _run_stage(
 
 
 def _compute(plan: ReportPlan, folder: RunFolder, spec: Chapter, key: str, progress: Progress) -> float:
-    """Execute a stage's notebook; it is done when it has left a fresh record."""
+    """Execute a stage's notebook and mark it as done; return the seconds that it took."""
     folder.mark(spec.name, "running", key=None, record=None, seconds=None)
     seconds = execute_stage(plan, folder, spec, plan.notebooks / f"{spec.name}.ipynb", progress)
     folder.mark(spec.name, "done", key=key, record=folder.record_hash(spec.name), seconds=seconds)
@@ -120,7 +120,7 @@ def _compute(plan: ReportPlan, folder: RunFolder, spec: Chapter, key: str, progr
 
 
 def execute_stage(plan: ReportPlan, folder: RunFolder, spec: Chapter, source: Path, progress: Progress) -> float:
-    """Execute the notebook `source` as a stage, into the run folder; give the seconds that it took.
+    """Execute the notebook `source` as a stage, into the run folder; return the seconds that it took.
 
     Raises
     ------

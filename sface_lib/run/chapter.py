@@ -68,7 +68,7 @@ class Chapter(Generic[R]):
 
     @property
     def results_version(self) -> int:
-        """Version of its results, which raises when a field changes its meaning."""
+        """Version of its results, to be increased when a field changes its meaning; 0 where they are a dict."""
         return self.results.VERSION if issubclass(self.results, Results) else 0
 
 

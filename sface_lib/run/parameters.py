@@ -49,7 +49,7 @@ P = TypeVar("P", bound=Parameters)
 
 
 def existing(value: str, shards: bool = False) -> str | None:
-    """A path made absolute, with the home folder in place of `~`; None where nothing is there.
+    """The path, absolute and with `~` expanded; None where nothing exists there.
 
     With `shards` it may be a pattern of files, such as train-{000..099}.tar, all of which must exist.
     """
@@ -86,7 +86,7 @@ def check(model: type[P], values: Mapping[str, Any]) -> P:
 
 
 def unknown_parameter(name: str, names: Iterable[str], where: str, otherwise: str) -> ParameterError:
-    """The error for a name that is none of some names: it gives its new name, the nearest of them, or `otherwise`."""
+    """The error for a name that is not in `names`: it suggests the new name, the nearest one, or `otherwise`."""
     if RENAMED.get(name) in set(names):
         return ParameterError(f"parameter {name!r} is called {RENAMED[name]!r} now; use that name")
     near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
@@ -105,19 +105,19 @@ def _sentence(model: type[Parameters], item: Mapping[str, Any]) -> str:
 
 
 def input_paths(parameters: Parameters) -> dict[str, Path]:
-    """Files and folders outside the run folder that are read, by parameter; those of several by what they are, too."""
-    found = {}
+    """Files and folders outside the run folder that are read, by parameter; a list gives "<parameter> <what>"."""
+    paths = {}
     for name in type(parameters).model_fields:
         words, value = path_words(type(parameters), name), getattr(parameters, name)
         if isinstance(value, tuple):
-            found |= {f"{name} {what}": path for each in value for what, path in each.files().items()}
+            paths |= {f"{name} {what}": path for item in value for what, path in item.files().items()}
         elif words is not None and value not in words:
-            found[name] = Path(value)
-    return found
+            paths[name] = Path(value)
+    return paths
 
 
 def as_settings(parameters: Parameters, model: type[Parameters]) -> list[str]:
-    """What a model reads of some parameters and is not unset, as arguments `--set=name=value` of the command line."""
+    """The parameters that `model` has and that are not None, as arguments `--set=name=value` of the command line."""
     values = parameters.model_dump(mode="json").items()
     return [f"--set={name}={value}" for name, value in values if name in model.model_fields and value is not None]
 
@@ -142,7 +142,7 @@ def cell_source(
 ) -> str:
     """A notebook's `parameters` cell: each parameter's value with its meaning, type and range behind it.
 
-    `values` are those that differ from the defaults, and may be others as well.
+    `values` are those that differ from the defaults; names that `model` does not have are ignored.
 
     No comment holds a `=`: papermill would not show the line.
     """
@@ -161,7 +161,7 @@ def parse_numbers(text: str) -> tuple[int, ...]:
 
 
 def path_words(model: type[BaseModel], name: str) -> list[str] | None:
-    """What may stand for a path in a parameter; None where it is no path, or there is no such parameter."""
+    """Words that a path parameter also accepts, such as "none"; None where it is no path, or does not exist."""
     field = model.model_fields.get(name)
     return field and (field.json_schema_extra or {}).get("path_or")
 

@@ -12,19 +12,19 @@ T = TypeVar("T")
 
 
 class Facts:
-    """Base of the dataclasses that results are made of: no other field, no other type, no number that is none."""
+    """Base of the dataclasses that results are made of: unknown fields, other types, NaN and infinity are refused."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Results(Facts):
-    """Base of a chapter's results; `VERSION` raises when a field changes its meaning or its place."""
+    """Base of a chapter's results; increase `VERSION` when a field changes its meaning or its place."""
 
     VERSION: ClassVar[int] = 1
 
 
 def as_plain(results: Any, kind: type) -> Any:
-    """Results as plain JSON values.
+    """Results as plain JSON values, checked by reading them back.
 
     Raises
     ------

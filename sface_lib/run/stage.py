@@ -95,8 +95,8 @@ class Stage:
         ParameterError
             A parameter is missing in the cell, or its value is not allowed.
         RunError
-            An earlier stage is missing, or they do not belong together, or not to these parameters: one must be run
-            first, or again.
+            An earlier stage has not finished, was made from another version of a stage before it, or was made with
+            other values of shared parameters: the message says which notebook to run first, or again.
         """
         if not in_batch():
             sentences_only()
@@ -108,7 +108,7 @@ class Stage:
         return stage
 
     def _check_earlier_stages(self) -> dict[str, Any]:
-        """Refuse numbers of two runs; give what this stage is made from: stage -> hash of what it reads of it."""
+        """Refuse earlier stages that were not made from one another; return, what is read of each."""
         for need in self.chapter.required if self.chapter else ():
             self._read_record(need)
         finished = {need: self._read_record(need) for need in self._needs() if self.has_finished(need)}
@@ -124,20 +124,21 @@ class Stage:
         return {n: {"files_only": alone, "sha256": self._hash_now(n, alone)} for n, alone in files_only.items()}
 
     def _check_shared_parameters(self, stage: str, made_with: Mapping[str, Any]) -> None:
-        """Refuse other values than an earlier stage was made with.
+        """Refuse parameter values that differ from those an earlier stage was made with.
 
-        `sface report` starts all stages with one set of parameters, and knows a path by its contents.
+        Not checked under `sface report`, which starts all stages with one set of parameters and compares paths by
+        their contents.
         """
-        own = {} if in_batch() else self.parameters.model_dump(mode="json")
-        for name in own.keys() & made_with.keys():
-            if own[name] != made_with[name]:
+        current = {} if in_batch() else self.parameters.model_dump(mode="json")
+        for name in current.keys() & made_with.keys():
+            if current[name] != made_with[name]:
                 raise RunError(
                     f"{stage} was made with {name} = {made_with[name]!r}, and this notebook has {name} = "
-                    f"{own[name]!r}; run notebook {stage} again first, or set {name} as it was"
+                    f"{current[name]!r}; run notebook {stage} again first, or set {name} as it was"
                 )
 
     def _hash_now(self, stage: str, files_only: bool) -> str | None:
-        """Hash of what is read of a stage, as it lies in the run folder; None where that has not finished."""
+        """Hash of what is read of a stage, as it is in the run folder now; None where the stage has not finished."""
         return hash_of_what_is_read(self.run_dir, stage, files_only)
 
     def results(self, chapter: Chapter[R]) -> R:
@@ -150,7 +151,7 @@ class Stage:
             stage does not declare that it reads them.
         """
         if self.chapter and chapter.name in self.chapter.files_only:
-            raise RunError(f"{self.name} declares to use files of {chapter.name} alone; add it to what it reads")
+            raise RunError(f"{self.name} declares that it uses only files of {chapter.name}; add it to `reads`")
         return results_of(self._read_record(chapter.name), chapter, self._record(chapter.name))
 
     def has_finished(self, stage: str) -> bool:
@@ -163,7 +164,7 @@ class Stage:
         Raises
         ------
         RunError
-            No stage that this one needs wrote it.
+            None of the finished stages that this one reads wrote it.
         """
         path = self._inside(name)
         if any(path.is_relative_to(self.run_dir / output) for output in self._written_before()):
@@ -172,13 +173,14 @@ class Stage:
         raise RunError(f"{name} is not in {self.run_dir}; run notebook {writers} first")
 
     def inputs(self, start: str) -> list[str]:
-        """Names of the files and folders that earlier stages wrote, of those whose names begin so."""
+        """Names, sorted, of the files and folders that earlier stages wrote and that begin with `start`."""
         return sorted(name for name in self._written_before() if name.startswith(start))
 
     def output(self, name: str) -> Path:
-        """Register a file or folder that this stage writes; give its path, free and with its parents made.
+        """Register a file or folder that this stage writes; return its path, with its parent folder made.
 
-        What an earlier execution left there is removed, so that a link to another run is never written through.
+        What an earlier execution left there is removed, since it may be a hard link into another run's folder, whose
+        file would be overwritten.
         """
         path = self._inside(name)
         if name not in self._outputs:
@@ -190,8 +192,8 @@ class Stage:
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints and logs that stays until the stage has finished; it is no output.
 
-        It belongs to the parameters, to the code that the chapter executes, and to the data and weights of earlier
-        stages: other ones begin in a fresh folder, and going back to these finds it again.
+        Its name holds a hash of the parameters, of the code that the chapter executes, and of the data and weights of
+        earlier stages: where one of these changes, a fresh folder is used; where it is changed back, the old one is.
         """
         folder = self._inside(f"work/{self.name}/{self._inputs_digest()}/{name}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -199,9 +201,9 @@ class Stage:
 
     @property
     def embeddings(self) -> Path:
-        """A folder for embeddings that stages share; it goes with the end of the run unless it was asked for.
+        """A folder for embeddings that stages share; deleted at the end of the run, see `ReportPlan.keep_embeddings`.
 
-        In a notebook run by hand, whose run has no end, it goes with `finish`.
+        In a notebook run by hand, whose run has no end, `finish` deletes it.
         """
         return self.run_dir / EMBEDDINGS
 
@@ -226,7 +228,7 @@ class Stage:
 
         `floats` formats the shown numbers, in `%` style; the CSV holds them in full. `grey` names cells, as pairs of
         (row position, column name), whose value must not be relied on. Text links to the table by `#<stage>.<name>`.
-        One that is `folded`, because a figure shows the same, stands under its caption as a line to open.
+        A `folded` table, whose numbers a figure shows too, is collapsed under its caption.
         """
         _require(caption, f"caption of table {name}")
         table = self._table(frame, caption, name, index=index, floats=floats, grey=grey)
@@ -235,8 +237,8 @@ class Stage:
     def thresholds(self, frame: Any, name: str, caption: str, colour: str = "") -> None:
         """Write and show a table of error rates by threshold, see `sface_lib.chapters.thresholds`, as `table` does.
 
-        It is folded under its caption; with scripts the page draws it in this colour, and its reader moves the
-        threshold.
+        It is collapsed under its caption; where scripts may run, the page draws it in `colour`, with a threshold that
+        the reader can move.
         """
         table = self._table(frame, caption, name, floats="%.3f")
         _show_html(folded_html(table, caption, THRESHOLDS, colour))
@@ -299,10 +301,14 @@ class Stage:
         ----------
         whose
             A sentence that says whose faces the run is about.
+        findings
+            See `sface_lib.run.fragments.Finding`.
         limits
             Sentences, each a limit of this run.
         sets
-            A `pandas.DataFrame`, written and shown as the table `at_a_glance`; None for none.
+            A `pandas.DataFrame`, written and shown as the table `at_a_glance`; None for no table.
+        caption
+            Caption of that table.
         """
         table = "" if sets is None else self._table(sets, caption, "at_a_glance", floats="%.3g")
         _show_html(headline_html(whose, findings, limits, table))
@@ -384,9 +390,9 @@ class Stage:
         return allowed
 
     def _save_figure(self, fig: Any, name: str) -> tuple[bytes, str]:
-        """PNG, SVG and PDF, without the dates and random ids that would make equal drawings differ.
+        """Save PNG, SVG and PDF, without the dates and random ids that would make equal drawings differ.
 
-        Gives the PNG, and what is named under a pointer: see `sface_lib.run.hover`.
+        Returns the PNG, and as JSON what the page names under the pointer: see `sface_lib.run.hover`.
         """
         from matplotlib import rc_context
 
@@ -405,7 +411,7 @@ class Stage:
         return paths["png"].read_bytes(), points_of_figure(fig, box)
 
     def _table(self, frame: Any, caption: str, name: str, index: bool = False, **shown: Any) -> str:
-        """Write a table as CSV and LaTeX; give its HTML."""
+        """Write a table as CSV and LaTeX; return its HTML."""
         name, table = f"{self.name}.{name}", ShownTable(frame, index, **shown)
         with atomic_path(self.output(f"results/{name}.csv")) as temporary:
             frame.to_csv(temporary, index=index)
@@ -415,7 +421,7 @@ class Stage:
 
 
 def unfinish(run_dir: Path, stage: str) -> None:
-    """Take a stage's record away, and the checkpoints of the execution that wrote it."""
+    """Delete a stage's record, and the checkpoints of the execution that wrote it; nothing where it has no record."""
     record = run_dir / "results" / f"{stage}.json"
     if record.exists():
         shutil.rmtree(run_dir / "work" / stage, ignore_errors=True)

@@ -46,5 +46,5 @@ def test_garbe_weighs_both_kinds_of_error():
 @pytest.mark.parametrize("bad", [[0.1], [], [0.1, -0.1], [0.1, 1.1], [0.1, np.nan]])
 def test_what_are_no_rates_of_groups_is_refused(bad):
     for measure in (gini, max_over_geometric_mean):
-        with pytest.raises(InputError, match="give two groups' at least"):
+        with pytest.raises(InputError, match="give those of at least two groups"):
             measure(bad)

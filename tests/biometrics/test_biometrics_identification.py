@@ -175,5 +175,5 @@ def test_a_probe_nearer_to_another_is_not_identified_at_any_threshold():
 
 
 def test_an_open_set_needs_four_persons_of_two_images():
-    with pytest.raises(InputError, match="3 identities have two images; an open set needs 4"):
+    with pytest.raises(InputError, match="3 identities have two images or more; an open set needs at least 4"):
         open_set(at_angle(0, 1, 50, 51, 90, 91, 180), [0, 0, 1, 1, 2, 2, 3], 0)

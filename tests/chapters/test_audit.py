@@ -386,7 +386,7 @@ def test_exposure_is_told_of_the_labels_that_the_whole_set_has():
     assert (half.comparisons, half.identities) == (600, 10) == (trend.comparisons, trend.identities)
     pd.testing.assert_frame_equal(found.groups["half"].groups, expected.groups)
     assert found.groups["half"].test.p_value == expected.test.p_value < 0.05
-    assert "1 of them have as many" in found.groups["all"]
+    assert "1 of the groups have at least 5" in found.groups["all"]
     assert found.by_images.observed == pytest.approx(1.0)
     shown = show_persons.exposure(found)
     assert shown.columns[0] == "attribute" and set(shown["attribute"]) == {"half"} and len(shown) == 2

@@ -31,7 +31,7 @@ def test_groups_that_differ_are_told_from_groups_that_do_not():
     assert apart.test.p_value == 1 / 200
     row = apart.groups.iloc[0]
     assert row["low"] < row["mean"] < row["high"] and row["mean"] == pytest.approx(0.7, abs=0.03)
-    with pytest.raises(InputError, match="from 5 identities on; 1 of them"):
+    with pytest.raises(InputError, match="1 of the groups have at least 5 identities"):
         exposure_by_group(exposure, np.repeat(["a", "b"], [100, 3]), 99, 100, 0)
 
 

@@ -200,7 +200,7 @@ def test_who_reads_files_alone_does_not_run_again_for_other_results():
 def test_a_stage_may_not_read_results_that_it_declares_not_to(tmp_path):
     """Else it would be reused though they had changed."""
     stage = Stage(TRAINING.name, TRAINING, tmp_path, None)
-    with pytest.raises(RunError, match="04_training declares to use files of 03_privacy alone"):
+    with pytest.raises(RunError, match="04_training declares that it uses only files of 03_privacy"):
         stage.results(next(chapter for chapter in CHAPTERS if chapter.name == "03_privacy"))
 
 

@@ -24,20 +24,21 @@ def separability_table(
     resamples: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Each attribute's shares in two sets, called and adjusted; its drift; and whether degradations explain it.
+    """Each attribute's prevalence in two sets, as called and adjusted; its drift; and whether degradations explain it.
 
     Parameters
     ----------
     positions, poorer
-        Images of the first set, and for each degradation their labels: see `attributes.comparison.separability`.
+        Images of the first set that were degraded, int64 `[n]`, and for each degradation their labels, int8 `[n, A]`:
+        see `attributes.comparison.separability`.
     prevalences
         See `attributes.comparison.prevalences`; adjusted shares are left out where it has none.
     """
-    apart = separability(first, second, positions, poorer, resamples, seed)
+    separable = separability(first, second, positions, poorer, resamples, seed)
     known = prevalences[prevalences["attribute"].isin(first.names)].pivot(index="attribute", columns="set")
-    table = apart.set_index("attribute")
-    shown = [what for what in ("prevalence", "adjusted") if what in prevalences]
-    columns = [(each.name, what) for each in (first, second) for what in shown]
+    table = separable.set_index("attribute")
+    kinds = [what for what in ("prevalence", "adjusted") if what in prevalences]
+    columns = [(annotated.name, what) for annotated in (first, second) for what in kinds]
     for place, (name, what) in enumerate(columns):
         table.insert(place, f"{name}, {'called' if what == 'prevalence' else what}", known[what, name])
     table.insert(0, "kind", [kind_of(name) for name in table.index])
@@ -45,9 +46,9 @@ def separability_table(
 
 
 def errors_of_shares(truth: pd.DataFrame, attributes: Sequence[str]) -> dict[str, float] | None:
-    """Mean distance, as a share, of "prevalence" and "adjusted" from the ground truth; None where none is known.
+    """Mean absolute error, 0 to 1, of "prevalence" and "adjusted" against the ground truth; None where none is known.
 
-    Of the attributes whose error rates are known; see `attributes.comparison.against_truth`.
+    Over the attributes whose classifier error rates are known; `truth` is from `attributes.comparison.against_truth`.
     """
     known = truth[truth["attribute"].isin(attributes)].dropna(subset="adjusted") if len(truth) else truth
     if known.empty:
@@ -56,7 +57,7 @@ def errors_of_shares(truth: pd.DataFrame, attributes: Sequence[str]) -> dict[str
 
 
 def without_poor_adjustment(prevalences: pd.DataFrame, errors: dict[str, float] | None) -> pd.DataFrame:
-    """Prevalences with the adjusted shares only where those come nearer to the truth than the called ones do."""
+    """Prevalences, without the adjusted columns unless those have the smaller mean error (`errors_of_shares`)."""
     if errors is not None and errors["adjusted"] < errors["prevalence"]:
         return prevalences
     return prevalences.drop(columns=["adjusted", "adjusted_low", "adjusted_high"])
@@ -68,29 +69,29 @@ def drifted(drift: pd.DataFrame) -> pd.DataFrame:
 
 
 def more_and_less_frequent(drift: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Of those that differ, the ones that the second set shows more, and less, the largest divergence first."""
+    """Names of the `drifted` attributes more, and less, frequent in the second set, largest Jensen-Shannon first."""
     ordered = drifted(drift).sort_values("js", ascending=False)
     more, less = (ordered["difference"] < 0, ordered["difference"] > 0)
     return ordered.loc[more, "attribute"].tolist(), ordered.loc[less, "attribute"].tolist()
 
 
 def joint_table(sets: Mapping[str, AnnotatedSet], resamples: int, seed: int) -> pd.DataFrame:
-    """Joint divergence of every ordered pair of sets: `p`, `q`, its value and interval, AUC and calibration error."""
-    found = {
+    """Joint divergence KL(p || q), nats, of every ordered pair of sets, its interval, AUC and calibration error."""
+    divergences = {
         (a, b): joint_divergence(sets[a].labels, sets[b].labels, sets[a].units, sets[b].units, resamples, seed)
         for a, b in combinations(sets, 2)
     }
-    ways = [(pair, each.forward, each) for pair, each in found.items()]
-    ways += [(pair[::-1], each.backward, each) for pair, each in found.items()]
+    directions = [(pair, divergence.forward, divergence) for pair, divergence in divergences.items()]
+    directions += [(pair[::-1], divergence.backward, divergence) for pair, divergence in divergences.items()]
     return pd.DataFrame(
-        {"p": p, "q": q, "joint KL(p || q)": way.value, "95 % low": way.interval().low,
-         "95 % high": way.interval().high, "AUC": each.auc, "calibration error": each.calibration}
-        for (p, q), way, each in ways
+        {"p": p, "q": q, "joint KL(p || q)": direction.value, "95 % low": direction.interval().low,
+         "95 % high": direction.interval().high, "AUC": divergence.auc, "calibration error": divergence.calibration}
+        for (p, q), direction, divergence in directions
     )  # fmt: skip
 
 
 def attribute_pairs(phi: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
-    """Every two attributes once: `one`, `other`, `phi, difference`."""
+    """Every two attributes once, from `phi` `[A, A]`: columns `one`, `other`, and `phi, difference`, -2 to 2."""
     one, other = np.triu_indices(len(names), 1)
     labels = np.array(names)
     return pd.DataFrame({"one": labels[one], "other": labels[other], "phi, difference": phi[one, other]})
@@ -102,7 +103,10 @@ def largest_first(table: pd.DataFrame, column: str, count: int) -> pd.DataFrame:
 
 
 def conditional_shares(first: AnnotatedSet, second: AnnotatedSet) -> pd.DataFrame | None:
-    """Share of each attribute within a group, in both sets, and its difference; None where no group is in both."""
+    """Prevalence of each attribute among images with one of `CONDITIONS`, in both sets, and second minus first.
+
+    None unless both sets have such images.
+    """
     given = conditional_prevalences([first, second], [name for name in CONDITIONS if name in first.names])
     if given.empty or set(given["set"]) != {first.name, second.name}:
         return None
@@ -111,7 +115,7 @@ def conditional_shares(first: AnnotatedSet, second: AnnotatedSet) -> pd.DataFram
 
 
 def carried_asymmetry(drift: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """The attributes whose two directions differ most."""
+    """The `count` attributes with the largest absolute `asymmetry`, KL forward minus backward, which it adds."""
     return largest_first(drift.assign(asymmetry=drift["forward"] - drift["backward"]), "asymmetry", count)
 
 
@@ -127,9 +131,9 @@ def lost_accuracy(
     Parameters
     ----------
     correct
-        Model -> share of its seeds that judge each pair rightly, `[P]`.
+        Model -> share of its seeds that judge each pair correctly, float64 `[P]`, 0 to 1.
     model
-        The other one.
+        Name of the model that is compared to the baseline.
     carried
         Attributes of both images of each pair, int8 `[P, A]` each.
     """

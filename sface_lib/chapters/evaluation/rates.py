@@ -1,4 +1,4 @@
-"""Standard reporting of error rates: at fixed FMR, at thresholds from another benchmark, by group, in open sets."""
+"""Error rates as standards report them: at fixed FMR, at thresholds of another benchmark, by group, in open sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from sface_lib.matching import PooledComparisons, compare_within
 TARGETS = (1e-2, 1e-3, 1e-4)
 TRANSFERRED = TARGETS[:2]
 GROUP_TARGET = 1e-3  # FMR over all pairs at which groups are compared.
-SEARCHED = (0.1, 0.01)  # FPIR.
-MOST_IMAGES = 14_000  # Whose pairs are within the 1e8 that are kept.
-MOST_SUBJECTS = 2_000  # Whose couples are counted one by one.
+SEARCHED = (0.1, 0.01)  # FPIRs at which open-set identification is reported.
+MOST_IMAGES = 14_000  # All their pairs, 9.8e7, are fewer than the 1e8 scores that are kept.
+MOST_SUBJECTS = 2_000  # Impostor scores are counted for every pair of identities.
 
 
 @dataclass(frozen=True, eq=False)
 class RatesAt:
-    """FNMR of each model's first seed at a FMR, on some pairs; None where impostors are too few to show it."""
+    """FNMR of each model's first seed at the FMR `fmr`, on `pairs`; None where impostors are too few for that FMR."""
 
     pairs: str
     fmr: float
@@ -40,7 +40,7 @@ class RatesAt:
 
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
-    """A model at the threshold that gives it a FMR on the first benchmark.
+    """A model's error rates on all benchmarks, at the threshold of a given FMR on the first one.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, eq=False)
 class Differentials:
-    """Error rates by group at one threshold for all, which intervals take as given: see `biometrics.differentials`.
+    """Error rates by group at one threshold for all; intervals treat it as fixed: see `biometrics.differentials`.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Differentials:
     fmr, fnmr
         Within each group.
     between
-        FMR of each two groups, and within each.
+        FMR between every two groups, and within each, by (group, group) in alphabetical order.
     """
 
     fmr_target: float
@@ -75,17 +75,17 @@ class Differentials:
 
     @property
     def fmr_ratio(self) -> float | None:
-        """Largest over geometric mean."""
+        """Largest FMR of a group over the geometric mean of all; None where one is 0."""
         return max_over_geometric_mean([rate.value for rate in self.fmr.values()])
 
     @property
     def fnmr_ratio(self) -> float | None:
-        """Largest over geometric mean."""
+        """Largest FNMR of a group over the geometric mean of all; None where one is 0."""
         return max_over_geometric_mean([rate.value for rate in self.fnmr.values()])
 
     @property
     def garbe(self) -> float:
-        """With equal weights."""
+        """Gini aggregation rate (GARBE), FMR and FNMR weighted equally: 0 for equal groups, up to 1."""
         return garbe(*([rate.value for rate in kind.values()] for kind in (self.fmr, self.fnmr)))
 
 
@@ -100,8 +100,8 @@ class Pool:
     rates
         At each of `TARGETS`.
     differentials
-        Of the compared models; empty where fewer than two groups have pairs of both kinds, of two persons each, or all
-        pairs are too few to show `GROUP_TARGET`.
+        By compared model; one is missing where fewer than two groups have genuine and impostor pairs, with two persons
+        or more in the genuine ones, or where all pairs are too few to show `GROUP_TARGET`.
     """
 
     images: int
@@ -126,20 +126,20 @@ def _at(comparisons: Comparisons, target: float) -> ErrorRate | None:
 
 
 def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
-    """The compared models on every benchmark at thresholds from the first; none of a FMR that it cannot show."""
-    found = []
+    """The compared models on every benchmark at thresholds from the first; FMRs it cannot show are left out."""
+    transferred = []
     for name in evaluated.compared:
         scored = {benchmark: models[name].first.scored for benchmark, models in evaluated.found.items()}
-        first = scored[evaluated.first_benchmark]
+        first_scored = scored[evaluated.first_benchmark]
         for target in TRANSFERRED:
-            if first.shows(target):
-                threshold = first.threshold(target)
+            if first_scored.shows(target):
+                threshold = first_scored.threshold(target)
                 rates: dict[str, tuple[ErrorRate | None, ErrorRate]] = {
                     b: (error_rate(s.passed(threshold)), error_rate(s.missed(threshold))) for b, s in scored.items()
                 }
-                rates[evaluated.first_benchmark] = None, first.at(target)
-                found.append(Elsewhere(name, target, threshold, rates))
-    return found
+                rates[evaluated.first_benchmark] = None, first_scored.at(target)
+                transferred.append(Elsewhere(name, target, threshold, rates))
+    return transferred
 
 
 def pool(
@@ -170,15 +170,15 @@ def pool(
         comparisons = PooledComparisons(compare_within(embedded.first(name)[kept], labels[kept]))
         for target in TARGETS:
             rates[target][name] = _at(comparisons, target)
-        if name in evaluated.compared and (found := _differentials(comparisons, group)):
-            differentials[name] = found
+        if name in evaluated.compared and (by_group := _differentials(comparisons, group)):
+            differentials[name] = by_group
     pairs, genuine = f"all of {len(kept):,} images", int((counts * (counts - 1) // 2).sum())
     return Pool(
         images=len(kept),
         subjects=len(identities),
         genuine=genuine,
         impostor=len(kept) * (len(kept) - 1) // 2 - genuine,
-        rates=tuple(RatesAt(pairs, target, found) for target, found in rates.items()),
+        rates=tuple(RatesAt(pairs, target, fnmr) for target, fnmr in rates.items()),
         differentials=differentials,
     )
 
@@ -186,7 +186,7 @@ def pool(
 def _whole_identities(
     labels: np.ndarray, seed: int, most_images: int = MOST_IMAGES, most_subjects: int = MOST_SUBJECTS
 ) -> np.ndarray:
-    """Positions of all images, or of those of some identities at random, ascending."""
+    """Positions, int64, ascending: of all images, or, where those are too many, of some identities drawn at random."""
     identities, counts = np.unique(labels, return_counts=True)
     if len(labels) <= most_images and len(identities) <= most_subjects:
         return np.arange(len(labels))
@@ -201,15 +201,15 @@ def _differentials(comparisons: PooledComparisons, group: Mapping[int, str]) -> 
     threshold = comparisons.threshold(GROUP_TARGET)
     passed, missed = comparisons.passed(threshold), comparisons.missed(threshold)
     fmr, fnmr = within_groups(passed, group), within_groups(missed, group)
-    both = sorted(name for name in set(fmr) & set(fnmr) if fnmr[name].subjects > 1)
-    if len(both) < FEWEST_GROUPS:
+    names = sorted(name for name in set(fmr) & set(fnmr) if fnmr[name].subjects > 1)
+    if len(names) < FEWEST_GROUPS:
         return None
-    by_name = ({name: rates[name] for name in both} for rates in (fmr, fnmr))
+    by_name = ({name: rates[name] for name in names} for rates in (fmr, fnmr))
     return Differentials(GROUP_TARGET, *by_name, between_groups(passed, group))
 
 
 def open_sets(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str], seed: int) -> dict[str, Scored]:
-    """The evaluated images searched among half of their identities, by model; empty where too few are known."""
+    """Open-set search of the evaluated images, by model, see `open_set`; empty if too few have two images."""
     if labels is None or np.count_nonzero(np.unique(labels, return_counts=True)[1] > 1) < FEWEST_SEARCHED:
         return {}
     return {name: open_set(embedded.first(name), labels, seed) for name in models}

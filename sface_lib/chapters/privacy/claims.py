@@ -30,7 +30,7 @@ class StudyPlan:
 
     @property
     def sha256(self) -> str:
-        """Of all of it."""
+        """SHA-256 of the plain form of all plans."""
         return sha256_of_json(self.as_plain())
 
     def as_plain(self) -> dict[str, Any]:
@@ -47,15 +47,21 @@ class ClaimsPlan:
     Attributes
     ----------
     claims
-        Names.
+        Names of the statistics.
     judges
-        Name -> SHA-256 of the weights; without those that had a part in the set.
+        Name -> SHA-256 of the weights; without judges that had a part in the set.
     sets
         Name -> fingerprint of the compared images.
     groups
-        Traits within whose groups chance is taken; none where fewer than five identities share theirs.
+        Traits within whose groups labels are shuffled; empty where fewer than five identities share a group.
     shuffles
-        As many as were asked for, or as the family needs: see `sface_lib.privacy.shuffles_for`.
+        The larger of the number asked for and what the family needs: see `sface_lib.privacy.shuffles_for`.
+    resamples, margin, seed
+        Of the bootstrap, of equivalence to chance, and of both shuffles and bootstrap.
+    competent_eer, told_apart
+        Limits at which a judge may claim: see `sface_lib.privacy.settings`.
+    alpha, correction
+        Level of the family, and how p-values are corrected for it.
     """
 
     claims: tuple[str, ...]
@@ -73,7 +79,7 @@ class ClaimsPlan:
 
     @property
     def level(self) -> float:
-        """Confidence of each judge's leak share, so that the largest may be quoted."""
+        """Confidence level of each judge's leak share, by Bonferroni over judges, so that the largest may be quoted."""
         return 1 - self.alpha / max(1, len(self.judges))
 
     def as_plain(self) -> dict[str, Any]:
@@ -82,7 +88,7 @@ class ClaimsPlan:
 
 
 def plan_claims(sets: AuditedSets, judges: Sequence[Judge], settings: AuditSettings) -> ClaimsPlan:
-    """The claims that these sets allow, with shuffles for all judges that may turn out competent."""
+    """Plan the claims that these sets allow, with enough shuffles should all judges turn out competent."""
     statistics = [
         s.name
         for s in STATISTICS.values()
@@ -109,7 +115,7 @@ def plan_study(sets: Sequence[AuditedSets], judges: Sequence[Judge], settings: A
 
 
 def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin: float) -> list[Claim]:
-    """The claims of one synthetic set: what each model sees, and of whom."""
+    """The claims on one synthetic set: each judge's statistics, and its exposure by groups."""
     return [
         claim
         for view in views
@@ -121,7 +127,7 @@ def make_claims(views: Sequence[View], exposures: Mapping[str, Exposure], margin
 
 
 def judge_claims(claims: Sequence[Claim], sets: AuditedSets) -> tuple[ClaimFacts, ...]:
-    """What the evidence of all judges supports, and what is to be said beside it."""
+    """Judge all claims as one family; the facts of each, in the order given, with the notes to print beside it."""
     return tuple(
         ClaimFacts(
             claim=claim.name,
@@ -149,13 +155,13 @@ def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]
     statistic = STATISTICS.get(claim.name)
     exploratory, by_label = (statistic.exploratory, statistic.by_label) if statistic else (False, False)
     linked = by_label and verdict.words == ABOVE
-    noted = {
+    conditions = {
         ALONE: verdict.alone,
         EXPLORATORY: exploratory,
         NOT_EXCLUDED: linked and sets.groups is None,
         AS_CALLED: linked and sets.groups is not None and sets.demographics.called,
     }
-    return tuple(note for note, holds in noted.items() if holds)
+    return tuple(note for note, holds in conditions.items() if holds)
 
 
 def deviations(plan: ClaimsPlan, found: Sequence[ClaimFacts]) -> list[str]:

@@ -1,6 +1,6 @@
 """What synthetic sets give away of the persons behind them: every judge's evidence, the claims, and the remedy.
 
-`audit` is all of it, from Python: it needs no run folder and no notebook.
+`audit` is the entry point for use from Python: it does all of this without a run folder or a notebook.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,10 +44,12 @@ from sface_lib.privacy.unlabelled import CENTRES
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """All that notebook 03 finds of one synthetic set; see `AuditFacts` for what of it is recorded.
+    """All that notebook 03 finds about one synthetic set; see `AuditFacts` for the part that is recorded.
 
     Attributes
     ----------
+    sets
+        The set, and those that it is held against.
     views
         What each judge sees, in the order of the judges.
     plan
@@ -55,10 +57,13 @@ class Audit:
     shown
         The view whose pictures are shown: see `shown_view`.
     exposures
-        Judge, of those that are models -> whose link is strong; empty unless labels are those of authentic identities.
+        Name of a judge that is a model -> exposure by identity and group; empty unless labels are those of authentic
+        identities.
     planted
-        Judge, of those that may judge the set -> whether planted copies would be noticed; empty where there are too few
-        unseen persons.
+        Name of a judge that may judge the set and can embed images -> whether planted copies would be noticed; empty
+        where there are too few unseen persons.
+    claims, remedies
+        The judged claims, and what filtering would leave of the set.
     """
 
     sets: AuditedSets
@@ -72,12 +77,12 @@ class Audit:
 
     @property
     def name(self) -> str:
-        """The synthetic set's."""
+        """Name of the synthetic set."""
         return self.sets.name
 
     @property
     def larger(self) -> View | None:
-        """The shown view; None where no competent judge may judge the set."""
+        """The shown view, which finds the set nearest; None where no competent judge may judge the set."""
         return self.shown if self.shown.may_judge else None
 
     @property
@@ -87,7 +92,7 @@ class Audit:
 
     @property
     def above_chance(self) -> tuple[ClaimFacts, ...]:
-        """The claims that something is at chance and that the evidence refutes."""
+        """The claims whose verdict is "above chance"."""
         return tuple(claim for claim in self.claims if claim.above)
 
 
@@ -101,7 +106,7 @@ class Audits:
 
     @property
     def views(self) -> tuple[View, ...]:
-        """Those of the first set: what each judge sees of the authentic one is the same in all."""
+        """The views of the first set: what each judge sees of the authentic set is the same in all."""
         return self.done[0].views
 
     @property
@@ -128,29 +133,29 @@ def audit(
     Parameters
     ----------
     authentic
-        Labelled images that trained the generator, or would have.
+        Labelled images that the generator was trained on, or, for an unexposed set, was not.
     synthetic
         The images, whose class k stands for the authentic identity k; or a set that says what its classes are.
     judges
-        See `sface_lib.privacy.judges.open_judge`. Those that had a part in the set, as its `barred_models` say, claim
-        nothing of it.
+        See `sface_lib.privacy.judges.open_judge`. No claim rests on those that had a part in making the
+        set, as its `barred_models` say.
     settings
         By default those of notebook 03.
     control
-        Labelled images of persons who trained nothing; without them there is no label-free link, and no filter.
+        Labelled images of persons on whom nothing was trained; without them there is no label-free link, and no filter.
     exchangeable
-        Whether control persons are of the authentic ones' distribution. Where they are not, nothing is claimed from
-        them but how much nearer the set is than unexposed ones.
+        Whether control persons are of the authentic ones' distribution. Where they are not, the only
+        claim that uses them is how much nearer the set is to training persons than unexposed sets are.
     held_out
         Images of the authentic persons, split off at random before training; without them membership of images is not
         tested.
     unexposed
         Other synthetic sets, whose generators never saw the authentic set.
     traits
-        Such as gender and ancestry: a row for each authentic identity, by its label, and a column for each trait.
+        Traits such as gender and ancestry: a row for each authentic identity, by its label, and a column for each.
         Chance is then taken within groups of equal traits; without them demographics are not excluded.
     accelerator
-        By default one process, in the arithmetic that the machine does best.
+        By default this process alone, in the precision "auto": see `make_accelerator`.
 
     Raises
     ------
@@ -173,19 +178,19 @@ def examine_all(
     settings: AuditSettings,
     accelerator: Accelerator,
 ) -> Audits:
-    """Audit several sets; one that fails leaves the others whole, unless all do.
+    """Audit several sets; a set that fails is noted in `failed`, and the others are still audited.
 
     Raises
     ------
     SfaceError
-        No set could be audited: why the last one could not.
+        No set could be audited; the error is that of the last one.
     """
     done, failed = [], {}
-    for own in sets:
+    for audited in sets:
         try:
-            done.append(examine(own, judges, settings, accelerator, done[0].views if done else ()))
+            done.append(examine(audited, judges, settings, accelerator, done[0].views if done else ()))
         except SfaceError as error:
-            failed[own.name] = str(error)
+            failed[audited.name] = str(error)
             if len(failed) == len(sets):
                 raise
     return Audits(plan, tuple(done), failed)
@@ -198,17 +203,18 @@ def examine(
     accelerator: Accelerator,
     earlier: Sequence[View] = (),
 ) -> Audit:
-    """The audit of one set with all that figures need; its claims are those of `plan_claims`, made before any score.
+    """The audit of one set with all that figures need; its claims are planned by `plan_claims` before any score.
 
-    `earlier` are the judges' views of another synthetic set; see `view_of`.
+    `earlier` are the judges' views of another synthetic set; see `view_of`. Raises `InputError` without a judge, and
+    where a set that is said to be unexposed holds training images.
     """
     if not judges:
         raise InputError("there is no judge; give at least one recognition model")
     sets.check_unexposed()
     plan = plan_claims(sets, judges, settings)
     settings = settings.model_copy(update={"shuffles": plan.shuffles})
-    known = {view.name: view for view in earlier}
-    views = tuple(view_of(judge, sets, settings, accelerator, known.get(judge.name), plan.level) for judge in judges)
+    previous = {view.name: view for view in earlier}
+    views = tuple(view_of(judge, sets, settings, accelerator, previous.get(judge.name), plan.level) for judge in judges)
     models = [view for view in views if view.judge.model is not None]
     exposures = {view.name: exposure(view, sets, settings) for view in models} if sets.by_label else {}
     return Audit(
@@ -228,8 +234,8 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
 
     Empty with too few unseen persons.
     """
-    p, given = settings, (sets.authentic, sets.synthetic, sets.control, sets.held_out)
-    pictures = make_pictures(*given, p.power_images, p.seed)
+    p, face_sets = settings, (sets.authentic, sets.synthetic, sets.control, sets.held_out)
+    pictures = make_pictures(*face_sets, p.power_images, p.seed)
     if pictures is None:
         return {}
     return {
@@ -240,7 +246,7 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
 
 
 def results(found: Audits) -> PrivacyResults:
-    """What later chapters find."""
+    """What is recorded of all audits, for later chapters."""
     sets = found.done[0].sets
     return PrivacyResults(
         judges={view.name: _judge_facts(view) for view in found.views},
@@ -278,14 +284,16 @@ def facts(found: Audit) -> AuditFacts:
         },
         leak={view.name: leak for view in views if (leak := facts_of_leak(view))},
         nearer={
-            view.name: {name: _nearer_facts(each) for name, each in view.evidence.nearer.items()}
+            view.name: {name: _nearer_facts(nearer) for name, nearer in view.evidence.nearer.items()}
             for view in views
             if view.evidence.nearer
         },
         claims=found.claims,
         planted={
-            name: PlantedFacts(_alarm_facts(each.strangers), each.same_persons and _alarm_facts(each.same_persons))
-            for name, each in found.planted.items()
+            name: PlantedFacts(
+                _alarm_facts(copies.strangers), copies.same_persons and _alarm_facts(copies.same_persons)
+            )
+            for name, copies in found.planted.items()
         },
         remedy=tuple(left for remedy in found.remedies.found for left in remedy.left),
     )
@@ -302,7 +310,7 @@ def _judge_facts(view: View) -> JudgeFacts:
 
 
 def facts_of_leak(view: View) -> LeakFacts | None:
-    """Of class centres; None where no claim may rest on the judge, or persons are not exchangeable."""
+    """Leak share of class centres; None where no claim may rest on the judge, or it was not estimated."""
     leak = next((each.leak for each in view.evidence.unlabelled if each.name == CENTRES), None)
     if leak is None or not view.may_judge:
         return None
@@ -319,7 +327,7 @@ def _alarm_facts(alarm: Alarm) -> AlarmFacts:
 
 
 def chance_facts(found: Audit) -> ChanceFacts:
-    """Within what groups classes were renamed."""
+    """Which groups classes were renamed within, how many there were, and how many classes were left out."""
     sets, view = found.sets, found.views[0]
     return ChanceFacts(
         within=found.plan.groups,

@@ -1,4 +1,4 @@
-"""A set that is audited with those that it is held against, and what one judge sees of them."""
+"""An audited synthetic set with the sets that it is compared to, and what one judge sees of them."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -54,14 +54,14 @@ class Background:
 
     @classmethod
     def of(cls, given: Study, synthetic: SyntheticSet, demographics: Demographics | None) -> "Background":
-        """That of a study's set."""
+        """The background of one synthetic set of a study."""
         flags = given.control_is_exchangeable(synthetic), given.held_out_at_random(synthetic)
         others = tuple(each for each in given.synthetic if not each.exposed and each.name != synthetic.name)
         return cls(given.control, given.held_out, demographics, *flags, others)
 
     @property
     def barred(self) -> dict[str, str]:
-        """Why nothing is claimed from "control" or "held_out": see `sface_lib.privacy.settings.Embedded`."""
+        """ "control" and "held_out" -> why no claim may rest on it: see `sface_lib.privacy.settings.Embedded`."""
         control = {} if self.exchangeable else {"control": NOT_EXCHANGEABLE}
         return control | ({} if self.held_out_at_random else {"held_out": NOT_RANDOM})
 
@@ -81,7 +81,7 @@ class AuditedSets:
     Attributes
     ----------
     name
-        The synthetic set's.
+        Name of the synthetic set.
     labels
         What its classes are: "authentic", class k being the authentic identity k; "own"; or "none", each image having a
         class of its own here.
@@ -126,19 +126,19 @@ class AuditedSets:
 
     @classmethod
     def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
-        """The sets, of which as many images are compared as intervals and shuffles can be computed for.
+        """Choose the images to compare: as many as intervals and shuffles can be computed for.
 
         Raises
         ------
         InputError
-            A set has no labels though its labels should mean something.
+            The authentic set has no labels, or a synthetic set that is not declared "none" has none.
         """
         trained = authentic.require_labels()
-        chosen = _compared(trained, synthetic)
-        others = {
-            each.name: Unexposed(each.faces.subset(_compared(trained, each)[1]), each.barred_models)
-            for each in background.unexposed
-            if not each.faces.shared_with(authentic)
+        positions = _compared(trained, synthetic)
+        unexposed = {
+            other.name: Unexposed(other.faces.subset(_compared(trained, other)[1]), other.barred_models)
+            for other in background.unexposed
+            if not other.faces.shared_with(authentic)
         }
         return cls(
             name=synthetic.name,
@@ -146,13 +146,13 @@ class AuditedSets:
             exposed=synthetic.exposed,
             whole_authentic=authentic,
             whole_synthetic=synthetic.faces,
-            authentic=authentic.subset(chosen[0]),
-            synthetic=synthetic.faces.subset(chosen[1]),
-            positions=chosen[1],
-            identities=np.unique(trained[chosen[0]]),
+            authentic=authentic.subset(positions[0]),
+            synthetic=synthetic.faces.subset(positions[1]),
+            positions=positions[1],
+            identities=np.unique(trained[positions[0]]),
             background=background,
             barred_models=synthetic.barred_models,
-            unexposed=others,
+            unexposed=unexposed,
             training_images=synthetic.faces.shared_with(authentic),
         )
 
@@ -215,8 +215,8 @@ class AuditedSets:
     def groups(self) -> pd.Series | None:
         """Group of each compared identity, by its label among them.
 
-        None where fewer than five share theirs, and where labels are not those of authentic identities: no class of
-        such a set has one.
+        None where fewer than five identities share their group with another, and where labels are not those of
+        authentic identities, as no class then has a group.
         """
         if self.demographics is None or not self.by_label:
             return None
@@ -245,19 +245,19 @@ def compared_images(
     trained
         Labels of the authentic images, int64 `[N]`.
     meaning, drawn, count
-        Of the synthetic set: what its labels are, see `SetSpec`; the labels, which are not asked for where they are
-        "none"; and how many images it has.
+        Of the synthetic set: what its labels mean ("authentic", "own" or "none"); the labels, int64 `[M]`, unused and
+        possibly None for "none"; and M, the number of its images.
     """
     if meaning != UNLABELLED:
         return affordable(trained, drawn, by_label=meaning == AUTHENTIC)
-    few = np.linspace(0, count - 1, min(count, MOST_UNLABELLED)).astype(np.int64)
-    rows = affordable(trained, few, by_label=False, most_classes=MOST_UNLABELLED)
-    return rows[0], few[rows[1]]
+    sampled = np.linspace(0, count - 1, min(count, MOST_UNLABELLED)).astype(np.int64)
+    kept = affordable(trained, sampled, by_label=False, most_classes=MOST_UNLABELLED)
+    return kept[0], sampled[kept[1]]
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one judge sees: the embedded sets, their scores in the three settings, and the sceptic's tests."""
+    """What one judge sees: the embedded sets, their scores in the three settings, and the tests on them."""
 
     judge: Judge
     sets: Embedded
@@ -266,7 +266,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """The judge's."""
+        """Name of the judge."""
         return self.judge.name
 
     @property
@@ -286,7 +286,7 @@ class View:
 
     @property
     def label(self) -> str:
-        """Its name in figures, where nothing is grey."""
+        """Its name in figures, with a note where it may not judge the set."""
         return f"{self.name} (no claim)" if self.barred else self.name
 
     @property
@@ -296,12 +296,12 @@ class View:
 
     @property
     def link_metrics(self) -> VerificationMetrics:
-        """Of the link."""
+        """Metrics of `link`."""
         return self.settings.metrics[LINK]
 
     @property
     def nearness(self) -> float:
-        """By how much the set seems to give away: the AUC of the link, or the label-free share without labels."""
+        """How much the set seems to give away, 0 to 1: AUC of the link, or without labels the label-free share."""
         if self.sets.by_label:
             return self.link_metrics.auc
         return self.evidence.label_free.test.observed if self.evidence.label_free else 0.5
@@ -315,32 +315,38 @@ def view_of(
     earlier: View | None = None,
     level: float = 1 - ALPHA,
 ) -> View:
-    """Embed the sets by one judge, score them and run the sceptic's tests.
+    """Embed the sets by one judge, score them and run the statistical tests.
 
-    `earlier` is what the judge sees of another synthetic set; what is known of the authentic images is taken from it
-    where they are the same. `level` is the confidence of the leak share.
+    `earlier` is the judge's view of another synthetic set; scores and intervals within the authentic set are taken from
+    it where the authentic images are the same. `level` is the confidence level of the leak share.
     """
     rows = {name: _embedded(judge, faces) for name, faces in sets.compared.items()}
     embedded = Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
     scored = three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
-    within = scored.comparisons[SETTINGS[0]]
-    if None not in embedded.barred and (why := not_told_apart(*embedded.synthetic, within)):
+    authentic_scores = scored.comparisons[SETTINGS[0]]
+    if None not in embedded.barred and (why := not_told_apart(*embedded.synthetic, authentic_scores)):
         embedded = replace(embedded, barred=dict.fromkeys(NEEDS, why))
-    embedded = replace(embedded, unexposed=_unexposed(judge, sets, within))
-    tested = (settings.shuffles, settings.bootstrap_resamples, settings.seed, earlier and earlier.evidence, level)
-    return View(judge, embedded, scored, gather_evidence(embedded, scored, *tested))
+    embedded = replace(embedded, unexposed=_unexposed(judge, sets, authentic_scores))
+    test_settings = (
+        settings.shuffles,
+        settings.bootstrap_resamples,
+        settings.seed,
+        earlier and earlier.evidence,
+        level,
+    )
+    return View(judge, embedded, scored, gather_evidence(embedded, scored, *test_settings))
 
 
 def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels of a set; without labels every image has one of its own."""
+    """Embeddings and labels of a set; in an unlabelled set every image gets a label of its own."""
     return judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels
 
 
 def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The unexposed sets that a judge had no part in, can embed and tells the classes of apart."""
-    found = {}
+    """Embeddings and labels of unexposed sets that the judge may judge, can embed, and whose classes it tells apart."""
+    usable = {}
     for name, other in sets.unexposed.items() if sets.control is not None else ():
         if judge.part_in(other.barred_models):
             continue
@@ -349,11 +355,11 @@ def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[s
         except SfaceError:
             continue  # Its own audit says why.
         if not not_told_apart(*embedded, authentic):
-            found[name] = embedded
-    return found
+            usable[name] = embedded
+    return usable
 
 
 def shown_view(views: Sequence[View]) -> View:
-    """Of the competent judge that sees most and may judge the set; of the first judge where there is none."""
+    """The view with the greatest `nearness` of those that may judge the set; the first view where none may."""
     judging = [view for view in views if view.may_judge]
     return max(judging, key=lambda view: view.nearness) if judging else views[0]
