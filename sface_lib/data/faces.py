@@ -150,8 +150,8 @@ class FaceSet:
         return sha256
 
     def shared_with(self, other: "FaceSet") -> int:
-        """How many images of the set are images of another one, byte for byte."""
-        known = set(map(other.digest, range(len(other))))
+        """How many images of the set are images of another one, byte for byte; unreadable ones are none."""
+        known = set(map(other.digest, range(len(other)))) - {_UNREADABLE}
         return sum(self.digest(index) in known for index in range(len(self)))
 
     def require_labels(self) -> np.ndarray:

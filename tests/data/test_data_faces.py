@@ -3,7 +3,9 @@
 import json
 import os
 import pickle
+import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,6 +263,15 @@ def test_a_damaged_zip_member_is_a_bad_image(folder, tmp_path, make):
     manifest = open_faces(path, on_bad_image="skip").inspect()
     assert len(manifest.bad) == 1
     assert len(manifest.fingerprint) == 64
+
+
+def test_images_that_vanished_from_two_sets_are_not_shared(folder, tmp_path):
+    """Nobody can say that they were the same."""
+    shutil.copytree(folder, other := tmp_path / "other")
+    one, two = open_faces(folder), open_faces(other)
+    for faces in (one, two):
+        (Path(faces.path) / faces.names[0]).unlink()
+    assert one.shared_with(two) == len(one) - 1
 
 
 def test_on_bad_image_is_stop_or_skip(folder):
