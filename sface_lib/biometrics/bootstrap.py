@@ -170,7 +170,7 @@ def resampled_metrics(
 
     Returns
     -------
-    "eer", "auc", "fmr100", "fmr1000" (FNMR at a FMR of 1 %, 0.1 %), "genuine_mean" and "impostor_mean".
+    "eer", "auc", "fmr100", "fmr1000" (FNMR at an FMR of 1 %, 0.1 %), "genuine_mean" and "impostor_mean".
     """
     genuine_share, impostor_share = _shares(genuine, len(genuine_means)), _shares(impostor, len(impostor_means))
     return {

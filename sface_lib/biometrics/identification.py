@@ -142,7 +142,7 @@ def open_set(embeddings: np.ndarray, labels: np.ndarray, seed: int) -> Scored:
 
     A random half of the images of an enrolled identity make its template, and its other images are mated probes; all
     images of the identities that are not enrolled are non-mated probes, with their best score. A mated probe has the
-    score of its own template, or minus infinity where another's is as good: `Scored.at` gives 1 - TPIR at a FPIR.
+    score of its own template, or minus infinity where another's is as good: `Scored.at` gives 1 - TPIR at an FPIR.
 
     Parameters
     ----------

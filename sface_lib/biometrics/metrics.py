@@ -133,7 +133,7 @@ def fnmr_at_fmr(genuine: np.ndarray, impostor: np.ndarray, target: float) -> tup
 
 
 def _too_few(target: float, n_impostor: int) -> str:
-    return f"{n_impostor} impostor scores cannot show a FMR of {target:g}; at least {1 / target:.0f} are needed"
+    return f"{n_impostor} impostor scores cannot show an FMR of {target:g}; at least {1 / target:.0f} are needed"
 
 
 def _lowest_fnmr(curve: RocCurve, target: float) -> tuple[float, float]:
@@ -152,7 +152,7 @@ def _operating_points(curve: RocCurve, n_impostor: int) -> tuple[dict, dict, dic
         points[name] = _lowest_fnmr(curve, target)[0]
         needed = round(ERRORS_FOR_PRECISION / target)
         if n_impostor < needed:
-            imprecise[name] = f"{n_impostor} impostor scores; {needed} make a FMR of {target:g} precise"
+            imprecise[name] = f"{n_impostor} impostor scores; {needed} make an FMR of {target:g} precise"
     return points, reasons, imprecise
 
 

@@ -138,7 +138,7 @@ def _resting_on(counts: Counts, mean: PairMean, too_few: list[str | None]) -> Er
 def rate_at(missed: Counts, passed: Counts, slope: float) -> ErrorRate:
     """The rate of one kind of error at the threshold at which another kind has a given rate on the same sample.
 
-    Such as FNMR at a FMR, or the share of persons not identified at a FPIR.
+    Such as FNMR at an FMR, or the share of persons not identified at an FPIR.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ class Verifier(Authentic):
 class BadImages(Parameters):
     on_bad_image: Literal["stop", "skip"] = setting(
         "stop",
-        "What an image that cannot be decoded does: stop the run (of a synthetic set, leave it out), or be skipped and "
+        "An image that cannot be decoded stops the run (in a synthetic set: leaves that set out), or is skipped and "
         "counted.",
     )
 
@@ -162,8 +162,8 @@ class Unseen(Authentic):
     )
     control_same_distribution: bool = setting(
         False,
-        "States that control and training persons were drawn from one distribution, so that what is compared with "
-        "control persons is a claim.",
+        "States that control and training persons were drawn from one distribution, so that comparisons with "
+        "control persons support claims.",
     )
     held_out: str = path_setting(
         "",
@@ -201,7 +201,7 @@ class Steering(Parameters):
     identity_model: str = path_setting(
         "",
         "Weights of a recognition model that steers the drawn faces toward their class's identity; empty steers none. "
-        "It must not be the verifier, and claims nothing of the generated set as another judge.",
+        "It must not be the verifier, and may not judge the generated set.",
         ("",),
     )
 
@@ -237,7 +237,7 @@ class Precision(Parameters):
 
 
 class Shuffles(Parameters):
-    shuffles: int = setting(1000, "Label shuffles, and random splits of two sets, that give chance.", ge=1000)
+    shuffles: int = setting(1000, "Label shuffles, and random splits of two sets, behind each null.", ge=1000)
 
 
 class Resamples(Parameters):
@@ -259,7 +259,7 @@ class Truncation(Parameters):
 class Processes(Parameters):
     processes: int = setting(
         1,
-        "Processes of this machine that train together, and share the embedding of large sets, e.g. one a GPU; "
+        "Processes of this machine that train together, and share the embedding of large sets, e.g. one per GPU; "
         "recognition_batch and generator_batch are those of all.",
         ge=1,
     )
@@ -279,7 +279,7 @@ class Groups(Parameters):
     groups: str = path_setting(
         "",
         "CSV with the columns identity and group for faces of your own, training and evaluated ones: chance is taken "
-        "within groups, and accuracy is told for each group.",
+        "within groups, and accuracy is reported by group.",
         ("",),
     )
 
@@ -288,8 +288,8 @@ class Classifier(Parameters):
     attribute_classifier: str = path_setting(
         AUTO,
         "Weights of the attribute classifier, from `sface attributes train`; 'auto' is the shipped one for the "
-        "embedded set and none for faces of your own; with 'none' notebook 06 compares nothing. It calls the training "
-        "identities' groups where none are given.",
+        "embedded set and none for faces of your own; with 'none' notebook 06 compares nothing. It predicts "
+        "training identities' groups where none are given.",
         (AUTO, NONE),
     )
 

@@ -93,7 +93,7 @@ def annotate(arguments: Namespace) -> None:
     faces = usable(open_set(arguments.faces, arguments))
     path = annotate_set(classifier, faces, arguments.out, make_accelerator(), arguments.seed, arguments.passes)
     reliable, all_ = int(classifier.reliable().sum()), len(classifier.names)
-    print_once(f"Annotations: {path}, {len(faces):,} images; {reliable} of {all_} attributes are told reliably")
+    print_once(f"Annotations: {path}, {len(faces):,} images; {reliable} of {all_} attributes are classified reliably")
 
 
 def train(arguments: Namespace) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from sface_lib.cli.options import Commands, add_command, option
 
 CAPTION = (
-    "Every set of every run, by the admissible judge that covers most of its images; nothing is averaged over runs. "
+    "Every set of every run, by the admissible judge that sees the strongest link; nothing is averaged over runs. "
     "Classes are authentic identities, identities of the set's own, or none. Exposed: whether its generator may "
     "have seen the authentic set. Links are those of notebook 03; accuracy is that of CLS, averaged over benchmarks."
 )

@@ -81,7 +81,7 @@ def _print_table(evaluations: dict[str, Any]) -> None:
 
 
 def _fnmr(scored: Any, target: float) -> str | None:
-    """FNMR at a FMR with its interval, and whether it rests on enough; None where it can't be shown."""
+    """FNMR at an FMR with its interval, and whether it rests on enough; None where it can't be shown."""
     if not scored.shows(target):
         return None
     rate = scored.at(target)

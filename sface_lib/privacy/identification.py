@@ -39,7 +39,7 @@ def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> list[
 
 
 def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labels) -> OpenSet:
-    """Rank-1 identification of synthetic probes above a threshold that unseen persons set: TPIR at a FPIR.
+    """Rank-1 identification of synthetic probes above a threshold that unseen persons set: TPIR at an FPIR.
 
     Parameters
     ----------

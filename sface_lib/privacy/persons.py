@@ -77,7 +77,7 @@ def threshold_between(templates: np.ndarray, fmr: float) -> float:
     pairs = len(rows) * (len(rows) - 1) // 2
     if not can_show(len(rows), fmr):
         raise InputError(
-            f"{len(rows)} templates make {pairs:,} pairs, which cannot show a FMR of {fmr:g}; at least "
+            f"{len(rows)} templates make {pairs:,} pairs, which cannot show an FMR of {fmr:g}; at least "
             f"{1 / fmr:,.0f} pairs are needed: give more persons or a higher rate"
         )
     counted = Histogram()
@@ -87,7 +87,7 @@ def threshold_between(templates: np.ndarray, fmr: float) -> float:
 
 
 def can_show(persons: int, fmr: float) -> bool:
-    """Whether the pairs of so many templates show a FMR: at least one of them is accepted at it."""
+    """Whether the pairs of so many templates show an FMR: at least one of them is accepted at it."""
     return persons * (persons - 1) / 2 * fmr >= 1
 
 

@@ -32,7 +32,7 @@ PERSONS, IMAGES, PX = 50, 8, 64
 
 @pytest.fixture(scope="module")
 def authentic(tmp_path_factory, rendered_zip):
-    """Fifty rendered persons, enough for a FMR of 0.1 % between them, with eight images each."""
+    """Fifty rendered persons, enough for an FMR of 0.1 % between them, with eight images each."""
     return open_faces(rendered_zip(tmp_path_factory.mktemp("sets") / "authentic.zip", PERSONS, IMAGES, PX))
 
 
@@ -111,7 +111,7 @@ def test_a_lower_rate_is_taken_where_false_links_would_be_many(pixels, describe)
 
 
 def test_a_rate_that_the_authentic_persons_cannot_show_is_left_out(pixels, describe):
-    """Two hundred classes ask for a FMR of 0.05 %, and fifty persons make 1,225 pairs."""
+    """Two hundred classes ask for an FMR of 0.05 %, and fifty persons make 1,225 pairs."""
     (found,) = describe(pixels, np.arange(400) // 2).distinct
     assert (found.fmr, found.classes, found.images) == (0.001, 200, 2)
 

@@ -44,7 +44,7 @@ class Blank:
         self._stage.say(
             "Not run: `attribute_classifier` is none."
             if self._stage.parameters.attribute_classifier == "none"
-            else "Not run: the shipped classifier tells the attributes of rendered faces. For faces of your own train "
+            else "Not run: the shipped classifier is for rendered faces only. For faces of your own train "
             "one with `sface attributes train` and give it as `attribute_classifier`."
         )
 
@@ -73,7 +73,7 @@ class Page:
         self._table(
             table.reset_index(),
             "reliability",
-            f"How well each attribute is told; {int(reliable.sum())} of {len(reliable)} reach a balanced accuracy of "
+            f"Reliability of each attribute; {int(reliable.sum())} of {len(reliable)} reach a balanced accuracy of "
             f"{least:g}, on other {told.get('judged_on', 'identities')}. Trained on: {told['trained_on']}. Not taught: "
             f"{', '.join(untaught) or 'none'}. *: published accuracy of MAAD-Face's own labels, where humans checked "
             "them.",
@@ -129,7 +129,7 @@ class Page:
             (figure, table),
             "prevalence",
             alt=f"Share of images called present, a row for each of 47 attributes, {each}.",
-            caption=f"Prevalence of the attributes {spans}. Grey: told too unreliably{', or not taught' * dotted}.",
+            caption=f"Prevalence of the attributes {spans}. Grey: too unreliable{', or not taught' * dotted}.",
         )
 
     def comparer(self) -> None:
@@ -151,8 +151,8 @@ class Page:
             table,
             "separability",
             f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
-            f"residual: images of {self._first} made poorer, minus themselves as they were; excess: by how much the "
-            "drift is the larger one, with its 95 % interval.",
+            f"residual: degraded images of {self._first} minus the originals; excess: by how much the "
+            "drift exceeds the residual, with its 95 % interval.",
             floats="%.3f",
         )
 
@@ -249,7 +249,7 @@ class Page:
         """Where shares within a group differ most."""
         if self._found.conditional is None:
             self._stage.say(
-                "Shares within a group are not shown: no group is told reliably and has images enough in both sets."
+                "Shares within a group are not shown: no reliably classified group has enough images in both sets."
             )
             return
         widest = tables.largest_first(self._found.conditional, "difference", 12).reset_index()
@@ -346,7 +346,7 @@ class Page:
             (figure, self._found.gaps),
             "drift_accuracy",
             alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
-            caption="Does accuracy go where attributes drift? The outermost points are named; the numbers behind "
+            caption="Is accuracy lost where attributes drift? The outermost points are named; the numbers behind "
             "this figure hold the names of all.",
         )
 
@@ -361,8 +361,8 @@ class Page:
         for name, each in found.items():
             self._stage.say(
                 f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
-                f"attributes, {self._clause(each.p_value)}; where each kind of attributes speaks "
-                f"for or against it at random, it is {each.low:.2f} to {each.high:.2f} in 95 %."
+                f"attributes, {self._clause(each.p_value)}; with signs flipped at random by kind "
+                f"of attribute, it is {each.low:.2f} to {each.high:.2f} in 95 %."
             )
         if not found:
             self._stage.say("Not estimable: fewer than five attributes are carried by enough pairs.")
@@ -381,7 +381,7 @@ class Page:
             f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
             "summed as if they were independent. All attributes together give "
             f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "
-            f"their intervals hold the classifier as it is. {self._yardstick()}{self._limits()}"
+            f"their intervals treat the classifier as fixed. {self._yardstick()}{self._limits()}"
         )
 
     def _yardstick(self) -> str:
@@ -401,5 +401,5 @@ class Page:
             return ""
         return (
             "Both authentic sets come from one renderer and both synthetic ones from one generator that was trained on "
-            "one of them, so that a part of any asymmetry is by construction; and nothing here is said of real people."
+            "one of them, so that a part of any asymmetry is by construction; and nothing here applies to real people."
         )

@@ -116,4 +116,4 @@ def what_was_split(found: DataResults, pairs_left_out: int) -> str:
     )
     if found.evaluation_identities:
         return said
-    return f"{said} Persons of the pairs are not known: only equal image files could be kept out of training."
+    return f"{said} Persons of the pairs are unknown: only byte-identical images could be excluded from training."

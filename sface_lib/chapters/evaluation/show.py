@@ -67,7 +67,7 @@ def benchmarks_caption(evaluated: Evaluated, image_px: int | None) -> str:
     counts = sorted({len(own.same) for own in evaluated.pairs.values()})
     return (
         f"Accuracy in % with 95 % intervals, on {' or '.join(f'{n:,}' for n in counts)} pairs of each benchmark. The "
-        f"images have {image_px} px and are resized to what each model sees. {_over_what(evaluated)}"
+        f"images have {image_px} px and are resized to each model's input. {_over_what(evaluated)}"
     )
 
 
@@ -76,10 +76,9 @@ def _over_what(evaluated: Evaluated) -> str:
     seeds = evaluated.seeds
     if seeds == 1:
         return (
-            "Intervals are over other identities alone: how much another training, with another seed, would change is "
-            "not known from one."
+            "Intervals cover the choice of identities alone: with one seed, the variation between trainings is unknown."
         )
-    return f"Intervals are over other identities and, from {seeds} seeds, over other trainings."
+    return f"Intervals cover the choice of identities and, from {seeds} seeds, of trainings."
 
 
 def accuracy(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
@@ -166,7 +165,7 @@ def whether_the_gap_counts(
 ) -> str:
     """The gaps of CLS, in the mean where there are several benchmarks, and whether the baseline is trained out."""
     if baseline is None:
-        return "There is no gap to tell of: no authentic baseline was trained, and none was given (`baseline_model`)."
+        return "There is no gap: no authentic baseline was trained, and none was given (`baseline_model`)."
     each = ", ".join(f"{_points(rows[-1].gaps[name])} points ({name})" for name in by_labels)
     where = f"in the mean of {len(rows) - 1} benchmarks" if len(rows) > 1 else f"on {rows[0].benchmark}" if rows else ""
     gap = f"The synthetic gap, {GAP} {where}, is {each}. " if by_labels else ""
@@ -176,7 +175,7 @@ def whether_the_gap_counts(
     if baseline.given:
         return (
             f"{gap}The baseline was given: its mean is {100 * baseline.mean_accuracy:.1f} %, and how far it was "
-            "trained is not known here. A gap between networks of different recipes is one of the recipes, too."
+            "trained is not known here. A gap between networks of different recipes also reflects the recipes."
         )
     return (
         f"{gap}The baseline is trained out: the last third of its curve spreads {100 * baseline.late_spread:.2f} "

@@ -181,8 +181,8 @@ def by_group_caption(found: Mapping[str, Differentials]) -> str:
     """At which threshold."""
     target = next(iter(found.values())).fmr_target
     return (
-        f"FMR and FNMR (%) within groups with 95 % intervals, at each model's threshold of a FMR of {100 * target:g} % "
-        "over all pairs, which is taken as given; first seed."
+        f"FMR and FNMR (%) within groups with 95 % intervals, at each model's threshold for FMR {100 * target:g} % "
+        "over all pairs, treated as fixed; first seed."
     )
 
 

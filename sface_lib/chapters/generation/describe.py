@@ -89,7 +89,7 @@ class Reference:
         return float(np.mean(scores >= threshold))
 
     def most_images(self, fmr: float, at_most: int = MOST_OF_TEMPLATE) -> int | None:
-        """Most images of a template of which enough persons have as many to show a FMR; None where too few have one."""
+        """Most images of a template that enough persons have to show an FMR; None where too few have one."""
         sizes = range(at_most, 0, -1)
         return next((images for images in sizes if can_show(len(self.persons(images)), fmr)), None)
 

@@ -71,7 +71,7 @@ class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
         "Weight of the R1 gradient penalty on real images; unset is 0.0002 x side² / batch, and at least 0.3.",
         ge=0,
     )
-    r1_interval_steps: int = setting(16, "The R1 penalty is computed at every so many steps.", ge=1)
+    r1_interval_steps: int = setting(16, "Steps between two computations of the R1 penalty.", ge=1)
     ema_half_life_kimg: float = setting(2.0, "Half-life of the moving average of the generator's weights.", gt=0)
     style_mixing: float = setting(
         0.0,
@@ -145,8 +145,8 @@ class GenerationParameters(
 ):
     """What notebook 02 reads."""
 
-    identity_steps: int = setting(3, "Steps of each latent up the gradient of that model's score.", ge=0)
-    identity_score: float = setting(0.3, "Drawn faces that score less to their class's mean are left out.", ge=-1, le=1)
+    identity_steps: int = setting(3, "Steps of each latent up the gradient of identity_model's score.", ge=0)
+    identity_score: float = setting(0.3, "Faces scoring below this to their class's mean are left out.", ge=-1, le=1)
 
     eye_images: int = setting(
         20_000, "Images of each set in which eyes are looked for, at most; each takes 15 to 20 ms.", ge=1

@@ -118,7 +118,7 @@ class SetDescription(Facts):
         Spread of pose, light, expression and pixels within a class over the authentic spread, averaged over 500 classes
         at most, drawn at random from the sample, and ten images of each.
     distinct
-        How many persons the classes are: at a FMR of 0.1 %, and at a lower one where false links would be many. Empty
+        How many persons the classes are: at an FMR of 0.1 %, and at a lower one where false links would be many. Empty
         where there are too few authentic persons to show the rate.
     several_persons, judged_classes
         Share of the sampled classes of four images or more that hold several persons, and how many these are.

@@ -151,8 +151,8 @@ def memorised(found: Memorisation | None, synthetic_images: int) -> str:
     return (
         f"Training images against held-out ones: AUC **{found.auc:.3f}** "
         f"[{found.interval.low:.3f}, {found.interval.high:.3f}] over {len(found.member_best):,} and "
-        f"{len(found.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is nothing memorised. This "
-        "number is pooled over persons, whose differences hide a part; notebook 03 compares images of one person."
+        f"{len(found.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is no memorisation. This "
+        "number is pooled over persons, whose differences may mask some; notebook 03 compares within persons."
     )
 
 
@@ -218,7 +218,7 @@ def origins(sets: Sequence[SyntheticSet]) -> pd.DataFrame:
 
 def origins_caption() -> str:
     """Whose words these are."""
-    return "The synthetic sets, as they were asked for: nothing of this is measured."
+    return "The synthetic sets, as declared by the user: none of this is measured."
 
 
 def failures_of(sets: Sequence[SyntheticSet], described: Mapping[str, SetDescription]) -> list[Failures]:
@@ -291,7 +291,7 @@ def descriptions_caption(sets: Mapping[str, SetDescription], eye_images: int) ->
     near = (
         "near copies need a verifier that embeds images, which vectors do not."
         if score is None
-        else f"near copies score {score:.3f} or more with one, as half of {RESAVED} authentic images or fewer do with "
+        else f"near copies score {score:.3f} or more with one: the median of up to {RESAVED} authentic images with "
         "their own JPEG of quality 60, saved at the verifier's size."
     )
     return (
@@ -300,11 +300,12 @@ def descriptions_caption(sets: Mapping[str, SetDescription], eye_images: int) ->
         f"{MOST_OF_CLASS} images of each, and without labels images drawn at random; the EER of {MOST_SCORED:,} of "
         f"these at most, classes drawn at random again, diversity of the first {MOST_VARIED} images of each of "
         f"{MOST_VARIED_CLASSES} classes at most, eyes of {min(eye_images, MOST_SAMPLED):,} images at most. Copies have "
-        f"the bytes of an earlier image; {near} The genuine score is the mean over classes of that of two images of "
-        "one. Diversity and sharpness are over the authentic set's. Eyes are not in place where dlib's frontal "
+        f"the bytes of an earlier image; {near} The genuine score is the mean within-class score, averaged over "
+        "classes. Diversity and sharpness are relative to the authentic set's. "
+        "Eyes are not in place where dlib's frontal "
         f"detector finds no face, or an eye more than {100 * EYE_TOLERANCE:g} % of the eyes' distance from its place "
-        "in an aligned one: turned and masked faces are among them. Identities are what links between class templates "
-        f"leave. A class of {FEWEST_JUDGED} images or more holds several persons where its two parts score less than "
+        "in an aligned one: turned and masked faces are among them. Identities are groups of linked class templates."
+        f" A class of {FEWEST_JUDGED} images or more holds several persons where its two parts score less than "
         f"the most alike {100 * PARTS_FMR:g} % of pairs of different authentic persons."
     )
 
@@ -333,11 +334,11 @@ def distinct_identities(sets: Mapping[str, SetDescription]) -> pd.DataFrame | No
 def distinct_caption() -> str:
     """How identities are counted, and why false links matter."""
     return (
-        "Distinct identities: classes whose templates, the mean of their first images, score as only a share FMR of "
-        "the pairs of different authentic persons do are linked, and what hangs together is one identity. False links "
-        "chain: where as many are expected as half of the classes, most classes hang together by chance. So read the "
+        "Distinct identities: classes are linked where their templates, the means of their first images, score at or "
+        "above the threshold of this FMR between authentic persons; each connected group is one identity. False links "
+        "chain: where half as many are expected as there are classes, most classes connect by chance. So read the "
         "count beside that of as many authentic persons, and the lower FMR, which allows a false link for every "
-        "twentieth class. Recognised are authentic persons whose templates of other images are linked: others would be "
+        "twentieth class. Recognised: authentic persons whose two templates are linked; others would be "
         "counted twice."
     )
 
@@ -385,7 +386,7 @@ def what_sets_are(sets: Mapping[str, SetDescription], barred: Mapping[str, str])
     sentences = [f"**{name}**: {'; '.join(cautions)}." for name, cautions in told.items() if cautions]
     quiet = [name for name, cautions in told.items() if not cautions]
     if quiet:
-        sentences.append(f"No such caution is due for {', '.join(quiet)}.")
+        sentences.append(f"No such caution for {', '.join(quiet)}.")
     return " ".join(sentences)
 
 

@@ -27,12 +27,12 @@ class AuditSettings(Resamples, Shuffles, Seed):
         20, "Ranks drawn in the identification plot; at most the number of identities is used.", ge=1
     )
     equivalence_margin: float = setting(
-        0.02, "Largest distance of an AUC from chance that counts as equivalent to it.", gt=0, lt=0.5
+        0.02, "Largest distance of an AUC or share from chance counted as equivalent.", gt=0, lt=0.5
     )
     power_images: int = setting(300, "Training images whose altered copies are planted to measure power.", ge=20)
     filter_fmrs: str = setting(
         "0.5, 0.2, 0.05",
-        "Shares of control images, each above 0 and below 1, that the filter's thresholds let pass as too near.",
+        "Shares of control images, each above 0 and below 1, that lie above the filter's thresholds.",
         pattern=r"^\s*0?\.\d*[1-9]\d*\s*(,\s*0?\.\d*[1-9]\d*\s*)*$",
     )
 

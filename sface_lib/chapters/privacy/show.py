@@ -59,7 +59,7 @@ def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
 
 
 def _fnmr(comparisons: PooledComparisons, target: float) -> str:
-    """FNMR at a FMR with its interval, with a question mark where it breaks the rule of 30; at the lowest FMR none."""
+    """FNMR at an FMR with its interval, with a question mark where it breaks the rule of 30; at the lowest FMR none."""
     found = comparisons.at(target) if comparisons.shows(target) else None
     if found is None or (found.imprecise and target == TARGETS[-1]):
         return TOO_FEW
@@ -186,19 +186,19 @@ def chance_in_words(found: ChanceFacts) -> str:
     if not found.within:
         return (
             "The groups of the training identities are not known, or fewer than five share theirs with another. So "
-            "chance exchanges the names of all: that a class shows its person's gender or ancestry alone is **not "
+            "chance permutes names among all identities: that a class shows gender or ancestry alone is **not "
             "excluded**. Give `groups`, a CSV with the columns identity and group, or an `attribute_classifier` that "
-            "calls them."
+            "predicts them."
         )
-    called = ", as the attribute classifier calls them, with its errors" if found.called else ""
+    called = ", as the attribute classifier predicts them, with its errors" if found.called else ""
     left_out = (
-        f" {found.left_out} identities are alone in theirs and left out of what rests on equal labels."
+        f" {found.left_out} identities are alone in their group and excluded from label-based tests."
         if found.left_out
         else ""
     )
     return (
-        f"Names are exchanged within the {found.groups} groups of equal {' and '.join(found.within)}{called}: what a "
-        f"group shares belongs to chance.{left_out}"
+        f"Names are exchanged within the {found.groups} groups of equal {' and '.join(found.within)}{called}: what "
+        f"groups share counts as chance.{left_out}"
     )
 
 

@@ -29,7 +29,7 @@ def _found_of(found: Audit) -> str:
         metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
         low, high = view.evidence.labelled.link.test.band()
         parts.append(
-            f"The larger link is {the(view.name)}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
+            f"The largest link is {the(view.name)}'s: EER {100 * metrics.eer:.1f} %, AUC {metrics.auc:.3f}, where "
             f"renamed classes give {low:.3f} to {high:.3f}; rank-1 identification "
             f"{100 * rank_1.estimate.value:.1f} %, chance {100 * rank_1.test.null.mean():.1f} %."
         )
@@ -43,7 +43,7 @@ def _found_of(found: Audit) -> str:
             f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
         )
     judged = sum(claim.p_corrected is not None for claim in found.claims)
-    parts.append(f"Of {judged} claims that are judged {len(found.above_chance)} are above chance.")
+    parts.append(f"Of {judged} judged claims, {len(found.above_chance)} are above chance.")
     return " ".join(parts)
 
 
@@ -61,7 +61,7 @@ def card(found: Audit) -> str:
     copied, images = found.sets.training_images, len(found.sets.whole_synthetic)
     lines = [f"Training images: {copied:,} of its {images:,} images, byte for byte."] if copied else []
     lines += [f"{title}: {_listed(claims)}." for title, claims in groups.items() if claims]
-    lines += [f"Leak share: {leak_in_words(found)}", f"Held against: {_floor(found)}.", f"Judges: {_judges(found)}."]
+    lines += [f"Leak share: {leak_in_words(found)}", f"Compared with: {_floor(found)}.", f"Judges: {_judges(found)}."]
     return "\n".join([f"**{found.name}**: {_found_of(found)}", "", *(f"- {line}" for line in lines)])
 
 
@@ -77,10 +77,10 @@ def _floor(found: Audit) -> str:
     """The persons and sets that say what is no leak."""
     sets, said = found.sets, []
     if sets.control is not None:
-        kind = "who could have trained" if sets.background.exchangeable else "whose pictures may be of another kind"
+        kind = "like the training persons" if sets.background.exchangeable else "whose images may differ in kind"
         said.append(f"{len(sets.control.identities):,} control persons {kind}")
-    said += [f"the set {name}, whose generator never saw them" for name in found.shown.evidence.nearer]
-    return ", and ".join(said) or "nothing: neither control persons nor an unexposed set were given"
+    said += [f"the unexposed set {name}" for name in found.shown.evidence.nearer]
+    return ", and ".join(said) or "nothing: neither control persons nor an unexposed set was given"
 
 
 def _judges(found: Audit) -> str:

@@ -49,13 +49,13 @@ def claims_in_words(audits: Audits) -> str:
     competent = [view.name for view in audits.views if view.competent]
     if len(competent) == 1:
         said.append(
-            f"{capitalised(the(competent[0]))} is the only competent judge, so that no other confirms it; a second one "
+            f"{capitalised(the(competent[0]))} is the only competent judge, so no other confirms its claims; a second "
             "comes with the extra `align`, or as `second_verifier=PATH`."
         )
     for each in audits.done:
         left = [view.name for view in each.views if view.may_judge]
         if len(left) == 1 < len(competent):
-            said.append(f"{capitalised(the(left[0]))} alone may judge {each.name}, so that no other confirms it there.")
+            said.append(f"{capitalised(the(left[0]))} alone may judge {each.name}, so no other confirms its claims.")
     return " ".join(said)
 
 

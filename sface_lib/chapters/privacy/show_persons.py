@@ -159,16 +159,14 @@ def silent_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping
     `barred` are the judges that may not judge the set -> why; they are not asked.
     """
     said = [
-        f"Not calibrated by {the(f'**{name}**')} against {null}: {alarm.null_images:,} images do not tell what the "
-        f"largest ratio of {images:,} is."
+        f"Not calibrated by {the(f'**{name}**')} against {null}: {alarm.null_images:,} images are too few to bound "
+        f"the largest ratio of {images:,}."
         for name, found in planted.items()
         for null, alarm in ((STRANGERS, found.strangers), (SAME_PERSONS, found.same_persons))
         if alarm is not None and alarm.threshold is None
     ]
     said += [f"{capitalised(the(f'**{name}**'))} is not asked, as it {why}." for name, why in barred.items()]
-    return " ".join(
-        said if planted or barred else ["Not measured: it needs more images of persons who trained nothing."]
-    )
+    return " ".join(said if planted or barred else ["Not measured: it needs more images of control persons."])
 
 
 def _percent(share: float | None) -> str:

@@ -92,7 +92,7 @@ def barred_of(found: Audit) -> str:
     """Which judges may not judge a set, and why."""
     why = "; ".join(f"{the(name)} {reason}" for name, reason in found.barred.items())
     if found.larger is None:
-        return f"nothing is claimed of it, as no judge is left that may judge it ({why})."
+        return f"nothing is claimed about it, as no admissible judge is left ({why})."
     return f"{why}. Numbers of this set in grey support no claim."
 
 

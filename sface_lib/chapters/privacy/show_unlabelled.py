@@ -84,7 +84,7 @@ def leak_in_words(found: Audit) -> str:
     if "control" in found.sets.barred:
         return f"no leak share, as {NOT_EXCHANGEABLE}."
     if not leaks:
-        return "no leak share, as no judge may judge it, or fewer than two persons are told apart."
+        return "no leak share: no admissible judge, or fewer than two distinguishable persons."
     name, largest = max(leaks.items(), key=lambda item: item[1].bound)
     unit = "images" if found.sets.labels == "none" else "classes"
     others = ", ".join(f"{100 * leak.bound:.1f} % by {the(other)}" for other, leak in leaks.items() if other != name)
@@ -97,6 +97,6 @@ def leak_in_words(found: Audit) -> str:
     beside = f" ({others})" if others and largest.bound else ""
     return (
         f"{said}{beside}. Each bound holds at {100 * largest.level:.3g} % confidence, with {largest.persons} training "
-        f"and as many control persons; where fewer than {largest.fewest_persons} training persons are followed, "
-        "nothing could have been found."
+        f"and as many control persons; a leak from fewer than {largest.fewest_persons} training persons "
+        "could not have been found."
     )

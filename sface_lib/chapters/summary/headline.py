@@ -23,7 +23,7 @@ def whose_faces(data: DataResults) -> str:
     """Whose faces the run is about."""
     counted = f"{data.training_images:,} authentic images of {data.training_identities:,} identities"
     if data.rendered:
-        return f"{counted}, which are rendered: no person exists in them, nor in what is made from them."
+        return f"{counted}, which are rendered: they and all faces made from them show no real person."
     return f"{counted}, as they were given: faces and names of real persons may be among them."
 
 
@@ -54,13 +54,13 @@ def _gives_away(answer: Answer, audited: AuditFacts) -> Finding:
     if not audited.exposed:
         about = f"Floor: does the set {answer.name}, whose generator never saw the training persons, seem to show them?"
     if not answer.judged:
-        why = "no judge is left that may judge it" if audited.barred else "no claim can be made of it"
+        why = "no admissible judge is left" if audited.barred else "no claim about it is possible"
         return Finding(about, "", "", "not reliable", f"Nothing can be said: {why}.", CLAIMS)
     number, interval, what, evidence = _strongest(answer, audited)
     counted = f"{len(answer.above)} of its {len(answer.judged)} claims are above chance"
     if answer.word == "no":
         counted = (
-            f"None of its {len(answer.judged)} claims is above chance, and each that can be is shown to be at chance"
+            f"None of its {len(answer.judged)} claims is above chance, and all testable for equivalence are equivalent"
         )
     elif answer.word == "undecided" and not answer.restricted:
         counted = f"None of its {len(answer.judged)} claims is above chance; some cannot be decided at this size"
@@ -85,7 +85,7 @@ def _strongest(answer: Answer, audited: AuditFacts) -> tuple[str, str, str, tupl
     if share.bound > 0:
         what = f"Share of its {unit} that are nearer to a training person than the floor explains, by {the(judge)}"
         return f"≥ {100 * share.bound:.1f} %", interval, what, UNLABELLED
-    what = f"No share of its {unit} is shown to be nearer to a training person than the floor explains"
+    what = f"None of its {unit} is shown to be nearer to a training person than the floor explains"
     return "none shown", interval, what, UNLABELLED
 
 
@@ -98,7 +98,7 @@ def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding 
     of = f"the mean of {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else summary.benchmark
     about = "Do synthetic faces teach recognition?"
     gap = evaluation.overall_gap[1].get(best.name)
-    which = f"Most by the set {best.learns_from}: a" if len(models) > 1 else "A"
+    which = f"The set {best.learns_from}: a"
     sentence = f"{which} network trained on it by its labels alone reaches {100 * best.mean_accuracy:.1f} % in {of}"
     evidence = ("05_evaluation.accuracy", "The accuracies")
     badge = "yes" if best.accuracy.verdict == "learnt" else "undecided"
@@ -120,12 +120,12 @@ def _drift(attributes: AttributesResults) -> Finding | None:
         return None
     first, second = found.compared
     explained = found.separable.get("same sharpness")
-    more = "" if explained is None else f", {explained} of them by more than the sharpness of the pictures explains"
+    more = "" if explained is None else f", {explained} of them by more than image sharpness explains"
     sentence = f"They differ between {first} (authentic) and {second} (synthetic) beyond chance{more}."
     badge = "yes" if found.drifted else "undecided"  # That none drifts is not tested.
     number = f"{len(found.drifted)} of {len(found.attributes)}"
     evidence = ("06_attributes.divergence", "The divergences")
-    return Finding("Do attributes drift?", number, "attributes that are told reliably", badge, sentence, evidence)
+    return Finding("Do attributes drift?", number, "reliably classified attributes", badge, sentence, evidence)
 
 
 def row_for_each_set(answers: Sequence[Answer], summary: Summary, privacy: PrivacyResults) -> pd.DataFrame | None:
@@ -168,19 +168,19 @@ def limits(
     elif len(competent) == 1:
         said.append(f"Only one competent judge, {the(competent[0])}, saw the sets: a link that it misses stays unseen.")
     else:
-        said.append(f"A link that neither of {' and '.join(competent)} sees may be seen by another judge.")
+        said.append(f"A link missed by {' and '.join(competent)} may be seen by another judge.")
     inexact = [each.name for each in privacy.sets if not each.control_is_exchangeable]
     if inexact:
         said.append(
-            f"Of {listed(inexact)} nothing is claimed from control persons, who are not known to be of the training "
-            "persons' distribution."
+            f"Nothing is claimed about {listed(inexact)} from control persons, who are not known to share the "
+            "training persons' distribution."
         )
     fewest = [largest[1].fewest_persons for each in privacy.sets if (largest := largest_leak(each))]
     if fewest:
-        said.append(f"A leak of fewer than {min(fewest)} training persons could not have been found.")
+        said.append(f"A leak share from fewer than {min(fewest)} training persons could not be found.")
     undecided = [answer.name for answer in answers if answer.word == "undecided"]
     if undecided:
-        said.append(f"Of {listed(undecided)} neither a link nor its absence is shown at this size.")
+        said.append(f"For {listed(undecided)}, neither a link nor its absence is shown at this size.")
     if evaluation is not None and evaluation.seeds == 1:
         said.append("Each network was trained with one seed: differences within their intervals are no findings.")
     taught = list(dict.fromkeys(model.strategy for model in summary.models if model.taught))

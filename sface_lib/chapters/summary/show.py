@@ -96,7 +96,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     """Whether a set gives its sources away, by what, and how sure."""
     head = f"**Does {answer.name} give its sources away? {answer.word.capitalize()}.**"
     if not audited.exposed:
-        head += " Its generator never saw the authentic set, so that a yes would be an error of these tests."
+        head += " Its generator never saw the authentic set, so that a yes would be a false alarm."
     if not answer.judged:
         return f"{head} {_nobody(answer, audited)}, so that nothing can be said."
     names = list(dict.fromkeys(claim.judge for claim in answer.judged))
@@ -107,9 +107,9 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     elif answer.restricted:
         said = f"None {counted} is above chance without a restriction."
     elif answer.equivalent:
-        said = f"None {counted} is above chance, and all that can be are equivalent to it."
+        said = f"None {counted} is above chance, and all testable for equivalence are equivalent."
     else:
-        said = f"None {counted} is above chance, and not all that can be are equivalent to it."
+        said = f"None {counted} is above chance, but not all testable for equivalence are equivalent."
     restricted = [
         f"Above chance with a restriction: {claim.claim}, by {the(claim.judge)} ({', '.join(claim.notes)})."
         for claim in answer.restricted
@@ -148,11 +148,11 @@ def _alarms(answer: Answer, audited: AuditFacts) -> str:
 
 def _chance(audited: AuditFacts) -> str:
     if not audited.by_label:
-        return "Nothing goes by labels, as its classes do not stand for authentic identities."
+        return "No claim uses labels, as its classes do not stand for authentic identities."
     if not audited.chance.within:
         return "Demographics are not excluded: the groups of the identities are not known."
-    source = "as a classifier calls them" if audited.chance.called else "as given"
-    return f"Chance of what goes by labels is within {' and '.join(audited.chance.within)}, {source}."
+    source = "as a classifier predicts them" if audited.chance.called else "as given"
+    return f"Chance for label-based claims is within {' and '.join(audited.chance.within)}, {source}."
 
 
 def teaches(
@@ -160,11 +160,10 @@ def teaches(
 ) -> str:
     """What a network learns from the set, and whether the distance to the baseline may be relied on."""
     if evaluation is None:
-        return "**What does each teach?** Nothing was trained, and no network was given."
+        return "**What does each set teach?** Nothing was trained and no network given."
     gaps = evaluation.overall_gap[1]
     doubts = (
-        "\n\nThe gaps are **not to be relied on**, for the baseline is not trained out: "
-        f"{'; '.join(evaluation.doubts)}."
+        f"\n\nThe gaps are **not to be relied on**, for the baseline has not converged: {'; '.join(evaluation.doubts)}."
         if evaluation.doubts
         else ""
     )
@@ -183,7 +182,7 @@ def teaches(
         else "Recognition trained on synthetic images by labels alone reaches, without a baseline to compare with"
     )
     return (
-        f"**What does each teach?** The authentic set has {data.training_images:,} images of "
+        f"**What does each set teach?** The authentic set: {data.training_images:,} images of "
         f"{data.training_identities:,} identities{_generator(generation.generated)}. {authentic}:\n\n"
         + "\n".join(each)
         + doubts
@@ -193,7 +192,7 @@ def teaches(
 def _generator(found: GeneratedFacts | None) -> str:
     if found is None:
         return ""
-    learnt = f"that learnt for {found.kimg:.1f} kimg" if found.kimg else "of given weights"
+    learnt = f"trained for {found.kimg:.1f} kimg" if found.kimg else "with given weights"
     return f"; a generator {learnt} drew {found.synthetic_images:,} synthetic ones"
 
 
@@ -271,9 +270,9 @@ def attributes_that_drift(found: AttributeFindings | None) -> str:
     first, second = found.compared
     way = found.direction(first, second)
     return (
-        f"Of {len(found.attributes)} attributes that the classifier tells reliably, {len(found.drifted)} differ "
+        f"Of {len(found.attributes)} reliably classified attributes, {len(found.drifted)} differ "
         f"between {first} and {second} beyond chance, {found.separable['same sharpness']} of them by more than "
-        f"pictures of the same sharpness explain. KL({second} || {first}) is {way.backward:.3f} nats, "
+        f"image sharpness explains. KL({second} || {first}) is {way.backward:.3f} nats, "
         f"KL({first} || {second}) {way.forward:.3f}: {way.verdict}."
     )
 
@@ -288,7 +287,7 @@ def who_may_know_whom(summary: Summary, data: DataResults, privacy: PrivacyResul
         f"{capitalised(the(summary.judge.name))} {why}, so the links of {name} are shown in grey."
         for name, why in summary.judge.barred.items()
     ]
-    apart = "Verifier and authentic set share no identity: they were drawn apart, and no person exists in either."
+    apart = "Verifier and authentic set share no identity: they were generated apart, and neither shows real persons."
     unknown = (
         "Whether a person is both in the verifier's training data and in the authentic set is unknown to this program."
     )

@@ -69,7 +69,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
         gt=0,
     )
     validation_interval_steps: int = setting(
-        0, "Accuracy of the model in training is taken at every so many steps; 0 never.", ge=0
+        0, "Steps between two validations of the model in training; 0 is never.", ge=0
     )
     validation_identities: int = setting(
         0,
@@ -80,9 +80,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     early_stop: int = setting(
         0, "Training ends after so many validations in a row without a new best one; 0 never.", ge=0
     )
-    keep_model: Literal["last", "best"] = setting(
-        "last", "Which model counts; best, by validation on validation_identities."
-    )
+    keep_model: Literal["last", "best"] = setting("last", "Which model is kept; best is by validation_identities.")
 
     @model_validator(mode="after")
     def _model_can_be_trained(self) -> "RecognitionTrainingParameters":
@@ -125,13 +123,13 @@ class TrainingParameters(RecognitionTrainingParameters, ImagesPerClass, Precisio
     )
     mix: str = setting(
         "",
-        "Shares of authentic images, e.g. 0.1, 0.5, at which CLS is trained on each set too: so many of its images "
-        "give way to whole training identities, as classes of their own.",
+        "Shares of authentic images, e.g. 0.1, 0.5, at which CLS is trained on each set too: this share of its images "
+        "is replaced by whole training identities, as classes of their own.",
         pattern=r"^\s*(0?\.\d+\s*(,\s*0?\.\d+\s*)*)?$",
     )
     train_filtered: bool = setting(
         False,
-        "Train CLS, too, on what each filter of notebook 03 leaves of the first set; 05 draws what it costs.",
+        "Also train CLS on what each filter of notebook 03 leaves of the first set; notebook 05 shows the cost.",
     )
 
     @model_validator(mode="after")

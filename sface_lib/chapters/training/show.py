@@ -85,7 +85,7 @@ def set_sizes(plan: Plan, p: TrainingParameters) -> str:
     first = plan.compared[0]
     size = f"{plan.classes(first):,} classes and {len(first.positions):,} images"
     equal = p.set_size == "equal"
-    said += [f"All sets are cut to the size of the smallest: {size}." if equal else "Sets are of their own sizes."]
+    said += [f"All sets are cut to the size of the smallest: {size}." if equal else "Each set is used whole."]
     said += [f"{name} has no labels, so that no CLS is trained on it." for name in plan.unlabelled]
     return " ".join(said)
 
@@ -142,12 +142,12 @@ def what_was_trained(plan: Plan, p: TrainingParameters, teacher: str) -> str:
     ]
     if plan.given:
         said += [
-            f"{len(plan.given)} networks were given, and their training is not known here: a difference to them is one "
-            "of the recipe, too."
+            f"{len(plan.given)} networks were given, and their training is not known here: differences from them also "
+            "reflect the recipe."
         ]
     if taught:
         said += [
-            f"The teacher of {listed(taught)} is {teacher}; it has seen authentic faces, and what they know they owe "
-            "to it in part."
+            f"The teacher of {listed(taught)} is {teacher}; it has seen authentic faces, and they owe "
+            "it part of what they know."
         ]
     return " ".join(said)
