@@ -475,7 +475,7 @@ def test_copies_are_told_by_question_share_and_number_of_images():
     assert first["exact copies are noticed from (%)"] == "0.5" and first["silent sets that sound (%)"] == 4.5
     assert third["altered ones from (%)"] == "none up to 1 %" and show_persons.alarms({"c": found["c"]}) is None
     said = show_persons.silent_in_words(found, 2000, {})
-    assert said.count("Not calibrated by the **c** against") == said.count("1,000 images do not tell") == 2
+    assert said.count("Not calibrated by the **c** against") == said.count("1,000 images are too few to bound") == 2
     figure, table = show_persons.power(found)
     assert [ax.get_visible() for ax in figure.axes] == [True, True, False, True, False, False]
     assert table.groupby(["judge", "null"]).size().to_dict() == {
@@ -602,10 +602,10 @@ def test_the_page_shows_what_was_computed(linked):
     assert set(rates.loc[known, "measure"]) == {"membership of images, pooled over persons: AUC"}
     assert (~known).any() and rates.loc[~known, "not precise"].str.contains("unseen .* cannot show it").all()
     assert show_claims.claims(linked.claims)["claim"].is_monotonic_increasing
-    assert f"The larger link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show_cards.what_was_found(
+    assert f"The largest link is the sharp's: EER {100 * shown.link_metrics.eer:.1f} %" in show_cards.what_was_found(
         every
     )
-    assert f"claims that are judged {len(linked.above_chance)} are above" in show_cards.what_was_found(every)
+    assert f"judged claims, {len(linked.above_chance)} are above" in show_cards.what_was_found(every)
     others = {f"{LINK} (blind)", f"{LINK} ({PIXELS})"}
     assert set(show.roc_det(views, shown, LOOK)[1]["curve"]) == {*THREE_SETTINGS, *others}
     ranks = show.identification(views, PERSONS, LOOK)[1]
@@ -923,7 +923,7 @@ def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
         f"**both**: nothing is claimed of it, as no judge is left that may judge it (the a {TAUGHT}; the b was trained"
     )
     assert left in said and left in show_cards.what_was_found(partial) and "whole" not in said
-    assert "The b alone may judge taught, so that no other confirms it there." in show_claims.claims_in_words(partial)
+    assert "The b alone may judge taught, so that no other confirms its claims." in show_claims.claims_in_words(partial)
     nobody = dataclasses.replace(partial, done=partial.done[:1])
     assert (
         show_sets.barred_in_words(nobody) == "" and show_sets.barred_cells(nobody, show_sets.overview(nobody)[0]) == []

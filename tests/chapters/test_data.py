@@ -288,7 +288,7 @@ FOUND = DataResults(True, 4000, 200, 3, "f", 144, 12, 5, 0, 0, 0, 3000, ("a", "b
         ({}, 0, "pairs of 60 other identities, in 2 benchmarks. 5 identities"),
         ({"rendered": False}, 0, "12 identities of the authentic set given. Recognition"),
         ({"evaluation_identities": 0}, 0, "pairs of unknown identities, in 2 benchmarks"),
-        ({"evaluation_identities": 0}, 0, "Persons of the pairs are not known: only equal image files"),
+        ({"evaluation_identities": 0}, 0, "Persons of the pairs are unknown: only byte-identical images"),
         ({"benchmarks": ("a",)}, 7, "60 other identities. 5 identities"),
         ({}, 7, "3 images could not be decoded and were left out, with 7 pairs."),
     ],

@@ -180,7 +180,7 @@ def test_the_page_says_over_what_intervals_are_taken():
         show.benchmarks_caption(evaluated({"first": FLOOR | {"baseline": stands(0.9, seeds=seeds)}}), 64)
         for seeds in (1, 2)
     )
-    assert "is not known from one" in one and "from 2 seeds, over other trainings" in two
+    assert "with one seed, the variation between trainings is unknown" in one and "from 2 seeds, of trainings" in two
 
 
 def test_the_mean_of_a_model_is_over_all_benchmarks():

@@ -279,8 +279,8 @@ def test_a_set_of_training_images_is_memorised(accelerator):
     assert found.auc == 1 and len(found.member_best) == len(found.held_out_best) == 5 * CLASSES
     assert show.memorised(found, 1500) == (
         f"Training images against held-out ones: AUC **1.000** [{found.interval.low:.3f}, 1.000] over 15 and 15 images "
-        "and 1,500 synthetic ones; 0.5 is nothing memorised. This number is pooled over persons, "
-        "whose differences hide a part; notebook 03 compares images of one person."
+        "and 1,500 synthetic ones; 0.5 is no memorisation. This number is pooled over persons, "
+        "whose differences may mask some; notebook 03 compares within persons."
     )
 
 

@@ -416,7 +416,7 @@ def test_a_verifier_that_had_a_part_in_a_set_describes_it_in_grey_with_the_reaso
     assert set(grey) == {(1, column) for column in show.BY_VERIFIER} | {(2, "near copies (%)")}
     said = show.what_sets_are({"authentic": made_up(), "own": made_up()}, barred)
     assert "**own**: the verifier taught the set's generator, so that its numbers of the set stand in grey" in said
-    assert said.endswith("No such caution is due for authentic.")
+    assert said.endswith("No such caution for authentic.")
 
 
 def test_mixed_sizes_are_named_with_their_shares():
@@ -456,7 +456,7 @@ def test_a_panel_says_what_was_not_measured():
 
 
 def test_a_set_without_faults_is_passed_over():
-    assert show.what_sets_are({"A": made_up(), "B": made_up()}, {}) == "No such caution is due for A, B."
+    assert show.what_sets_are({"A": made_up(), "B": made_up()}, {}) == "No such caution for A, B."
 
 
 @pytest.mark.parametrize(
@@ -479,7 +479,7 @@ def test_a_set_without_faults_is_passed_over():
 )
 def test_what_a_careful_reader_must_know_is_said_of_that_set_alone(changes, told):
     text = show.what_sets_are({"good": made_up(), "poor": made_up(**changes)}, {})
-    assert text.startswith("**poor**: ") and text.endswith("No such caution is due for good.")
+    assert text.startswith("**poor**: ") and text.endswith("No such caution for good.")
     assert pd.Series([text]).str.contains(told).item() and text.count(";") == 0
 
 

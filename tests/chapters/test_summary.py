@@ -155,7 +155,7 @@ def test_without_models_every_set_stands_beside_its_links():
     assert table.columns.tolist() == ["set", "link EER", "link AUC", "label-free"] and grey == []
     assert table[["set", "link AUC"]].to_numpy().tolist() == [["generated", 0.75]]
     assert show.overview_caption(summary) == "The links of each set by the a."
-    assert show.teaches(summary, DATA, GENERATION, None).endswith("Nothing was trained, and no network was given.")
+    assert show.teaches(summary, DATA, GENERATION, None).endswith("Nothing was trained and no network given.")
     assert "accuracy" not in " ".join(show.beside_published(summary, None)[0]["what"])
 
 
@@ -236,7 +236,7 @@ def test_no_needs_all_that_can_be_equivalent_and_no_alarm():
     found, run = asked(*equal, sounding=0.01)
     said = show.gives_away(found, run)
     assert found.word == "undecided" and "An alarm for copies sounds by a." in said
-    assert "is above chance, and all that can be are equivalent to it." in said
+    assert "is above chance, and all testable for equivalence are equivalent." in said
     found, run = asked(*equal, undecided, sounding=0.0)
     assert "away? No.** None of 3 claims on the link by the judge a, after Holm" in show.gives_away(found, run)
     assert "No alarm for copies sounds" in show.gives_away(found, run)
@@ -315,12 +315,12 @@ def test_the_links_of_a_set_whose_generator_the_judge_taught_are_grey_and_told()
     assert said[0] == "The a taught the set's generator, so the links of generated are shown in grey."
 
 
-def test_an_unexposed_set_says_that_a_yes_would_be_an_error():
+def test_an_unexposed_set_says_that_a_yes_would_be_a_false_alarm():
     found, run = asked(claim("not decided", p=0.4))
-    assert "would be an error" not in show.gives_away(found, run)
+    assert "would be a false alarm" not in show.gives_away(found, run)
     floor = replace(run, name="floor", exposed=False, labels="own")
     said = show.gives_away(gives_away(privacy(), floor), floor)
-    assert "Does floor give" in said and "would be an error of these tests" in said and "Nothing goes by labels" in said
+    assert "Does floor give" in said and "would be a false alarm" in said and "No claim uses labels" in said
 
 
 def test_each_set_has_its_own_answer_in_the_results():
@@ -387,7 +387,7 @@ def test_the_answer_lists_each_claim_once_by_the_judge_that_sees_most():
     assert f"- {LINK}: 0.900 [0.850, 0.950] where chance is 0.500 (p = 0.01, b)" in said
     assert "Demographics are not excluded" in said
     within = replace(run, chance=ChanceFacts(("gender",), True, 2, 0))
-    assert "within gender, as a classifier calls them" in show.gives_away(found, within)
+    assert "within gender, as a classifier predicts them" in show.gives_away(found, within)
 
 
 def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
@@ -395,13 +395,15 @@ def test_what_it_teaches_keeps_the_intervals_and_the_doubts_of_notebook_05():
     said = show.teaches(summary, DATA, GENERATION, evaluation())
     assert "on authentic images reaches 90.0 % [85.0, 95.0] on first (learnt)" in said
     assert "- generated: 80.0 % [75.0, 85.0] on first (learnt), 80.0 % in the mean; gap 9.0 points [5.0, 13.0]" in said
-    assert "learnt for 25.0 kimg" in said and "accuracy in the mean of 2 benchmarks" in said
+    assert "trained for 25.0 kimg" in said and "accuracy in the mean of 2 benchmarks" in said
     assert "The gaps are **not to be relied on**, for the baseline is not trained out: it is small." in said
     sure = replace(evaluation(("first",)), doubts=())
     alone = summarise(privacy(), TRAINING, sure)
     said = show.teaches(alone, DATA, GenerationResults(replace(GENERATED, kimg=0.0), {}, {}), sure)
     assert "a generator" not in show.teaches(alone, DATA, GenerationResults(None, {}, {}), sure)
-    assert "accuracy:\n" in said and said.endswith("on first (learnt); gap 10.0 points") and "of given weights" in said
+    assert (
+        "accuracy:\n" in said and said.endswith("on first (learnt); gap 10.0 points") and "with given weights" in said
+    )
 
 
 def test_published_figures_stand_beside_those_of_this_run():
@@ -461,7 +463,7 @@ def test_drift_is_told_of_the_compared_pair():
         classifier, (), ("authentic", "synthetic"), ("Male", "Young"), ("Young",), drift, (), (other, asked), {}
     )
     said = show.attributes_that_drift(found)
-    assert "Of 2 attributes that the classifier tells reliably, 1 differ between authentic and synthetic" in said
+    assert "Of 2 reliably classified attributes, 1 differ between authentic and synthetic" in said
     assert "KL(synthetic || authentic) is 0.500 nats, KL(authentic || synthetic) 1.250: the first explains" in said
     assert "had no classifier" in show.attributes_that_drift(None)
 
@@ -502,8 +504,8 @@ def test_a_set_that_leaks_shows_its_bound_and_one_at_chance_none():
     assert "1 of its 1 claims are above chance" in first.sentence
     assert table["set"].tolist() == ["generated", "other"] and table.iloc[0, 2] == 12
     assert table["gives training persons away"].tolist() == [first.badge, second.badge]  # One word for one fact.
-    assert "A leak of fewer than 5 training persons could not have been found." in limits
-    assert "Of other neither a link nor its absence is shown at this size." in limits
+    assert "A leak share from fewer than 5 training persons could not be found." in limits
+    assert "For other, neither a link nor its absence is shown at this size." in limits
 
 
 def test_the_card_on_accuracy_tells_the_distance_to_the_baseline_and_its_doubts():
@@ -512,7 +514,9 @@ def test_the_card_on_accuracy_tells_the_distance_to_the_baseline_and_its_doubts(
     assert first.number == "0.900" and table is None
     assert (taught.number, taught.interval, taught.badge) == ("gap 9.0 points", "[5.0, 13.0], 95 %", "not reliable")
     said = "reaches 80.0 % in the mean of 2 benchmarks, the baseline, trained on authentic images, 90.0 %"
-    assert taught.sentence.startswith(f"A network trained on it by its labels alone {said}: the gap is authentic minus")
+    assert taught.sentence.startswith(
+        f"The set generated: a network trained on it by its labels alone {said}: the gap is authentic minus"
+    )
     sure = cards(only, found=replace(evaluation(), doubts=()))[0][1]
     assert sure.badge == "yes"
 
@@ -544,4 +548,4 @@ def test_an_accuracy_beside_a_gap_says_of_which_benchmark_it_is():
 def test_a_set_that_no_judge_may_judge_is_not_reliable():
     (first, *_), _, _ = cards(privacy(barred=BARRED).sets[0])
     assert (first.badge, first.number) == ("not reliable", "")
-    assert first.sentence == "Nothing can be said: no judge is left that may judge it."
+    assert first.sentence == "Nothing can be said: no admissible judge is left."

@@ -264,7 +264,7 @@ def test_a_set_that_leaves_too_little_for_all_is_refused_with_the_remedy(sets):
         make_plan(parameters(), few, {})
     plan = make_plan(parameters(set_size="own"), few, {})
     assert [model.name for model in plan.too_few] == ["CLS few"]
-    assert "of their own sizes" in show.set_sizes(plan, parameters(set_size="own"))
+    assert "Each set is used whole" in show.set_sizes(plan, parameters(set_size="own"))
 
 
 def test_the_page_says_how_large_all_sets_are(sets):
