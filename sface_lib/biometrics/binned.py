@@ -44,8 +44,8 @@ def binned_metrics(genuine: np.ndarray, impostors: BinnedImpostors) -> tuple[Ver
     -------
     The metrics, and for each of "eer", "fmr100", "fmr1000" and "auc" the (low, high) between which the metric of the
     scores themselves lies, None where the metric is. FNMR at an FMR and AUC are monotone in the impostor scores, so
-    that the bins' two edges bound them. FMR and FNMR cross between their crossings at the two edges; the EER, a mean at the
-    nearest threshold, is within half a step of either rate from there.
+    that the bins' two edges bound them. FMR and FNMR cross between their crossings at the two edges; the EER, a mean at
+    the nearest threshold, is within half a step of either rate from there.
 
     Raises
     ------
