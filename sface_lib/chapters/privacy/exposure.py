@@ -58,7 +58,8 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
             groups[trait] = exposure_by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
         except InputError as error:
             groups[trait] = str(error)
-    trend = exposure_by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
+    alike = view.evidence.labelled.exposure_alike
+    trend = exposure_by_images(alike.to_numpy(), _images(sets, labels), shuffles, seed)
     return Exposure(pd.Series(found.to_numpy(), index=labels, name="exposure"), groups, trend)
 
 
