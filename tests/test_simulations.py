@@ -4,18 +4,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+import simulate_accuracy
 import simulate_attributes
 import simulate_auditor
 import simulate_copies
 import simulate_demographics
+import simulate_drift
 import simulate_equivalence
+import simulate_exposure
+import simulate_family
 import simulate_intervals
 import simulate_membership
 import simulate_persons
-from counting import Counted, as_table, coverage, errors, most_errors, power
-from simulated_pool import Annotated, Pool, known_groups, unit
+import simulate_rates
+from counting import Averaged, Counted, as_table, coverage, errors, most_errors, power
+from simulated_pool import CHANGES, POORER, Annotated, Pool, known_groups, unit
 
-from sface_lib.attributes import annotate_faces, open_classifier
+from sface_lib.attributes import annotate_faces, annotate_images, open_classifier
 from sface_lib.biometrics import Estimate
 from sface_lib.engine import make_accelerator
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces, shipped_truth
@@ -73,30 +78,71 @@ def test_intervals_hold_the_truth_as_often_as_they_say(pool):
     assert sum(row.band is None for row in found) == 1 and len(found) == 10
 
 
-def test_a_direction_is_found_where_there_is_one_and_nowhere_else():
+def test_rates_hold_the_truth_as_often_as_their_intervals_say(pool):
+    """FMR and FNMR within groups, FNMR at fixed FMR, TPIR at fixed FPIR; fifty persons show the TPR of images, too."""
+    found = simulate_rates.rates(pool, "verifier", draws=60, persons=(20,))
+    assert [row.case for row in found if not row.met] == [] and len(found) == 8
+    names = [name for name, *_ in simulate_rates.figures(pool, 50, 0, 0.5)]
+    assert len(names) == 9 and names[-1] == "TPR of images at FPR 1%"
+
+
+def test_a_difference_in_accuracy_is_called_where_a_model_is_weaker_and_nowhere_else(pool):
+    found = simulate_accuracy.accuracy(pool, "verifier", draws=30, persons=(50,))
+    assert [row.case for row in found if not row.met] == [] and len(found) == 5
+
+
+def test_a_person_is_called_exposed_where_one_is_and_more_images_only_where_they_matter(pool):
+    found = simulate_exposure.exposure(pool, "verifier", draws=40, sizes=(50,))
+    assert [row.case for row in found if not row.met] == [] and len(found) == 6
+
+
+def test_no_claim_of_a_family_is_made_where_nothing_is_linked(pool):
+    """One judge's nine claims."""
+    found = simulate_family.family({"verifier": pool}, draws=20, sizes=(50,))
+    assert [row.case for row in found if not row.met] == [] and len(found) == 20
+    assert sum(row.at_least is not None for row in found) == 1
+
+
+@pytest.fixture(scope="module")
+def annotated():
+    """Persons of both distributions, four images each, as they are and made poorer."""
     classifier, embedder = open_classifier(), Embedder(make_accelerator("float32"))
     reliable, pools = classifier.reliable(), []
+    names = tuple(np.array(classifier.names)[reliable].tolist())
     for number, (split, persons) in enumerate({"balanced": 200, "global": 100}.items()):
-        faces = shipped_faces(split)
-        chosen = faces.subset(first_images(faces, persons, 4))
-        labels = annotate_faces(classifier, chosen, embedder, passes=1).label[:, reliable].reshape(persons, 4, -1)
-        names = tuple(np.array(classifier.names)[reliable].tolist())
-        pools.append(Annotated(names, labels, np.arange(persons) + 1000 * number))
-    found = simulate_attributes.attributes(*pools, draws=40, sizes=((50, 50),))
+        faces, truth = shipped_faces(split), shipped_truth(split)
+        chosen = first_images(faces, persons, 4)
+        images = faces.load(chosen).numpy()
+        changed = {name: CHANGES[name](images) for name in POORER} if split == "balanced" else {}
+        poorer = {name: annotate_images(classifier, x, embedder.accelerator, passes=1) for name, x in changed.items()}
+        whole = annotate_faces(classifier, faces.subset(chosen), embedder, passes=1)
+        parts = [whole.label[:, reliable], truth.iloc[chosen][list(names)].to_numpy(np.int8)]
+        parts += [each.label[:, reliable] for each in poorer.values()]
+        labels, known, *rest = (part.reshape(persons, 4, -1) for part in parts)
+        numbers = np.arange(persons) + 1000 * number
+        pools.append(Annotated(names, labels, numbers, known, dict(zip(poorer, rest, strict=True))))
+    return pools
+
+
+def test_a_direction_is_found_where_there_is_one_and_nowhere_else(annotated):
+    found = simulate_attributes.attributes(*annotated, draws=40, sizes=((50, 50),))
     assert [row.case for row in found if not row.met] == []
     assert sum(row.at_least is not None for row in found) == 2 and len(found) == 6
 
 
-@pytest.mark.nightly
+def test_attributes_drift_where_they_differ_and_poorer_pictures_alone_explain_no_more(annotated):
+    found = simulate_drift.drift(*annotated, draws=20, sizes=(50,), judged=100)
+    assert [row.case for row in found if not row.met] == [] and len(found) == 10
+
+
 def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin(pool):
     """Sixty persons can show that a share is within 0.2 of chance, and not that it is within 0.1."""
-    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60, margin=0.2)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=20, persons=60, margin=0.2)
     assert [row.case for row in found if row.at_least and not row.met] == []
-    found = simulate_equivalence.equivalence(pool, "verifier", draws=40, persons=60, margin=0.1)
+    found = simulate_equivalence.equivalence(pool, "verifier", draws=20, persons=60, margin=0.1)
     assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
 
 
-@pytest.mark.nightly
 def test_nothing_is_said_of_persons_where_nothing_leaks_and_the_bound_stays_below_what_does(pool, monkeypatch):
     """Thirty persons of each kind, the last sixty blurred; a generator's are none here."""
     blurred = pool.rows[-60:, :5] + 0.3 * pool.rows[-1, 0]
@@ -139,6 +185,13 @@ def test_a_rate_of_errors_may_be_what_a_test_of_five_percent_shows():
     assert row == ("verifier, 50 persons", "20 of 400", "0.050 [0.033, 0.076]", "at most 29", "yes")
     table = as_table("membership", "What.\n", [errors("a", 400, 30), Counted("b", 10, 1)])
     assert "## membership\n\nWhat.\n" in table and "| at most 29 | **no** |" in table and "| none |  |" in table
+
+
+def test_a_mean_share_meets_its_bar_where_its_interval_does():
+    """The interval of the mean of 0.04 and 0.08 is 0.021 to 0.099."""
+    row = Averaged("a", [0.04, 0.08], at_most=0.05, at_least=0.03)
+    assert row.met and row.cells() == ("a", "mean of 2", "0.060 [0.021, 0.099]", "at least 0.03, at most 0.05", "yes")
+    assert not Averaged("a", [0.04, 0.08], at_most=0.02).met and not Averaged("a", [0.04, 0.08], at_least=0.1).met
 
 
 def test_another_person_of_the_same_group_is_nobody_who_trains(pool):

@@ -15,7 +15,7 @@ from sface_lib.data import place_in_class
 from sface_lib.matching import bootstrap_comparison, compare_sets
 from sface_lib.privacy import identification
 from sface_lib.privacy.chance import Tested, auc_table, shuffle_test
-from sface_lib.privacy.exposure import exposures
+from sface_lib.privacy.exposure import exposures, of_equal_images
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
@@ -42,9 +42,9 @@ class ByLabel:
     growth
         Both links by the number of images behind a template: see `identification.aggregation`.
     tail
-        Share of equal labels among the strongest pairs: see `identification.tail`.
-    exposure
-        AUC of the link of each identity.
+            Share of equal labels among the strongest pairs: see `identification.tail`.
+    exposure, exposure_alike
+        AUC of the link of each identity, over all its images, and over equally many of each identity.
     """
 
     link: Tested
@@ -54,6 +54,7 @@ class ByLabel:
     growth: pd.DataFrame
     tail: pd.DataFrame
     exposure: pd.Series
+    exposure_alike: pd.Series
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -205,6 +206,7 @@ def _by_label(
         ),
         tail=identification.tail(link.top_pairs, sets.authentic[1], sets.synthetic[1]),
         exposure=exposures(link.blocks),
+        exposure_alike=exposures(of_equal_images(link.blocks)),
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from sface_lib.biometrics import bootstrap_mean, templates
+from sface_lib.data import place_in_class
 from sface_lib.errors import InputError
 from sface_lib.matching import ScoreBlocks
 from sface_lib.matching.stream import label_range
@@ -40,6 +41,21 @@ def exposures(blocks: ScoreBlocks) -> pd.Series:
             below = sum(np.searchsorted(impostor, genuine, side).mean() for side in ("left", "right")) / 2
             aucs[int(label)] = float(below / len(impostor))
     return pd.Series(aucs, name="exposure")
+
+
+def of_equal_images(blocks: ScoreBlocks) -> ScoreBlocks:
+    """The scores of as many images of each identity, the first, as the one with the fewest has, in either set.
+
+    A mean over more images varies less, so that exposures of identities with more of them rank otherwise though the
+    link is the same: a correlation with their number would show that.
+    """
+    shared = blocks.among(np.intersect1d(blocks.a_labels, blocks.b_labels))
+    kept = [
+        place_in_class(labels) < np.unique(labels, return_counts=True)[1].min()
+        for labels in (shared.a_labels, shared.b_labels)
+    ]
+    labels = (own[chosen] for own, chosen in zip((shared.a_labels, shared.b_labels), kept, strict=True))
+    return ScoreBlocks(shared.scores[np.ix_(*kept)], *labels, shared.within, shared.groups)
 
 
 def exposed_persons(
@@ -124,18 +140,21 @@ def exposure_by_group(
     kept = np.isin(group, names)
     codes, exposure = np.searchsorted(names, group[kept]), exposure[kept]
     random = np.random.default_rng(seed)
-    null = np.array([_spread(exposure[random.permutation(len(codes))], codes) for _ in range(shuffles)])
+    null = _spread(exposure[np.array([random.permutation(len(codes)) for _ in range(shuffles)])], codes)
     rows = []
     for i, name in enumerate(names):
         values = exposure[codes == i]
         mean = bootstrap_mean(values, resamples, seed)
         span = mean.interval(level)
         rows.append({"group": name, "identities": len(values), "mean": mean.value, "low": span.low, "high": span.high})
-    return GroupDifference(pd.DataFrame(rows), against_null(_spread(exposure, codes), null))
+    return GroupDifference(pd.DataFrame(rows), against_null(float(_spread(exposure, codes)), null))
 
 
 def exposure_by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, seed: int) -> ShuffleTest | None:
-    """Spearman correlation of exposure `[K]` with number of training images `[K]`; None if either is constant."""
+    """Spearman correlation of exposure `[K]` with number of training images `[K]`; None if either is constant.
+
+    The exposures must be of equally many images of each identity: see `of_equal_images`.
+    """
     if len(np.unique(images)) < 2 or len(np.unique(exposure)) < 2:
         return None
     first, second = stats.zscore(stats.rankdata([exposure, images], axis=1), axis=1)
@@ -144,8 +163,9 @@ def exposure_by_images(exposure: np.ndarray, images: np.ndarray, shuffles: int, 
     return against_null(float(np.mean(first * second)), null)
 
 
-def _spread(exposure: np.ndarray, codes: np.ndarray) -> float:
-    """Variance between groups, weighted by their size."""
-    counts = np.bincount(codes)
-    means = np.bincount(codes, exposure) / counts
-    return float(np.average((means - exposure.mean()) ** 2, weights=counts))
+def _spread(exposure: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Variance between groups, weighted by their size, of exposures `[..., K]`: float64 `[...]`."""
+    member = (codes[:, None] == np.arange(codes.max() + 1)).astype(np.float64)
+    counts = member.sum(0)
+    means = exposure @ member / counts
+    return np.square(means - exposure.mean(-1, keepdims=True)) @ counts / len(codes)

@@ -359,7 +359,8 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 
 
 def exposed(index, values):
-    evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=pd.Series(values, index=index)))
+    of_each = pd.Series(values, index=index)
+    evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=of_each, exposure_alike=of_each))
     sets = SimpleNamespace(authentic=(None, np.repeat(index, 2)), synthetic=(None, np.repeat(index, 3)))
     return SimpleNamespace(evidence=evidence, sets=sets, name="a", competent=True, barred="")
 

@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from sface_lib.data import open_faces, write_faces
 from sface_lib.engine import make_accelerator
 from sface_lib.errors import InputError
 from sface_lib.matching import compare_within
 from sface_lib.population import VERIFIER_PATH, first_images, shipped_faces
+from sface_lib.privacy.alterations import ALTERATIONS, AS_SHARP, blurred, sharpness
 from sface_lib.privacy.evidence import gather_evidence, left_of
 from sface_lib.privacy.judges import PIXELS, open_judge, open_judges
 from sface_lib.privacy.planted import _of_persons, make_pictures, plant_copies
@@ -211,6 +213,21 @@ def test_unseen_images_that_are_as_sharp_are_what_the_judge_has_seen_of_them():
     assert set(embedded) == {20}  # The altered copies alone.
     again = plant_copies(embed, dataclasses.replace(pictures, control=blurred), sets, seed=0)
     assert found.strangers.threshold == pytest.approx(again.strangers.threshold, abs=1e-5)
+
+
+def test_planted_copies_are_blurred_like_the_null(tmp_path):
+    """A synthetic set of blurred pictures: copies that were left sharp would be told from the null by that alone."""
+    training, control = shipped_faces("balanced"), shipped_faces("control")
+    training, control = training.subset(first_images(training, 20, 3)), control.subset(first_images(control, 100, 10))
+    originals = training.load(np.arange(len(training))).numpy()
+    soft = blurred(originals, 1.2)
+    write_faces(tmp_path / "soft", soft)
+    pictures = make_pictures(training, open_faces(tmp_path / "soft"), control, training, 20, 0)
+    most = AS_SHARP * sharpness(soft)
+    assert sharpness(originals) > 2 * most
+    made = {"control": pictures.control.images, "held-out": pictures.held_out.images} | pictures.copies
+    assert len(made) == 2 + len(ALTERATIONS)
+    assert [name for name, images in made.items() if images is None or sharpness(images) > most] == []
 
 
 def test_of_many_unseen_persons_as_many_images_as_the_set_has_are_enough():

@@ -6,7 +6,13 @@ from sklearn.metrics import roc_auc_score
 
 from sface_lib.errors import InputError
 from sface_lib.matching import compare_sets
-from sface_lib.privacy.exposure import exposed_persons, exposure_by_group, exposure_by_images, exposures
+from sface_lib.privacy.exposure import (
+    exposed_persons,
+    exposure_by_group,
+    exposure_by_images,
+    exposures,
+    of_equal_images,
+)
 
 
 def test_an_exposure_is_the_auc_of_one_identity():
@@ -44,6 +50,17 @@ def test_exposure_by_the_number_of_images_needs_numbers_that_vary():
     )
     assert exposure_by_images(images + random.standard_normal(60), images, 199, 0).p_value == 1 / 200
     assert exposure_by_images(random.standard_normal(60), images, 199, 0).p_two_sided > 0.05
+
+
+def test_the_trend_is_of_as_many_images_of_each_identity():
+    """Two images of each in both sets, the first; identities of one set alone are left out."""
+    random = np.random.default_rng(3)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in random.standard_normal((2, 10, 8)).astype(np.float32))
+    la, lb = np.array([4, 4, 4, 4, 2, 2, 2, 1, 1, 9]), np.array([1, 2, 4, 4, 2, 2, 1, 4, 7, 7])
+    found = of_equal_images(compare_sets(a, la, b, lb).blocks)
+    assert found.a_labels.tolist() == [1, 1, 2, 2, 4, 4] and found.b_labels.tolist() == [1, 1, 2, 2, 4, 4]
+    np.testing.assert_allclose(found.scores, a[[7, 8, 4, 5, 0, 1]] @ b[[0, 6, 1, 4, 2, 3]].T, atol=1e-6)
+    assert exposures(found).index.tolist() == [1, 2, 4]
 
 
 def test_a_person_stands_beside_persons_who_trained_nothing():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from scipy.stats import binom, binomtest
 
@@ -55,6 +56,47 @@ class Counted:
         return self.case, f"{self.count} of {self.draws}", share, ", ".join(bars) or "none", met
 
 
+@dataclass(frozen=True)
+class Averaged:
+    """A share of each draw, in the mean over draws, such as that of false discoveries.
+
+    Attributes
+    ----------
+    at_most, at_least
+        The bar, a share that the 95 % interval of the mean must meet.
+    """
+
+    case: str
+    shares: Sequence[float]
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Over draws."""
+        return fmean(self.shares)
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is met."""
+        low, high = self.interval()
+        return (self.at_most is None or low <= self.at_most) and (self.at_least is None or high >= self.at_least)
+
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the mean."""
+        reach = 1.96 * stdev(self.shares) / len(self.shares) ** 0.5
+        return self.mean - reach, self.mean + reach
+
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table."""
+        low, high = self.interval()
+        bars = [f"at least {self.at_least:g}"] if self.at_least is not None else []
+        bars += [f"at most {self.at_most:g}"] if self.at_most is not None else []
+        share = f"{self.mean:.3f} [{low:.3f}, {high:.3f}]"
+        met = ("yes" if self.met else "**no**") if bars else ""
+        return self.case, f"mean of {len(self.shares)}", share, ", ".join(bars) or "none", met
+
+
 def errors(case: str, draws: int, count: int, cases: int = 1) -> Counted:
     """Rejections where there was nothing to see, in one of so many cases of a table."""
     return Counted(case, draws, count, at_most=most_errors(draws, cases))
@@ -76,7 +118,7 @@ def most_errors(draws: int, cases: int = 1) -> int:
     return int(binom.ppf(0.975 ** (1 / cases), draws, ALPHA))
 
 
-def as_table(name: str, doc: str, rows: Iterable[Counted]) -> str:
+def as_table(name: str, doc: str, rows: Iterable[Counted | Averaged]) -> str:
     """A file of `docs/simulations`."""
     head = ["case", "count", "share, 95 % (Wilson)", "bar", "met"]
     lines = [head, ["---"] * len(head), *(row.cells() for row in rows)]

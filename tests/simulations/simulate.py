@@ -9,18 +9,23 @@ import importlib
 import sys
 from pathlib import Path
 
-from counting import Counted, as_table
+from counting import Averaged, Counted, as_table
 from simulated_pool import PERSONS, judges, make_pool, open_annotated, open_pool
 
 TABLES = Path(__file__).resolve().parents[2] / "docs" / "simulations"
-NAMES = ("membership", "demographics", "persons", "copies", "equivalence", "intervals", "attributes", "auditor")
+NAMES = (
+    "membership", "demographics", "persons", "exposure", "copies", "equivalence", "intervals", "rates", "accuracy",
+    "attributes", "drift", "auditor", "family",
+)  # fmt: skip
 
 
-def run(name: str) -> list[Counted]:
+def run(name: str) -> list[Counted | Averaged]:
     """Run a simulation by all judges, or by the attribute classifier, and write its table."""
     module = importlib.import_module(f"simulate_{name}")
-    if name == "attributes":
-        rows = module.attributes(*(open_annotated(split) for split in PERSONS))
+    if name in ("attributes", "drift"):
+        rows = getattr(module, name)(*(open_annotated(split) for split in PERSONS))
+    elif name == "family":
+        rows = module.family({judge: open_pool("balanced", judge) for judge in judges()})
     elif name == "auditor":
         pools = [(judge, *(open_pool(split, judge) for split in PERSONS)) for judge in judges()]
         rows = [row for judge, own, other in pools for row in module.auditor(own, judge, other=other)]

@@ -12,7 +12,7 @@ import numpy as np
 from counting import Counted, coverage
 from simulated_pool import Pool, flat, unit
 
-from sface_lib.biometrics import Estimate, accuracy_over_pairs, average, kfold_accuracy, seed_variances
+from sface_lib.biometrics import Estimate, PairMean, accuracy_over_pairs, average, kfold_accuracy, seed_variances
 from sface_lib.matching import bootstrap_comparison, compare_sets, compare_within
 from sface_lib.privacy.identification import nearest_label, rank_1
 
@@ -67,21 +67,7 @@ def hit_estimates(pool: Pool, count: int, seed: int) -> dict[str, Estimate]:
 
 def accuracy_estimates(pool: Pool, count: int, seed: int) -> dict[str, Estimate]:
     """Accuracies of the best and the worst of four models, and their gap, each trained with three seeds."""
-    random = np.random.default_rng([3, count, seed])
-    rows, labels = flat(pool.draw(random, count)[:, : 2 * PAIRS])
-    places = np.arange(len(rows)).reshape(count, PAIRS, 2)
-    left = np.concatenate([places[..., 0], places[..., 0]]).ravel()  # Each with one of its person, and of the next.
-    right = np.concatenate([places[..., 1], np.roll(places[..., 1], 1, axis=0)]).ravel()
-    same, fold = labels[left] == labels[right], np.tile(np.arange(count * PAIRS) % FOLDS, 2)
-    by_model = []
-    for weakness in MODELS:
-        noise = weakness * random.standard_normal(rows.shape) / rows.shape[1] ** 0.5
-        by_model.append([])
-        for _ in range(SEEDS):
-            seen = unit((rows + noise) * (1 + SEED_NOISE * random.standard_normal(rows.shape[1])))
-            correct = kfold_accuracy((seen[left] * seen[right]).sum(1), same, fold).correct
-            identities = labels[left], labels[right]
-            by_model[-1].append(accuracy_over_pairs(correct, same, *identities, fold))
+    by_model = accuracies(pool, count, np.random.default_rng([3, count, seed]), MODELS)
     gaps = [[one - other for one, other in zip(by_model[0], each, strict=True)] for each in by_model[1:]]
     first, last = average(by_model[0]), average(by_model[-1])
     of_seeds = seed_variances(by_model)
@@ -91,3 +77,22 @@ def accuracy_estimates(pool: Pool, count: int, seed: int) -> dict[str, Estimate]
         "gap over 3 seeds": average(gaps[-1]).estimate(seed_variances(gaps)[-1]),
         WITHOUT_SEEDS: last.estimate(),
     }
+
+
+def accuracies(pool: Pool, count: int, random: np.random.Generator, models: tuple[float, ...]) -> list[list[PairMean]]:
+    """Accuracy of models of so much noise, by their seeds, on pairs of persons at random."""
+    rows, labels = flat(pool.draw(random, count)[:, : 2 * PAIRS])
+    places = np.arange(len(rows)).reshape(count, PAIRS, 2)
+    left = np.concatenate([places[..., 0], places[..., 0]]).ravel()  # Each with one of its person, and of the next.
+    right = np.concatenate([places[..., 1], np.roll(places[..., 1], 1, axis=0)]).ravel()
+    same, fold = labels[left] == labels[right], np.tile(np.arange(count * PAIRS) % FOLDS, 2)
+    by_model = []
+    for weakness in models:
+        noise = weakness * random.standard_normal(rows.shape) / rows.shape[1] ** 0.5
+        by_model.append([])
+        for _ in range(SEEDS):
+            seen = unit((rows + noise) * (1 + SEED_NOISE * random.standard_normal(rows.shape[1])))
+            correct = kfold_accuracy((seen[left] * seen[right]).sum(1), same, fold).correct
+            identities = labels[left], labels[right]
+            by_model[-1].append(accuracy_over_pairs(correct, same, *identities, fold))
+    return by_model

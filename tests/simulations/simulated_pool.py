@@ -4,8 +4,8 @@
 
 renders 2,400 persons of `balanced` and 400 of `global`, ten images each, embeds them by the shipped verifier and by
 dlib's model where it is installed, and annotates them; embeds five images of the last 600 of `balanced` after each of
-five changes, and what the shipped generator draws of its own persons, the first 200. What was stopped goes on. FOLDER
-is by default `runs/simulations`.
+five changes, and annotates them after two; and embeds what the shipped generator draws of its own persons, the first
+200. What was stopped goes on. FOLDER is by default `runs/simulations`.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sface_lib.attributes import annotate_faces, open_classifier
+from sface_lib.attributes import AttributeTable, annotate_faces, annotate_images, open_classifier, read_annotations
 from sface_lib.chapters.privacy.demographics import called
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.engine import make_accelerator
@@ -52,6 +52,7 @@ CHANGES = {
     "half the resolution": lambda images: halved(images, None),
     "noise": noised,
 }
+POORER = ("blurred", "half the resolution")  # Changes after which images are annotated.
 GENERATOR = "another generator"
 
 
@@ -111,11 +112,17 @@ class Annotated:
         Of each image, int8 `[P, I, A]`.
     persons
         Their numbers, int64 `[P]`; no two distributions share one.
+    truth
+        What was rendered, int8 `[P, I, A]`, 0 undefined; None where it plays no part.
+    poorer
+        By change, labels of images of the last persons after it, int8 `[600, 5, A]`.
     """
 
     names: tuple[str, ...]
     labels: np.ndarray
     persons: np.ndarray
+    truth: np.ndarray | None = None
+    poorer: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def flat(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,10 +162,9 @@ def make_pool(folder: Path = FOLDER) -> None:
                 with atomic_path(_changed_file(folder, judge)) as temporary, temporary.open("wb") as file:
                     np.savez(file, **_changed(opened, faces, _drawn_by_generator(folder)))
         if not _labels_file(folder, split).exists():
-            classifier = open_classifier()
-            reliable = classifier.reliable()
-            labels = annotate_faces(classifier, open_faces(folder / split), embedder, passes=1).label[:, reliable]
-            found = {"names": np.array(classifier.names)[reliable], "labels": labels.reshape(persons, IMAGES, -1)}
+            found = _annotated(
+                open_faces(folder / split), read_annotations(folder / split / "labels.parquet"), embedder
+            )
             with atomic_path(_labels_file(folder, split)) as temporary, temporary.open("wb") as file:
                 np.savez(file, **found)
         if not _groups_file(folder, split).exists():
@@ -167,6 +173,27 @@ def make_pool(folder: Path = FOLDER) -> None:
             table["called"] = by_classifier.groups(np.arange(persons)).to_numpy()
             with atomic_path(_groups_file(folder, split)) as temporary:
                 pd.DataFrame(table).to_csv(temporary, index=False)
+
+
+def _annotated(faces: FaceSet, truth: AttributeTable, embedder: Embedder) -> dict[str, np.ndarray]:
+    """Names of the reliable attributes, labels, truth, and labels of the last persons' images after changes."""
+    classifier = open_classifier()
+    reliable = classifier.reliable()
+    names = np.array(classifier.names)[reliable]
+    known = truth.of(faces)[1][:, [truth.names.index(name) for name in names]]
+    labels = annotate_faces(classifier, faces, embedder, passes=1).label[:, reliable]
+    found = {name: values.reshape(-1, IMAGES, len(names)) for name, values in (("labels", labels), ("truth", known))}
+    images = faces.load(_of_last(faces)).numpy()
+    for name in POORER:
+        poorer = annotate_images(classifier, CHANGES[name](images), embedder.accelerator, passes=1).label[:, reliable]
+        found[name] = poorer.reshape(-1, IMAGES_CHANGED, len(names))
+    return found | {"names": names}
+
+
+def _of_last(faces: FaceSet) -> np.ndarray:
+    """Positions of the images of the last persons that are changed, or of all persons, if those are fewer."""
+    persons = len(faces) // IMAGES
+    return np.arange(len(faces)).reshape(persons, IMAGES)[-CHANGED:, :IMAGES_CHANGED].ravel()
 
 
 def _drawn_by_generator(folder: Path) -> FaceSet:
@@ -180,8 +207,7 @@ def _drawn_by_generator(folder: Path) -> FaceSet:
 
 def _changed(judge: Judge, faces: FaceSet, drawn: FaceSet) -> dict[str, np.ndarray]:
     """Embeddings of images under each change, and of a generator's."""
-    of_last = np.arange((len(faces) // IMAGES - CHANGED) * IMAGES, len(faces)).reshape(CHANGED, IMAGES)
-    images = faces.load(of_last[:, :IMAGES_CHANGED].ravel()).numpy()
+    images = faces.load(_of_last(faces)).numpy()
     found = {name: judge.embed_images(change(images)) for name, change in CHANGES.items()}
     found[GENERATOR] = judge.embed(drawn)
     return {name: rows.reshape(-1, IMAGES_CHANGED, rows.shape[1]) for name, rows in found.items()}
@@ -203,9 +229,10 @@ def open_pool(split: str, judge: str, folder: Path = FOLDER) -> Pool:
 
 def open_annotated(split: str, folder: Path = FOLDER) -> Annotated:
     """The annotated persons; run this file first."""
-    found = np.load(_labels_file(folder, split))
+    found = dict(np.load(_labels_file(folder, split)))
     persons = np.arange(len(found["labels"])) + 10**6 * list(PERSONS).index(split)
-    return Annotated(tuple(found["names"].tolist()), found["labels"], persons)
+    poorer = {name: found[name] for name in POORER}
+    return Annotated(tuple(found["names"].tolist()), found["labels"], persons, found["truth"], poorer)
 
 
 def _is_embedded(folder: Path, split: str, judge: str) -> bool:

@@ -64,7 +64,8 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
             groups[trait] = replace(each, groups=each.groups.assign(comparisons=counted))
         except InputError as error:
             groups[trait] = str(error)
-    trend = exposure_by_images(found.to_numpy(), _images(sets, labels), shuffles, seed)
+    alike = view.evidence.labelled.exposure_alike
+    trend = exposure_by_images(alike.to_numpy(), _images(sets, labels), shuffles, seed)
     by_identity = pd.Series(found.to_numpy(), index=labels, name="exposure")
     return Exposure(by_identity, groups, trend, int(compared.sum()))
 
