@@ -42,7 +42,7 @@ class ByLabel:
     growth
         Both links by the number of images behind a template: see `identification.aggregation`.
     tail
-            Share of equal labels among the strongest pairs: see `identification.tail`.
+        Share of equal labels among the strongest pairs: see `identification.tail`.
     exposure, exposure_alike
         AUC of the link of each identity, over all its images, and over equally many of each identity.
     """
