@@ -143,8 +143,8 @@ def separability(
     pandas.DataFrame
         `attribute`, `drift` (share called present in the synthetic set minus that in the authentic one); for each
         degradation its `residual` (the same of the degraded images minus themselves as they were), by how much the
-        drift is larger in size with a 95 % interval, `excess`, `low` and `high`, and whether the attribute is
-        `separable`: the interval lies above 0.
+        drift is larger in size with a 95 % interval, `excess`, `low` and `high`, its two-sided `p` after Holm's
+        correction for all attributes, and whether the attribute is `separable`: the excess is above 0 and p below 5 %.
     """
     first, second = authentic.tally(), synthetic.tally()
     weights = [np.vstack([np.ones(w.shape[1]), w]) for w in drawn_together(first, second, resamples, seed)]
@@ -158,13 +158,15 @@ def separability(
     for name, labels in degraded.items():
         residual = _shares(dataclasses.replace(taken, labels=labels).tally(), weights[0][:, among]) - before
         excess = np.sign(drift[0]) * drift - np.sign(residual[0]) * residual
-        spans = [
-            Estimate.of_draws(value, draws, int(among.sum()), is_rate=False).interval()
+        estimates = [
+            Estimate.of_draws(value, draws, int(among.sum()), is_rate=False)
             for value, draws in zip(excess[0], excess[1:].T, strict=True)
         ]
+        spans = [each.interval() for each in estimates]
         table[f"residual, {name}"], table[f"excess, {name}"] = residual[0], excess[0]
         table[f"low, {name}"], table[f"high, {name}"] = [s.low for s in spans], [s.high for s in spans]
-        table[f"separable, {name}"] = table[f"low, {name}"] > 0
+        table[f"p, {name}"] = holm([each.p_of_zero() for each in estimates])
+        table[f"separable, {name}"] = (table[f"excess, {name}"] > 0) & (table[f"p, {name}"] < ALPHA)
     return table
 
 

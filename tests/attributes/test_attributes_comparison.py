@@ -186,6 +186,8 @@ def test_a_drift_no_larger_than_what_blur_does_is_not_separable():
     error = np.sqrt((0.5 * 0.5 + 0.3 * 0.7) / 100 * 100 / 99)
     half = (table["high, as they are"] - table["low, as they are"])[0] / 2
     assert half == pytest.approx(stats.t.ppf(0.975, 99) * error, rel=0.06)
+    alone = 2 * stats.t.sf(0.21 / np.sqrt((0.6 * 0.4 + 0.39 * 0.61) / 99), 99)
+    assert table["p, as they are"][2] == pytest.approx(3 * alone, rel=0.25)  # Holm: the smallest of three.
 
 
 def test_a_person_of_both_sets_is_drawn_for_both():

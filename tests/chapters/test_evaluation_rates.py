@@ -118,7 +118,7 @@ def test_the_tables_of_groups_hold_what_they_rest_on(found):
     assert show_rates.inequality(told)["model"].tolist() == list(told)
     figure, rows = show_rates.between_groups(told, CLS)
     assert len(rows) == 4 * 3 and figure.axes
-    assert "FMR of 0.1 % over all pairs" in show_rates.by_group_caption(told)
+    assert "FMR 0.1 % over all pairs" in show_rates.by_group_caption(told)
 
 
 def test_without_identities_or_groups_there_is_less(found):

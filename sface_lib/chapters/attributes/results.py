@@ -121,6 +121,6 @@ class AttributeFindings(Facts):
 class AttributesResults(Results):
     """What was found; None without a classifier."""
 
-    VERSION = 3
+    VERSION = 4
 
     found: AttributeFindings | None

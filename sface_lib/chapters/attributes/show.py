@@ -151,8 +151,8 @@ class Page:
             table,
             "separability",
             f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
-            f"residual: degraded images of {self._first} minus the originals; excess: by how much the "
-            "drift exceeds the residual, with its 95 % interval.",
+            f"residual: degraded images of {self._first} minus the originals; excess: by how much the drift exceeds "
+            "the residual, with its 95 % interval; p: corrected for all attributes (Holm), below 5 % where separable.",
             floats="%.3f",
         )
 
