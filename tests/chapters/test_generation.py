@@ -321,8 +321,8 @@ def test_results_tell_what_was_not_trained_and_not_measured(tmp_path, authentic,
 def test_the_last_sentence_tells_what_was_drawn(tmp_path, authentic):
     assert show.what_was_drawn(findings(authentic, of_log(tmp_path, [13.0], before=12.0))) == (
         "The generator (stylegan2) has seen 13.0 thousand images at 16 px, 12.0 of them before this run. 18 faces "
-        "were drawn, 6 for each of 3 classes. Within the synthetic set identities are told apart with an EER of 12.5 %, within as "
-        "many authentic images of each class with 5.0 %. "
+        "were drawn, 6 for each of 3 classes. Within the synthetic set identities are told apart with an EER of "
+        "12.5 %, within as many authentic images of each class with 5.0 %. "
     )
     from_noise = show.what_was_drawn(findings(authentic, of_log(tmp_path, [13.0])))
     assert from_noise.startswith("The generator (stylegan2) has seen 13.0 thousand images at 16 px. 18 faces")
