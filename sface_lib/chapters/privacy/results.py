@@ -225,9 +225,9 @@ class AuditFacts(Facts):
     barred
         Judge -> why it may not judge the set, such as that it taught the set's generator. Its numbers support no claim.
     larger
-        The competent judge that sees most and may judge the set; None without one.
+        The strongest competent judge that may judge the set; None without one.
     impartial_judge
-        The one that sees most among those that did not filter.
+        The strongest of those that did not filter.
     metrics
         Judge -> setting, such as "authentic-synthetic" -> the figures of its scores.
     rank1

@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def strongest(self) -> list[ClaimFacts]:
-        """Of each claim above chance the one by the judge that sees most."""
+        """Of each claim above chance the one by the strongest judge."""
         largest: dict[str, ClaimFacts] = {}
         for claim in self.above:
             if claim.claim not in largest or claim.value > largest[claim.claim].value:

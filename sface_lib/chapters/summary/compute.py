@@ -101,7 +101,7 @@ def choose_judge(
 ) -> ChosenJudge:
     """One judge for all sets: competent, of another model than the teacher's, and one that may judge most of them.
 
-    As far as there are any; of several the one that sees most of the first set. Raw pixels, which have no weights, are
+    As far as there are any; of several the strongest on the first set. Raw pixels, which have no weights, are
     asked only where no model is competent.
     """
     barred = {name: {each.name: each.barred[name] for each in sets if name in each.barred} for name in judges}

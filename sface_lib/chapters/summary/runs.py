@@ -99,7 +99,7 @@ def _open_run(path: Path, name: str) -> FinishedRun:
 
 
 def sets_side_by_side(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """A row for each set of each run, by the judge that sees most of it and may judge it."""
+    """A row for each set of each run, by the strongest judge that may judge it."""
     return pd.DataFrame(_row(run, found) for run in runs for found in run.privacy.sets)
 
 

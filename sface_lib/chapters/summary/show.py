@@ -103,7 +103,7 @@ def gives_away(answer: Answer, audited: AuditFacts) -> str:
     judges = f"the judge{'s' if len(names) > 1 else ''} {' and '.join(names)}"
     counted = f"of {len(answer.judged)} claims on the link by {judges}, after Holm's correction over all planned ones,"
     if answer.word == "yes":
-        said = f"{len(answer.above)} {counted} are above chance. By the judge that sees most, with 90 % intervals:"
+        said = f"{len(answer.above)} {counted} are above chance. By the strongest judge, with 90 % intervals:"
     elif answer.restricted:
         said = f"None {counted} is above chance without a restriction."
     elif answer.equivalent:
