@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from sface_lib.chapters.plots import contact_sheet, split_rows
+from sface_lib.chapters.sheets import contact_sheet, split_rows
 from sface_lib.engine import read_log
 from sface_lib.run.kernel import in_batch
 

@@ -94,7 +94,7 @@ def write_card(arguments: Namespace) -> None:
 
 def _pictures(source: Path) -> str:
     """The first images of a set as a figure of the page."""
-    from sface_lib.chapters.plots import contact_sheet, split_rows
+    from sface_lib.chapters.sheets import contact_sheet, split_rows
     from sface_lib.data import open_faces
     from sface_lib.run.fragments import figure_html, png_of_pixels
 

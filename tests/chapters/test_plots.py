@@ -5,8 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sface_lib.chapters import plots
+from sface_lib.chapters import plots, sheets
+from sface_lib.chapters.attributes import drawings as attributes
+from sface_lib.chapters.evaluation import drawings as evaluation
+from sface_lib.chapters.generation import drawings as generation
 from sface_lib.chapters.looks import COLOURS, GREY, INK, MARKERS, Looks, contrast, indexed
+from sface_lib.chapters.privacy import drawings as privacy
 from sface_lib.privacy.alterations import ALTERATIONS
 
 MANY = [f"model {i}" for i in range(16)]
@@ -37,13 +41,13 @@ def drawn_of_many(axes):
     roc = {name: curve(("fmr", "tmr", "low", "high"), i) for i, name in enumerate(MANY)}
     logs = {name: [{"x": 0, "y": i}, {"x": 1, "y": 0}] for i, name in enumerate(MANY)}
     plots.plot_banded(axes[0], roc, "fmr", "tmr", MANY, LOOK)
-    plots.plot_det(axes[1], roc, LOOK)
+    privacy.plot_det(axes[1], roc, LOOK)
     ranks = ("rank", "value", "95 % low", "95 % high")
-    plots.plot_ranks(axes[2], pd.concat(curve(ranks, i).assign(judge=n) for i, n in enumerate(MANY)), 100, LOOK)
-    plots.plot_sweep(axes[3], pd.concat([accuracies(over=10), accuracies(over=20)]), "over", "LFW", LOOK)
+    privacy.plot_ranks(axes[2], pd.concat(curve(ranks, i).assign(judge=n) for i, n in enumerate(MANY)), 100, LOOK)
+    evaluation.plot_sweep(axes[3], pd.concat([accuracies(over=10), accuracies(over=20)]), "over", "LFW", LOOK)
     plots.plot_progress(axes[4], logs, *"xyxy", LOOK)
-    plots.plot_classes(axes[5], {name: (np.ones(3), np.ones(3)) for name in MANY}, LOOK)
-    plots.plot_benchmarks(axes[6], accuracies(benchmark="LFW"), LOOK)
+    generation.plot_classes(axes[5], {name: (np.ones(3), np.ones(3)) for name in MANY}, LOOK)
+    evaluation.plot_benchmarks(axes[6], accuracies(benchmark="LFW"), LOOK)
     plots.plot_frontier(axes[7], accuracies(link=0.6), "link", "LFW", np.array([[0.45, 0.55]] * 16), LOOK)
 
 
@@ -97,7 +101,7 @@ def test_numbers_of_a_heat_map_are_read_on_every_cell():
 def test_marks_are_seen_on_bars_of_any_colour():
     figure, ax = plots.new_figure()
     ways = {"forward": 0.5, "backward": 0.5, "forward null": 0.25, "backward null": 0.25}
-    plots.plot_both_ways(ax, pd.DataFrame([{"attribute": "Male"} | ways]), "p", "q", (INK, INK))
+    attributes.plot_both_ways(ax, pd.DataFrame([{"attribute": "Male"} | ways]), "p", "q", (INK, INK))
     figure.canvas.draw()
     pixels, (x, y) = np.asarray(figure.canvas.buffer_rgba()), ax.transData.transform((0.25, 0)).round().astype(int)
     around = pixels[pixels.shape[0] - y, x - 6 : x + 7, :3].max(1)
@@ -129,12 +133,12 @@ def test_of_many_points_the_outermost_are_named():
 
 def test_a_contact_sheet_holds_the_images_as_they_are_beside_their_labels():
     rows = [np.full((n, 3, 4, 4), grey, np.uint8) for n, grey in ((2, 10), (1, 20))]
-    bare = plots.contact_sheet(rows, enlarge=3, gap_px=1)
+    bare = sheets.contact_sheet(rows, enlarge=3, gap_px=1)
     assert bare.shape == (25, 25, 4)
     seen, ground = bare[..., :3], bare[..., 3] == 0
     assert (seen[:12] == 10)[:, [0, 11, 13, 24]].all() and (seen[13:, :12] == 20).all()
     assert ground[13:, 13:].all() and ground[12].all() and ground[:, 12].all() and not ground[:12, :12].any()
-    labelled = plots.contact_sheet(rows, ["first", "second"], ["l", "r"], enlarge=3, gap_px=1)
+    labelled = sheets.contact_sheet(rows, ["first", "second"], ["l", "r"], enlarge=3, gap_px=1)
     top, left = np.array(labelled.shape[:2]) - 25
     assert (labelled[top:, left:] == bare).all()
     margins = labelled[:top, left:], labelled[top : top + 12, :left], labelled[top + 13 :, :left]
@@ -181,7 +185,7 @@ def test_sixteen_sets_look_different():
 def test_every_alteration_of_planted_copies_has_a_colour_and_a_marker_that_no_set_has():
     _, ax = plots.new_figure()
     rows = [{"alteration": each, "share": share} for each in ("none", *ALTERATIONS) for share in (0.001, 0.01)]
-    plots.plot_power(ax, pd.DataFrame(rows).assign(rate=0.5, low=0.4, high=0.6), "verifier")
+    privacy.plot_power(ax, pd.DataFrame(rows).assign(rate=0.5, low=0.4, high=0.6), "verifier")
     lines = [line for line in ax.lines if line.get_label() in ALTERATIONS]
     colours = {line.get_color() for line in lines}
     assert len(colours) == len({line.get_marker() for line in lines}) == len(ALTERATIONS)
@@ -193,25 +197,25 @@ def test_shares_of_many_sets_are_a_column_each():
     rows = [(each, name, (i + j) / 20) for i, each in enumerate(MANY) for j, name in enumerate(names)]
     table = pd.DataFrame(rows, columns=["set", "attribute", "prevalence"])
     figure, ax = plots.new_figure(width=7.4)
-    plots.plot_attribute_matrix(ax, table, unreliable=["attribute_1"])
+    attributes.plot_attribute_matrix(ax, table, unreliable=["attribute_1"])
     figure.draw_without_rendering()
     assert [label.get_text() for label in ax.get_xticklabels()] == MANY
     assert [label.get_color() for label in ax.get_yticklabels()] == ["black", "0.45", "black", "black", "black"]
     numbers = [text.get_text() for text in ax.texts]
     assert len(numbers) == 80 and numbers[:3] == ["0", "5", "10"]
     groups = accuracies(group="men")
-    plots.plot_groups(plots.new_figure()[1], groups, "LFW", ["women", "men"], LOOK)
+    evaluation.plot_groups(plots.new_figure()[1], groups, "LFW", ["women", "men"], LOOK)
     assert [label.get_text() for label in plt.gca().get_yticklabels()] == ["women", "men"]
 
 
 def test_a_null_of_few_values_has_a_bar_for_each():
     """Twelve classes give thirteen shares at most, the rare ones of which may be missing."""
     shares = np.random.default_rng(0).binomial(12, 0.5, 1199) / 12
-    counts, edges = np.histogram(shares, plots.bins_of(shares))
+    counts, edges = np.histogram(shares, privacy.bins_of(shares))
     values, drawn = np.unique(shares, return_counts=True)
     assert np.allclose(edges[:-1] + 1 / 24, values) and counts.tolist() == drawn.tolist()
-    assert plots.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == plots.bins_of(np.ones(5))
-    gap = plots.bins_of(np.array([0.0, 0.25, 1.0]))
+    assert privacy.bins_of(np.random.default_rng(0).normal(size=99)) == 20 == privacy.bins_of(np.ones(5))
+    gap = privacy.bins_of(np.array([0.0, 0.25, 1.0]))
     assert np.allclose(gap, np.arange(-0.125, 1.2, 0.25))
 
 
@@ -219,13 +223,13 @@ def test_an_empty_row_says_why():
     _, ax = plots.new_figure()
     table = {"set": "a", "judge": "verifier", "value": 0.6, "95 % low": 0.5, "95 % high": 0.7, "supports a claim": True}
     table |= {"chance, 2.5 %": 0.45, "chance, 97.5 %": 0.55}
-    plots.plot_sets(ax, pd.DataFrame([table]), ["a", "b"], ["verifier"], "link", LOOK_OF_SETS, "no authentic labels")
+    privacy.plot_sets(ax, pd.DataFrame([table]), ["a", "b"], ["verifier"], "link", LOOK_OF_SETS, "no authentic labels")
     assert [(text.get_position(), text.get_text()) for text in ax.texts] == [((0.5, 1), "no authentic labels")]
 
 
 def test_a_marker_at_the_end_of_its_axis_is_whole():
     _, ax = plots.new_figure()
-    plots.plot_by_set(ax, {"a": 0.0, "b": 3.0}, "copies (%)", LOOK_OF_SETS)
+    generation.plot_by_set(ax, {"a": 0.0, "b": 3.0}, "copies (%)", LOOK_OF_SETS)
     assert not any(line.get_clip_on() for line in ax.lines if line.get_marker() in MARKERS)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.chapters import plots
+from sface_lib.chapters.attributes import drawings
 from sface_lib.chapters.looks import Looks
 from sface_lib.run.fragments import png_address
 
@@ -55,7 +55,7 @@ def _drawn(prevalences: pd.DataFrame, first: str, second: str, looks: Looks) -> 
     table = table.sort_values("attribute", kind="stable").astype({"attribute": str}).assign(kind="")
     figure = Figure(figsize=(7, 1.2 + 0.3 * len(names)), layout="constrained")
     axes = figure.subplots()
-    plots.plot_attribute_shares(axes, table, looks.of_set)
+    drawings.plot_attribute_shares(axes, table, looks.of_set)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100)
     shares = table.set_index(["attribute", "set"])["prevalence"]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from sface_lib.attributes import ATTRIBUTES, AttributeClassifier
 from sface_lib.chapters import plots
-from sface_lib.chapters.attributes import compute, tables
+from sface_lib.chapters.attributes import compute, drawings, tables
 from sface_lib.chapters.attributes.compute import ComparedSets
 from sface_lib.chapters.attributes.explore import set_comparer
 from sface_lib.chapters.looks import Looks
@@ -120,9 +120,9 @@ class Page:
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
         table, dotted = self._found.prevalences, len(self._found.sets) <= MOST_DOTTED
         if dotted:
-            plots.plot_attribute_shares(axes, table, self._looks.of_set, unreliable, untaught)
+            drawings.plot_attribute_shares(axes, table, self._looks.of_set, unreliable, untaught)
         else:
-            plots.plot_attribute_matrix(axes, table, unreliable)
+            drawings.plot_attribute_matrix(axes, table, unreliable)
         each = "a dot for each set with its interval" if dotted else "a column for each set"
         spans = "with 95 % intervals" if dotted else "in %; their intervals are in the numbers behind"
         self._stage.figure(
@@ -188,7 +188,7 @@ class Page:
         figure, axes = plots.new_figure(width=7.2, height=6.2)
         largest = drift.sort_values("js", ascending=False).head(20)
         colours = tuple(self._looks.of_set(name).colour for name in (self._first, self._second))
-        plots.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})", colours)
+        drawings.plot_both_ways(axes, largest, forward, f"KL({self._second} || {self._first})", colours)
         self._stage.figure(
             (figure, drift),
             "divergence",

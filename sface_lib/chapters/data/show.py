@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.chapters import plots
-from sface_lib.chapters.data import compute
+from sface_lib.chapters import plots, sheets
+from sface_lib.chapters.data import compute, drawings
 from sface_lib.chapters.data.compute import Evaluated, Selection
 from sface_lib.chapters.data.results import DataResults
 from sface_lib.chapters.words import attribute_in_words
@@ -62,7 +62,7 @@ def images_per_identity(selection: Selection) -> tuple[Figure, pd.DataFrame] | N
     if len(table) == 1:
         return None
     figure, axes = plots.new_figure(height=3.2)
-    plots.plot_counts(axes, table["images"], table["identities"], "images of an identity", "training identities")
+    drawings.plot_counts(axes, table["images"], table["identities"], "images of an identity", "training identities")
     return figure, table
 
 
@@ -71,7 +71,7 @@ def training_faces(selection: Selection) -> np.ndarray:
     labels = selection.faces.labels
     rows = [np.flatnonzero(labels == k)[:SHOWN] for k in range(min(SHOWN, len(selection.images_per_identity)))]
     images = [selection.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows]
-    return plots.contact_sheet(images, [f"identity {k}" for k in range(len(rows))])
+    return sheets.contact_sheet(images, [f"identity {k}" for k in range(len(rows))])
 
 
 def example_pairs(evaluated: Evaluated, seed: int) -> np.ndarray:
@@ -80,7 +80,7 @@ def example_pairs(evaluated: Evaluated, seed: int) -> np.ndarray:
     images = [evaluated.faces.load(row, size_px=SHOWN_PX).numpy() for row in rows]
     kinds = [f"{name}, {kind}" for name in evaluated.pairs for kind in ("genuine", "impostor")]
     columns = [side for _ in range(SHOWN // 2) for side in ("left", "right")]
-    return plots.contact_sheet(images, kinds, columns)
+    return sheets.contact_sheet(images, kinds, columns)
 
 
 def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
@@ -88,7 +88,7 @@ def nuisance(truth: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     drawn = compute.with_light(truth)
     figure, axes = plots.new_figure(columns=4, rows=2, width=2.7, height=2.2)
     for ax, (column, label) in zip(axes.flat, NUISANCE.items(), strict=True):
-        plots.plot_histogram(ax, drawn[column], label, "images")
+        drawings.plot_histogram(ax, drawn[column], label, "images")
     return figure, drawn[list(NUISANCE)].describe().rename_axis("").reset_index()
 
 
@@ -97,7 +97,7 @@ def attributes(truth: pd.DataFrame) -> tuple[tuple[Figure, pd.DataFrame], str]:
     shares = compute.attribute_shares(truth)
     undecided = shares.index[shares["undefined"] == 1]
     figure, axes = plots.new_figure(width=7.2, height=8.4)
-    plots.plot_prevalence(axes, shares.drop(undecided))
+    drawings.plot_prevalence(axes, shares.drop(undecided))
     return (figure, shares.rename_axis("attribute").reset_index()), ", ".join(map(attribute_in_words, undecided))
 
 

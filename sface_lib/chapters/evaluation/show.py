@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from sface_lib.chapters import plots
+from sface_lib.chapters import plots, sheets
+from sface_lib.chapters.evaluation import drawings
 from sface_lib.chapters.evaluation.breakdown import FrontierPoint, HardestPairs, SweepPoint
 from sface_lib.chapters.evaluation.compute import MEAN, BaselineTraining, BenchmarkGaps, Gap
 from sface_lib.chapters.evaluation.models import Evaluated
@@ -86,7 +87,7 @@ def accuracy(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     table = accuracies(evaluated)
     height = 1.2 + max(0.75, 0.12 * len(evaluated.shown)) * len(evaluated.pairs)
     figure, axes = plots.new_figure(width=8.2, height=height)
-    plots.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)], looks.of_model)
+    drawings.plot_benchmarks(axes, table[table["model"].isin(evaluated.shown)], looks.of_model)
     plots.legend(axes)
     return figure, table
 
@@ -191,7 +192,7 @@ def groups(table: pd.DataFrame, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     columns, _ = plots.grid(len(compared), 3)
     figure, panels = plots.new_panels(len(compared), columns, width=3.6, height=height, sharex=True, sharey=True)
     for ax, benchmark in zip(panels, compared, strict=True):
-        plots.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, names, looks.of_model)
+        drawings.plot_groups(ax, table[table["benchmark"] == benchmark], benchmark, names, looks.of_model)
     plots.label_outside(panels, columns)
     plots.legend(panels[columns - 1])
     return figure, table
@@ -234,7 +235,7 @@ def _curves(
         for name, place, accuracy, mean in rows
     )
     figure, axes = plots.new_figure(width=5.6, height=3.6)
-    plots.plot_sweep(axes, table, over, benchmark, look)
+    drawings.plot_sweep(axes, table, over, benchmark, look)
     plots.legend(axes)
     return figure, table
 
@@ -304,7 +305,7 @@ def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet) -> np.ndarray:
     """Both images of each pair side by side, a row for each kind of each benchmark: uint8 `[H, W, 3]`."""
     sides = [np.stack([each.left, each.right], 1).ravel() for each in found]
     rows = [faces.load(positions, size_px=THUMBNAIL_PX).numpy() for positions in sides]
-    return plots.contact_sheet(rows, [f"{each.benchmark}, {each.kind}" for each in found])
+    return sheets.contact_sheet(rows, [f"{each.benchmark}, {each.kind}" for each in found])
 
 
 def what_was_found(evaluated: Evaluated) -> str:

@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sface_lib.chapters import plots
+from sface_lib.chapters import plots, sheets
 from sface_lib.chapters.data.results import Failures
 from sface_lib.chapters.failures import failures
+from sface_lib.chapters.generation import drawings
 from sface_lib.chapters.generation.compute import (
     AUTHENTIC,
     Findings,
@@ -59,7 +60,7 @@ MOST_COPIES, LEAST_DISTINCT, MOST_SEVERAL, NEAR_CHANCE, MOST_WITHOUT_EYES = 0.01
 
 
 def _sheet(rows: Sequence[np.ndarray], row_labels: Sequence[str], column_labels: Sequence[str] = ()) -> np.ndarray:
-    return plots.contact_sheet(rows, row_labels, column_labels, _enlarged(rows))
+    return sheets.contact_sheet(rows, row_labels, column_labels, _enlarged(rows))
 
 
 def _enlarged(rows: Sequence[np.ndarray]) -> int:
@@ -82,7 +83,7 @@ def shipped_learning() -> tuple[np.ndarray, str]:
     """How the shipped generator learnt, as pixels, and the caption."""
     sheet = Image.open(SHIPPED_PATH.with_suffix(".png"))
     caption = f"How the shipped generator learnt, before this run: the same latents after {sheet.info['kimg']} kimg."
-    return plots.label_sheet(np.asarray(sheet), [f"{kimg} kimg" for kimg in sheet.info["kimg"].split(", ")]), caption
+    return sheets.label_sheet(np.asarray(sheet), [f"{kimg} kimg" for kimg in sheet.info["kimg"].split(", ")]), caption
 
 
 def losses(training: Training) -> tuple[Figure, pd.DataFrame] | None:
@@ -137,7 +138,7 @@ def classes(quality: Quality, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Consistency of each class of every set over its diversity, and the numbers of the synthetic set."""
     figure, axes = plots.new_figure(width=5.4, height=3.8)
     points = {name: (each.consistency, quality.spreads[name].mean(1)) for name, each in quality.samples.items()}
-    plots.plot_classes(axes, points, looks.of_set)
+    drawings.plot_classes(axes, points, looks.of_set)
     plots.legend(axes)
     diversity = quality.spread.mean(1)
     numbers = {"class": range(len(diversity)), "consistency": quality.synthetic.consistency, "diversity": diversity}
@@ -176,7 +177,7 @@ def between(ways: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, She
     shares = tuple(f"{100 * share:.0f} %" for share in np.linspace(0, 1, count))
     return _sheet(rows, names, shares), Sheet(
         _enlarged(rows) * rows[0].shape[-1],
-        plots.GAP_PX,
+        sheets.GAP_PX,
         names,
         shares,
         "From one class to another",
@@ -363,7 +364,7 @@ def described(sets: Mapping[str, SetDescription], looks: Looks) -> tuple[Figure,
     columns = len(panels) // 2
     figure, axes = plots.new_figure(columns, 2, width=2.6, height=0.8 + 0.27 * len(sets))
     for i, (ax, (label, values)) in enumerate(zip(axes.flat, panels.items(), strict=True)):
-        plots.plot_by_set(ax, dict(zip(sets, values, strict=True)), label, looks.of_set, AUTHENTIC)
+        drawings.plot_by_set(ax, dict(zip(sets, values, strict=True)), label, looks.of_set, AUTHENTIC)
         if i % columns:
             ax.set_yticklabels([])
     return figure, pd.DataFrame({"set": list(sets), **panels}).astype(dict.fromkeys(panels, "float64"))

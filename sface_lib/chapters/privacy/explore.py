@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from sface_lib.chapters import plots
+from sface_lib.chapters.privacy import drawings
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.data import FaceSet
 from sface_lib.run.fragments import png_address, png_of_pixels
 
-COLOURS = plots.IMPOSTOR, plots.NEUTRAL
+COLOURS = drawings.IMPOSTOR, plots.NEUTRAL
 THUMBNAILS, MATCHES = 12, 5
 SIDE_PX = 72  # Of a thumbnail.
 

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from sface_lib.biometrics import RocCurve, VerificationMetrics
 from sface_lib.biometrics.rates import RESOLVED
-from sface_lib.chapters import plots
+from sface_lib.chapters import plots, sheets
 from sface_lib.chapters.looks import OF_AUTHENTIC, Look
+from sface_lib.chapters.privacy import drawings
 from sface_lib.chapters.privacy.results import ChanceFacts
 from sface_lib.chapters.privacy.sets import AuditedSets, View
 from sface_lib.chapters.thresholds import thresholds
@@ -139,7 +140,7 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
     styles |= {SETTINGS[0]: OF_AUTHENTIC, SETTINGS[1]: look.variant(5), LINK: of_judge[shown.label]}
     plots.plot_banded(left, curves, "fmr", "tmr", list(curves), styles.get)
     left.set(xlabel="false match rate (FMR)", ylabel="true match rate (1 - FNMR)", title="ROC")
-    plots.plot_det(right, curves, styles.get)
+    drawings.plot_det(right, curves, styles.get)
     plots.legend(right)
     return figure, pd.concat(curve.assign(curve=name) for name, curve in curves.items())
 
@@ -175,7 +176,7 @@ def identification(views: Sequence[View], identities: int, look: Look) -> tuple[
     figure, axes = plots.new_figure(columns=2, width=5.2, height=3.8)
     for ax, title in zip(axes, found, strict=True):
         own = table[table["probes"] == title.split()[0]]
-        plots.plot_ranks(ax, own, identities, look.variants(view.label for view in views).get)
+        drawings.plot_ranks(ax, own, identities, look.variants(view.label for view in views).get)
         ax.set_title(title)
     plots.legend(axes[-1])
     return figure, table
@@ -214,7 +215,7 @@ def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
         return None
     figure, axes = plots.new_figure(columns=len(drawn), width=5.2, height=3.2)
     for ax, (title, test) in zip(np.ravel(axes), drawn.items(), strict=True):
-        plots.plot_null(ax, test.null, test.observed, title, look.colour)
+        drawings.plot_null(ax, test.null, test.observed, title, look.colour)
     return figure, pd.DataFrame({f"null of the {title}": pd.Series(test.null) for title, test in drawn.items()})
 
 
@@ -235,7 +236,7 @@ def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, 
     styles = look.variants(view.label for view in views).get
     titles = {"rank 1": "share of classes identified (rank 1)", "AUC": "AUC of the same-label link"}
     for ax, (measure, title) in zip(axes, (titles | {EQUAL_LABELS: "share of equal labels"}).items(), strict=True):
-        plots.plot_bands(ax, table[table["measure"] == measure], OVER, styles, joined=measure in titles)
+        drawings.plot_bands(ax, table[table["measure"] == measure], OVER, styles, joined=measure in titles)
         ax.set(xlabel="synthetic images in a class's template", ylabel=title, xscale="log")
         if measure in titles:
             ax.set_xticks(grown["images"].unique(), grown["images"].unique())
@@ -281,4 +282,4 @@ def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
         f"{best.scores[count - 1]:.2f}{labels}. Authentic above, synthetic below."
     )
     scores = [f"{score:.2f}" for score in best.scores[:count]]
-    return plots.contact_sheet(faces, ("authentic", "synthetic"), scores, max(1, LEAST_SIDE_PX // side)), caption
+    return sheets.contact_sheet(faces, ("authentic", "synthetic"), scores, max(1, LEAST_SIDE_PX // side)), caption

@@ -11,6 +11,7 @@ from sface_lib.biometrics import Scored
 from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Look
+from sface_lib.chapters.privacy import drawings
 from sface_lib.chapters.privacy.exposure import Exposure
 from sface_lib.chapters.privacy.sets import View
 from sface_lib.chapters.privacy.show import CURVE_POINTS, LOWEST_FMR
@@ -124,7 +125,7 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
                 ax.set_visible(False)
                 continue
             tables.append(alarm.table().assign(judge=name, null=null))
-            plots.plot_power(ax, tables[-1], f"{name}, against {null} (alarm at ratio ≥ {alarm.threshold:.2f})")
+            drawings.plot_power(ax, tables[-1], f"{name}, against {null} (alarm at ratio ≥ {alarm.threshold:.2f})")
     plots.legend([ax for ax in np.ravel(axes)[: len(planted)] if ax.get_visible()][-1])
     return figure, pd.concat(tables)
 

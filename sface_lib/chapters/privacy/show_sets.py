@@ -10,6 +10,7 @@ from sface_lib.biometrics import VerificationMetrics
 from sface_lib.chapters import plots
 from sface_lib.chapters.looks import Looks
 from sface_lib.chapters.plans import Plans
+from sface_lib.chapters.privacy import drawings
 from sface_lib.chapters.privacy.claims import StudyPlan
 from sface_lib.chapters.privacy.compute import Audit, Audits
 from sface_lib.chapters.privacy.sets import View
@@ -182,7 +183,7 @@ def side_by_side(audits: Audits, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     figure, axes = plots.new_figure(columns=len(names), width=3.1, height=1.2 + 0.34 * len(audits.done))
     sets, judges = [own.name for own in audits.done], list(dict.fromkeys(numbers["judge"]))
     for ax, name in zip(np.ravel(axes), names, strict=True):
-        plots.plot_sets(
+        drawings.plot_sets(
             ax, numbers[numbers["statistic"] == name], sets, judges, OVERVIEW[name], looks.of_set, _why_empty(name)
         )
     plots.legend(np.ravel(axes)[-1])
