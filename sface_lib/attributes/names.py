@@ -32,12 +32,24 @@ EXCLUSIVE = {
 
 
 def kind_of(attribute: str) -> str:
-    """The kind of an attribute, e.g. "hair"."""
+    """The kind of an attribute, e.g. "hair".
+
+    Examples
+    --------
+    >>> kind_of('Smiling')
+    'mouth'
+    """
     return next(kind for kind, members in KINDS.items() if attribute in members)
 
 
 def exclusive_groups(names: Sequence[str]) -> list[tuple[int, ...]]:
-    """Positions in `names` of each group whose members exclude one another, where at least two are among them."""
+    """Positions in `names` of each group whose members exclude one another, where at least two are among them.
+
+    Examples
+    --------
+    >>> exclusive_groups(['Young', 'Middle_Aged', 'Senior', 'Smiling'])
+    [(0, 1, 2)]
+    """
     groups = (tuple(names.index(name) for name in group if name in names) for group in EXCLUSIVE.values())
     return [group for group in groups if len(group) > 1]
 

@@ -171,6 +171,11 @@ def adjusted_prevalence(share: np.ndarray, tpr: np.ndarray, fpr: np.ndarray) -> 
 
     The adjusted count (Gart and Buck, 1966; Forman, 2008). It holds where the classifier errs as often in this set as
     where `tpr` and `fpr` were measured; NaN where it tells nothing (tpr <= fpr).
+
+    Examples
+    --------
+    >>> adjusted_prevalence(np.array([0.5]), np.array([0.9]), np.array([0.1])).round(6)
+    array([0.5])
     """
     share, tpr, fpr = (np.asarray(x, np.float64) for x in (share, tpr, fpr))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -215,6 +220,11 @@ def phi_matrix(values: np.ndarray) -> np.ndarray:
     """Correlation of every two attributes (phi), float64 `[A, A]`, over the images in which both are known.
 
     0 where one of them is the same in all of these images, 1 on the diagonal.
+
+    Examples
+    --------
+    >>> phi_matrix(np.array([[1, 1], [1, 1], [-1, -1], [-1, -1]]))[0, 1].round(6).item()
+    1.0
     """
     phi = pd.DataFrame(np.where(values == 0, np.nan, values)).corr().fillna(0).to_numpy(copy=True)
     np.fill_diagonal(phi, 1.0)

@@ -54,6 +54,11 @@ def max_over_geometric_mean(rates: Sequence[float]) -> float | None:
     ------
     InputError
         Fewer than two rates, or one outside 0 to 1.
+
+    Examples
+    --------
+    >>> round(max_over_geometric_mean([0.01, 0.04]), 6)
+    2.0
     """
     rates = _checked(rates)
     return None if rates.min() == 0 else float(rates.max() / np.exp(np.log(rates).mean()))
@@ -68,6 +73,11 @@ def gini(rates: Sequence[float]) -> float:
     ------
     InputError
         Fewer than two rates, or one outside 0 to 1.
+
+    Examples
+    --------
+    >>> round(gini([0.01, 0.01, 0.04]), 6)
+    0.5
     """
     rates = _checked(rates)
     if rates.sum() == 0:
@@ -77,7 +87,13 @@ def gini(rates: Sequence[float]) -> float:
 
 
 def garbe(fmr: Sequence[float], fnmr: Sequence[float], weight: float = EQUAL_WEIGHT) -> float:
-    """GARBE, 0 to 1: `weight` times `gini(fmr)` plus (1 - `weight`) times `gini(fnmr)`; raises as `gini` does."""
+    """GARBE, 0 to 1: `weight` times `gini(fmr)` plus (1 - `weight`) times `gini(fnmr)`; raises as `gini` does.
+
+    Examples
+    --------
+    >>> garbe([0.01, 0.01], [0.1, 0.1])
+    0.0
+    """
     return weight * gini(fmr) + (1 - weight) * gini(fnmr)
 
 

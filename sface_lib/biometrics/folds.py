@@ -56,6 +56,11 @@ def kfold_accuracy(scores: np.ndarray, same: np.ndarray, fold: np.ndarray) -> Kf
     The protocol is LFW's View 2 (Huang et al., Labeled Faces in the Wild, 2007). A threshold lies midway
     between neighbouring scores of the other folds. Of equally accurate ones it is the one in the widest
     gap, then the lowest; accepting all pairs, or none, must be strictly more accurate to be chosen.
+
+    Examples
+    --------
+    >>> kfold_accuracy([0.9, 0.1, 0.8, 0.2], [True, False, True, False], [0, 0, 1, 1]).mean
+    1.0
     """
     scores = checks.scores("scores", scores)
     same = checks.flags("same", same, scores.size)

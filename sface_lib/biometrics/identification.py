@@ -110,6 +110,11 @@ def templates(embeddings: np.ndarray, labels: np.ndarray, most: int | None = Non
     ------
     InputError
         Unusable embeddings or labels, or the embeddings of an identity cancel out.
+
+    Examples
+    --------
+    >>> templates(np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0]]), np.array([0, 0, 1]))[1].round(3).tolist()
+    [[0.707, 0.707], [1.0, 0.0]]
     """
     embeddings = checks.embeddings("embeddings", embeddings)
     labels = checks.labels("labels", labels, len(embeddings))

@@ -124,6 +124,11 @@ def fnmr_at_fmr(genuine: np.ndarray, impostor: np.ndarray, target: float) -> tup
     ------
     InputError
         Unusable scores; a `target` outside (0, 1], or below 1 / I, which I impostors can't show.
+
+    Examples
+    --------
+    >>> fnmr_at_fmr([0.9, 0.3], [0.1, 0.2, 0.4, 0.5], 0.25)
+    (0.5, 0.9)
     """
     genuine, impostor = checks.scores("genuine", genuine), checks.scores("impostor", impostor)
     target = checks.share("target", target, one_allowed=True)

@@ -23,7 +23,13 @@ def composed(name: str) -> str:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file has the ending of an image that is read."""
+    """Whether a file has the ending of an image that is read.
+
+    Examples
+    --------
+    >>> is_image('a/face.JPG'), is_image('notes.txt')
+    (True, False)
+    """
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 

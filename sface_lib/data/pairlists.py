@@ -24,6 +24,11 @@ def contiguous_folds(n_pairs: int) -> np.ndarray:
     """Folds 1 to 10 of pairs in their order, int64 `[P]`; the first ones are larger where ten don't divide them.
 
     As scikit-learn's KFold splits them unshuffled, by which the published accuracies are measured.
+
+    Examples
+    --------
+    >>> contiguous_folds(20)[:6].tolist()
+    [1, 1, 2, 2, 3, 3]
     """
     sizes = [len(part) for part in np.array_split(np.arange(n_pairs), N_FOLDS)]
     return np.repeat(np.arange(1, N_FOLDS + 1), sizes)

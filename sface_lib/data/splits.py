@@ -73,7 +73,13 @@ def read_selection(path: str | Path, count: int) -> np.ndarray:
 
 
 def place_in_class(labels: np.ndarray) -> np.ndarray:
-    """How many images before each one have its label, int64 `[N]`."""
+    """How many images before each one have its label, int64 `[N]`.
+
+    Examples
+    --------
+    >>> place_in_class(np.array([7, 7, 3, 7])).tolist()
+    [0, 1, 0, 2]
+    """
     return pd.Series(labels).groupby(labels).cumcount().to_numpy()
 
 
@@ -89,6 +95,11 @@ def first_of_class(labels: np.ndarray, most: int | np.ndarray, positions: np.nda
     positions
         The images to choose from; None for all. What a filter took is thus replaced by further images of the class, as
         long as there are some.
+
+    Examples
+    --------
+    >>> first_of_class(np.array([7, 7, 3, 7]), 1).tolist()
+    [0, 2]
     """
     positions = np.arange(len(labels)) if positions is None else np.unique(positions)
     own = labels[positions]

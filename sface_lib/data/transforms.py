@@ -18,6 +18,11 @@ def centre_square(images: torch.Tensor | np.ndarray) -> torch.Tensor | np.ndarra
     Returns
     -------
     `[..., S, S]` with S = min(H, W), a view.
+
+    Examples
+    --------
+    >>> centre_square(np.zeros((3, 10, 6))).shape
+    (3, 6, 6)
     """
     height, width = images.shape[-2:]
     side = min(height, width)
@@ -64,7 +69,13 @@ def resize_images(images: torch.Tensor, size_px: int) -> torch.Tensor:
 
 
 def to_unit_range(images: torch.Tensor) -> torch.Tensor:
-    """uint8 in 0..255 -> float32 in [-1, 1], `x / 127.5 - 1`; any shape."""
+    """uint8 in 0..255 -> float32 in [-1, 1], `x / 127.5 - 1`; any shape.
+
+    Examples
+    --------
+    >>> to_unit_range(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
+    [-1.0, 1.0]
+    """
     return images.to(torch.float32) / 127.5 - 1
 
 

@@ -44,6 +44,11 @@ def neighbour_ratio(images: np.ndarray, training: np.ndarray) -> np.ndarray:
     Returns
     -------
     The logarithm of the angle to the second nearest training image over that to the nearest, float64 `[N]`, from 0 on.
+
+    Examples
+    --------
+    >>> neighbour_ratio(np.eye(3)[:1], np.array([[0.8, 0.6, 0], [0, 0, 1]])).round(3)
+    array([0.892])
     """
     best = nearest_scores(images, training, 2).astype(np.float64)
     nearest, second = np.maximum(np.arccos(np.clip(best, -1, 1)), LEAST_ANGLE).T
