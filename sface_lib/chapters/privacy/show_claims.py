@@ -24,10 +24,10 @@ def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
             "chance": claim.chance,
             "90 % low": claim.low,
             "90 % high": claim.high,
-            "comparisons": claim.comparisons,
-            "subjects": claim.subjects,
             "p, corrected": p_in_words(claim.p_corrected, claim.p_at_floor),
             "verdict": claim.verdict + (f" ({'; '.join(claim.notes)})" if claim.notes else ""),
+            "comparisons": claim.comparisons,
+            "subjects": claim.subjects,
         }
         for claim in found
     ]
