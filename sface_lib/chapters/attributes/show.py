@@ -146,13 +146,14 @@ class Page:
             low, high = (table.pop(f"{end}, {name}") for end in ("low", "high"))
             spans = zip(table[f"excess, {name}"], low, high, strict=True)
             table[f"excess, {name}"] = [f"{value:.3f} [{start:.3f}, {end:.3f}]" for value, start, end in spans]
-            table[f"separable, {name}"] = table[f"separable, {name}"].replace({True: "yes", False: "no"})
+            judged = zip(table[f"separable, {name}"], table.pop(f"p, {name}"), strict=True)
+            table[f"separable, {name}"] = [f"{'yes' if yes else 'no'} (p {p_in_words(p, False)})" for yes, p in judged]
         self._table(
             table,
             "separability",
             f"Shares in {self._first} and {self._second}. Drift: called in {self._second} minus {self._first}; "
             f"residual: degraded images of {self._first} minus the originals; excess: by how much the drift exceeds "
-            "the residual, with its 95 % interval; p: corrected for all attributes (Holm), below 5 % where separable.",
+            "the residual, with its 95 % interval; p: that it does not, corrected for all attributes (Holm).",
             floats="%.3f",
         )
 
