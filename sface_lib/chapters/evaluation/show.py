@@ -172,7 +172,7 @@ def whether_the_gap_counts(
     gap = f"The synthetic gap, {GAP} {where}, is {each}. " if by_labels else ""
     if not baseline.trained_out:
         reasons = "; ".join(baseline.reasons)
-        return f"{gap}It is **not to be relied on**, for the baseline is not trained out: {reasons}."
+        return f"{gap}It is **not to be relied on**, for the baseline may not have converged: {reasons}."
     if baseline.given:
         return (
             f"{gap}The baseline was given: its mean is {100 * baseline.mean_accuracy:.1f} %, and how far it was "
