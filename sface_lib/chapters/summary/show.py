@@ -163,7 +163,8 @@ def teaches(
         return "**What does each set teach?** Nothing was trained and no network given."
     gaps = evaluation.overall_gap[1]
     doubts = (
-        f"\n\nThe gaps are **not to be relied on**, for the baseline may not have converged: {'; '.join(evaluation.doubts)}."
+        "\n\nThe gaps are **not to be relied on**, for the baseline may not have converged: "
+        f"{'; '.join(evaluation.doubts)}."
         if evaluation.doubts
         else ""
     )
