@@ -49,7 +49,7 @@ def test_a_classifier_is_trained_and_annotates(tmp_path, annotated, capsys):
     drawing = ["annotate", str(other.path), "--out", str(out), f"--classifier={tmp_path / 'mac.safetensors'}"]
     assert main([*drawing, "--passes=3", "--seed=5"]) == 0
     told = int(made.reliable().sum())
-    assert f"{out}, 20 images; {told} of 2 attributes are told reliably" in capsys.readouterr().out
+    assert f"{out}, 20 images; {told} of 2 attributes are classified reliably" in capsys.readouterr().out
     table, found = pd.read_parquet(out), annotate_faces(made, other, Embedder(make_accelerator()), 5, 3)
     assert table["name"].tolist() == list(other.names)
     assert (table[["Male", "Smiling"]] == found.label).all(axis=None)

@@ -247,7 +247,7 @@ def test_known_groups_belong_to_chance_and_to_the_plan(known):
     said = show.chance_in_words(found.chance)
     assert "within the 2 groups of equal gender and ancestry:" in said and "2 identities are alone" in said
     assert "not excluded" in show.chance_in_words(ChanceFacts((), False, 0, 0))
-    assert "calls them" in show.chance_in_words(ChanceFacts(("gender",), True, 2, 0))
+    assert "classifier predicts them" in show.chance_in_words(ChanceFacts(("gender",), True, 2, 0))
 
 
 def test_groups_that_hardly_anyone_shares_exclude_nothing(known):
@@ -762,9 +762,9 @@ def test_where_control_is_not_exchangeable_the_claim_is_against_unexposed_sets(h
     assert f"at least {100 * max(leak.bound for leak in facts.leak.values()):.1f} % of its classes" in words
     assert "97.5 % confidence" in words and "fewer than 6 training persons" in words
     card = show_cards.card(other)
-    assert f"- Leak share: {words}" in card and "control persons who could have trained" in card
+    assert f"- Leak share: {words}" in card and "control persons like the training persons" in card
     assert "- Above chance: label-free link, share of classes (by the a and the b)" in card
-    assert "the set strangers, whose generator never saw them" in show_cards.card(own)
+    assert "the unexposed set strangers" in show_cards.card(own)
 
 
 def test_an_unexposed_set_that_a_judge_taught_is_no_floor_for_it(known):
@@ -803,8 +803,8 @@ def test_a_judge_that_sees_one_face_in_all_of_a_set_says_nothing_of_it(known, tm
     first, second = found.done
     assert "does not tell its classes apart" in first.barred["a"] and not second.barred
     assert {claim.p_corrected for claim in first.claims} == {None} and first.larger is None
-    assert compute.facts(first).leak == {} and "no judge may judge it" in show_unlabelled.leak_in_words(first)
-    assert "nothing is claimed of it" in show_cards.what_was_found(found)
+    assert compute.facts(first).leak == {} and "no admissible judge" in show_unlabelled.leak_in_words(first)
+    assert "nothing is claimed about it" in show_cards.what_was_found(found)
 
 
 def test_the_authentic_set_given_as_a_synthetic_one_is_seen_by_every_test(known):
@@ -920,11 +920,9 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
 def test_the_page_says_who_may_not_judge_and_where_nobody_is_left(partial):
     said = show_sets.barred_in_words(partial)
     assert f"**taught**: the a {TAUGHT}. Numbers of this set in grey support no claim." in said
-    left = (
-        f"**both**: nothing is claimed of it, as no judge is left that may judge it (the a {TAUGHT}; the b was trained"
-    )
+    left = f"**both**: nothing is claimed about it, as no admissible judge is left (the a {TAUGHT}; the b was trained"
     assert left in said and left in show_cards.what_was_found(partial) and "whole" not in said
-    assert "The b alone may judge taught, so that no other confirms its claims." in show_claims.claims_in_words(partial)
+    assert "The b alone may judge taught, so no other confirms its claims." in show_claims.claims_in_words(partial)
     nobody = dataclasses.replace(partial, done=partial.done[:1])
     assert (
         show_sets.barred_in_words(nobody) == "" and show_sets.barred_cells(nobody, show_sets.overview(nobody)[0]) == []

@@ -491,7 +491,7 @@ def test_captions_give_the_numbers_behind():
     caption = show.descriptions_caption({"own": made_up()}, eye_images=500)
     assert "a sample of 20,000 images at most" in caption and "eyes of 500 images at most" in caption
     assert "diversity of the first 10 images of each of 500 classes at most" in caption
-    assert "score 0.980 or more" in caption and "half of 200 authentic images or fewer" in caption
+    assert "score 0.980 or more" in caption and "the median of up to 200 authentic images" in caption
     assert "more than 20 % of the eyes' distance" in caption and "the most alike 5 % of pairs" in caption
     assert "eyes of 20,000 images at most" in show.descriptions_caption({"own": made_up()}, eye_images=10**6)
     assert "false link for every twentieth class" in show.distinct_caption() and module.FALSE_LINKS == 1 / 20

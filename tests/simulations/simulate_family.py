@@ -9,7 +9,7 @@ training images, which is too little for each claim to show it; how often each d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,10 +162,9 @@ def by_label(sets: Drawn, seed: int) -> ByLabel:
 def exposure_of(evidence: Evidence, sets: Drawn, seed: int) -> Exposure:
     """By gender, ancestry and number of training images."""
     of_each, alike = evidence.labelled.exposure, evidence.labelled.exposure_alike
-    groups = {
-        name: exposure_by_group(of_each.to_numpy(), trait.to_numpy(str), SHUFFLES, RESAMPLES, seed)
-        for name, trait in sets.traits.items()
-    }
-    return Exposure(
-        of_each, groups, exposure_by_images(alike.to_numpy(), np.bincount(sets.training[1]), SHUFFLES, seed)
-    )
+    groups = {}
+    for name, trait in sets.traits.items():
+        found = exposure_by_group(of_each.to_numpy(), trait.to_numpy(str), SHUFFLES, RESAMPLES, seed)
+        groups[name] = replace(found, groups=found.groups.assign(comparisons=0))  # They are shown, and decide nothing.
+    trend = exposure_by_images(alike.to_numpy(), np.bincount(sets.training[1]), SHUFFLES, seed)
+    return Exposure(of_each, groups, trend, comparisons=0)
