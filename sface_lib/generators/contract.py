@@ -7,11 +7,14 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 
 from sface_lib.data import FaceBatches
-from sface_lib.engine import StepCost
+from sface_lib.engine import StepCost, read_description
 from sface_lib.errors import WeightsError
+from sface_lib.files import check_shipped
 from sface_lib.generators.shipped import SHIPPED_PATH
+from sface_lib.otherfiles import refuse_other_files
 
 
 class FaceGenerator(Protocol):
@@ -138,3 +141,15 @@ def require_fit(generator: FaceGenerator, path: Path, resolution_px: int, n_clas
             f"{path.name} has {classes} classes and the set {n_classes} identities, and class k must be the "
             "k-th; give weights trained on these (sface generator train --selection), or generator_weights=none"
         )
+
+
+def description_of(path: str | Path) -> dict[str, Any]:
+    """The description in the header of a safetensors file; raises `WeightsError` where there is none to read."""
+    refuse_other_files(path)
+    try:
+        return read_description(check_shipped(path))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"{path} cannot be read as safetensors ({error}); give weights made by `sface generator train`, or by "
+            "`sface generator import` from an official .pkl"
+        ) from None

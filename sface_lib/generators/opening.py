@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-
-from sface_lib.engine import read_description
 from sface_lib.errors import WeightsError
-from sface_lib.files import check_shipped
-from sface_lib.generators.contract import FaceGenerator, GeneratorKind
+from sface_lib.generators.contract import FaceGenerator, GeneratorKind, description_of
 from sface_lib.generators.stylegan2.start import STYLEGAN2
-from sface_lib.otherfiles import refuse_other_files
 from sface_lib.registry import Registry
 
-GROUP, OWN = "sface_lab.generators", {"stylegan2": STYLEGAN2}
-GENERATORS: Registry[GeneratorKind] = Registry("kind of generator", GROUP, OWN)
+GENERATORS: Registry[GeneratorKind] = Registry("kind of generator", "sface_lab.generators", {"stylegan2": STYLEGAN2})
 
 
 def open_generator(path: str | Path, to_train: bool = False) -> FaceGenerator:
@@ -41,14 +35,14 @@ def save_generator(path: str | Path, generator: FaceGenerator) -> Path:
 
 def kimg_of(path: str | Path) -> float:
     """Thousand images that a generator had seen in training; 0 where its file does not say."""
-    return float(_description(path).get("kimg", 0.0)) if Path(path).suffix != ".pkl" else 0.0
+    return float(description_of(path).get("kimg", 0.0)) if Path(path).suffix != ".pkl" else 0.0
 
 
 def kind_of(path: str | Path) -> str:
     """The name in `GENERATORS` of what a file holds; raises `WeightsError` where that is no generator."""
     if Path(path).suffix == ".pkl":
         return "stylegan2"
-    said = _description(path).get("kind", "unnamed weights")
+    said = description_of(path).get("kind", "unnamed weights")
     for name, kind in GENERATORS.items():
         if said in (kind.file_kinds or (name,)):
             return name
@@ -56,14 +50,3 @@ def kind_of(path: str | Path) -> str:
         f"{path} does not hold a generator; it holds {said!r}. Generators of these kinds are known: "
         f"{', '.join(GENERATORS)}"
     )
-
-
-def _description(path: str | Path) -> dict:
-    refuse_other_files(path)
-    try:
-        return read_description(check_shipped(path))
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as safetensors ({error}); give weights made by `sface generator train`, or by "
-            "`sface generator import` from an official .pkl"
-        ) from None

@@ -9,9 +9,9 @@ age and ancestry. Labels are the classifier's.
 
 import numpy as np
 from counting import ALPHA, DRAWS, SHUFFLES, Counted, errors, power
-from simulated_pool import Annotated
+from simulated_pool import Annotated, set_of
 
-from sface_lib.attributes.comparison import AnnotatedSet, Direction, compare_all, direction
+from sface_lib.attributes.comparison import Direction, compare_all, direction
 from sface_lib.attributes.names import exclusive_groups
 
 RESAMPLES, RARE = 500, 0.15
@@ -55,14 +55,11 @@ def _judged(one: Annotated, two: Annotated, first: int, second: int, sign: int, 
     b = random.choice(len(two.labels), second, replace=False)
     free = np.flatnonzero(~np.isin(one.persons, two.persons[b]))
     a = random.choice(free, first, replace=False)
-    sets = [_set("first", one, a), _set("second", Annotated(two.names, sign * two.labels, two.persons), b)]
+    sets = [
+        set_of("first", one.labels[a], one.persons[a], one.names),
+        set_of("second", sign * two.labels[b], two.persons[b], two.names),
+    ]
     return direction(*sets, compare_all(sets, True, SHUFFLES, seed)["first", "second"], RESAMPLES, seed)
-
-
-def _set(name: str, pool: Annotated, chosen: np.ndarray) -> AnnotatedSet:
-    labels = pool.labels[chosen]
-    rows, units = labels.reshape(-1, labels.shape[2]), np.repeat(pool.persons[chosen], labels.shape[1])
-    return AnnotatedSet(name, "authentic", pool.names, rows, rows, units, True)
 
 
 def _without_groups(pool: Annotated) -> Annotated:

@@ -16,7 +16,7 @@ in a set of others; the truth is the pool's. Of each draw the share of attribute
 import numpy as np
 import pandas as pd
 from counting import ALPHA, DRAWS, Averaged, Counted, errors, power
-from simulated_pool import POORER, Annotated
+from simulated_pool import POORER, Annotated, set_of
 
 from sface_lib.attributes.calibration import reliability
 from sface_lib.attributes.comparison import AnnotatedSet, divergence_table, prevalences, separability
@@ -144,9 +144,3 @@ def error_rates(pool: Annotated, persons: np.ndarray) -> pd.DataFrame:
     labels, truth = (values[persons].reshape(-1, len(pool.names)) for values in (pool.labels, pool.truth))
     units = np.repeat(pool.persons[persons], pool.labels.shape[1])
     return reliability(labels.astype(np.float64), labels, truth, pool.names, units).set_index("attribute")
-
-
-def set_of(name: str, labels: np.ndarray, persons: np.ndarray, names: tuple[str, ...]) -> AnnotatedSet:
-    """A set of labels `[K, I, A]` of persons."""
-    rows = labels.reshape(-1, labels.shape[2]).astype(np.int8)
-    return AnnotatedSet(name, "authentic", names, rows, rows, np.repeat(persons, labels.shape[1]), True)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from sface_lib.attributes import AttributeTable, annotate_faces, annotate_images, open_classifier, read_annotations
+from sface_lib.attributes.comparison import AnnotatedSet
 from sface_lib.chapters.privacy.demographics import called
 from sface_lib.data import FaceSet, open_faces
 from sface_lib.engine import make_accelerator
@@ -233,6 +234,12 @@ def open_annotated(split: str, folder: Path = FOLDER) -> Annotated:
     persons = np.arange(len(found["labels"])) + 10**6 * list(PERSONS).index(split)
     poorer = {name: found[name] for name in POORER}
     return Annotated(tuple(found["names"].tolist()), found["labels"], persons, found["truth"], poorer)
+
+
+def set_of(name: str, labels: np.ndarray, persons: np.ndarray, names: tuple[str, ...]) -> AnnotatedSet:
+    """A set of labels `[K, I, A]` of persons."""
+    rows = labels.reshape(-1, labels.shape[2]).astype(np.int8)
+    return AnnotatedSet(name, "authentic", names, rows, rows, np.repeat(persons, labels.shape[1]), True)
 
 
 def _is_embedded(folder: Path, split: str, judge: str) -> bool:

@@ -17,6 +17,7 @@ from sface_lib.chapters.generation.describe import SetDescription, describe, mea
 from sface_lib.chapters.generation.explore import morph
 from sface_lib.chapters.generation.launch import (
     given_generator,
+    given_weights,
     grid_writer,
     kimg_before,
     launch_generator,
@@ -26,7 +27,7 @@ from sface_lib.chapters.generation.parameters import GenerationParameters
 from sface_lib.chapters.generation.results import GeneratedFacts, GenerationResults
 from sface_lib.chapters.setspec import GENERATED
 from sface_lib.chapters.shared import check_batch
-from sface_lib.chapters.study import Study, weights_file
+from sface_lib.chapters.study import Study
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.chapters.vectors import check_vectors
 from sface_lib.data import FaceBatches, FaceSet, first_of_class, open_faces
@@ -219,7 +220,7 @@ def train(stage: Any, authentic: FaceSet, accelerator: Accelerator) -> Training:
         data = FaceBatches(authentic, p.generator_resolution_px)
         trainer = make_trainer(p, data, accelerator, work)
         generator = trainer.train(grid_writer(work, data.n_classes, accelerator, p.seed))
-    from_shipped = weights_file(p.generator_weights, SHIPPED_PATH) == SHIPPED_PATH
+    from_shipped = given_weights(p) == SHIPPED_PATH
     save_generator(stage.output(WEIGHTS), generator.to(accelerator.device))
     return Training(
         generator=generator,

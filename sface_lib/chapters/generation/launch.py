@@ -22,6 +22,11 @@ WEIGHTS_FILE = "generator.safetensors"
 AnyParameters = GenerationParameters | GeneratorTrainingParameters
 
 
+def given_weights(p: AnyParameters) -> Path | None:
+    """The file of the weights that are given; None where a training begins with noise."""
+    return weights_file(p.generator_weights, SHIPPED_PATH)
+
+
 def given_generator(p: AnyParameters, n_classes: int) -> FaceGenerator:
     """The generator of the weights that are used as they are.
 
@@ -30,7 +35,7 @@ def given_generator(p: AnyParameters, n_classes: int) -> FaceGenerator:
     WeightsError
         The weights cannot be read, draw another size, or have another number of classes than the set has identities.
     """
-    path = weights_file(p.generator_weights, SHIPPED_PATH)
+    path = given_weights(p)
     generator = open_generator(path)
     require_fit(generator, path, p.generator_resolution_px, n_classes)
     return generator
@@ -44,7 +49,7 @@ def make_trainer(p: AnyParameters, data: FaceBatches, accelerator: Accelerator, 
     WeightsError
         The weights do not fit the set, or no training can go on from them.
     """
-    weights = weights_file(p.generator_weights, SHIPPED_PATH)
+    weights = given_weights(p)
     name = p.generator_kind if weights is None else kind_of(weights)
     if GENERATORS[name].trainer is None:
         raise WeightsError(
@@ -55,7 +60,7 @@ def make_trainer(p: AnyParameters, data: FaceBatches, accelerator: Accelerator, 
 
 def kimg_before(p: AnyParameters) -> float:
     """Thousand images that the given weights had seen; 0 where none are given."""
-    weights = weights_file(p.generator_weights, SHIPPED_PATH)
+    weights = given_weights(p)
     return 0.0 if weights is None else kimg_of(weights)
 
 

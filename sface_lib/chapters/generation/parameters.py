@@ -27,7 +27,6 @@ from sface_lib.registry import one_of
 from sface_lib.run.parameters import NUMBER_FROM_TEXT, path_setting, setting
 
 EMBEDDED_WEIGHTS_PX = 64
-KINDS = "sface_lab.generators"  # Named here, so that parameters are read without torch.
 
 
 class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
@@ -39,7 +38,7 @@ class _Generator(Processes, GeneratorBatch, Precision, Seed, Authentic):
         "'embedded' is the shipped generator of the population, 'none' begins with noise.",
         (EMBEDDED, NONE),
     )
-    generator_kind: Annotated[str, AfterValidator(one_of(KINDS, ("stylegan2",)))] = setting(
+    generator_kind: Annotated[str, AfterValidator(one_of("sface_lab.generators", ("stylegan2",)))] = setting(
         "stylegan2",
         "Kind of the generator that is trained where generator_weights is none: stylegan2, or one that an installed "
         "package adds.",

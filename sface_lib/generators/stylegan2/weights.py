@@ -9,14 +9,13 @@ import dataclasses
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from sface_lib.engine import load_strictly, read_description, save_weights, unflatten
+from sface_lib.engine import load_strictly, save_weights, unflatten
 from sface_lib.errors import WeightsError
-from sface_lib.files import check_shipped, sha256_of_file
+from sface_lib.files import sha256_of_file
+from sface_lib.generators.contract import description_of
 from sface_lib.generators.stylegan2.networks import Discriminator, Generator, GeneratorSpec
-from sface_lib.otherfiles import refuse_other_files
 
 GENERATOR, PAIR = "class-conditional generator", "class-conditional generator and discriminator"
 
@@ -72,14 +71,7 @@ def load_pair(path: str | Path) -> TrainedPair:
 
 
 def _description(path: str | Path) -> dict:
-    refuse_other_files(path)
-    try:
-        description = read_description(check_shipped(path))
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as safetensors ({error}); give weights made by `sface generator train`, or by "
-            "`sface generator import` from an official .pkl"
-        ) from None
+    description = description_of(path)
     if description.get("kind") not in (GENERATOR, PAIR):
         raise WeightsError(
             f"{path} does not hold a {GENERATOR}; it holds {description.get('kind', 'unnamed weights')!r}"
