@@ -1,4 +1,4 @@
-"""The whole report on real photographs, at the smallest size: it runs, and shows nobody."""
+"""A report on real photographs, at the smallest size: it runs, and shows nobody. All of it nightly, 01 always."""
 
 import base64
 import dataclasses
@@ -16,7 +16,6 @@ from sface_lib.data import open_faces, read_protocol
 from sface_lib.report.plan import ReportPlan, plan_report
 from sface_lib.report.runner import run_report
 
-# A whole report, for the first test that asks for it.
 pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(1200)]
 
 SMALL = {
@@ -45,6 +44,16 @@ def run(real_data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "real"
     assert run_report(plan(real_data, folder)) == 0
     return folder
+
+
+@pytest.fixture(scope="module")
+def first(real_data, tmp_path_factory) -> dict[str, Path]:
+    """Run folders of notebook 01 alone, by whether pictures of authentic faces were asked for."""
+    folders = {asked: tmp_path_factory.mktemp("runs") / asked for asked in ("false", "true")}
+    for asked, folder in folders.items():
+        wanted = plan(real_data, folder, show_authentic_images=asked)
+        assert run_report(dataclasses.replace(wanted, stages=wanted.stages[:1])) == 0
+    return folders
 
 
 @pytest.fixture(scope="module")
@@ -90,32 +99,34 @@ def first_training_faces(folder: Path) -> list[int]:
     return [int(row.split(",")[0]) for row in rows[:6]]
 
 
-def test_the_page_names_nobody(run, faces):
-    page = (run / "report.html").read_text(encoding="utf-8")
+def names_in(folder: Path, faces) -> list[str]:
+    """Full names of persons in a page and in the files that come with it."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
     files = re.findall(r'href="data:text/plain;charset=utf-8;base64,([^"]+)"', page)
-    assert len(files) > 20
     page = "\n".join([page, *(base64.b64decode(data).decode() for data in files)]).lower()
     full_names = [name for name in faces.identities if "_" in name]
-    assert len(full_names) > 5000
-    assert [n for n in full_names if n.lower() in page or n.replace("_", " ").lower() in page] == []
+    assert len(files) > 1 and len(full_names) > 5000
+    return [n for n in full_names if n.lower() in page or n.replace("_", " ").lower() in page]
 
 
-def test_the_page_shows_no_real_face_unless_asked(run, faces, real_data, tmp_path):
-    positions = first_training_faces(run)
+def test_the_first_notebook_names_nobody_and_shows_faces_where_that_is_asked_for(first, faces):
+    positions = first_training_faces(first["false"])
+    pages = {asked: (folder / "report.html").read_text(encoding="utf-8") for asked, folder in first.items()}
+    assert names_in(first["false"], faces) == []
+    assert {asked: shown_faces(page, faces, positions) for asked, page in pages.items()} == {"false": 0, "true": 6}
+
+
+@pytest.mark.nightly
+def test_the_whole_page_names_nobody_and_shows_no_real_face(run, faces):
     page = (run / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'src="data:image/(?:png|svg)', page)) > 8
-    assert shown_faces(page, faces, positions) == 0
-    # The same search finds them where they are shown.
-    asked = plan(real_data, tmp_path / "shown", show_authentic_images="true")
-    assert run_report(dataclasses.replace(asked, stages=asked.stages[:1])) == 0
-    page = (tmp_path / "shown" / "report.html").read_text(encoding="utf-8")
-    assert shown_faces(page, faces, positions) == len(positions)
+    assert names_in(run, faces) == [] and shown_faces(page, faces, first_training_faces(run)) == 0
 
 
-def test_nobody_in_the_evaluated_folds_trains(run, faces, real_data):
+def test_nobody_in_the_evaluated_folds_trains(first, faces, real_data):
     protocol = read_protocol(real_data / "lfw_pairs.txt")
     tested = protocol.identities_in(faces, (1, 2))
-    rows = (run / "data" / "selection.csv").read_text().split()[1:]
+    rows = (first["false"] / "data" / "selection.csv").read_text().split()[1:]
     trained = {int(faces.labels[int(row.split(",")[0])]) for row in rows}
     assert trained and not trained & tested
     counts = np.bincount(faces.labels)
@@ -123,6 +134,7 @@ def test_nobody_in_the_evaluated_folds_trains(run, faces, real_data):
     assert trained == expected
 
 
+@pytest.mark.nightly
 def test_links_that_must_not_be_relied_on_are_greyed_with_the_reason(run):
     """The verifier is the teacher, too; and after 200 images all classes of the generator are one face to it."""
     results = json.loads((run / "results" / "07_summary.json").read_text())["results"]

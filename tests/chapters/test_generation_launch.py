@@ -175,6 +175,7 @@ def test_a_log_is_kept_beside_the_weights(tmp_path):
     assert {"kimg", "images_per_second", "ada_p", "loss_generator", "r1"} <= rows[0].keys()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.processes
 def test_a_report_trains_its_generator_in_several_processes(tmp_path, monkeypatch):

@@ -109,6 +109,7 @@ def test_further_images_of_a_class_replace_what_a_filter_took_as_long_as_there_a
     assert planned[-1].name == "CLS generated filtered 0.5" and planned[-1].positions.tolist() == [1, 2, 7]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.processes
 def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_path, faces, monkeypatch, capsys):

@@ -188,6 +188,7 @@ np.savez(Path(sys.argv[1]) / f"{accelerator.num_processes}-{accelerator.process_
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.processes
 def test_any_number_of_processes_finds_the_same(tmp_path):

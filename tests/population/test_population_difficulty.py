@@ -22,16 +22,19 @@ def metrics(embedded, benchmark):
     return verification_metrics(scores[pairs.same], scores[~pairs.same])
 
 
+@pytest.mark.nightly
 def test_a_model_of_photographs_works_for_its_accuracy(embedded):
     unconstrained, profile = (metrics(embedded, name) for name in ("unconstrained", "frontal-profile"))
     assert 0.02 <= unconstrained.eer <= 0.08 and unconstrained.impostor_mean <= 0.20
     assert 0.08 <= profile.eer <= 0.20
 
 
+@pytest.mark.nightly
 def test_the_shipped_verifier_is_no_worse_than_that_model(embedded):
     assert judge(open_model(VERIFIER_PATH)).eer <= metrics(embedded, "unconstrained").eer
 
 
+@pytest.mark.nightly
 def test_people_of_one_group_are_told_apart_as_well(embedded):
     truth, labels = shipped_truth("benchmark"), shipped_faces("benchmark").labels
     found = np.flatnonzero(truth["yaw_degrees"].abs() < 45)

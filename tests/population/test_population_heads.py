@@ -18,7 +18,8 @@ from sface_lib.population.rendering.persons import draw_changes, draw_person
 from sface_lib.population.rendering.render import Light, Renderer, View
 from sface_lib.population.rendering.worn import Makeup, paint_makeup
 
-pytestmark = pytest.mark.render
+# Where anny was never used, it first prepares its data, which takes a minute or two.
+pytestmark = [pytest.mark.render, pytest.mark.timeout(900)]
 
 TOP_LIGHT = (Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 1.0), Light((0.0, 0.3, 1.0), (1.0, 1.0, 1.0), 0.0))
 

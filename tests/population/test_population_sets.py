@@ -41,6 +41,7 @@ def test_it_is_a_set_of_aligned_faces_with_a_table(folder):
     assert faces.load().float().std() > 25  # No blank pictures.
 
 
+@pytest.mark.nightly
 @pytest.mark.processes
 def test_a_fresh_process_and_two_workers_give_the_same_pixels(folder, tmp_path):
     command = [sys.executable, "-m", "sface_lib.cli", "population", "render", "--identities", "4", "--images", "3"]

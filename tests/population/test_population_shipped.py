@@ -108,6 +108,7 @@ def test_the_first_images_are_a_sets_beginning_and_an_unknown_set_is_refused():
         shipped_faces("lfw")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_verifier_is_competent_and_never_saw_these_identities():
     model = open_model(VERIFIER_PATH)

@@ -204,53 +204,65 @@ def test_a_stage_may_not_read_results_that_it_declares_not_to(tmp_path):
         stage.results(next(chapter for chapter in CHAPTERS if chapter.name == "03_privacy"))
 
 
-def tampered(workshop, change):
-    """Alter the first stage's record of run `a` so that its status still vouches for it."""
-    record = workshop.folder / "runs/a/results/91_first.json"
+def tampered(workshop, change, run="a"):
+    """Alter the first stage's record of a run so that its status still vouches for it."""
+    record = workshop.folder / "runs" / run / "results/91_first.json"
     record.write_text(change(record.read_text()))
-    status = workshop.folder / "runs/a/status.json"
+    status = workshop.folder / "runs" / run / "status.json"
     stages = json.loads(status.read_text())
     stages["stages"]["91_first"]["record"] = sha256_of_file(record)
     status.write_text(json.dumps(stages))
 
 
-@pytest.mark.parametrize("name", ["../x", "absolute", "data/../../../x", ""])
-def test_a_neighbours_record_that_names_a_path_elsewhere_touches_nothing_there(copy, name):
+def tampered_copies(workshop, changes):
+    """Put a copy of run `a` for each change in its place."""
+    whole = workshop.folder / "runs/a"
+    for i, change in enumerate(changes):
+        shutil.copytree(whole, whole.with_name(f"a{i}"))
+        tampered(workshop, change, f"a{i}")
+    shutil.rmtree(whole)
+
+
+def test_neighbours_records_that_name_paths_elsewhere_touch_nothing_there(copy):
     outside = [copy.folder / "runs/x", copy.folder / "x", copy.folder / "elsewhere"]
     for path in outside:
         path.mkdir()
         (path / "kept.txt").write_text("mine")
-    named = str(copy.folder / "elsewhere") if name == "absolute" else name
     facts = describe_path(outside[0])
 
-    def change(text):
-        record = json.loads(text)
-        record["outputs"][named] = facts
-        return json.dumps(sealed(record))
+    def with_output(name):
+        def change(text):
+            record = json.loads(text)
+            record["outputs"][name] = facts
+            return json.dumps(sealed(record))
 
-    tampered(copy, change)
+        return change
+
+    names = ("../x", str(copy.folder / "elsewhere"), "data/../../../x", "")
+    tampered_copies(copy, map(with_output, names))
     code, printed = copy.run("b")
     assert (code, copy.states("b")[0]) == (0, "done")
-    assert printed.count("Warning: nothing is reused from") == 1
+    assert printed.count("Warning: nothing is reused from") == len(names)
     assert [(path / "kept.txt").read_text() for path in outside] == ["mine"] * 3
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "[]", '{"stages": 3}', "\x00", '{"stages": {"91_first": []}}'])
-def test_a_neighbour_whose_status_is_broken_is_left_out_with_one_warning(copy, text):
-    broken = copy.folder / "runs" / "0-broken"
-    broken.mkdir()
-    (broken / "status.json").write_text(text)
+def test_neighbours_whose_status_is_broken_are_left_out_with_one_warning_each(copy):
+    texts = ("[" * 100_000, "[]", '{"stages": 3}', "\x00", '{"stages": {"91_first": []}}')
+    broken = [copy.folder / "runs" / f"{i}-broken" for i in range(len(texts))]
+    for folder, text in zip(broken, texts, strict=True):
+        folder.mkdir()
+        (folder / "status.json").write_text(text)
     code, printed = copy.run("b")
     assert (code, copy.states("b")) == (0, ["reused", "reused"])  # From the whole one.
-    assert printed.count("Warning: nothing is reused from") == 1 and str(broken) in printed
+    assert [printed.count(f"Warning: nothing is reused from {folder}") for folder in broken] == [1] * len(texts)
 
 
-@pytest.mark.parametrize("text", ["[]", "[" * 100_000, "{}", '{"outputs": []}'])
-def test_a_neighbour_whose_record_is_none_is_left_out_with_one_warning(copy, text):
-    tampered(copy, lambda record: text)
+def test_neighbours_whose_record_is_none_are_left_out_with_one_warning_each(copy):
+    texts = ("[]", "[" * 100_000, "{}", '{"outputs": []}')
+    tampered_copies(copy, [lambda record, text=text: text for text in texts])
     code, printed = copy.run("b")
     assert (code, copy.states("b")) == (0, ["done", "done"])
-    assert printed.count("Warning: nothing is reused from") == 1
+    assert printed.count("Warning: nothing is reused from") == len(texts)
 
 
 def test_a_record_of_ones_own_that_is_broken_is_computed_anew(copy):
