@@ -51,9 +51,9 @@ class NumberedFoldersError(FacesError):
         What was found, without what to do about it.
     """
 
-    def __init__(self, message: str, found: str = ""):
+    def __init__(self, message: str, problem: str = ""):
         super().__init__(message)
-        self.found = found
+        self.found = problem
 
 
 class ProtocolError(InputError):

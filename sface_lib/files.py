@@ -203,10 +203,10 @@ def check_shipped(path: str | Path) -> Path:
 def _check_bytes(path: Path, modified_ns: int, size: int) -> None:
     """Read a file once for each time that it was written."""
     listed = dict(line.split(maxsplit=1)[::-1] for line in (ASSETS / "SHA256SUMS").read_text().splitlines())
-    wanted, found = listed.get(str(path.relative_to(ASSETS))), sha256_of_file(path)
-    if found != wanted:
+    wanted, digest = listed.get(str(path.relative_to(ASSETS))), sha256_of_file(path)
+    if digest != wanted:
         raise InputError(
-            f"{path} ships with the program and is damaged: its SHA-256 begins with {found[:12]}, not with "
+            f"{path} ships with the program and is damaged: its SHA-256 begins with {digest[:12]}, not with "
             f"{(wanted or 'any that is listed')[:18]}; install the package again, or restore the file by git"
         )
 

@@ -25,7 +25,7 @@ from sface_lib.errors import InputError, WeightsError
 from sface_lib.generators import Order, draw, generate_set, open_generator, opening, save_generator
 from sface_lib.generators.sampling import draw_mixed
 from sface_lib.privacy import statistics
-from sface_lib.privacy.settings import Embedded
+from sface_lib.privacy.settings import EmbeddedSets
 from sface_lib.recognition import RecognitionRecipe, RecognitionTrainer, heads, models, open_model, recipe, strategies
 from sface_lib.registry import Registry
 
@@ -136,7 +136,7 @@ def test_a_statistic_of_a_package_is_claimed_with_the_librarys_own(my_lab, leaks
     training, control, third = np.random.default_rng(0).standard_normal((3, 40, 16))
     if leaks:
         training += 1
-    sets = Embedded(near(training, 4, 1), near(training if leaks else third, 4, 2), near(control, 4, 3))
+    sets = EmbeddedSets(near(training, 4, 1), near(training if leaks else third, 4, 2), near(control, 4, 3))
     evidence = SimpleNamespace(sets=sets, shuffles=400, seed=0, labelled=None, label_free=None, images=None)
     evidence.persons, evidence.nearer = None, {}
     (claim,) = statistics.claims_of(evidence, "judge", competent=True, margin=0.1)

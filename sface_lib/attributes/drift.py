@@ -59,6 +59,8 @@ class RankCorrelation:
         Two-sided, against that null.
     attributes
         Number of attributes that are correlated.
+    p_corrected
+        For the other correlations of a family; None where it is of none.
     """
 
     value: float
@@ -66,6 +68,7 @@ class RankCorrelation:
     high: float
     p_value: float
     attributes: int
+    p_corrected: float | None = None
 
 
 def correlate(table: pd.DataFrame, x: str, y: str, shuffles: int, seed: int) -> RankCorrelation | None:

@@ -70,7 +70,13 @@ def cmc_estimates(
     return [error_rate(Counts.of_scores(rank > k, labels, labels)).complement for k in range(1, max_rank + 1)]
 
 
-def _own_ranks(probe, probe_labels, gallery, gallery_labels, block_scores: int = BLOCK_SCORES) -> np.ndarray:
+def _own_ranks(
+    probe: np.ndarray,
+    probe_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    block_scores: int = BLOCK_SCORES,
+) -> np.ndarray:
     """At which rank each probe finds its own identity, int64 `[P]`; see `cmc`."""
     probe, gallery = checks.embeddings("probe", probe), checks.embeddings("gallery", gallery)
     checks.same_width(probe=probe, gallery=gallery)

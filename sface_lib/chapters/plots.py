@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from adjustText import adjust_text
 from matplotlib.axes import Axes
@@ -111,7 +112,13 @@ def plot_banded(
 
 
 def plot_frontier(
-    axes: Axes, table, link: str, benchmark: str, chance: np.ndarray, look: Looking, grey: Sequence[str] = ()
+    axes: Axes,
+    table: pd.DataFrame,
+    link: str,
+    benchmark: str,
+    chance: np.ndarray,
+    look: Looking,
+    grey: Sequence[str] = (),
 ) -> None:
     """Accuracy of each model with its interval over the link of what it was trained on.
 
@@ -171,7 +178,7 @@ def plot_matrix(
 
 
 def plot_named_points(
-    axes: Axes, table, x: str, y: str, name: str, origin: bool = True, most_named: int | None = None
+    axes: Axes, table: pd.DataFrame, x: str, y: str, name: str, origin: bool = True, most_named: int | None = None
 ) -> None:
     """Points with their names beside them, none over another; with `origin` zero lines, and x as far left as right.
 
@@ -194,7 +201,7 @@ def plot_named_points(
     adjust_text(names, *points, ax=axes, expand=(1.15, 1.6), arrowprops=lines)
 
 
-def _outermost(table, columns: list[str], most: int | None):
+def _outermost(table: pd.DataFrame, columns: list[str], most: int | None):
     """The rows farthest from the middle one, each column in units of its spread."""
     if most is None or len(table) <= most:
         return table

@@ -57,27 +57,27 @@ def load_profile(name: str) -> dict[str, Any]:
 
 def beside(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a study file with their paths relative to its folder."""
-    found = dict(values)
+    settings = dict(values)
     for name, value in values.items():
         words = path_words(ReportParameters, name)
         if words is not None and isinstance(value, str) and value not in words:
-            found[name] = str(folder / Path(value).expanduser())
-    if "synthetic" in found:
-        found["synthetic"] = [_set_beside(folder, each) for each in parse_sets(found["synthetic"])]
-    return found
+            settings[name] = str(folder / Path(value).expanduser())
+    if "synthetic" in settings:
+        settings["synthetic"] = [_set_beside(folder, each) for each in parse_sets(settings["synthetic"])]
+    return settings
 
 
 def _set_beside(folder: Path, table: Any) -> Any:
     if not isinstance(table, Mapping):
         return table
-    found = dict(table)
+    spec = dict(table)
     for key in ("path", "model"):
-        if isinstance(value := found.get(key), str) and value not in ("", SHIPPED):
-            found[key] = str(folder / Path(value).expanduser())
-    if isinstance(models := found.get("taught_by"), list):
+        if isinstance(value := spec.get(key), str) and value not in ("", SHIPPED):
+            spec[key] = str(folder / Path(value).expanduser())
+    if isinstance(models := spec.get("taught_by"), list):
         there = [folder / Path(str(each)).expanduser() for each in models]
-        found["taught_by"] = [str(path) if path.exists() else each for path, each in zip(there, models, strict=True)]
-    return found
+        spec["taught_by"] = [str(path) if path.exists() else each for path, each in zip(there, models, strict=True)]
+    return spec
 
 
 def build_parameters(profile: str, overrides: Mapping[str, str] | None = None, model: type[P] = ReportParameters) -> P:

@@ -118,13 +118,13 @@ class SetSpec(BaseModel):
                 raise ValueError(
                     f"synthetic: the set {name!r} has {key} = {value!r}, not {values[key]!r}; leave it out"
                 )
-        found = dict(values) | implied
+        spec = dict(values) | implied
         if path and path != SHIPPED:
-            found["path"] = _existing(path, f"{name} path", shards=True)
-        if model := found.get("model"):
-            found["model"] = _existing(model, f"{name} model")
-        found["taught_by"] = _models(found.get("taught_by", ()), name)
-        return found
+            spec["path"] = _existing(path, f"{name} path", shards=True)
+        if model := spec.get("model"):
+            spec["model"] = _existing(model, f"{name} model")
+        spec["taught_by"] = _models(spec.get("taught_by", ()), name)
+        return spec
 
     def files(self) -> dict[str, Path]:
         """Files and folders outside the run folder that are read for it, by what they are."""

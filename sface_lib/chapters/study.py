@@ -267,11 +267,11 @@ class PopulationStudy(Study):
         return faces.subset(chosen), truth.iloc[chosen]
 
     def unseen_sets(self, identities: int) -> dict[str, FaceSet]:
-        found = {}
+        sets = {}
         for name, file, images in (("control", "control", IMAGES_CONTROL), ("held out", "held-out", IMAGES_HELD_OUT)):
             faces = shipped_faces(file)
-            found[name] = faces.subset(first_images(faces, identities, images))
-        return found
+            sets[name] = faces.subset(first_images(faces, identities, images))
+        return sets
 
     @property
     def authentic_sets(self) -> tuple[AuthenticSet, ...]:
@@ -377,9 +377,9 @@ class OwnStudy(Study):
 
     @property
     def traits(self) -> pd.DataFrame | None:
-        found = self._groups_of(self.training)
+        groups = self._groups_of(self.training)
         every = range(len(self.training.identities or ()))
-        return pd.DataFrame({"group": pd.Series(found).reindex(every)}) if found else None
+        return pd.DataFrame({"group": pd.Series(groups).reindex(every)}) if groups else None
 
     def _groups_of(self, faces: FaceSet) -> dict[int, str]:
         """Group of each of a set's identities, by its label, where it is given.

@@ -88,16 +88,16 @@ def describe_set(path: str | Path, labels: Labels = "auto") -> dict[str, str]:
         If there is no set at `path`.
     """
     faces = open_faces(path, "skip", labels)
-    found = faces.inspect(progress=True)
-    an_identity = found.images_per_identity
+    manifest = faces.inspect(progress=True)
+    an_identity = manifest.images_per_identity
     rows = {
         "kind": faces.kind,
-        "images": f"{found.n_images}",
-        "bad images": f"{len(found.bad)}" + (f", e.g. {named_bad(found.bad)}" if found.bad else ""),
-        "identities": f"{found.n_identities}" if an_identity else "none, the set is unlabelled",
-        "sizes": _counted(found.sizes),
-        "converted": _counted(found.converted),
-        "fingerprint": found.fingerprint,
+        "images": f"{manifest.n_images}",
+        "bad images": f"{len(manifest.bad)}" + (f", e.g. {named_bad(manifest.bad)}" if manifest.bad else ""),
+        "identities": f"{manifest.n_identities}" if an_identity else "none, the set is unlabelled",
+        "sizes": _counted(manifest.sizes),
+        "converted": _counted(manifest.converted),
+        "fingerprint": manifest.fingerprint,
     }
     if faces.unread:
         rows["files not read"] = f"{len(faces.unread)}, e.g. {named([repr(name) for name in faces.unread])}"

@@ -97,12 +97,12 @@ def open_bins(path: str | Path, on_bad_image: str = "stop") -> tuple[FaceSet, di
     FacesError
         There is no .bin, or one is damaged.
     """
-    path, found = Path(path), _bins(Path(path))
-    names = {file: BENCHMARKS.get(file.stem, file.stem) for file in found}
+    path, files = Path(path), _bins(Path(path))
+    names = {file: BENCHMARKS.get(file.stem, file.stem) for file in files}
     protocols = {name: read_protocol(file) for file, name in names.items()}
-    if found == [path]:
+    if files == [path]:
         return open_faces(path, on_bad_image), protocols
-    source = JoinedSource(path, {file.stem: open_faces(file) for file in found})
+    source = JoinedSource(path, {file.stem: open_faces(file) for file in files})
     pairs = {name: _below(file.stem, protocols[name]) for file, name in names.items()}
     return FaceSet(source, source.layout, on_bad_image), pairs
 

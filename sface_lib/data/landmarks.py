@@ -129,7 +129,7 @@ def _resized(picture: np.ndarray, scale: float) -> np.ndarray:
 
 def _boxes(picture: np.ndarray, name: str) -> list[Any]:
     if name == "cnn":
-        return [found.rect for found in _cnn()(picture, 0)]
+        return [detection.rect for detection in _cnn()(picture, 0)]
     return list(load_models()[0](picture, 0))
 
 
@@ -173,9 +173,9 @@ def find_eyes(images: torch.Tensor) -> np.ndarray:
     large = F.interpolate(padded, size=side, mode="bicubic", align_corners=False).clamp(0, 255).byte()
     eyes = np.full((len(images), 2, 2), np.nan)
     for i, picture in enumerate(large.permute(0, 2, 3, 1).contiguous().numpy()):
-        found = detector(picture, 0)
-        if found:
-            eyes[i] = _points(picture, max(found, key=lambda box: box.area()))[:2]
+        boxes = detector(picture, 0)
+        if boxes:
+            eyes[i] = _points(picture, max(boxes, key=lambda box: box.area()))[:2]
     scale = padded.shape[-1] / images.shape[-1]
     return eyes / side * scale - margin / images.shape[-1]
 

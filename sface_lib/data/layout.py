@@ -89,9 +89,9 @@ def find_layout(source: Any, labels: Labels = "auto") -> Layout:
 
 def _images(members: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Images as the source calls them and in NFC, in the order of the latter; of two equal ones one keeps its own."""
-    found = sorted((composed(m).split("/"), m != composed(m), m) for m in members if is_image(m))
+    entries = sorted((composed(m).split("/"), m != composed(m), m) for m in members if is_image(m))
     names: dict[str, str] = {}
-    for parts, _, member in found:
+    for parts, _, member in entries:
         name = "/".join(parts)
         names[member if name in names else name] = member
     return tuple(names.values()), tuple(names)
@@ -127,14 +127,14 @@ def _check_shares(folders: Sequence[str], names: Sequence[str], source: Any) -> 
     if all(text.isascii() and text.isdecimal() and len(text) < 16 for text in (*folders, *files)):
         own = {(len(folder), len(file)) for folder, file in zip(folders, files, strict=True)} == {_OWN_DIGITS}
         if not own and _run_on(np.array(folders, dtype=np.int64), np.array(files, dtype=np.int64)):
-            found = (
+            problem = (
                 f"'{source.path}' holds numbered folders through which file numbers run on ({names[0]!r} to "
                 f"{names[-1]!r}), as where a folder is a share of the files and no identity"
             )
             raise NumberedFoldersError(
-                f"{found}; set labels=none if so, or labels=folders if each folder is one identity (--labels none, "
+                f"{problem}; set labels=none if so, or labels=folders if each folder is one identity (--labels none, "
                 "--labels folders)",
-                found,
+                problem,
             )
 
 

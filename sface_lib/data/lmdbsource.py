@@ -223,8 +223,8 @@ def _magic_place(file: Path) -> tuple[int, bytes] | None:
     """Where the first page has LMDB's magic number, and in which byte order."""
     with open(file, "rb") as stream:
         head = stream.read(max(_PLACES) + len(_MAGIC))
-    found = ((place, magic) for place in _PLACES for magic in (_MAGIC, _MAGIC[::-1]))
-    return next(((place, magic) for place, magic in found if head[place : place + len(magic)] == magic), None)
+    candidates = ((place, magic) for place in _PLACES for magic in (_MAGIC, _MAGIC[::-1]))
+    return next(((place, magic) for place, magic in candidates if head[place : place + len(magic)] == magic), None)
 
 
 def _unpack(value: bytes, where: str) -> _Value:
@@ -236,12 +236,12 @@ def _unpack(value: bytes, where: str) -> _Value:
     if isinstance(content, dict):
         named = {_plain(key, text=True): _plain(value) for key, value in content.items()}
         image = _first(named, _IMAGES) or _longest(named.values())
-        found = _Value(image, _first(named, _LABELS), _first(named, _IDENTITIES))
+        record = _Value(image, _first(named, _LABELS), _first(named, _IDENTITIES))
     else:
-        found = _of_sequence([*map(_plain, content if isinstance(content, tuple | list) else [content])], where)
-    if not isinstance(found.image, bytes):
+        record = _of_sequence([*map(_plain, content if isinstance(content, tuple | list) else [content])], where)
+    if not isinstance(record.image, bytes):
         raise FacesError(f"{where} holds no bytes of an image; write a pickle of (image file, label)")
-    return found
+    return record
 
 
 def _plain(value: Any, text: bool = False) -> Any:

@@ -74,11 +74,13 @@ def lfw_rows(lines: list[str], path: Path) -> Iterator[Row]:
     if len(body) != folds * pairs * 2:
         within = f"{folds} folds of 2 x {pairs} pairs" if len(head) == 2 else f"2 x {pairs} pairs"
         raise ProtocolError(f"'{path}' announces {within}, but holds {len(body)}; get the whole file")
-    found = [_lfw_pair(number, line, path, place % (2 * pairs) < pairs) for place, (number, line) in enumerate(body)]
+    comparisons = [
+        _lfw_pair(number, line, path, place % (2 * pairs) < pairs) for place, (number, line) in enumerate(body)
+    ]
     if len(head) == 1:
-        yield from _in_folds(found, path)
+        yield from _in_folds(comparisons, path)
         return
-    for place, pair in enumerate(found):
+    for place, pair in enumerate(comparisons):
         yield *pair, place // (2 * pairs) + 1
 
 

@@ -246,13 +246,13 @@ def find_tables(path: Path, pattern: Sequence[Path] | None) -> Sequence[Path] | 
     if pattern is not None or path.is_file():
         given = pattern or [path]
         return given if _is_table(given[0]) or given[0].suffix == ".parquet" else None
-    found = find_shards(path, r"\.parquet$")
-    shards = [file for file in found if not _is_table(file) or _has_images(file)]
+    files = find_shards(path, r"\.parquet$")
+    shards = [file for file in files if not _is_table(file) or _has_images(file)]
     if any(map(_is_table, shards)):
         check_shards(path, shards)
         return shards
     # Damaged ones, or tables alone: the reader says what is wrong, unless there are folders for another one.
-    return found if found and not has_folders(found[0].parent) else None
+    return files if files and not has_folders(files[0].parent) else None
 
 
 def _is_table(file: Path) -> bool:
@@ -283,9 +283,9 @@ def _find_columns(schema: pa.Schema, file: Path) -> _Columns:
             f"'{file}' has a column {IMAGE!r} of type {kind}, but it must hold image files: binary, or a struct of "
             f"{BYTES!r} and {PATH!r}"
         )
-    found = {name: name if _tells(schema, name, file) else None for name in (LABEL, IDENTITY)}
+    columns = {name: name if _tells(schema, name, file) else None for name in (LABEL, IDENTITY)}
     path = f"{IMAGE}.{PATH}" if PATH in fields and not pa.types.is_null(fields[PATH]) else None
-    return _Columns(f"{IMAGE}.{BYTES}" if fields else IMAGE, path, **found, classes=_class_names(schema, file))
+    return _Columns(f"{IMAGE}.{BYTES}" if fields else IMAGE, path, **columns, classes=_class_names(schema, file))
 
 
 def _tells(schema: pa.Schema, name: str, file: Path) -> bool:

@@ -95,8 +95,8 @@ class RecordSource:
             listed = self._listed(keys)
         if listed is not None:
             labels, told_by = np.array(listed), f"the identity of a record's key in {LIST_FILE}"
-        found, numbers = np.unique(labels, return_inverse=True)
-        identities = tuple(f"{label:07d}" if isinstance(label, int) else label for label in found.tolist())
+        classes, numbers = np.unique(labels, return_inverse=True)
+        identities = tuple(f"{label:07d}" if isinstance(label, int) else label for label in classes.tolist())
         order = np.lexsort((keys, numbers))
         numbers = numbers[order].astype(np.int64)
         suffix = image_suffixes(self._record_of(keys[order[0]])[1])[0]
@@ -116,8 +116,8 @@ class RecordSource:
         except (OSError, ValueError):
             return None
         identities = dict(zip(table[0], table[1].map(composed), strict=True))
-        found = [identities.get(key, "") for key in keys.tolist()]
-        return list(as_numbers(found)) if all(found) else None
+        labels = [identities.get(key, "") for key in keys.tolist()]
+        return list(as_numbers(labels)) if all(labels) else None
 
     def _labelled(self) -> tuple[np.ndarray, np.ndarray]:
         """Keys of the images and their labels, int64 `[N]`."""
@@ -179,11 +179,11 @@ def find_record(path: Path) -> Path | None:
         If a folder holds several.
     """
     if path.is_dir():
-        found = [file for file in sorted(path.glob("*.rec")) if not file.name.startswith(".") and _is_record(file)]
-        if len(found) > 1:
-            names = ", ".join(file.name for file in found)
-            raise FacesError(f"'{path}' holds {len(found)} RecordIO sets ({names}); give the path of one of them")
-        return found[0] if found else None
+        records = [file for file in sorted(path.glob("*.rec")) if not file.name.startswith(".") and _is_record(file)]
+        if len(records) > 1:
+            names = ", ".join(file.name for file in records)
+            raise FacesError(f"'{path}' holds {len(records)} RecordIO sets ({names}); give the path of one of them")
+        return records[0] if records else None
     return path if path.is_file() and _is_record(path) else None
 
 

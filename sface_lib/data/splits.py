@@ -169,10 +169,10 @@ def _checked(labels: np.ndarray | None) -> np.ndarray:
     return labels
 
 
-def _too_few(labels: np.ndarray, counts: np.ndarray, found: int, min_images: int, at_least: int) -> str:
+def _too_few(labels: np.ndarray, counts: np.ndarray, n_identities: int, min_images: int, at_least: int) -> str:
     total, free = len(np.unique(labels)), int((counts > 0).sum())
     return (
-        f"{found} of {total} identities have at least {min_images} images ({total - free} were excluded; the "
+        f"{n_identities} of {total} identities have at least {min_images} images ({total - free} were excluded; the "
         f"largest of the others has {counts.max()}), but {at_least} are needed; "
         "lower min_images, exclude fewer, or use a set with more images"
     )

@@ -112,17 +112,17 @@ def find_web(path: Path, pattern: Sequence[Path] | None) -> Sequence[Path] | Non
         return pattern
     if path.is_file():
         return [path] if _shows_sample(path) else None
-    found = find_shards(path, SHARDS)
-    if not found or not (_shows_sample(found[0]) or _holds_nothing_else(found[0].parent)):
+    shards = find_shards(path, SHARDS)
+    if not shards or not (_shows_sample(shards[0]) or _holds_nothing_else(shards[0].parent)):
         return None
-    check_shards(path, found)
-    return found
+    check_shards(path, shards)
+    return shards
 
 
 def split_name(name: str) -> tuple[str, str] | None:
     """Stem of a file's name and what follows its first dot, lower case; None where WebDataset leaves the file aside."""
-    found = _NAME.fullmatch(name)
-    return found and (found.group(1), found.group(2).lower())
+    match = _NAME.fullmatch(name)
+    return match and (match.group(1), match.group(2).lower())
 
 
 def _samples(tar: PlainTar) -> Iterator[_Sample]:

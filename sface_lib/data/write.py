@@ -167,10 +167,10 @@ def keep_labels(folder: Path, labelled: bool) -> None:
     """
     source = FolderSource(folder)
     try:
-        found = find_layout(source)
+        layout = find_layout(source)
     except FacesError:
-        found = None
-    if not any(map(is_image, source.members)) or (found is not None and (found.labels is not None) == labelled):
+        layout = None
+    if not any(map(is_image, source.members)) or (layout is not None and (layout.labels is not None) == labelled):
         return
     content: dict[str, Any] = {"labels": None}
     if labelled:

@@ -61,15 +61,17 @@ def class_kernel_distance(
     blocks = within[0] + within[1] - 2 * _kernel_blocks(*first, *second, labels)
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(blocks, np.ones_like(blocks), weights)
-    found = Estimate.of_draws(float(blocks.mean()), drawn, len(labels), is_rate=False)
-    return found.value, found.interval(level)
+    estimate = Estimate.of_draws(float(blocks.mean()), drawn, len(labels), is_rate=False)
+    return estimate.value, estimate.interval(level)
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (1 + a @ b.T) ** 3
 
 
-def _kernel_blocks(a, a_labels, b, b_labels, labels, own: bool = False) -> np.ndarray:
+def _kernel_blocks(
+    a: np.ndarray, a_labels: np.ndarray, b: np.ndarray, b_labels: np.ndarray, labels: np.ndarray, own: bool = False
+) -> np.ndarray:
     """Mean of the kernel for each pair of classes, float64 `[K, K]`; `own` leaves out an image with itself."""
     member_a, member_b = ((given[:, None] == labels).astype(np.float64) for given in (a_labels, b_labels))
     sums = np.zeros((len(labels), len(labels)))

@@ -113,7 +113,16 @@ class _Whole:
         self.scores[tile.row : tile.row + n, tile.column : tile.column + m] = tile.scores.cpu().numpy()
 
 
-def _compare(a, a_labels, b, b_labels, within, top_pairs, nearest, accelerator) -> PairScores:
+def _compare(
+    a: np.ndarray,
+    a_labels: np.ndarray,
+    b: np.ndarray,
+    b_labels: np.ndarray,
+    within: bool,
+    top_pairs: int,
+    nearest: int,
+    accelerator: Accelerator | None,
+) -> PairScores:
     device = accelerator.device if accelerator else torch.device("cpu")
     a_order, b_order = np.argsort(a_labels, kind="stable"), np.argsort(b_labels, kind="stable")
     left = _placed(a, a_order, device)
@@ -164,9 +173,9 @@ def _check_affordable(a_labels: np.ndarray, b_labels: np.ndarray, within: bool, 
 def _exchange(collectors: list[Collector]) -> None:
     """Give every process what all of them collected."""
     for collector in collectors:
-        found = gather_object([collector.state()])
+        states = gather_object([collector.state()])
         collector.clear()
-        for state in found:
+        for state in states:
             collector.take(*state)
 
 

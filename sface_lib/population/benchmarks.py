@@ -110,14 +110,15 @@ def draw_protocol(
         own = identity[a] == identity[b]
         other = ~own & (group[a] == group[b]) if rule.alike else ~own
         for truth, allowed in ((True, own & rule.genuine(table, a, b)), (False, other & rule.impostor(table, a, b))):
-            found = np.flatnonzero(allowed)
+            candidates = np.flatnonzero(allowed)
             kind = "genuine" if truth else "impostor"
-            if len(found) < pairs // folds // 2:
+            if len(candidates) < pairs // folds // 2:
                 raise InputError(
-                    f"benchmark {benchmark!r}, fold {number + 1}: {len(found)} {kind} pairs, {pairs // folds // 2} "
-                    f"are needed; render more identities or images, or ask for fewer pairs or folds"
+                    f"benchmark {benchmark!r}, fold {number + 1}: {len(candidates)} {kind} pairs, "
+                    f"{pairs // folds // 2} are needed; render more identities or images, or ask for fewer pairs or "
+                    "folds"
                 )
-            chosen = found[_evenly(identity[a[found]], identity[b[found]], pairs // folds // 2, rng)]
+            chosen = candidates[_evenly(identity[a[candidates]], identity[b[candidates]], pairs // folds // 2, rng)]
             left += a[chosen].tolist()
             right += b[chosen].tolist()
             same += [truth] * len(chosen)

@@ -99,9 +99,9 @@ def train_nuisance_regressor(path: str | Path, sets: str | Path = FOLDER, steps:
         wanted = ((wanted - torch.from_numpy(mean)) / torch.from_numpy(sd)).to(accelerator.device)
         images = (robust(images, draws) / 127.5 - 1).to(accelerator.device, memory_format=torch.channels_last)
         with accelerator.autocast():
-            found = network(images)
+            predictions = network(images)
         known = ~torch.isnan(wanted)
-        loss = nn.functional.smooth_l1_loss(found[known], wanted[known])
+        loss = nn.functional.smooth_l1_loss(predictions[known], wanted[known])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -122,6 +122,6 @@ def load_nuisance_regressor(path: str | Path = REGRESSOR_PATH) -> NuisanceRegres
 
 def reliability(regressor: NuisanceRegressor, faces: FaceSet, truth: pd.DataFrame, accelerator: Accelerator) -> dict:
     """Share of each nuisance's variance that the predictions explain (R²) on a set with ground truth."""
-    found, wanted = regressor.predict(faces, accelerator), nuisance_truth(truth)
-    error, total = np.nanmean((found - wanted) ** 2, 0), np.nanvar(wanted, 0)
+    predictions, wanted = regressor.predict(faces, accelerator), nuisance_truth(truth)
+    error, total = np.nanmean((predictions - wanted) ** 2, 0), np.nanvar(wanted, 0)
     return dict(zip(NUISANCES, (1 - error / total).tolist(), strict=True))

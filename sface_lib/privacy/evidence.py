@@ -19,7 +19,7 @@ from sface_lib.privacy.exposure import exposures, of_equal_images
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
-from sface_lib.privacy.settings import LINK, SETTINGS, Embedded, Settings
+from sface_lib.privacy.settings import LINK, SETTINGS, EmbeddedSets, SettingScores
 from sface_lib.privacy.unlabelled import Galleries, Unlabelled, compare_unlabelled
 from sface_lib.privacy.verdict import ALPHA
 
@@ -85,7 +85,7 @@ class Evidence:
         unseen persons.
     """
 
-    sets: Embedded
+    sets: EmbeddedSets
     shuffles: int
     seed: int
     by_pair: dict[str, dict[str, Estimate]]
@@ -101,8 +101,8 @@ class Evidence:
 
 
 def gather_evidence(
-    sets: Embedded,
-    settings: Settings,
+    sets: EmbeddedSets,
+    scores: SettingScores,
     shuffles: int,
     resamples: int,
     seed: int,
@@ -120,7 +120,7 @@ def gather_evidence(
         (True, earlier and earlier.by_identity),
     ):
         to_resample = {
-            name: c for name, c in settings.comparisons.items() if not earlier_intervals or name != SETTINGS[0]
+            name: c for name, c in scores.comparisons.items() if not earlier_intervals or name != SETTINGS[0]
         }
         estimates = {
             name: bootstrap_comparison(c, resamples, seed, per_identity=per_identity) for name, c in to_resample.items()
@@ -146,7 +146,7 @@ def gather_evidence(
         open_set = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
     labelled = None
     if sets.by_label:
-        labelled = _by_label(sets, settings, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
+        labelled = _by_label(sets, scores, intervals[0][LINK]["auc"], galleries, shuffles, resamples, seed)
     return Evidence(
         sets=sets,
         shuffles=shuffles,
@@ -164,7 +164,7 @@ def gather_evidence(
     )
 
 
-def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> dict[str, NearnessDifference]:
+def _nearer(sets: EmbeddedSets, galleries: Galleries, resamples: int, seed: int) -> dict[str, NearnessDifference]:
     """The set compared to every unexposed one, by templates of equally many images; by the unexposed set's name."""
     differences = {}
     for name, other in sets.unexposed.items():
@@ -175,8 +175,8 @@ def _nearer(sets: Embedded, galleries: Galleries, resamples: int, seed: int) -> 
 
 
 def _by_label(
-    sets: Embedded,
-    settings: Settings,
+    sets: EmbeddedSets,
+    scores: SettingScores,
     auc: Estimate,
     galleries: Galleries | None,
     shuffles: int,
@@ -184,7 +184,7 @@ def _by_label(
     seed: int,
 ) -> ByLabel:
     """What equal labels show; `auc` is that of the link, with its interval."""
-    link = renamed = settings.comparisons[LINK]
+    link = renamed = scores.comparisons[LINK]
     arguments = *sets.synthetic, *sets.authentic, shuffles, resamples, seed
     if len(sets.renamed) < len(sets.classes):
         renamed = link.among(sets.renamed)
@@ -210,7 +210,9 @@ def _by_label(
     )
 
 
-def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _as_many(
+    rows: np.ndarray, labels: np.ndarray, other_rows: np.ndarray, other_labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rows and labels of both sides, of each identity only its first n images: n is what the side with fewer has."""
     place, other_place = map(place_in_class, (labels, other_labels))
     counts, other_counts = (dict(zip(*np.unique(x, return_counts=True), strict=True)) for x in (labels, other_labels))
@@ -219,7 +221,7 @@ def _as_many(rows, labels, other_rows, other_labels) -> tuple[np.ndarray, np.nda
     return rows[kept], labels[kept], other_rows[other_kept], other_labels[other_kept]
 
 
-def left_of(sets: Embedded, positions: np.ndarray) -> dict[str, float | None]:
+def left_of(sets: EmbeddedSets, positions: np.ndarray) -> dict[str, float | None]:
     """The link of the synthetic images at `positions`, int64 `[n]`: "link_auc", "link_eer" and "rank1", each 0 to 1.
 
     Each is None where no image with an authentic identity's label is left, or labels mean something else.

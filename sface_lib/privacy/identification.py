@@ -32,13 +32,22 @@ class OpenSet:
     anyone: Scored
 
 
-def ranks(probes, probe_labels, gallery, gallery_labels, max_rank: int) -> list[Estimate]:
+def ranks(
+    probes: np.ndarray, probe_labels: np.ndarray, gallery: np.ndarray, gallery_labels: np.ndarray, max_rank: int
+) -> list[Estimate]:
     """The share of probes found within each rank, `cmc_estimates`, of those whose label the gallery has."""
     mine, identities = np.isin(probe_labels, gallery_labels), len(np.unique(gallery_labels))
     return cmc_estimates(probes[mine], probe_labels[mine], gallery, gallery_labels, min(max_rank, identities))
 
 
-def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labels) -> OpenSet:
+def open_set(
+    synthetic: np.ndarray,
+    labels: np.ndarray,
+    authentic: np.ndarray,
+    authentic_labels: np.ndarray,
+    unseen: np.ndarray,
+    unseen_labels: np.ndarray,
+) -> OpenSet:
     """Rank-1 identification of synthetic probes above a threshold that unseen persons set: TPIR at an FPIR.
 
     Parameters
@@ -65,10 +74,10 @@ def open_set(synthetic, labels, authentic, authentic_labels, unseen, unseen_labe
 
 
 def nearest_label(
-    probes,
-    probe_labels,
-    others,
-    other_labels,
+    probes: np.ndarray,
+    probe_labels: np.ndarray,
+    others: np.ndarray,
+    other_labels: np.ndarray,
     shuffles: int,
     resamples: int,
     seed: int,
@@ -97,7 +106,14 @@ def nearest_label(
     return Tested(table.bootstrap(resamples, seed), test, searches)
 
 
-def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Series | None = None) -> Tested:
+def rank_1(
+    probes: np.ndarray,
+    probe_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    *tested,
+    groups: pd.Series | None = None,
+) -> Tested:
     """Rank-1 identification among templates of the gallery's identities: see `nearest_label`.
 
     `tested` are its `shuffles`, `resamples` and `seed`. Raises `InputError` as it does.
@@ -107,7 +123,14 @@ def rank_1(probes, probe_labels, gallery, gallery_labels, *tested, groups: pd.Se
 
 
 def aggregation(
-    synthetic, labels, authentic, authentic_labels, galleries, sizes: tuple[int, ...], resamples: int, seed: int
+    synthetic: np.ndarray,
+    labels: np.ndarray,
+    authentic: np.ndarray,
+    authentic_labels: np.ndarray,
+    galleries,
+    sizes: tuple[int, ...],
+    resamples: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Both links of templates of so many images a class, with 95 % intervals over identities.
 
@@ -129,13 +152,13 @@ def aggregation(
         classes, probes = templates(synthetic, labels, size)
         link = compare_sets(gallery, identities, probes, classes)
         auc = bootstrap_comparison(link, resamples, seed)["auc"]
-        found = {
+        estimates = {
             "AUC": dataclasses.replace(auc, value=link.metrics().auc),
             "rank 1": ranks(probes, classes, gallery, identities, 1)[0],
         }
         if galleries is not None:
-            found["label-free share"] = share_nearer(*(probes @ each.T for each in galleries), resamples, seed)
-        rows += [{"measure": name, "images": size} | estimate_row(each) for name, each in found.items()]
+            estimates["label-free share"] = share_nearer(*(probes @ each.T for each in galleries), resamples, seed)
+        rows += [{"measure": name, "images": size} | estimate_row(each) for name, each in estimates.items()]
     return pd.DataFrame(rows)
 
 

@@ -33,16 +33,16 @@ def best_label(probes: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> n
     """
     gallery = checks.embeddings("gallery", gallery).astype(np.float64)
     probes = checks.embeddings("probes", probes).astype(np.float64)
-    found, block = np.empty(len(probes), np.int64), max(1, BLOCK_SCORES // len(gallery))
+    matches, block = np.empty(len(probes), np.int64), max(1, BLOCK_SCORES // len(gallery))
     for start in range(0, len(probes), block):
         scores = probes[start : start + block] @ gallery.T
         best = scores.argmax(1)
         near = scores >= scores[np.arange(len(scores)), best][:, None] - TIE
-        found[start : start + block] = labels[best]
+        matches[start : start + block] = labels[best]
         for i in np.flatnonzero(near.sum(1) > 1):
             if len(np.unique(labels[near[i]])) > 1:
-                found[start + i] = -1
-    return found
+                matches[start + i] = -1
+    return matches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -139,13 +139,13 @@ def membership(
         Widths differ.
     """
     best = best_scores(members, synthetic), best_scores(others, synthetic)
-    found = bootstrap_samples(best[0], member_labels, best[1], other_labels, resamples, seed=seed)
+    estimates = bootstrap_samples(best[0], member_labels, best[1], other_labels, resamples, seed=seed)
     blocks = np.concatenate([member_labels, other_labels])
     if not np.intersect1d(member_labels, other_labels).size:
         blocks = np.zeros_like(blocks)
     test = _shuffled(np.concatenate(best), len(members), blocks, shuffles, seed)
-    rates = found.get("tpr"), found.get("tpr_1000")
-    return Membership(found["auc"], *rates, test, len(np.unique(member_labels)), *map(len, best))
+    rates = estimates.get("tpr"), estimates.get("tpr_1000")
+    return Membership(estimates["auc"], *rates, test, len(np.unique(member_labels)), *map(len, best))
 
 
 def _shuffled(scores: np.ndarray, count: int, blocks: np.ndarray, shuffles: int, seed: int) -> ShuffleTest:

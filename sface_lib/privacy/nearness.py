@@ -89,10 +89,10 @@ def nearness_difference(
         rows = [random.integers(0, count, count) for _ in range(2)]
         drawn[i] = _difference(galleries, chosen, rows)
     every = np.arange(count)
-    found = _difference(galleries, [everyone] * 2, [every] * 2)
+    differences = _difference(galleries, [everyone] * 2, [every] * 2)
     best = [own.best(everyone)[:, 0] for own, _ in galleries]
     return NearnessDifference(
-        *(_tested(value, draws, count) for value, draws in zip(found, drawn.T, strict=True)),
+        *(_tested(value, draws, count) for value, draws in zip(differences, drawn.T, strict=True)),
         auc=bootstrap_samples(best[0], every, best[1], every, resamples, seed=seed)["auc"],
         classes=count,
         persons=persons,

@@ -57,9 +57,9 @@ def best_earlier(embeddings: np.ndarray) -> np.ndarray:
         An empty set, or rows that are not of unit length.
     """
     rows = _rows("images", embeddings)
-    found = _Earlier(len(rows))
-    stream(rows, None, [found])
-    return found.best.numpy()
+    collector = _Earlier(len(rows))
+    stream(rows, None, [collector])
+    return collector.best.numpy()
 
 
 def threshold_between(templates: np.ndarray, fmr: float) -> float:
@@ -104,9 +104,9 @@ def components(templates: np.ndarray, threshold: float) -> np.ndarray:
         An empty set, or rows that are not of unit length.
     """
     rows = _rows("templates", templates)
-    found = _Links(len(rows), threshold)
-    stream(rows, None, [found])
-    return np.unique(found.component, return_inverse=True)[1]
+    collector = _Links(len(rows), threshold)
+    stream(rows, None, [collector])
+    return np.unique(collector.component, return_inverse=True)[1]
 
 
 def several_persons(embeddings: np.ndarray, labels: np.ndarray, threshold: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from sface_lib.privacy.power import (
     power_table,
     silence,
 )
-from sface_lib.privacy.settings import Embedded
+from sface_lib.privacy.settings import EmbeddedSets
 
 FEWEST_UNSEEN = 2000
 
@@ -165,7 +165,7 @@ def _of_persons(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 def plant_copies(
     embed: Callable[[np.ndarray], np.ndarray],
     pictures: Pictures,
-    sets: Embedded,
+    sets: EmbeddedSets,
     seed: int,
 ) -> Planted:
     """Calibrate and measure the alarm of `sface_lib.privacy.power` by one judge.

@@ -133,9 +133,9 @@ def silence(null: np.ndarray, null_identity: np.ndarray, seed: int) -> Power:
         first = np.isin(null_identity, random.permutation(identities)[: len(identities) // 2])
         threshold = alarm_threshold(null[first], null_identity[first], size)
         alarms += random.permutation(null[~first])[:size].max() >= threshold
-    found = binomtest(int(alarms), DRAWS)
-    span = found.proportion_ci(method="wilson")
-    return Power("none", 0.0, size, found.statistic, span.low, span.high)
+    test = binomtest(int(alarms), DRAWS)
+    span = test.proportion_ci(method="wilson")
+    return Power("none", 0.0, size, test.statistic, span.low, span.high)
 
 
 def power_table(
@@ -158,14 +158,14 @@ def power_table(
         Shares of planted copies; the nearest whole number of images is planted, at least one.
     """
     numbers = sorted({max(1, round(share * set_size)) for share in shares})
-    found = []
+    powers = []
     for name, values in copies.items():
         raised = binomtest(int((values >= threshold).sum()), len(values))
         span = raised.proportion_ci(method="wilson")
         for number in numbers:
             rates = (1 - (1 - q) ** number for q in (raised.statistic, span.low, span.high))
-            found.append(Power(name, number / set_size, set_size, *rates))
-    return found
+            powers.append(Power(name, number / set_size, set_size, *rates))
+    return powers
 
 
 def can_show_tail(null_identity: np.ndarray) -> bool:

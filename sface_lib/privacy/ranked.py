@@ -20,13 +20,13 @@ class RankedPersons:
 
         The part has as many persons at least.
         """
-        found, rows = np.empty((len(self.scores), count)), np.arange(len(self.scores))
+        scores, rows = np.empty((len(self.scores), count)), np.arange(len(self.scores))
         left = part[self._persons]
         seen = left.sum(1)
         for k in range(count):
             first = left.argmax(1)
-            found[:, k] = self._best[rows, first]
+            scores[:, k] = self._best[rows, first]
             left[rows, first] = False
         for row in np.flatnonzero(seen < count):
-            found[row] = np.sort(self.scores[row, part])[::-1][:count]
-        return found
+            scores[row] = np.sort(self.scores[row, part])[::-1][:count]
+        return scores

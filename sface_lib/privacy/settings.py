@@ -37,7 +37,7 @@ STRONGEST = 1000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Embedded:
+class EmbeddedSets:
     """The sets of a study by one judge: unit embeddings float32 `[N, d]` and labels int64 `[N]` of each.
 
     `control` are persons that no generator saw, `held_out` unseen images of the authentic persons; either may be None.
@@ -122,7 +122,7 @@ def _most_scores(n: float, m: float) -> float:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Settings:
+class SettingScores:
     """The paper's three settings by one judge, as far as the set's labels allow them.
 
     Attributes
@@ -131,7 +131,7 @@ class Settings:
         By the names of `SETTINGS`. Where groups are known, `SAME_GROUP` is the link with impostors of one group.
     strongest
         The best-scoring pairs of an authentic and a synthetic image.
-    found, found_back
+    ranks, ranks_back
         Share of synthetic probes found within each rank among authentic templates, and the reverse; None where labels
         are not those of authentic identities.
     """
@@ -139,8 +139,8 @@ class Settings:
     comparisons: dict[str, PairScores]
     metrics: dict[str, VerificationMetrics]
     strongest: Pairs
-    found: list[Estimate] | None
-    found_back: list[Estimate] | None
+    ranks: list[Estimate] | None
+    ranks_back: list[Estimate] | None
 
     @property
     def competent(self) -> bool:
@@ -148,29 +148,29 @@ class Settings:
         return self.metrics[SETTINGS[0]].eer <= COMPETENT_EER
 
 
-def three_settings(
-    sets: Embedded, max_rank: int, accelerator: Accelerator | None = None, earlier: Settings | None = None
-) -> Settings:
+def score_settings(
+    sets: EmbeddedSets, max_rank: int, accelerator: Accelerator | None = None, earlier: SettingScores | None = None
+) -> SettingScores:
     """Score the settings that the labels allow; where they are authentic ones, rank probes among templates, too.
 
-    `earlier` are the settings of another synthetic set with the same authentic images, which are not scored again.
+    `earlier` are the scores of another synthetic set with the same authentic images, which are not scored again.
     """
     own = earlier.comparisons[SETTINGS[0]] if earlier else compare_within(*sets.authentic, accelerator=accelerator)
     comparisons = {SETTINGS[0]: own}
     if sets.labels != "none":
         comparisons[SETTINGS[1]] = compare_within(*sets.synthetic, accelerator=accelerator)
-    found = found_back = None
+    ranks = ranks_back = None
     if sets.by_label:
         linked = compare_sets(*sets.authentic, *sets.synthetic, top_pairs=STRONGEST, accelerator=accelerator)
         comparisons[LINK], strongest = linked, linked.top_pairs
-        found = identification.ranks(*sets.synthetic, *sets.authentic, max_rank)
-        found_back = identification.ranks(*sets.authentic, *sets.synthetic, max_rank)
+        ranks = identification.ranks(*sets.synthetic, *sets.authentic, max_rank)
+        ranks_back = identification.ranks(*sets.authentic, *sets.synthetic, max_rank)
     else:
         strongest = strongest_pairs(sets.authentic[0], sets.synthetic[0], STRONGEST, accelerator)
     if sets.by_label and sets.groups is not None:
         comparisons[SAME_GROUP] = comparisons[LINK].among(sets.renamed, sets.groups)
     metrics = {name: comparison.metrics() for name, comparison in comparisons.items()}
-    return Settings(comparisons, metrics, strongest, found, found_back)
+    return SettingScores(comparisons, metrics, strongest, ranks, ranks_back)
 
 
 def not_told_apart(rows: np.ndarray, labels: np.ndarray, authentic: PairScores) -> str:

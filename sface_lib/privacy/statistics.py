@@ -81,8 +81,8 @@ def _nearest(evidence: Evidence) -> tuple[Tested, int] | None:
     """The difference to the unexposed set that shows least of it: it must hold against every one."""
     if not evidence.nearer:
         return None
-    least = max(evidence.nearer.values(), key=lambda found: found.best.test.p_two_sided)
-    signs = {np.sign(found.best.estimate.value) for found in evidence.nearer.values()}
+    least = max(evidence.nearer.values(), key=lambda difference: difference.best.test.p_two_sided)
+    signs = {np.sign(difference.best.estimate.value) for difference in evidence.nearer.values()}
     tested = least.best
     if len(signs) > 1:  # Nearer than one and farther than another is neither.
         tested = dataclasses.replace(tested, test=dataclasses.replace(tested.test, p_value=1.0, p_below=1.0))
@@ -110,7 +110,7 @@ def claims_of(
     """The claims of a verdict: each statistic is at chance, with this judge's evidence.
 
     `margin` is the largest distance to chance that counts as equivalent, of an AUC and of the label-free share, and
-    `barred` that of `Embedded`.
+    `barred` that of `EmbeddedSets`.
     """
     barred = barred or {}
     made = ((statistic, statistic.tested(evidence)) for statistic in STATISTICS.values() if statistic.stands(barred))
@@ -118,18 +118,18 @@ def claims_of(
         Claim(
             name=statistic.name,
             judge=judge,
-            value=found[0].estimate.value,
-            chance=float(found[0].test.null.mean()),
-            interval=found[0].estimate.interval(EQUIVALENCE_LEVEL),
-            p_value=found[0].test.p_two_sided,
-            p_floor=2 * found[0].test.floor,
+            value=outcome[0].estimate.value,
+            chance=float(outcome[0].test.null.mean()),
+            interval=outcome[0].estimate.interval(EQUIVALENCE_LEVEL),
+            p_value=outcome[0].test.p_two_sided,
+            p_floor=2 * outcome[0].test.floor,
             competent=competent,
             margin=margin if statistic.has_margin else 0.0,
-            null_sd=float(found[0].test.null.std()),
-            identities=found[1],
-            comparisons=found[0].comparisons,
+            null_sd=float(outcome[0].test.null.std()),
+            identities=outcome[1],
+            comparisons=outcome[0].comparisons,
             barred=barred.get(statistic.needs, ""),
         )
-        for statistic, found in made
-        if found is not None
+        for statistic, outcome in made
+        if outcome is not None
     ]

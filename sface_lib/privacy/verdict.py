@@ -148,13 +148,13 @@ def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     judged = [claim for claim in claims if claim.judged]
     adjusted = dict(zip(map(id, judged), holm([claim.p_value for claim in judged]).tolist(), strict=True))
     words = {id(claim): _words(claim, adjusted.get(id(claim))) for claim in claims}
-    found = []
+    decisions = []
     for claim in claims:
         others = [words[id(other)] for other in judged if other.name == claim.name and other is not claim]
         alone = claim.judged and words[id(claim)] == ABOVE and bool(others) and ABOVE not in others
         at_floor = claim.judged and claim.p_value <= claim.p_floor * (1 + 1e-9)
-        found.append(Verdict(adjusted.get(id(claim)), at_floor, words[id(claim)], alone))
-    return found
+        decisions.append(Verdict(adjusted.get(id(claim)), at_floor, words[id(claim)], alone))
+    return decisions
 
 
 def _words(claim: Claim, p: float | None) -> str:

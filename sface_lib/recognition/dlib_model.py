@@ -142,8 +142,8 @@ def dlib_crop(images: torch.Tensor) -> torch.Tensor:
 
 def _tensors(file: bytes) -> Iterator[tuple[str, torch.Tensor]]:
     """Kind and flat parameters of every layer that has some, from the input on."""
-    for found in re.finditer(rb"\x01[\x05\x07\x04](con|affine|fc)_\d?", file):
-        kind, at = found.group(1).decode(), found.end()
+    for match in re.finditer(rb"\x01[\x05\x07\x04](con|affine|fc)_\d?", file):
+        kind, at = match.group(1).decode(), match.end()
         if kind == "fc":
             at = _whole_number(file, _whole_number(file, at)[1])[1]  # Numbers of outputs and inputs.
         version, at = _whole_number(file, at)

@@ -125,7 +125,7 @@ def _embed(
 
 def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:
     """Kept embeddings by the digest of their image."""
-    found = {}
+    embeddings = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "numpy") as file:
             if kind not in file.keys():  # noqa: SIM118 - a file of tensors is no mapping.
@@ -134,8 +134,8 @@ def _read(folder: Path, kind: str, wanted: set[str]) -> dict[str, np.ndarray]:
             places = [i for i, digest in enumerate(digests) if digest in wanted]
             if places:
                 rows = file.get_tensor(kind)[places]
-                found |= dict(zip((digests[i] for i in places), rows, strict=True))
-    return found
+                embeddings |= dict(zip((digests[i] for i in places), rows, strict=True))
+    return embeddings
 
 
 def _write(folder: Path, digests: list[str], made: dict[str, np.ndarray]) -> None:

@@ -30,19 +30,19 @@ def network_tensors(state: dict[str, torch.Tensor], path: str) -> tuple[dict[str
     WeightsError
         There are several networks.
     """
-    found = {
+    prefixes = {
         name.removesuffix(anchor): name
         for names in (IRESNET_NAMES, MOBILEFACENET_NAMES)
         for anchor in [min(names)]
         for name in state
         if f".{name}".endswith(f".{anchor}") and state.keys() >= {name.removesuffix(anchor) + own for own in names}
     }
-    if len(found) > 1:
+    if len(prefixes) > 1:
         raise WeightsError(
-            f"{path} holds {len(found)} networks (with {' and '.join(found.values())}); save the state_dict() of "
+            f"{path} holds {len(prefixes)} networks (with {' and '.join(prefixes.values())}); save the state_dict() of "
             "the one that is meant"
         )
-    prefix = next(iter(found), "")
+    prefix = next(iter(prefixes), "")
     inside = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     return inside, [name for name in state if not name.startswith(prefix)]
 

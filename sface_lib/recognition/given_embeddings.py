@@ -95,7 +95,7 @@ class GivenEmbeddings:
             )
         rows = np.array([rows[0] for rows in candidates], np.int64)
         uses = np.bincount(rows)
-        unclear = [i for i, found in enumerate(candidates) if len(found) > 1 or uses[found[0]] > 1]
+        unclear = [i for i, choices in enumerate(candidates) if len(choices) > 1 or uses[choices[0]] > 1]
         if unclear:
             raise InputError(
                 f"'{self.path}' leaves open which vector belongs to {len(unclear):,} of {len(faces):,} images of "

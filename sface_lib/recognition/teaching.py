@@ -36,8 +36,8 @@ class TeacherViews:
         missing = positions[~self._known[positions]]
         if len(missing):
             shares = np.array_split(missing, self._accelerator.num_processes)
-            found = gather_object([self._embed(self._faces.subset(shares[self._accelerator.process_index]))])
-            made = torch.cat(found, dim=1)
+            parts = gather_object([self._embed(self._faces.subset(shares[self._accelerator.process_index]))])
+            made = torch.cat(parts, dim=1)
             if not self._views.shape[2]:
                 self._views = torch.empty(2, len(self._faces), made.shape[2])
             self._views[:, missing], self._known[missing] = made, True

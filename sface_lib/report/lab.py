@@ -24,7 +24,8 @@ from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
 from sface_lib.report.runner import execute_stage
 from sface_lib.run import Chapter
-from sface_lib.run.folder import EMBEDDINGS, RunFolder, hash_of_what_is_read
+from sface_lib.run.current import changed_parameters, sources_made_anew
+from sface_lib.run.folder import EMBEDDINGS, RunFolder
 from sface_lib.run.kernel import sentences_only
 from sface_lib.run.parameters import cell_source
 from sface_lib.run.stage import unfinish
@@ -117,18 +118,11 @@ class Lab:
             if record is None:
                 states[spec.name] = MISSING, ""
                 continue
-            wanted, made_with = self.plan.parameters.get(spec.name, {}), record["parameters"]
-            other = [
-                f"{name} was {made_with[name]!r}, and is {value!r}"
-                for name, value in wanted.items()
-                if name in made_with and made_with[name] != value
-            ]
+            changed = changed_parameters(record, self.plan.parameters.get(spec.name, {}))
+            other = [f"{name} was {before!r}, and is {now!r}" for name, (before, now) in changed.items()]
             waits = [f"{need} is {states[need][0]}" for need in spec.needs if states.get(need, (DONE,))[0] != DONE]
-            again = [
-                f"{need} has run again since"
-                for need, noted in record["made_from"].items()
-                if not waits and noted["sha256"] != hash_of_what_is_read(self.plan.folder, need, noted["files_only"])
-            ]
+            anew = [] if waits else sources_made_anew(self.plan.folder, record)
+            again = [f"{need} has run again since" for need in anew]
             why = "; ".join(other or waits or again)
             states[spec.name] = (STALE if why else DONE), why
         return states

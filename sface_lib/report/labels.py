@@ -32,10 +32,10 @@ class Labels:
         """
         places = set(PLACE.findall(page))
 
-        def resolved(found: re.Match[str]) -> str:
-            name, text = found.groups()
+        def resolved(match: re.Match[str]) -> str:
+            name, text = match.groups()
             if name in self._labels:
                 return f'<a href="#{name}">{text} ({self._labels[name]})</a>'
-            return found.group() if name in places else text
+            return match.group() if name in places else text
 
         return LINK.sub(resolved, page)

@@ -38,8 +38,8 @@ class Mentions:
         for name in names:
             self._by_form.pop(name, None)
         forms = sorted(self._by_form, key=len, reverse=True)
-        found = "|".join(map(re.escape, forms))
-        self._pattern = re.compile(rf"(?<![\w-])(?:{found})(?![\w+])") if forms else None
+        alternatives = "|".join(map(re.escape, forms))
+        self._pattern = re.compile(rf"(?<![\w-])(?:{alternatives})(?![\w+])") if forms else None
         self.terms: list[Term] = []
         self.sources: list[Source] = []
         self._seen: set[tuple[str, str]] = set()
@@ -58,13 +58,13 @@ class Mentions:
     def _split(self, text: str, section: str) -> Sequence[str]:
         """A text in pieces of HTML, with links; in one piece where nothing is linked."""
         pieces, end = [], 0
-        for found in self._pattern.finditer(text):
-            entry = self._by_form[found.group()]
+        for match in self._pattern.finditer(text):
+            entry = self._by_form[match.group()]
             if (section, identifier(entry)) in self._seen:
                 continue
             self._seen.add((section, identifier(entry)))
-            pieces += [escape(text[end : found.start()], quote=False), self._linked(found.group(), entry)]
-            end = found.end()
+            pieces += [escape(text[end : match.start()], quote=False), self._linked(match.group(), entry)]
+            end = match.end()
         return [*pieces, escape(text[end:], quote=False)]
 
     def _linked(self, text: str, entry: Term | Source) -> str:

@@ -94,10 +94,10 @@ class Progress:
 
 def headings(cells: list[Any], default: str) -> list[str]:
     """For every cell, the last Markdown heading at or above it."""
-    found, current = [], default
+    titles, current = [], default
     for cell in cells:
         if cell.cell_type == "markdown":
             lines = re.findall(r"^#{1,6} +(.+?) *#*$", cell.source, flags=re.MULTILINE)
             current = lines[-1] if lines else current
-        found.append(current)
-    return found
+        titles.append(current)
+    return titles

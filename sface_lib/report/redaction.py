@@ -43,8 +43,8 @@ class Redactor:
             if any(letter.isalpha() for letter in name) and (len(name) >= SHORTEST_NAME or not name.isascii()):
                 by_first_word[words[0]].add(words)
         self._patterns = {
-            first: [_pattern(words) for words in sorted(found, key=lambda w: (-len(w), w))]
-            for first, found in by_first_word.items()
+            first: [_pattern(words) for words in sorted(phrases, key=lambda w: (-len(w), w))]
+            for first, phrases in by_first_word.items()
         }
 
     def __call__(self, text: str) -> str:
@@ -52,9 +52,9 @@ class Redactor:
         text, pieces, end = composed(text), [], 0
         for word in WORD.finditer(text):
             for pattern in self._patterns.get(word.group(), ()) if word.start() >= end else ():
-                if found := pattern.match(text, word.start()):
+                if match := pattern.match(text, word.start()):
                     pieces += [text[end : word.start()], WITHHELD]
-                    end = found.end()
+                    end = match.end()
                     break
         return "".join(pieces) + text[end:]
 

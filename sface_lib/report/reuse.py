@@ -3,48 +3,15 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import nbformat
 
 from sface_lib.errors import RunError
-from sface_lib.files import inside, sha256_of_json
-from sface_lib.run.contents import describe_path
+from sface_lib.files import inside
+from sface_lib.run.current import is_intact
 from sface_lib.run.folder import RunFolder, read_record
-
-
-def stage_key(
-    parameters: Mapping[str, Any],
-    cells: Sequence[tuple[str, str]],
-    code: str,
-    inputs: Mapping[str, str],
-    needs: Mapping[str, Mapping[str, Any]],
-) -> str:
-    """What a stage's outcome depends on, as one hash.
-
-    Parameters
-    ----------
-    parameters
-        The stage's parameters; one that is a path counts by the contents (see `inputs`), not by the path.
-    cells
-        Kind and source of the notebook's cells: see `read_cells`.
-    code
-        Hash of the library's files that it executes: see `Chapter.code_hash`.
-    inputs
-        SHA-256 of the files and folders outside the run folder, by parameter name.
-    needs
-        What it reads of earlier stages, by name: see `what_is_read`.
-    """
-    parts = {
-        "parameters": {name: value for name, value in parameters.items() if name not in inputs},
-        "notebook": [list(cell) for cell in cells],
-        "code": code,
-        "inputs": dict(inputs),
-        "needs": dict(needs),
-    }
-    return sha256_of_json(parts)
 
 
 def read_cells(path: Path) -> list[tuple[str, str]]:
@@ -102,29 +69,6 @@ def neighbours(folder: RunFolder, warn: Callable[[str], None]) -> list[RunFolder
 
 def _left_out(other: RunFolder, why: str) -> str:
     return f"Warning: nothing is reused from {other.path}, {why}."
-
-
-def is_intact(folder: RunFolder, stage: str, key: str) -> bool:
-    """Whether a folder holds a finished execution with this key, every output unchanged since it was recorded.
-
-    Raises
-    ------
-    RunError
-        The folder claims to have it, and the record is damaged.
-    """
-    status = folder.stages.get(stage)
-    if status is None or status.key != key or status.record is None or status.record != folder.record_hash(stage):
-        return False
-    outputs = read_record(folder.path, stage)["outputs"]
-    has_notebook = folder.notebook(stage).is_file()
-    return has_notebook and all(_same(inside(folder.path, name), contents) for name, contents in outputs.items())
-
-
-def _same(path: Path, contents: Mapping[str, Any]) -> bool:
-    try:
-        return describe_path(path) == contents
-    except OSError:
-        return False
 
 
 def take_over(folder: RunFolder, other: RunFolder, stage: str) -> None:

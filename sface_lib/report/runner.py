@@ -23,9 +23,10 @@ from sface_lib.report.html import write_report
 from sface_lib.report.plan import ReportPlan
 from sface_lib.report.progress import Progress
 from sface_lib.report.provenance import describe_inputs, write_manifest
-from sface_lib.report.reuse import neighbours, read_cells, reuse, stage_key
+from sface_lib.report.reuse import neighbours, read_cells, reuse
 from sface_lib.report.timeleft import TimeLeft
 from sface_lib.run import Chapter
+from sface_lib.run.current import stage_key
 from sface_lib.run.folder import EMBEDDINGS, RunFolder, what_is_read
 from sface_lib.run.stage import unfinish
 

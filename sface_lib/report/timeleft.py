@@ -63,14 +63,14 @@ def took_before(plan: ReportPlan) -> str:
 
 def _measured(parameters: Mapping[str, Mapping[str, Any]], folder: RunFolder) -> dict[str, float]:
     """What notebooks took that a folder has finished with these parameters."""
-    found = {}
+    seconds = {}
     for name, status in folder.stages.items():
         if status.seconds is None or name not in parameters:
             continue
         record = folder.read_record(name)
         if record is not None and record["parameters"] == parameters[name]:
-            found[name] = status.seconds
-    return found
+            seconds[name] = status.seconds
+    return seconds
 
 
 def _reference(plan: ReportPlan) -> dict[str, float]:

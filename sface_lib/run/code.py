@@ -28,8 +28,8 @@ def code_hash(imported: Iterable[str], sources: Iterable[str] = (), library: Pat
     library
         The folder of `sface_lib`.
     """
-    found = {_name(path, library): path for path in _files(imported, sources, library)}
-    contents = {name: describe_path(path)["sha256"] for name, path in found.items()}
+    files = {_name(path, library): path for path in _files(imported, sources, library)}
+    contents = {name: describe_path(path)["sha256"] for name, path in files.items()}
     resting_on = {"versions": package_versions(PACKAGES), "added": added_packages()}
     return sha256_of_json({"files": contents, **resting_on})
 
@@ -40,16 +40,16 @@ def executed_modules(imported: Iterable[str], sources: Iterable[str] = (), libra
     Imports inside functions count too, but those of the command line, which imports what the command at hand needs.
     """
     waiting = [*imported, *(name for source in sources for name in _imports(source, library, anywhere=True))]
-    found: set[str] = set()
+    modules: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in modules:
             continue
-        found.add(name)
+        modules.add(name)
         waiting.append(name.rpartition(".")[0] or name)  # A module's package is executed first.
         text = _file(name, library).read_text(encoding="utf-8")
         waiting += _imports(text, library, anywhere=not f"{name}.".startswith(f"{CHILD}."))
-    return frozenset(found)
+    return frozenset(modules)
 
 
 def modules_in(package: str, library: Path = LIBRARY) -> list[str]:
@@ -87,13 +87,13 @@ def _imports(source: str, library: Path, anywhere: bool) -> list[str]:
 def _named(source: str, anywhere: bool) -> tuple[str, ...]:
     """Names below `sface_lib` that a text imports, be they modules or what lies in them."""
     tree = _parsed(source)
-    found = []
+    names = []
     for node in ast.walk(tree) if anywhere else tree.body:
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(name for name in found if name.split(".")[0] == "sface_lib")
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(name for name in names if name.split(".")[0] == "sface_lib")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -117,10 +117,10 @@ def _parsed(source: str) -> ast.Module:
 
 def package_versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions of Python and of some packages, by name; "not installed" of one that is not."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in packages:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

@@ -18,8 +18,6 @@ from sface_lib.files import expand_pattern
 # Pydantic compares a Literal with the value as given, so a number that came as text is read first.
 NUMBER_FROM_TEXT = BeforeValidator(lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value)
 
-RENAMED = {"recognition_parts": "recognition_gradient_accumulation_steps"}  # Old name of a parameter -> its new one.
-
 CELL_HEAD = (
     "# fmt: off\n# What this notebook reads; papermill and JupyterLab overwrite it. `make notebooks` writes this cell."
 )
@@ -58,9 +56,9 @@ def existing(value: str, shards: bool = False) -> str | None:
     return str(path.resolve()) if there else None
 
 
-def setting(default: Any, description: str, **limits: Any) -> Any:
-    """A parameter with its default, its sentence, and its limits."""
-    return Field(default, description=description, **limits)
+def setting(default: Any, description: str, formerly: str = "", **limits: Any) -> Any:
+    """A parameter with its default, its sentence, the name that it once had, and its limits."""
+    return Field(default, description=description, json_schema_extra={"formerly": formerly}, **limits)
 
 
 def path_setting(default: str, description: str, words: Iterable[str], shards: bool = False) -> Any:
@@ -78,18 +76,19 @@ def check(model: type[P], values: Mapping[str, Any]) -> P:
     """
     for name in values:
         if name not in model.model_fields:
-            raise unknown_parameter(name, model.model_fields, "", "'sface report --help' lists all")
+            raise unknown_parameter(name, model, "", "'sface report --help' lists all")
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(model, item) for item in error.errors())) from None
 
 
-def unknown_parameter(name: str, names: Iterable[str], where: str, otherwise: str) -> ParameterError:
-    """The error for a name that is not in `names`: it suggests the new name, the nearest one, or `otherwise`."""
-    if RENAMED.get(name) in set(names):
-        return ParameterError(f"parameter {name!r} is called {RENAMED[name]!r} now; use that name")
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
+def unknown_parameter(name: str, model: type[Parameters], where: str, otherwise: str) -> ParameterError:
+    """The error for a name that a model lacks: it suggests the present name, the nearest one, or `otherwise`."""
+    for new, field in model.model_fields.items():
+        if (field.json_schema_extra or {}).get("formerly") == name:
+            return ParameterError(f"parameter {name!r} is called {new!r} now; use that name")
+    near = difflib.get_close_matches(name, list(model.model_fields), n=1, cutoff=0.75)
     hint = f"did you mean {near[0]!r}?" if near else f"{otherwise}."
     return ParameterError(f"parameter {name!r} does not exist{f' {where}' if where else ''}; {hint}")
 

@@ -12,6 +12,7 @@ from sface_lib.errors import InputError, RunError
 from sface_lib.files import atomic_path, inside, sha256_of_json, write_json
 from sface_lib.run.chapter import Chapter
 from sface_lib.run.contents import describe_path
+from sface_lib.run.current import changed_parameters, sources_made_anew
 from sface_lib.run.folder import EMBEDDINGS, HANDED_OVER, hash_of_what_is_read, read_record, sealed
 from sface_lib.run.fragments import (
     THRESHOLDS,
@@ -113,33 +114,30 @@ class Stage:
             self._read_record(need)
         finished = {need: self._read_record(need) for need in self._needs() if self.has_finished(need)}
         for need, record in finished.items():
-            self._check_shared_parameters(need, record["parameters"])
-            for source, noted in record["made_from"].items():
-                if self._hash_now(source, noted["files_only"]) != noted["sha256"]:
-                    raise RunError(
-                        f"{self.name} reads {need}, which was made from another {source} than the one in "
-                        f"{self.run_dir}; run notebook {need} again first"
-                    )
+            self._check_shared_parameters(need, record)
+            for source in sources_made_anew(self.run_dir, record):
+                raise RunError(
+                    f"{self.name} reads {need}, which was made from another {source} than the one in {self.run_dir}; "
+                    f"run notebook {need} again first"
+                )
         files_only = {need: need in self.chapter.files_only for need in finished} if self.chapter else {}
-        return {n: {"files_only": alone, "sha256": self._hash_now(n, alone)} for n, alone in files_only.items()}
+        return {
+            n: {"files_only": alone, "sha256": hash_of_what_is_read(self.run_dir, n, alone)}
+            for n, alone in files_only.items()
+        }
 
-    def _check_shared_parameters(self, stage: str, made_with: Mapping[str, Any]) -> None:
+    def _check_shared_parameters(self, stage: str, record: Mapping[str, Any]) -> None:
         """Refuse parameter values that differ from those an earlier stage was made with.
 
         Not checked under `sface report`, which starts all stages with one set of parameters and compares paths by
         their contents.
         """
-        current = {} if in_batch() else self.parameters.model_dump(mode="json")
-        for name in current.keys() & made_with.keys():
-            if current[name] != made_with[name]:
-                raise RunError(
-                    f"{stage} was made with {name} = {made_with[name]!r}, and this notebook has {name} = "
-                    f"{current[name]!r}; run notebook {stage} again first, or set {name} as it was"
-                )
-
-    def _hash_now(self, stage: str, files_only: bool) -> str | None:
-        """Hash of what is read of a stage, as it is in the run folder now; None where the stage has not finished."""
-        return hash_of_what_is_read(self.run_dir, stage, files_only)
+        values = {} if in_batch() else self.parameters.model_dump(mode="json")
+        for name, (before, now) in changed_parameters(record, values).items():
+            raise RunError(
+                f"{stage} was made with {name} = {before!r}, and this notebook has {name} = {now!r}; "
+                f"run notebook {stage} again first, or set {name} as it was"
+            )
 
     def results(self, chapter: Chapter[R]) -> R:
         """The results of an earlier chapter.
@@ -373,8 +371,8 @@ class Stage:
         """Stages that the chapter declares to read; for a notebook of one's own, every finished one."""
         if self.chapter:
             return self.chapter.needs
-        found = (path.stem for path in sorted((self.run_dir / "results").glob("*.json")))
-        return tuple(name for name in found if name != self.name)
+        stages = (path.stem for path in sorted((self.run_dir / "results").glob("*.json")))
+        return tuple(name for name in stages if name != self.name)
 
     def _inside(self, name: str) -> Path:
         return inside(self.run_dir, name)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sface_lib.attributes import ATTRIBUTES
 from sface_lib.attributes.comparison import AnnotatedSet, prevalences
 from sface_lib.chapters.attributes import compute, show, tables
 from sface_lib.chapters.attributes.results import AttributesResults
@@ -185,8 +186,13 @@ def test_the_families_are_planned_from_the_sets_and_what_the_classifier_tells_re
         settings = {"attribute_reliability": least, "shuffles": shuffles, "bootstrap_resamples": 500, "seed": 3}
         return compute.plan_comparison(given[:count], reliable, SimpleNamespace(**settings))
 
-    drift, differ = planned(3).values()
-    assert list(planned(3)) == ["attributes of authentic and generated", "divergence of sets"]
+    drift, differ, lost = planned(3).values()
+    assert list(planned(3)) == [
+        "attributes of authentic and generated",
+        "divergence of sets",
+        "accuracy lost with generated, by drift",
+    ]
+    assert lost["claims"] == ["size of drift", "forward", "backward"] and lost["shuffles"] == 1000
     assert drift["claims"] == [f"attribute {i}" for i in range(23)]
     assert drift["splits"] == 2299  # 23 / .01 - 1, so that one of 23 may reach a corrected p of 1 %.
     assert planned(3, shuffles=5000)["attributes of authentic and generated"]["splits"] == 5000
@@ -194,6 +200,19 @@ def test_the_families_are_planned_from_the_sets_and_what_the_classifier_tells_re
     assert differ["splits"] == 1000 and differ["sets"] == {name: name for name, _ in SETS[:3]}
     assert len(planned(4)["divergence of sets"]["claims"]) == 6
     assert planned(3, least=0.5) != planned(3)
+
+
+def test_correlations_of_lost_accuracy_are_corrected_for_all_measures_of_drift():
+    """The null's signs by kind leave each p-value at 1/1000 or above; the smallest of three is taken times three."""
+    names = ATTRIBUTES[:45:5]
+    gaps = pd.DataFrame({"attribute": names, "gap": np.arange(9.0), "size of drift": np.arange(9.0) ** 2})
+    gaps = gaps.assign(forward=[3, 1, 4, 1, 5, 9, 2, 6, 5], backward=np.nan)
+    each = compute.correlations(gaps, 999, 0)
+    assert each["backward"] is None and each["size of drift"].value == pytest.approx(1)
+    raw = {name: each[name].p_value for name in ("size of drift", "forward")}
+    assert each["size of drift"].p_corrected == pytest.approx(2 * raw["size of drift"])
+    assert each["forward"].p_corrected == pytest.approx(max(raw["forward"], 2 * raw["size of drift"]))
+    assert compute.correlations(gaps[:0], 999, 0) == dict.fromkeys(("size of drift", "forward", "backward"))
 
 
 class Listening:

@@ -32,7 +32,7 @@ from sface_lib.chapters.privacy.compute import audit, examine
 from sface_lib.chapters.privacy.demographics import Demographics
 from sface_lib.chapters.privacy.parameters import AuditSettings
 from sface_lib.chapters.privacy.results import AuditFacts, ChanceFacts, RemedyFacts
-from sface_lib.chapters.privacy.sets import AuditedSets, Background, compared_images, view_of
+from sface_lib.chapters.privacy.sets import AuditedSets, compared_images, view_of
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.chapters.words import saw_authentic
 from sface_lib.data import open_faces, write_faces
@@ -108,9 +108,11 @@ def linked(known):
     return examine(sets, judges, SETTINGS, make_accelerator("float32"))
 
 
-def audited(authentic, synthetic, *background, labels="authentic", exposed=True, **flags):
-    own = SyntheticSet("set", synthetic, labels, exposed)
-    return AuditedSets.choose(authentic, own, Background(*background, **flags))
+def audited(
+    authentic, synthetic, control=None, held_out=None, demographics=None, *, labels="authentic", exposed=True, **others
+):
+    own, others = SyntheticSet("set", synthetic, labels, exposed), others | {"control": control, "held_out": held_out}
+    return AuditedSets.choose(authentic, own, demographics=demographics, **others)
 
 
 def verdicts(found):
@@ -272,7 +274,7 @@ def test_the_plan_is_made_of_the_sets_alone_and_its_hash_follows_them(known):
     assert found.plan == plan and {len(view.evidence.labelled.link.test.null) for view in found.views} == {1199}
     assert claims.deviations(plan, found.claims) == []
     assert min(claim.p_corrected for claim in found.claims if claim.p_corrected) <= 0.01
-    alone = dataclasses.replace(sets, background=Background(known.control))
+    alone = dataclasses.replace(sets, held_out=None, demographics=None)
     hashes = [claims.plan_study([own], judges, SETTINGS).sha256 for own in (sets, sets, alone)]
     assert hashes[0] == hashes[1] != hashes[2]
     fewer = [claim for claim in found.claims if claim.claim != "rank-1 identification"]
@@ -648,7 +650,7 @@ def test_labels_decide_what_is_claimed_of_a_set(three):
     statistics = [s for s in STATISTICS.values() if s.instead_of is None]
     assert made["labelled"] == {s.name for s in statistics}
     assert made["own"] == made["images"] == {s.name for s in statistics if not s.by_label}
-    settings = {each.name: set(each.views[0].settings.metrics) for each in three.done}
+    settings = {each.name: set(each.views[0].scores.metrics) for each in three.done}
     assert settings == {
         "labelled": set(THREE_SETTINGS),
         "own": set(THREE_SETTINGS[:2]),
@@ -691,7 +693,7 @@ def test_what_is_said_of_a_set_does_not_depend_on_the_others(known, three):
     """The authentic images are scored once for all sets that are held against them."""
     alone = several([reader("a"), reader("b", noise=0.7)], three.done[1].sets)
     assert compute.facts(alone.done[0]) == compute.facts(three.done[1])
-    first, second = (each.views[0].settings.comparisons[THREE_SETTINGS[0]] for each in three.done[:2])
+    first, second = (each.views[0].scores.comparisons[THREE_SETTINGS[0]] for each in three.done[:2])
     assert first is second
 
 
@@ -783,7 +785,7 @@ def test_a_set_that_holds_training_images_is_not_unexposed_and_no_floor(known, t
     given = {"control": known.control, "unexposed": [strangers, mixed], "labels": "own"}
     sets = [
         audited(known.authentic, known.likenesses, **given),
-        AuditedSets.choose(known.authentic, mixed, Background(known.control)),
+        AuditedSets.choose(known.authentic, mixed, control=known.control),
         dataclasses.replace(audited(known.authentic, mixed.faces, known.control, labels="own"), name="exposed"),
     ]
     assert [each.training_images for each in sets] == [0, 2, 2] and set(sets[0].unexposed) == {"strangers"}
@@ -981,7 +983,7 @@ def test_sets_stand_side_by_side_by_every_judge(three):
     slid = [show.by_threshold(each.shown) for each in three.done]
     assert [pair and pair[0] for pair in slid] == [LINK, THREE_SETTINGS[1], None]
     for each in three.done[1:]:
-        assert len(show.scores(each.shown, LOOK).axes) == len(each.shown.settings.comparisons)
+        assert len(show.scores(each.shown, LOOK).axes) == len(each.shown.scores.comparisons)
         assert show.chance(each.shown, LOOK)[1].shape[1] == 1 and show.roc_det(each.views, each.shown, LOOK)
         sheet, caption = show.strongest(each.sets, each.shown)
         assert "of one label" not in caption and caption.startswith(each.name)

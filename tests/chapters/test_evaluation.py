@@ -15,8 +15,8 @@ from sface_lib.biometrics import Estimate, PairMean, SeedVariance, verification_
 from sface_lib.chapters.evaluation import breakdown, compute, show, show_rates
 from sface_lib.chapters.evaluation.compute import BaselineTraining
 from sface_lib.chapters.evaluation.models import (
-    Embedded,
     Evaluated,
+    ModelEmbeddings,
     ModelOnBenchmark,
     embed_all,
     evaluate_all,
@@ -599,7 +599,7 @@ def everything():
     }
     rows = {name: {0: seen} | ({1: seen} if name in FOUR else {}) for name, seen in names.items()}
     rows[CLS][1] = MISSES
-    embedded = Embedded(rows, dict.fromkeys(names, 32))
+    embedded = ModelEmbeddings(rows, dict.fromkeys(names, 32))
     return embedded, evaluate_all(embedded, {"first": PAIRS, "second": PAIRS}, training())
 
 
@@ -647,7 +647,7 @@ def test_given_networks_stand_for_their_sets_and_without_a_baseline_there_is_no_
     assert "no authentic baseline was trained, and none was given" in show.whether_the_gap_counts((), None, ())
     said = show.what_was_found(found)
     assert "reach: given a 80.0 %, given b 75.0 %; raw pixels" in said and "synthetic gap" not in said
-    rows = Embedded({}, dict.fromkeys(found.names, None))
+    rows = ModelEmbeddings({}, dict.fromkeys(found.names, None))
     kept = compute.results(open_faces_of(8), rows, found, (), (between,), None)
     assert kept.gap == {} and kept.doubts == () and kept.seeds == 1 and kept.model_px["given a"] is None
 

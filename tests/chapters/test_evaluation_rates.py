@@ -6,7 +6,7 @@ from trained_models import NAMES, training
 
 from sface_lib.biometrics import fnmr_at_fmr
 from sface_lib.chapters.evaluation import rates, show_rates
-from sface_lib.chapters.evaluation.models import Embedded, evaluate_all
+from sface_lib.chapters.evaluation.models import ModelEmbeddings, evaluate_all
 from sface_lib.chapters.looks import Looks
 from sface_lib.matching import compare_within
 from sface_lib.recognition import ProtocolPairs
@@ -45,7 +45,7 @@ def found():
     """All models on two benchmarks, the floors worst."""
     noise = dict(zip(MODELS, (4.0, 3.0, 0.6, 1.2, 0.8, 1.0), strict=True))
     rows = {name: {0: embeddings(each, i)} for i, (name, each) in enumerate(noise.items())}
-    embedded = Embedded(rows, dict.fromkeys(MODELS, 32))
+    embedded = ModelEmbeddings(rows, dict.fromkeys(MODELS, 32))
     return embedded, evaluate_all(embedded, {"first": protocol(0), "second": protocol(1)}, training())
 
 

@@ -21,10 +21,10 @@ from sface_lib.privacy.settings import (
     NOT_EXCHANGEABLE,
     SAME_GROUP,
     SETTINGS,
-    Embedded,
+    EmbeddedSets,
     affordable,
     not_told_apart,
-    three_settings,
+    score_settings,
 )
 from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, NEARER, claims_of
 from sface_lib.privacy.verdict import verdicts
@@ -41,9 +41,9 @@ def photographs(persons: int, images: int, seed: int, noise: float = 0.7, law: i
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-def sets(synthetic) -> Embedded:
+def sets(synthetic) -> EmbeddedSets:
     control = photographs(PERSONS, 10, 3, law=6)
-    return Embedded(photographs(PERSONS, 20, 1), synthetic, control, photographs(PERSONS, 5, 4))
+    return EmbeddedSets(photographs(PERSONS, 20, 1), synthetic, control, photographs(PERSONS, 5, 4))
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def unlinked():
     return sets(photographs(PERSONS, 12, 2, law=7))
 
 
-def study(given: Embedded, barred=None):
+def study(given: EmbeddedSets, barred=None):
     given = dataclasses.replace(given, barred=barred or given.barred)
-    settings = three_settings(given, 5)
+    settings = score_settings(given, 5)
     evidence = gather_evidence(given, settings, 999, 200, 0)
     claims = claims_of(evidence, "judge", settings.competent, 0.02, given.barred)
     return settings, evidence, dict(zip((c.name for c in claims), (v.words for v in verdicts(claims)), strict=True))
@@ -117,7 +117,7 @@ def test_where_groups_are_known_they_belong_to_chance_and_impostors_of_the_same_
         tuple(values[labels < 39] for values in (rows, labels)) for rows, labels in (linked.synthetic, linked.authentic)
     ]
     part = dataclasses.replace(linked, synthetic=kept[0], authentic=kept[1])
-    assert evidence.labelled.link.test.observed == pytest.approx(three_settings(part, 1).metrics[LINK].auc, abs=1e-3)
+    assert evidence.labelled.link.test.observed == pytest.approx(score_settings(part, 1).metrics[LINK].auc, abs=1e-3)
     assert abs(evidence.labelled.link.estimate.draws.mean() - evidence.labelled.link.estimate.value) < 0.02
     assert every.labelled.link.test.observed == pytest.approx(settings.metrics[LINK].auc, abs=1e-3)
     (rows, mine), (others, theirs) = kept[1], kept[0]
@@ -135,7 +135,7 @@ def test_an_incompetent_judge_gets_no_verdict(unlinked):
         return rows / np.linalg.norm(rows, axis=1, keepdims=True), given[1]
 
     names = ("authentic", "synthetic", "control", "held_out")
-    settings, _, verdict = study(Embedded(*(blind(getattr(unlinked, name)) for name in names)))
+    settings, _, verdict = study(EmbeddedSets(*(blind(getattr(unlinked, name)) for name in names)))
     assert not settings.competent and all(said.startswith("not judged") for said in verdict.values())
 
 
@@ -160,7 +160,7 @@ def test_templates_of_more_images_make_no_link():
         rows = 1 + random.standard_normal((PERSONS, 32))[labels] + 3 * random.standard_normal((len(labels), 32))
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
-    given = Embedded(faces(20), faces(12), faces(10))
+    given = EmbeddedSets(faces(20), faces(12), faces(10))
     _, evidence, _ = study(given)
     assert evidence.label_free.test.p_two_sided > 0.01 and evidence.persons.test.p_two_sided > 0.01
 
@@ -175,7 +175,7 @@ def test_rows_that_are_no_embeddings_are_refused_by_set_and_row(linked):
 
 def test_the_link_of_a_part_is_that_of_the_part(linked):
     whole = left_of(linked, np.arange(len(linked.synthetic[0])))
-    assert whole["link_auc"] == three_settings(linked, 1).metrics[LINK].auc
+    assert whole["link_auc"] == score_settings(linked, 1).metrics[LINK].auc
     assert left_of(linked, np.arange(0, 480, 12))["rank1"] > 0.3
     assert set(left_of(linked, np.arange(0)).values()) == {None}
 
@@ -189,9 +189,10 @@ def test_judges_stand_in_the_order_given_with_pixels_last_and_each_once():
 
 def seen_by(judge, *sets):
     """Training, synthetic, control and held-out images as a judge embeds them."""
-    return Embedded(*((judge.embed(faces), faces.require_labels()) for faces in sets))
+    return EmbeddedSets(*((judge.embed(faces), faces.require_labels()) for faces in sets))
 
 
+@pytest.mark.nightly
 def test_unseen_images_that_are_as_sharp_are_what_the_judge_has_seen_of_them():
     """A set of control persons' pictures: nothing is blurred, and what was embedded of them serves."""
     verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))
@@ -258,6 +259,7 @@ def test_planted_copies_of_rendered_faces_are_found():
     assert alarm.share_above < 0.02 and found.largest < alarm.threshold + 0.3
 
 
+@pytest.mark.nightly
 def test_other_images_of_the_same_persons_raise_the_first_alarm_and_not_the_second():
     """Half of the shipped held-out images stand in for a generator that draws likenesses and copies nothing."""
     verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))

@@ -3,10 +3,10 @@
 *Verification*: FNMR at a FMR of 1 % and 0.1 % over all pairs of five images of each person; the truth is the pool's.
 *By group*: FMR and FNMR among the women and among the men of these persons at one threshold that was fixed before, that
 of the pool's FMR of 0.1 %; the truth is the pool's. *Open set*: TPIR at a FPIR of 10 % and 1 %, of which the truth is
-the mean over all draws, as it depends on the number of enrolled persons. *Membership*: TPR at a FPR of 1 %, of images
-of persons whose other images are unseen, where synthetic images of these persons are moved half the way to training
-images; and of persons against as many others, where classes of strangers are moved 40 % of the way to training persons.
-The truth is the mean over all draws.
+the mean over all draws, as it depends on the number of enrolled persons; 20 persons, of whom ten would be enrolled, are
+too few for the report. *Membership*: TPR at a FPR of 1 %, of images of persons whose other images are unseen, where
+synthetic images of these persons are moved half the way to training images; and of persons against as many others,
+where classes of strangers are moved 40 % of the way to training persons. The truth is the mean over all draws.
 
 Where a rate is within 5 % of 0 or 1 its interval may be too wide, for few rates are possible there. What the report
 marks as not precise in most draws, as fewer than 30 errors of 30 persons are behind it or behind its threshold, is
@@ -22,10 +22,11 @@ from simulated_pool import Pool, flat, unit
 
 from sface_lib.biometrics import ErrorRate, Estimate, open_set, within_groups
 from sface_lib.biometrics.metrics import ERRORS_FOR_PRECISION
+from sface_lib.chapters.evaluation.rates import FEWEST_SEARCHED, SEARCHED
 from sface_lib.matching import PooledComparisons, compare_within
 from sface_lib.privacy.membership import membership
 
-TARGETS, SEARCHED, GROUP_TARGET = (1e-2, 1e-3), (0.1, 0.01), 1e-3
+TARGETS, GROUP_TARGET = (1e-2, 1e-3), 1e-3
 FPR, MOVE, MOVE_OF_PERSONS, RESAMPLES, SHUFFLES = 0.01, 0.5, 0.4, 200, 1
 TRAINING = 3  # Images of each person that train, and as many that do not; the rest are drawn.
 NEAR_END = 0.05  # Of a rate, to 0 or 1.
@@ -75,9 +76,9 @@ def figures(pool: Pool, count: int, seed: int, threshold: float) -> Iterator[tup
     shown = [(named(target), comparisons.at(target)) for target in TARGETS if comparisons.shows(target)]
     shown += by_gender(comparisons, women(pool)[chosen[:count]], threshold)
     yield from ((name, rate.estimate, rate.imprecise is None) for name, rate in shown)
-    searched = open_set(*flat(rows), seed)
-    for fpir in SEARCHED:
-        if searched.shows(fpir):
+    if count >= FEWEST_SEARCHED:
+        searched = open_set(*flat(rows), seed)
+        for fpir in (fpir for fpir in SEARCHED if searched.shows(fpir)):
             rate = searched.at(fpir)
             yield f"TPIR at FPIR {fpir:.0%}", rate.complement, rate.imprecise is None
     yield from members(rows, unseen, strangers, seed)

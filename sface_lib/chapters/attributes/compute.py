@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ from sface_lib.chapters.training.results import BY_LABELS
 from sface_lib.data import open_faces
 from sface_lib.generators import generate_unlabelled, open_generator
 from sface_lib.generators.sampling import can_mix
-from sface_lib.privacy.verdict import ALPHA
+from sface_lib.privacy.verdict import ALPHA, holm
 from sface_lib.recognition import Embedder, RecognitionModel, open_model
 
 PLAN = "plans/attributes.json"
@@ -96,7 +96,8 @@ class ComparedSets:
     support, transfer, smoothing
         See `attributes.support` and `attributes.divergence.by_pseudo_count`.
     gaps, correlations
-        Accuracy lost on pairs that carry an attribute, and its rank correlation with measures of drift.
+        Accuracy lost on pairs that carry an attribute, and its rank correlation with measures of drift: see
+        `correlations`.
     """
 
     plans: Plans
@@ -175,10 +176,17 @@ def compare(
         transfer=transfer_table({n: (each.labels, each.units) for n, each in sets.items()}, sets[first].names, p.seed),
         smoothing=by_pseudo_count(sets[first].tally(True), sets[second].tally(True)),
         gaps=gaps,
-        correlations={
-            column: None if gaps.empty else correlate(gaps, column, "gap", p.shuffles, p.seed) for column in DRIFTS
-        },
+        correlations=correlations(gaps, p.shuffles, p.seed),
     )
+
+
+def correlations(gaps: pd.DataFrame, shuffles: int, seed: int) -> dict[str, RankCorrelation | None]:
+    """Rank correlation of the accuracy lost with each of `DRIFTS`, p-values corrected for all of them by Holm."""
+    each = {} if gaps.empty else {column: correlate(gaps, column, "gap", shuffles, seed) for column in DRIFTS}
+    estimated = {name: correlation for name, correlation in each.items() if correlation is not None}
+    corrected = holm([correlation.p_value for correlation in estimated.values()]).tolist()
+    pairs = zip(estimated.items(), corrected, strict=True)
+    return dict.fromkeys(DRIFTS) | {name: replace(correlation, p_corrected=p) for (name, correlation), p in pairs}
 
 
 def _lost_accuracy(
@@ -217,7 +225,7 @@ def open_sets(stage: Any, study: Study, accelerator: Accelerator) -> list[Attrib
 def plan_comparison(
     given: Sequence[AttributeSet], classifier: AttributeClassifier, p: AttributesParameters
 ) -> dict[str, Any]:
-    """The two families of claims, as JSON: fixed before any image of the sets is annotated."""
+    """The three families of claims, as JSON: fixed before any image of the sets is annotated."""
     first, second = compared_pair(given)
     names = np.array(classifier.names)[classifier.reliable(p.attribute_reliability)].tolist()
     shared = {
@@ -230,7 +238,12 @@ def plan_comparison(
     drift = {"claims": names, "splits": max(p.shuffles, splits_for(len(names))), "correction": "Holm, over attributes"}
     pairs = [f"{one.name} against {other.name}" for one, other in itertools.combinations(given, 2)]
     differ = {"claims": pairs, "splits": p.shuffles, "correction": "Holm, over all pairs of sets"}
-    return {f"attributes of {first} and {second}": drift | shared, "divergence of sets": differ | shared}
+    lost = {"claims": list(DRIFTS), "shuffles": p.shuffles, "correction": "Holm, over the measures of drift"}
+    return {
+        f"attributes of {first} and {second}": drift | shared,
+        "divergence of sets": differ | shared,
+        f"accuracy lost with {second}, by drift": lost | shared,
+    }
 
 
 def compared_pair(sets: Sequence[AnnotatedSet | AttributeSet]) -> tuple[str, str]:
@@ -281,8 +294,8 @@ def results(comparison: ComparedSets | None, classifier: AttributeClassifier | N
             directed=tuple(DirectedFacts(**row) for row in renamed.to_dict("records")),
             directions=tuple(map(_facts, comparison.directions.values())),
             drift_accuracy={
-                name: found and DriftCorrelation(found.value, found.p_value)
-                for name, found in comparison.correlations.items()
+                name: each and DriftCorrelation(each.value, each.p_corrected)
+                for name, each in comparison.correlations.items()
             },
         )
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import PercentFormatter
@@ -14,7 +15,7 @@ OUTLINED = [withStroke(linewidth=3, foreground="white")]  # Dark marks are seen 
 
 
 def plot_attribute_shares(
-    axes: Axes, table, look: Looking, unreliable: Sequence[str] = (), untaught: Sequence[str] = ()
+    axes: Axes, table: pd.DataFrame, look: Looking, unreliable: Sequence[str] = (), untaught: Sequence[str] = ()
 ) -> None:
     """Prevalence of each attribute in each set as a dot with its interval, a row for each attribute, kinds apart.
 
@@ -49,7 +50,7 @@ def plot_attribute_shares(
     axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(3, len(sets)))
 
 
-def plot_attribute_matrix(axes: Axes, table, unreliable: Sequence[str] = ()) -> None:
+def plot_attribute_matrix(axes: Axes, table: pd.DataFrame, unreliable: Sequence[str] = ()) -> None:
     """Prevalence in % of each attribute, a row, in each set, a column; names of `unreliable` attributes are grey.
 
     `table` is that of `plot_attribute_shares`.
@@ -62,7 +63,7 @@ def plot_attribute_matrix(axes: Axes, table, unreliable: Sequence[str] = ()) -> 
         label.set_color("0.45" if name in unreliable else "black")
 
 
-def plot_both_ways(axes: Axes, table, forward: str, backward: str, colours: tuple[str, str]) -> None:
+def plot_both_ways(axes: Axes, table: pd.DataFrame, forward: str, backward: str, colours: tuple[str, str]) -> None:
     """Divergence of each attribute in both directions as bars to the right and to the left, largest on top.
 
     `table` is a `pandas.DataFrame` with the columns attribute, forward, backward, `forward null`, `backward null`.

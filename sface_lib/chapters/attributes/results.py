@@ -80,7 +80,7 @@ class DirectionFacts(Facts):
 
 @dataclass(frozen=True)
 class DriftCorrelation(Facts):
-    """Rank correlation of the accuracy lost with an attribute's drift."""
+    """Rank correlation of the accuracy lost with an attribute's drift; `p` is corrected for all measures of drift."""
 
     correlation: float
     p: float
@@ -121,6 +121,6 @@ class AttributeFindings(Facts):
 class AttributesResults(Results):
     """What was found; None without a classifier."""
 
-    VERSION = 4
+    VERSION = 5
 
     found: AttributeFindings | None

@@ -103,11 +103,12 @@ class Page:
 
     def plan(self) -> None:
         """What will be claimed of the sets."""
-        (drift, attributes), (differ, pairs) = self._found.plans.plans[-1]["families"].items()
+        (drift, attributes), (differ, pairs), (lost, measures) = self._found.plans.plans[-1]["families"].items()
         self._stage.say(
-            f"The claims that were planned before any image was annotated, in two families: that {drift} differ, "
-            f"{len(attributes['claims'])} claims ({attributes['splits']:,} random splits); and {differ}, "
-            f"{len(pairs['claims'])} claims ({pairs['splits']:,}). Each is corrected for its number (Holm; alpha "
+            f"The claims that were planned before any image was annotated, in three families: that {drift} differ, "
+            f"{len(attributes['claims'])} claims ({attributes['splits']:,} random splits); {differ}, "
+            f"{len(pairs['claims'])} claims ({pairs['splits']:,}); and {lost}, {len(measures['claims'])} claims "
+            f"({measures['shuffles']:,} random signs). Each family is corrected for its number of claims (Holm; alpha "
             f"{pairs['alpha']:g}). {self._found.plans.in_words()}"
         )
 
@@ -358,14 +359,15 @@ class Page:
             "forward": f"KL({self._first} || {self._second})",
             "backward": f"KL({self._second} || {self._first})",
         }
-        found = {name: each for name, each in self._found.correlations.items() if each is not None}
-        for name, each in found.items():
+        correlations = {name: each for name, each in self._found.correlations.items() if each is not None}
+        for name, each in correlations.items():
             self._stage.say(
                 f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
-                f"attributes, {self._clause(each.p_value)}; with signs flipped at random by kind "
-                f"of attribute, it is {each.low:.2f} to {each.high:.2f} in 95 %."
+                f"attributes, {self._clause(each.p_value, each.p_corrected)}, corrected for {len(correlations)} such "
+                f"measures; with signs flipped at random by kind of attribute, it is {each.low:.2f} to {each.high:.2f} "
+                "in 95 %."
             )
-        if not found:
+        if not correlations:
             self._stage.say("Not estimable: fewer than five attributes are carried by enough pairs.")
 
     def what_was_found(self) -> None:

@@ -8,7 +8,7 @@ from sface_lib.chapters.plots import NEUTRAL, legend
 from sface_lib.chapters.words import attribute_in_words
 
 
-def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
+def plot_counts(axes: Axes, values: np.ndarray, counts: np.ndarray, x_label: str, y_label: str) -> None:
     """How often each whole number occurs, as stems; a log axis where the numbers span a factor of 20."""
     axes.vlines(values, 0, counts, color=NEUTRAL, linewidth=2)
     axes.plot(values, counts, "o", color=NEUTRAL, markersize=4)
@@ -20,7 +20,7 @@ def plot_counts(axes: Axes, values, counts, x_label: str, y_label: str) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def plot_histogram(axes: Axes, values, x_label: str, y_label: str) -> None:
+def plot_histogram(axes: Axes, values: np.ndarray, x_label: str, y_label: str) -> None:
     """How often values occur; whole numbers get a bar each where they are few."""
     values = np.asarray(values)
     whole = np.issubdtype(values.dtype, np.integer) and np.ptp(values) < 60

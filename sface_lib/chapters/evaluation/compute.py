@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sface_lib.biometrics import Estimate, PairMean, average, seed_variances
-from sface_lib.chapters.evaluation.models import Embedded, Evaluated, ModelOnBenchmark
+from sface_lib.chapters.evaluation.models import Evaluated, ModelEmbeddings, ModelOnBenchmark
 from sface_lib.chapters.evaluation.results import EvaluationResults, Gap, SetDifference
 from sface_lib.chapters.shared import BASELINE
 from sface_lib.chapters.training.results import BY_LABELS, GIVEN, TrainingResults
@@ -179,7 +179,7 @@ def baseline_training(evaluated: Evaluated) -> BaselineTraining | None:
 
 def results(
     faces: FaceSet,
-    embedded: Embedded,
+    embedded: ModelEmbeddings,
     evaluated: Evaluated,
     gap_rows: Sequence[BenchmarkGaps],
     differences: Sequence[SetDifference],

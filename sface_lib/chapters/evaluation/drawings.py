@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from sface_lib.chapters.plots import FAINT, Looking, mark_truncated
 
 
-def plot_groups(axes: Axes, table, title: str, groups: Sequence[str], look: Looking) -> None:
+def plot_groups(axes: Axes, table: pd.DataFrame, title: str, groups: Sequence[str], look: Looking) -> None:
     """Accuracy within groups, a row for each of `groups` and a marker for each model.
 
     `table` is a `pandas.DataFrame` with the columns model, group, accuracy, low, high.
@@ -21,7 +22,7 @@ def plot_groups(axes: Axes, table, title: str, groups: Sequence[str], look: Look
     axes.set_title(title)
 
 
-def plot_benchmarks(axes: Axes, table, look: Looking) -> None:
+def plot_benchmarks(axes: Axes, table: pd.DataFrame, look: Looking) -> None:
     """Accuracies with intervals, models side by side for each benchmark.
 
     `table` is a `pandas.DataFrame` with the columns benchmark, model, accuracy, 95 % low, 95 % high.
@@ -29,7 +30,9 @@ def plot_benchmarks(axes: Axes, table, look: Looking) -> None:
     _plot_rows(axes, table, "benchmark", list(dict.fromkeys(table["benchmark"])), ("95 % low", "95 % high"), look)
 
 
-def _plot_rows(axes: Axes, table, rows: str, names: Sequence[str], ends: tuple[str, str], look: Looking) -> None:
+def _plot_rows(
+    axes: Axes, table: pd.DataFrame, rows: str, names: Sequence[str], ends: tuple[str, str], look: Looking
+) -> None:
     """Accuracy with its interval, a row for each name in the column `rows`, from above, and models within it."""
     models = list(dict.fromkeys(table["model"]))
     for i, model in enumerate(models):
@@ -48,7 +51,7 @@ def _plot_rows(axes: Axes, table, rows: str, names: Sequence[str], ends: tuple[s
     mark_truncated(axes, "x")
 
 
-def plot_sweep(axes: Axes, table, over: str, benchmark: str, look: Looking) -> None:
+def plot_sweep(axes: Axes, table: pd.DataFrame, over: str, benchmark: str, look: Looking) -> None:
     """Accuracy of each model over another column, such as images per class, with intervals.
 
     `table` is a `pandas.DataFrame` with that column and model, accuracy, 95 % low, 95 % high.

@@ -31,7 +31,7 @@ Verdict = Literal["floor", "learnt", "did not learn"]
 
 
 @dataclass(frozen=True, eq=False)
-class Embedded:
+class ModelEmbeddings:
     """The evaluated images as every model sees them.
 
     Attributes
@@ -169,7 +169,7 @@ def weights_to_evaluate(stage: Any, trained: TrainingResults) -> list[tuple[str,
 
 def embed_all(
     faces: FaceSet, weights: Iterable[tuple[str, int, Path | str]], accelerator: Accelerator, seed: int
-) -> Embedded:
+) -> ModelEmbeddings:
     """Embed the images by raw pixels, which stand under `seed`, and by each network in turn.
 
     Raises
@@ -182,10 +182,10 @@ def embed_all(
         model = open_model(path)
         embeddings.setdefault(name, {})[own_seed] = embed_faces(model, faces, accelerator)
         model_px[name] = model.spec.size_px
-    return Embedded(embeddings, model_px)
+    return ModelEmbeddings(embeddings, model_px)
 
 
-def evaluate_all(embedded: Embedded, pairs: Mapping[str, ProtocolPairs], trained: TrainingResults) -> Evaluated:
+def evaluate_all(embedded: ModelEmbeddings, pairs: Mapping[str, ProtocolPairs], trained: TrainingResults) -> Evaluated:
     """Judge every model on the pairs of every benchmark.
 
     Raises

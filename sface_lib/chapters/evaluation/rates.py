@@ -16,15 +16,15 @@ from sface_lib.biometrics import (
     open_set,
     within_groups,
 )
-from sface_lib.biometrics.identification import FEWEST_SEARCHED
 from sface_lib.chapters.evaluation.breakdown import FEWEST_GROUPS
-from sface_lib.chapters.evaluation.models import Embedded, Evaluated
+from sface_lib.chapters.evaluation.models import Evaluated, ModelEmbeddings
 from sface_lib.matching import PooledComparisons, compare_within
 
 TARGETS = (1e-2, 1e-3, 1e-4)
 TRANSFERRED = TARGETS[:2]
 GROUP_TARGET = 1e-3  # FMR over all pairs at which groups are compared.
 SEARCHED = (0.1, 0.01)  # FPIRs at which open-set identification is reported.
+FEWEST_SEARCHED = 40  # Persons with several images: of fewer than 20 enrolled, intervals of TPIR cover too much.
 MOST_IMAGES = 14_000  # All their pairs, 9.8e7, are fewer than the 1e8 scores that are kept.
 MOST_SUBJECTS = 2_000  # Impostor scores are counted for every pair of identities.
 
@@ -143,7 +143,7 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
 
 
 def pool(
-    embedded: Embedded, labels: np.ndarray | None, group: Mapping[int, str], evaluated: Evaluated, seed: int
+    embedded: ModelEmbeddings, labels: np.ndarray | None, group: Mapping[int, str], evaluated: Evaluated, seed: int
 ) -> Pool | None:
     """All pairs of the evaluated images, or of as many whole identities as 14,000 images hold, at most 2,000.
 
@@ -208,8 +208,10 @@ def _differentials(comparisons: PooledComparisons, group: Mapping[int, str]) -> 
     return Differentials(GROUP_TARGET, *by_name, between_groups(passed, group))
 
 
-def open_sets(embedded: Embedded, labels: np.ndarray | None, models: Sequence[str], seed: int) -> dict[str, Scored]:
-    """Open-set search of the evaluated images, by model, see `open_set`; empty if too few have two images."""
+def open_sets(
+    embedded: ModelEmbeddings, labels: np.ndarray | None, models: Sequence[str], seed: int
+) -> dict[str, Scored]:
+    """Open-set search of the evaluated images, by model, see `open_set`; empty with fewer than `FEWEST_SEARCHED`."""
     if labels is None or np.count_nonzero(np.unique(labels, return_counts=True)[1] > 1) < FEWEST_SEARCHED:
         return {}
     return {name: open_set(embedded.first(name), labels, seed) for name in models}

@@ -26,7 +26,7 @@ from sface_lib.chapters.privacy.results import (
     PlantedFacts,
     PrivacyResults,
 )
-from sface_lib.chapters.privacy.sets import AuditedSets, Background, View, shown_view, view_of
+from sface_lib.chapters.privacy.sets import AuditedSets, View, shown_view, view_of
 from sface_lib.chapters.setspec import AUTHENTIC
 from sface_lib.chapters.synthetic import SyntheticSet
 from sface_lib.data import FaceSet
@@ -164,10 +164,17 @@ def audit(
     """
     accelerator = accelerator or make_accelerator("auto")
     demographics = None if traits is None else Demographics(traits)
-    background = Background(control, held_out, demographics, exchangeable, unexposed=unexposed)
     if not isinstance(synthetic, SyntheticSet):
         synthetic = SyntheticSet("synthetic", synthetic, AUTHENTIC)
-    sets = AuditedSets.choose(authentic, synthetic, background)
+    sets = AuditedSets.choose(
+        authentic,
+        synthetic,
+        unexposed,
+        control=control,
+        exchangeable=exchangeable,
+        held_out=held_out,
+        demographics=demographics,
+    )
     return facts(examine(sets, judges, settings or AuditSettings(), accelerator))
 
 
@@ -267,15 +274,15 @@ def facts(found: Audit) -> AuditFacts:
         name=sets.name,
         labels=sets.labels,
         exposed=sets.exposed,
-        control_is_exchangeable=sets.background.exchangeable,
+        control_is_exchangeable=sets.exchangeable,
         images=len(sets.synthetic),
         training_images=sets.training_images,
         image_px=sets.synthetic.resolution,
         barred=found.barred,
         larger=found.larger.name if found.larger else None,
         impartial_judge=shown_view(impartial).name if impartial else None,
-        metrics={view.name: view.settings.metrics for view in views},
-        rank1={view.name: view.settings.found[0].value for view in labelled},
+        metrics={view.name: view.scores.metrics for view in views},
+        rank1={view.name: view.scores.ranks[0].value for view in labelled},
         rank1_chance=1 / len(sets.authentic.identities),
         chance=chance_facts(found),
         shuffle={view.name: _link_at_chance(view.evidence.labelled.link.test) for view in labelled},
@@ -302,10 +309,10 @@ def facts(found: Audit) -> AuditFacts:
 def _judge_facts(view: View) -> JudgeFacts:
     model = view.judge.model
     return JudgeFacts(
-        competent=bool(view.settings.competent),
+        competent=bool(view.scores.competent),
         sha256=view.judge.sha256,
         trained_on=model.description["trained_on"] if model else None,
-        authentic=view.settings.metrics[SETTINGS[0]],
+        authentic=view.scores.metrics[SETTINGS[0]],
     )
 
 

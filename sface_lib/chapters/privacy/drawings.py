@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.special import ndtr, ndtri
@@ -15,7 +16,7 @@ DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 
 
 def plot_sets(
-    axes: Axes, table, sets: Sequence[str], judges: Sequence[str], title: str, look: Looking,
+    axes: Axes, table: pd.DataFrame, sets: Sequence[str], judges: Sequence[str], title: str, look: Looking,
     why_empty: str = "not measured",
 ) -> None:  # fmt: skip
     """A statistic of several sets, a row each from above, and a marker for each judge; hollow where it is no claim.
@@ -68,7 +69,7 @@ def plot_det(axes: Axes, curves: Mapping[str, object], look: Looking, title: str
     axes.set(xlim=ends, ylim=ends, xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)", title=title)
 
 
-def plot_ranks(axes: Axes, table, n_identities: int, look: Looking) -> None:
+def plot_ranks(axes: Axes, table: pd.DataFrame, n_identities: int, look: Looking) -> None:
     """Share of probes identified within rank k (CMC) with bands, and chance k / N; see `plot_bands` for the table."""
     ranks = np.arange(1, table["rank"].max() + 1)
     axes.plot(ranks, ranks / n_identities, color="0.6", linestyle=":", label="chance")
@@ -79,7 +80,7 @@ def plot_ranks(axes: Axes, table, n_identities: int, look: Looking) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1))
 
 
-def plot_bands(axes: Axes, table, over: str, look: Looking, joined: bool = True) -> None:
+def plot_bands(axes: Axes, table: pd.DataFrame, over: str, look: Looking, joined: bool = True) -> None:
     """A curve with a 95 % band for each judge; `joined` puts a marker on each point.
 
     `table` is a `pandas.DataFrame` with the columns judge, value, 95 % low, 95 % high and the one that it goes over.
@@ -106,7 +107,7 @@ def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str, colour:
     axes.set_title(f"observed {observed:.3f} (line); {len(null):,} draws without a link (grey)", fontsize="small")
 
 
-def plot_power(axes: Axes, table, title: str) -> None:
+def plot_power(axes: Axes, table: pd.DataFrame, title: str) -> None:
     """Share of sets with an alarm by the share of planted copies, with intervals; `legend` names the lines.
 
     `table` is a `pandas.DataFrame` with the columns alteration, share, rate, low, high; "none" is sets without copies.

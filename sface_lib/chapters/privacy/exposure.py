@@ -99,7 +99,7 @@ def write_pairs(stage: Any, view: View, sets: AuditedSets) -> None:
     Columns: `score`; `synthetic_image` and, where the set has labels, `synthetic_class`; `authentic_image` and
     `identity`.
     """
-    best = view.settings.strongest
+    best = view.scores.strongest
     columns = {"score": best.scores[:STRONGEST].round(4)}
     for faces, rows, image, owner in (
         (sets.synthetic, best.b_rows, "synthetic_image", "synthetic_class"),

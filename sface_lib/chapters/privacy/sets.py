@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,41 +30,13 @@ from sface_lib.privacy.settings import (
     NOT_RANDOM,
     SETTINGS,
     UNEXPOSED,
-    Embedded,
-    Settings,
+    EmbeddedSets,
+    SettingScores,
     affordable,
     not_told_apart,
-    three_settings,
+    score_settings,
 )
 from sface_lib.privacy.verdict import ALPHA
-
-
-@dataclass(frozen=True, eq=False)
-class Background:
-    """What a set is held against, beside the authentic one: see `AuditedSets`.
-
-    `unexposed` are other synthetic sets, whose generators never saw the authentic one.
-    """
-
-    control: FaceSet | None = None
-    held_out: FaceSet | None = None
-    demographics: Demographics | None = None
-    exchangeable: bool = True
-    held_out_at_random: bool = True
-    unexposed: Sequence[SyntheticSet] = ()
-
-    @classmethod
-    def of(cls, given: Study, synthetic: SyntheticSet, demographics: Demographics | None) -> "Background":
-        """The background of one synthetic set of a study."""
-        flags = given.control_is_exchangeable(synthetic), given.held_out_at_random(synthetic)
-        others = tuple(each for each in given.synthetic if not each.exposed and each.name != synthetic.name)
-        return cls(given.control, given.held_out, demographics, *flags, others)
-
-    @property
-    def barred(self) -> dict[str, str]:
-        """ "control" and "held_out" -> why no claim may rest on it: see `sface_lib.privacy.settings.Embedded`."""
-        control = {} if self.exchangeable else {"control": NOT_EXCHANGEABLE}
-        return control | ({} if self.held_out_at_random else {"held_out": NOT_RANDOM})
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +92,45 @@ class AuditedSets:
     synthetic: FaceSet
     positions: np.ndarray
     identities: np.ndarray
-    background: Background = Background()
+    control: FaceSet | None = None
+    exchangeable: bool = True
+    held_out: FaceSet | None = None
+    held_out_at_random: bool = True
+    demographics: Demographics | None = None
     barred_models: Mapping[str, str] = field(default_factory=dict)
     unexposed: Mapping[str, Unexposed] = field(default_factory=dict)
     training_images: int = 0
 
     @classmethod
-    def choose(cls, authentic: FaceSet, synthetic: SyntheticSet, background: Background) -> "AuditedSets":
+    def of(cls, study: Study, synthetic: SyntheticSet, demographics: Demographics | None) -> "AuditedSets":
+        """A synthetic set of a study, with what the study holds it against; see `choose`."""
+        return cls.choose(
+            study.training,
+            synthetic,
+            [each for each in study.synthetic if not each.exposed and each.name != synthetic.name],
+            control=study.control,
+            exchangeable=study.control_is_exchangeable(synthetic),
+            held_out=study.held_out,
+            held_out_at_random=study.held_out_at_random(synthetic),
+            demographics=demographics,
+        )
+
+    @classmethod
+    def choose(
+        cls, authentic: FaceSet, synthetic: SyntheticSet, unexposed: Sequence[SyntheticSet] = (), **others: Any
+    ) -> "AuditedSets":
         """Choose the images to compare: as many as intervals and shuffles can be computed for.
+
+        Parameters
+        ----------
+        authentic
+            The training images, with labels.
+        synthetic
+            The set that is audited.
+        unexposed
+            Other synthetic sets, whose generators never saw the authentic one.
+        others
+            `control`, `exchangeable`, `held_out`, `held_out_at_random`, `demographics`, as of `AuditedSets`.
 
         Raises
         ------
@@ -135,11 +139,7 @@ class AuditedSets:
         """
         trained = authentic.require_labels()
         positions = _compared(trained, synthetic)
-        unexposed = {
-            other.name: Unexposed(other.faces.subset(_compared(trained, other)[1]), other.barred_models)
-            for other in background.unexposed
-            if not other.faces.shared_with(authentic)
-        }
+        usable = [each for each in unexposed if not each.faces.shared_with(authentic)]
         return cls(
             name=synthetic.name,
             labels=synthetic.labels,
@@ -150,10 +150,13 @@ class AuditedSets:
             synthetic=synthetic.faces.subset(positions[1]),
             positions=positions[1],
             identities=np.unique(trained[positions[0]]),
-            background=background,
             barred_models=synthetic.barred_models,
-            unexposed=unexposed,
+            unexposed={
+                each.name: Unexposed(each.faces.subset(_compared(trained, each)[1]), each.barred_models)
+                for each in usable
+            },
             training_images=synthetic.faces.shared_with(authentic),
+            **others,
         )
 
     def check_unexposed(self) -> None:
@@ -170,23 +173,8 @@ class AuditedSets:
         return self.labels == AUTHENTIC
 
     @property
-    def control(self) -> FaceSet | None:
-        """That of the background."""
-        return self.background.control
-
-    @property
-    def held_out(self) -> FaceSet | None:
-        """That of the background."""
-        return self.background.held_out
-
-    @property
-    def demographics(self) -> Demographics | None:
-        """That of the background."""
-        return self.background.demographics
-
-    @property
     def compared(self) -> dict[str, FaceSet]:
-        """What a judge embeds, by the names of `sface_lib.privacy.settings.Embedded`."""
+        """What a judge embeds, by the names of `sface_lib.privacy.settings.EmbeddedSets`."""
         every = {
             "authentic": self.authentic,
             "synthetic": self.synthetic,
@@ -197,8 +185,9 @@ class AuditedSets:
 
     @property
     def barred(self) -> dict[str, str]:
-        """That of the background."""
-        return self.background.barred
+        """ "control" and "held_out" -> why no claim may rest on it: see `sface_lib.privacy.settings.EmbeddedSets`."""
+        control = {} if self.exchangeable else {"control": NOT_EXCHANGEABLE}
+        return control | ({} if self.held_out_at_random else {"held_out": NOT_RANDOM})
 
     @property
     def relied_on(self) -> set[str | None]:
@@ -260,8 +249,8 @@ class View:
     """What one judge sees: the embedded sets, their scores in the three settings, and the tests on them."""
 
     judge: Judge
-    sets: Embedded
-    settings: Settings
+    sets: EmbeddedSets
+    scores: SettingScores
     evidence: Evidence
 
     @property
@@ -272,7 +261,7 @@ class View:
     @property
     def competent(self) -> bool:
         """Whether it is a model and tells the authentic identities apart."""
-        return self.judge.model is not None and self.settings.competent
+        return self.judge.model is not None and self.scores.competent
 
     @property
     def barred(self) -> str:
@@ -292,12 +281,12 @@ class View:
     @property
     def link(self) -> PairScores:
         """Authentic against synthetic images; genuine means the same class label, which must be an authentic one."""
-        return self.settings.comparisons[LINK]
+        return self.scores.comparisons[LINK]
 
     @property
     def link_metrics(self) -> VerificationMetrics:
         """Metrics of `link`."""
-        return self.settings.metrics[LINK]
+        return self.scores.metrics[LINK]
 
     @property
     def nearness(self) -> float:
@@ -321,10 +310,10 @@ def view_of(
     it where the authentic images are the same. `level` is the confidence level of the leak share.
     """
     rows = {name: _embedded(judge, faces) for name, faces in sets.compared.items()}
-    embedded = Embedded(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
+    embedded = EmbeddedSets(**rows, groups=sets.groups, labels=sets.labels, barred=sets.barred_by(judge))
     if earlier and not all(map(np.array_equal, earlier.sets.authentic, embedded.authentic)):
         earlier = None
-    scored = three_settings(embedded, settings.max_rank, accelerator, earlier and earlier.settings)
+    scored = score_settings(embedded, settings.max_rank, accelerator, earlier and earlier.scores)
     authentic_scores = scored.comparisons[SETTINGS[0]]
     if None not in embedded.barred and (why := not_told_apart(*embedded.synthetic, authentic_scores)):
         embedded = replace(embedded, barred=dict.fromkeys(NEEDS, why))

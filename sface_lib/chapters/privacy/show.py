@@ -39,10 +39,10 @@ def link(views: Sequence[View]) -> pd.DataFrame:
     return pd.DataFrame(
         {"judge": view.name, "setting": setting}
         | {"subjects": len(np.unique(comparison.genuine_identity))}
-        | _metrics_row(view.settings.metrics[setting])
+        | _metrics_row(view.scores.metrics[setting])
         | {f"FNMR at FMR {100 * target:g} %": _fnmr(PooledComparisons(comparison), target) for target in TARGETS}
         for view in views
-        for setting, comparison in view.settings.comparisons.items()
+        for setting, comparison in view.scores.comparisons.items()
     )
 
 
@@ -99,7 +99,7 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
 
 def scores(view: View, look: Look) -> Figure:
     """Densities of the scores in the settings that the labels allow, on one axis of scores."""
-    found = {setting: view.settings.comparisons[setting] for setting in _settings(view)}
+    found = {setting: view.scores.comparisons[setting] for setting in _settings(view)}
     edges = plots.score_edges([side for each in found.values() for side in (each.genuine, each.impostor)], BINS)
     figure, panels = plots.new_panels(len(found), 1, width=7.2, height=2.0, sharex=True, sharey=True)
     for ax, (setting, each) in zip(panels, found.items(), strict=True):
@@ -117,12 +117,12 @@ def by_threshold(view: View) -> tuple[str, pd.DataFrame] | None:
     setting = _settings(view)[-1]
     if setting == SETTINGS[0]:
         return None
-    comparison = view.settings.comparisons[setting]
+    comparison = view.scores.comparisons[setting]
     return setting, thresholds(comparison.genuine, comparison.impostor)
 
 
 def _settings(view: View) -> list[str]:
-    return [setting for setting in SETTINGS if setting in view.settings.comparisons]
+    return [setting for setting in SETTINGS if setting in view.scores.comparisons]
 
 
 def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.DataFrame]:
@@ -130,7 +130,7 @@ def roc_det(views: Sequence[View], shown: View, look: Look) -> tuple[Figure, pd.
 
     From where the number of scores resolves them.
     """
-    compared = {setting: shown.settings.comparisons[setting] for setting in _settings(shown)}
+    compared = {setting: shown.scores.comparisons[setting] for setting in _settings(shown)}
     if LINK in compared:
         compared |= {f"{LINK} ({view.label})": view.link for view in views if view is not shown}
     curves = {name: _curve(comparison) for name, comparison in compared.items()}
@@ -164,8 +164,8 @@ def _curve(comparison: PairScores) -> pd.DataFrame:
 def identification(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
     found = {
-        "synthetic probes, authentic templates": {view.label: view.settings.found for view in views},
-        "authentic probes, synthetic templates": {view.label: view.settings.found_back for view in views},
+        "synthetic probes, authentic templates": {view.label: view.scores.ranks for view in views},
+        "authentic probes, synthetic templates": {view.label: view.scores.ranks_back for view in views},
     }
     table = pd.DataFrame(
         {"probes": title.split()[0], "judge": name, "rank": k, "chance": k / identities} | estimate_row(share)
@@ -251,7 +251,7 @@ def growth(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, 
 
 def _strongest_by_number(view: View) -> pd.DataFrame:
     """The share of equal labels among the strongest pairs, from ten of them on."""
-    best = view.settings.strongest
+    best = view.scores.strongest
     sizes = np.unique(np.geomspace(FEWEST_STRONGEST, max(FEWEST_STRONGEST, len(best.scores)), CURVE_POINTS).astype(int))
     found = equal_labels(best, view.sets.authentic[1], view.sets.synthetic[1], tuple(sizes.tolist()))
     return found.rename(columns={"strongest pairs": OVER, "same label": "value"}).assign(measure=EQUAL_LABELS)
@@ -272,7 +272,7 @@ def equal_labels_by_score(view: View) -> pd.DataFrame:
 
 def strongest(sets: AuditedSets, view: View) -> tuple[np.ndarray, str]:
     """The strongest pairs, authentic faces above synthetic ones, uint8 `[H, W, 3]`, and what they are."""
-    best, side = view.settings.strongest, sets.synthetic.resolution
+    best, side = view.scores.strongest, sets.synthetic.resolution
     count = min(STRONGEST_SHOWN, len(best.scores))
     rows = (sets.authentic, best.a_rows[:count]), (sets.synthetic, best.b_rows[:count])
     faces = [of.load(positions, size_px=side).numpy() for of, positions in rows]

@@ -77,7 +77,7 @@ def _floor(found: Audit) -> str:
     """The persons and sets that say what is no leak."""
     sets, said = found.sets, []
     if sets.control is not None:
-        kind = "like the training persons" if sets.background.exchangeable else "whose images may differ in kind"
+        kind = "like the training persons" if sets.exchangeable else "whose images may differ in kind"
         said.append(f"{len(sets.control.identities):,} control persons {kind}")
     said += [f"the unexposed set {name}" for name in found.shown.evidence.nearer]
     return ", and ".join(said) or "nothing: neither control persons nor an unexposed set was given"

@@ -92,12 +92,12 @@ def exposure(found: Exposure) -> pd.DataFrame | None:
     return table[["attribute", *table.columns.drop("attribute")]]
 
 
-def exposure_in_words(found: Exposure) -> str:
+def exposure_in_words(breakdown: Exposure) -> str:
     """What could not be estimated, and whether more training images mean more exposure."""
-    said = [f"By {trait}: not estimable ({why})." for trait, why in found.groups.items() if isinstance(why, str)]
-    if not found.groups:
+    said = [f"By {trait}: not estimable ({why})." for trait, why in breakdown.groups.items() if isinstance(why, str)]
+    if not breakdown.groups:
         said.append("By group: not estimable, as the groups of the training identities are not known.")
-    trend = found.by_images
+    trend = breakdown.by_images
     if trend is None:
         said.append("By number of training images: not estimable, as the number or the exposure is the same for all.")
     else:
@@ -111,8 +111,8 @@ def power(planted: Mapping[str, Planted]) -> tuple[Figure, pd.DataFrame] | None:
     None where no alarm is calibrated.
     """
     nulls = {
-        STRANGERS: {name: found.strangers for name, found in planted.items()},
-        SAME_PERSONS: {name: found.same_persons for name, found in planted.items()},
+        STRANGERS: {name: calibration.strangers for name, calibration in planted.items()},
+        SAME_PERSONS: {name: calibration.same_persons for name, calibration in planted.items()},
     }
     drawn = {null: alarms for null, alarms in nulls.items() if any(a and a.power for a in alarms.values())}
     if not drawn:
@@ -137,17 +137,17 @@ def alarms(planted: Mapping[str, Planted]) -> pd.DataFrame | None:
             "judge": name,
             "against": null,
             "sounds from": alarm.threshold,
-            "largest of the set": found.largest,
+            "largest of the set": calibration.largest,
             "of the set, above (%)": 100 * alarm.share_above,
             "of unseen images, above (%)": math.nan if unseen is None else 100 * unseen,
             "exact copies are noticed from (%)": _percent(alarm.detectable_exact),
             "altered ones from (%)": _percent(alarm.detectable),
             "silent sets that sound (%)": 100 * alarm.silent.rate,
         }
-        for name, found in planted.items()
+        for name, calibration in planted.items()
         for null, alarm, unseen in (
-            (STRANGERS, found.strangers, found.unseen_above),
-            (SAME_PERSONS, found.same_persons, None),
+            (STRANGERS, calibration.strangers, calibration.unseen_above),
+            (SAME_PERSONS, calibration.same_persons, None),
         )
         if alarm is not None and alarm.threshold is not None
     ]
@@ -162,8 +162,8 @@ def silent_in_words(planted: Mapping[str, Planted], images: int, barred: Mapping
     said = [
         f"Not calibrated by {the(f'**{name}**')} against {null}: {alarm.null_images:,} images are too few to bound "
         f"the largest ratio of {images:,}."
-        for name, found in planted.items()
-        for null, alarm in ((STRANGERS, found.strangers), (SAME_PERSONS, found.same_persons))
+        for name, calibration in planted.items()
+        for null, alarm in ((STRANGERS, calibration.strangers), (SAME_PERSONS, calibration.same_persons))
         if alarm is not None and alarm.threshold is None
     ]
     said += [f"{capitalised(the(f'**{name}**'))} is not asked, as it {why}." for name, why in barred.items()]

@@ -68,7 +68,7 @@ def plan_in_words(plan: StudyPlan, recorded: Plans) -> str:
 
 def judges(views: Sequence[View]) -> pd.DataFrame:
     """How well each judge tells authentic identities apart."""
-    return pd.DataFrame(_judge_row(view, view.settings.metrics[SETTINGS[0]]) for view in views)
+    return pd.DataFrame(_judge_row(view, view.scores.metrics[SETTINGS[0]]) for view in views)
 
 
 def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
@@ -85,14 +85,14 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
 
 def barred_in_words(audits: Audits) -> str:
     """Which judges may not judge which sets, and why; empty where all may."""
-    found = [each for each in audits.done if each.barred]
-    return "\n\n".join(f"**{each.name}**: {barred_of(each)}" for each in found)
+    cases = [each for each in audits.done if each.barred]
+    return "\n\n".join(f"**{each.name}**: {barred_of(each)}" for each in cases)
 
 
-def barred_of(found: Audit) -> str:
+def barred_of(audit: Audit) -> str:
     """Which judges may not judge a set, and why."""
-    why = "; ".join(f"{the(name)} {reason}" for name, reason in found.barred.items())
-    if found.larger is None:
+    why = "; ".join(f"{the(name)} {reason}" for name, reason in audit.barred.items())
+    if audit.larger is None:
         return f"nothing is claimed about it, as no admissible judge is left ({why})."
     return f"{why}. Numbers of this set in grey support no claim."
 
@@ -136,16 +136,16 @@ def _doubted(view: View) -> list[str]:
     return [OVERVIEW[s.name] for s in STATISTICS.values() if s.needs in view.sets.barred and s.name in OVERVIEW]
 
 
-def _overview_row(found: Audit, view: View) -> dict[str, object]:
-    values = {claim.claim: claim for claim in found.claims if claim.judge == view.name}
+def _overview_row(audit: Audit, view: View) -> dict[str, object]:
+    values = {claim.claim: claim for claim in audit.claims if claim.judge == view.name}
     above = [claim for claim in values.values() if claim.above]
     judged = sum(claim.p_corrected is not None for claim in values.values())
-    planted = found.planted.get(view.name)
+    planted = audit.planted.get(view.name)
     copies = planted.strangers.share_above if planted and planted.strangers.threshold is not None else None
     return {
-        "set": found.name,
+        "set": audit.name,
         "judge": view.name,
-        WITHIN: _percent_of(view.settings.metrics.get(SETTINGS[1])),
+        WITHIN: _percent_of(view.scores.metrics.get(SETTINGS[1])),
         **{title: values[name].value if name in values else np.nan for name, title in OVERVIEW.items()},
         "above the copy alarm (%)": np.nan if copies is None else 100 * copies,
         "claims above chance": f"none: {view.barred}" if view.barred else f"{len(above)} of {judged}",
@@ -197,8 +197,8 @@ def _why_empty(statistic: str) -> str:
 
 def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None]) -> pd.DataFrame | None:
     """The tables of several sets as one, with the name of the set in front; None where no set has one."""
-    tables = [(each.name, found) for each in audits if (found := table(each)) is not None and len(found)]
+    tables = [(each.name, frame) for each in audits if (frame := table(each)) is not None and len(frame)]
     if not tables:
         return None
-    whole = pd.concat([found.assign(set=name) for name, found in tables], ignore_index=True)
+    whole = pd.concat([frame.assign(set=name) for name, frame in tables], ignore_index=True)
     return whole[["set", *whole.columns.drop("set")]]

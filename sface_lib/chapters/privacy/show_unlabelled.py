@@ -48,16 +48,16 @@ def nearer(views: Sequence[View]) -> pd.DataFrame | None:
         {
             "judge": view.name,
             "unexposed set": name,
-            "classes of both": found.classes,
-            "difference": found.best.estimate.value,
-            "95 % low": (span := found.best.estimate.interval()).low,
+            "classes of both": difference.classes,
+            "difference": difference.best.estimate.value,
+            "95 % low": (span := difference.best.estimate.interval()).low,
             "95 % high": span.high,
-            "difference of the lead": found.lead.estimate.value,
-            "AUC of best scores": found.auc.value,
+            "difference of the lead": difference.lead.estimate.value,
+            "AUC of best scores": difference.auc.value,
         }
         for view in views
         if view.judge.model is not None
-        for name, found in view.evidence.nearer.items()
+        for name, difference in view.evidence.nearer.items()
     ]
     return pd.DataFrame(rows) if rows else None
 
@@ -76,17 +76,17 @@ def published_nearest() -> pd.DataFrame:
     return published("nearest_matches").rename(columns=titles)[list(titles.values())]
 
 
-def leak_in_words(found: Audit) -> str:
+def leak_in_words(audit: Audit) -> str:
     """The lower bound on the share of classes that follow a training person, or why there is none."""
-    leaks = {view.name: leak for view in found.views if (leak := facts_of_leak(view))}
-    if found.sets.control is None:
+    leaks = {view.name: leak for view in audit.views if (leak := facts_of_leak(view))}
+    if audit.sets.control is None:
         return "no leak share: it needs control persons, whom no generator saw."
-    if "control" in found.sets.barred:
+    if "control" in audit.sets.barred:
         return f"no leak share, as {NOT_EXCHANGEABLE}."
     if not leaks:
         return "no leak share: no admissible judge, or fewer than two distinguishable persons."
     name, largest = max(leaks.items(), key=lambda item: item[1].bound)
-    unit = "images" if found.sets.labels == "none" else "classes"
+    unit = "images" if audit.sets.labels == "none" else "classes"
     others = ", ".join(f"{100 * leak.bound:.1f} % by {the(other)}" for other, leak in leaks.items() if other != name)
     said = (
         f"at least {100 * largest.bound:.1f} % of its {unit} are nearer to a training person than the floor explains, "

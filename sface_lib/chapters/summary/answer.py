@@ -61,9 +61,9 @@ def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
     judges = tuple(name for name in privacy.competent if name not in audited.barred)
     bounded = {statistic.name: statistic.has_margin for statistic in STATISTICS.values()}
     judged = tuple(claim for claim in audited.claims if claim.p_corrected is not None and claim.claim in bounded)
-    found = [claim for claim in judged if claim.above]
-    restricted = tuple(claim for claim in found if set(claim.notes) & set(RESTRICTIONS))
-    above = tuple(claim for claim in found if claim not in restricted)
+    positives = [claim for claim in judged if claim.above]
+    restricted = tuple(claim for claim in positives if set(claim.notes) & set(RESTRICTIONS))
+    above = tuple(claim for claim in positives if claim not in restricted)
     alarms = {
         name: [alarm for alarm in (planted.strangers, planted.same_persons) if alarm and alarm.threshold is not None]
         for name, planted in audited.planted.items()
@@ -72,6 +72,6 @@ def gives_away(privacy: PrivacyResults, audited: AuditFacts) -> Answer:
     sounding = tuple(name for name, own in alarms.items() if any(alarm.share_above for alarm in own))
     near = [claim.verdict.startswith(EQUIVALENT) for claim in judged if bounded[claim.claim]]
     equivalent, looked = bool(near) and all(near), any(alarms.values())
-    nothing = equivalent and looked and not found and not sounding
+    nothing = equivalent and looked and not positives and not sounding
     word = "yes" if above else "no" if nothing else "undecided"
     return Answer(audited.name, word, judges, judged, above, restricted, equivalent, looked, sounding)

@@ -132,9 +132,9 @@ def summarise(
             learnt = {"taught": model.taught} | _links(privacy, model.trained_on, judge)
             models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **learnt)
     floors = tuple(
-        ModelBesideLink(name, "none", "none", found, evaluation.mean_accuracy[name])
-        for name, found in accuracy.items()
-        if found.verdict == "floor"
+        ModelBesideLink(name, "none", "none", estimate, evaluation.mean_accuracy[name])
+        for name, estimate in accuracy.items()
+        if estimate.verdict == "floor"
     )
     return Summary(privacy.sets[0], benchmark, len(evaluation.accuracy), judge, tuple(models.values()), floors)
 

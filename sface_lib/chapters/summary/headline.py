@@ -36,10 +36,10 @@ def findings(
 ) -> list[Finding]:
     """What was found: on whom each set gives away, on what the best set teaches, and on attributes."""
     asked = list(zip(answers, privacy.sets, strict=True))
-    found = [_gives_away(answer, audited) for answer, audited in asked[:MOST_CARDS]]
+    cards = [_gives_away(answer, audited) for answer, audited in asked[:MOST_CARDS]]
     taught = _teaches(summary, evaluation)
     drifted = _drift(attributes)
-    return [*found, *([taught] if taught else []), *([drifted] if drifted else [])]
+    return [*cards, *([taught] if taught else []), *([drifted] if drifted else [])]
 
 
 def largest_leak(audited: AuditFacts) -> tuple[str, LeakFacts] | None:
@@ -115,15 +115,15 @@ def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding 
 
 def _drift(attributes: AttributesResults) -> Finding | None:
     """How many attributes differ; None where they were not compared."""
-    found = attributes.found
-    if found is None:
+    comparison = attributes.found
+    if comparison is None:
         return None
-    first, second = found.compared
-    explained = found.separable.get("same sharpness")
+    first, second = comparison.compared
+    explained = comparison.separable.get("same sharpness")
     more = "" if explained is None else f", {explained} of them by more than image sharpness explains"
     sentence = f"They differ between {first} (authentic) and {second} (synthetic) beyond chance{more}."
-    badge = "yes" if found.drifted else "undecided"  # That none drifts is not tested.
-    number = f"{len(found.drifted)} of {len(found.attributes)}"
+    badge = "yes" if comparison.drifted else "undecided"  # That none drifts is not tested.
+    number = f"{len(comparison.drifted)} of {len(comparison.attributes)}"
     evidence = ("06_attributes.divergence", "The divergences")
     return Finding("Do attributes drift?", number, "reliably classified attributes", badge, sentence, evidence)
 

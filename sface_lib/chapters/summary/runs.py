@@ -100,26 +100,26 @@ def _open_run(path: Path, name: str) -> FinishedRun:
 
 def sets_side_by_side(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     """A row for each set of each run, by the strongest judge that may judge it."""
-    return pd.DataFrame(_row(run, found) for run in runs for found in run.privacy.sets)
+    return pd.DataFrame(_row(run, audit) for run in runs for audit in run.privacy.sets)
 
 
-def _row(run: FinishedRun, found: AuditFacts) -> dict[str, Any]:
-    judge, leak = found.larger, found.leak.get(found.larger)
-    link, free = (found.link(judge) if judge else None), found.label_free.get(judge)
-    judged = [claim for claim in found.claims if claim.p_corrected is not None]
-    model = _taught_by(run, found.name)
+def _row(run: FinishedRun, audit: AuditFacts) -> dict[str, Any]:
+    judge, leak = audit.larger, audit.leak.get(audit.larger)
+    link, free = (audit.link(judge) if judge else None), audit.label_free.get(judge)
+    judged = [claim for claim in audit.claims if claim.p_corrected is not None]
+    model = _taught_by(run, audit.name)
     accuracy = model and model.mean_accuracy
     baseline = _taught_by(run, AUTHENTIC)
     return {
         "run": run.name,
-        "set": found.name,
-        "classes": found.labels,
-        "exposed": saw_authentic(found.name, found.exposed),
-        "images": found.images,
-        "gives away": run.answers.gives_away.get(found.name, MISSING) if run.answers else MISSING,
+        "set": audit.name,
+        "classes": audit.labels,
+        "exposed": saw_authentic(audit.name, audit.exposed),
+        "images": audit.images,
+        "gives away": run.answers.gives_away.get(audit.name, MISSING) if run.answers else MISSING,
         "judge": judge or "none may judge it",
         "link (AUC)": link.auc if link else None,
-        "label-free (%)": 100 * free.observed if free and found.control_is_exchangeable else None,
+        "label-free (%)": 100 * free.observed if free and audit.control_is_exchangeable else None,
         "leak share ≥ (%)": 100 * leak.bound if leak else None,
         "claims above chance": f"{sum(claim.above for claim in judged)} of {len(judged)}",
         "accuracy (%)": 100 * accuracy if accuracy else None,

@@ -75,9 +75,9 @@ def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame]:
         "link AUC": [model.shuffle for model in summary.models],
         "label-free": [model.label_free for model in summary.models],
     }
-    for column, found in nulls.items():
+    for column, intervals in nulls.items():
         for end in ("low", "high"):
-            numbers[f"{column}, chance {end}"] = [np.nan if null is None else getattr(null, end) for null in found]
+            numbers[f"{column}, chance {end}"] = [np.nan if null is None else getattr(null, end) for null in intervals]
     panels = [column for column in nulls if numbers[f"{column}, chance low"].notna().any()]
     figure, axes = plots.new_figure(columns=max(1, len(panels)), width=5.6, height=3.8)
     for ax, column in zip(np.ravel(axes), panels, strict=False):
@@ -190,11 +190,11 @@ def teaches(
     )
 
 
-def _generator(found: GeneratedFacts | None) -> str:
-    if found is None:
+def _generator(facts: GeneratedFacts | None) -> str:
+    if facts is None:
         return ""
-    learnt = f"trained for {found.kimg:.1f} kimg" if found.kimg else "with given weights"
-    return f"; a generator {learnt} drew {found.synthetic_images:,} synthetic ones"
+    learnt = f"trained for {facts.kimg:.1f} kimg" if facts.kimg else "with given weights"
+    return f"; a generator {learnt} drew {facts.synthetic_images:,} synthetic ones"
 
 
 def _points(gap: Gap) -> str:
@@ -204,10 +204,10 @@ def _points(gap: Gap) -> str:
 
 def _accuracy(summary: Summary, model: str) -> str:
     """On the first benchmark with the verdict there, and in the mean of several, which gaps are taken in."""
-    found, mean = summary[model].accuracy, summary[model].mean_accuracy
-    first = f"{100 * found.mean:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}] on {summary.benchmark}"
+    accuracy, mean = summary[model].accuracy, summary[model].mean_accuracy
+    first = f"{100 * accuracy.mean:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}] on {summary.benchmark}"
     in_mean = f", {100 * mean:.1f} % in the mean" if summary.n_benchmarks > 1 else ""
-    return f"{first} ({found.verdict}){in_mean}"
+    return f"{first} ({accuracy.verdict}){in_mean}"
 
 
 def beside_published(
@@ -264,15 +264,15 @@ def published_frontier() -> tuple[Figure, pd.DataFrame]:
     return figure, table
 
 
-def attributes_that_drift(found: AttributeFindings | None) -> str:
+def attributes_that_drift(comparison: AttributeFindings | None) -> str:
     """What notebook 06 found between the authentic and the synthetic set."""
-    if found is None:
+    if comparison is None:
         return "Attributes were not compared: notebook 06 had no classifier."
-    first, second = found.compared
-    way = found.direction(first, second)
+    first, second = comparison.compared
+    way = comparison.direction(first, second)
     return (
-        f"Of {len(found.attributes)} reliably classified attributes, {len(found.drifted)} differ "
-        f"between {first} and {second} beyond chance, {found.separable['same sharpness']} of them by more than "
+        f"Of {len(comparison.attributes)} reliably classified attributes, {len(comparison.drifted)} differ "
+        f"between {first} and {second} beyond chance, {comparison.separable['same sharpness']} of them by more than "
         f"image sharpness explains. KL({second} || {first}) is {way.backward:.3f} nats, "
         f"KL({first} || {second}) {way.forward:.3f}: {way.verdict}."
     )

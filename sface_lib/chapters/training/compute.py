@@ -177,12 +177,12 @@ def decode(plan: Plan, size_px: int) -> dict[tuple[str, bool], tuple[np.ndarray,
     asked: dict[tuple[str, bool], list[PlannedModel]] = {}
     for model in plan.models:
         asked.setdefault(source_of(model), []).append(model)
-    found = {}
+    batches = {}
     for (name, mixed), models in asked.items():
         used = np.unique(np.concatenate([model.positions for model in models]))
         faces = plan.mixed[name] if mixed else plan.sets[name].faces
-        found[name, mixed] = used, FaceBatches(faces.subset(used), size_px)
-    return found
+        batches[name, mixed] = used, FaceBatches(faces.subset(used), size_px)
+    return batches
 
 
 def source_of(model: PlannedModel) -> tuple[str, bool]:

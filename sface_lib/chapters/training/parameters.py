@@ -45,7 +45,10 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     recognition_learning_rate: float = setting(0.1, "Peak step size of SGD, at the stated batch.", gt=0, lt=10)
     weight_decay: float = setting(5e-4, "Weight decay of SGD.", ge=0, lt=1)
     recognition_gradient_accumulation_steps: int = setting(
-        1, "Micro-batches into which each process divides its share of a batch; more need less memory.", ge=1
+        1,
+        "Micro-batches into which each process divides its share of a batch; more need less memory.",
+        formerly="recognition_parts",
+        ge=1,
     )
     head: Annotated[str, AfterValidator(one_of("sface_lab.heads", HEADS))] = setting(
         "cosface", "Margin loss of CLS: cosface, the paper's, arcface, elasticface, or what an installed package adds."

@@ -127,15 +127,15 @@ def chosen_images(p: TrainingParameters, sets: Mapping[str, TrainingSet]) -> dic
         if each.labels != AUTHENTIC:
             largest = np.sort(each.sizes)[::-1]
             counts[order] = np.minimum(counts[order], _of_length(largest, len(counts)))
-    found = {AUTHENTIC: first_of_class(authentic, counts, chosen)}
+    positions = {AUTHENTIC: first_of_class(authentic, counts, chosen)}
     for name, each in sets.items():
         if name == AUTHENTIC:
             continue
         if each.labels == UNLABELLED:
-            found[name] = np.arange(min(len(each.faces), int(counts.sum())))
+            positions[name] = np.arange(min(len(each.faces), int(counts.sum())))
             continue
-        found[name] = first_of_class(each.faces.labels, _for_classes(each, counts, order))
-    return found
+        positions[name] = first_of_class(each.faces.labels, _for_classes(each, counts, order))
+    return positions
 
 
 def _first(given: TrainingSet, most: int) -> np.ndarray:

@@ -157,9 +157,9 @@ def _spec(g: ForeignModule, d: ForeignModule | None, path: str | Path) -> Genera
             "mbstd_group_size": (d.b4.mbstd.group_size, 4),
             "mbstd_num_channels": (d.b4.mbstd.num_channels, 1),
         }
-    for name, (found, ours) in demands.items():
-        if found != ours:
-            raise WeightsError(f"{path}: {name} is {found!r}; only networks with {ours!r} can be imported")
+    for name, (theirs, ours) in demands.items():
+        if theirs != ours:
+            raise WeightsError(f"{path}: {name} is {theirs!r}; only networks with {ours!r} can be imported")
     taps = torch.tensor(RESAMPLING) / sum(RESAMPLING)
     for name, value in g.tensors():
         if name.endswith("resample_filter") and not torch.allclose(value, torch.outer(taps, taps)):
@@ -187,11 +187,11 @@ def _generator_state(foreign: dict[str, torch.Tensor], spec: GeneratorSpec) -> d
     for i, r in enumerate(spec.resolutions_px):
         layers = {"convolution1": "conv1", "to_rgb": "torgb"} | ({"convolution0": "conv0"} if i else {})
         for ours, theirs in layers.items():
-            found, name = f"synthesis.b{r}.{theirs}", f"blocks.{i}.{ours}"
-            state |= {f"{name}.{part}": foreign[f"{found}.{other}"] for part, other in parts.items()}
+            prefix, name = f"synthesis.b{r}.{theirs}", f"blocks.{i}.{ours}"
+            state |= {f"{name}.{part}": foreign[f"{prefix}.{other}"] for part, other in parts.items()}
             if ours != "to_rgb":
-                state[f"{name}.noise"] = foreign[f"{found}.noise_const"][None, None]
-                state[f"{name}.noise_strength"] = foreign[f"{found}.noise_strength"]
+                state[f"{name}.noise"] = foreign[f"{prefix}.noise_const"][None, None]
+                state[f"{name}.noise_strength"] = foreign[f"{prefix}.noise_strength"]
     return state
 
 

@@ -86,5 +86,5 @@ class Objective:
 def _gradients(output: torch.Tensor, module: torch.nn.Module, pull: torch.Tensor | None = None) -> list[torch.Tensor]:
     """Gradients of an output, or of its product with `pull`, by a module's parameters; zero where it uses none."""
     parameters = list(module.parameters())
-    found = torch.autograd.grad(output, parameters, pull, allow_unused=True, materialize_grads=True)
-    return [gradient.contiguous() if gradient.dim() == 0 else gradient for gradient in found]
+    gradients = torch.autograd.grad(output, parameters, pull, allow_unused=True, materialize_grads=True)
+    return [gradient.contiguous() if gradient.dim() == 0 else gradient for gradient in gradients]

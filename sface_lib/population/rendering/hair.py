@@ -190,7 +190,7 @@ def hair_curtain(skin: np.ndarray, hair: Hair) -> Mesh:
     hangs = (height < 10)[:, None]
     reach = np.where(hangs, np.maximum.accumulate(np.where(hangs, reach, 0), axis=0), reach)
     reach = np.maximum(gaussian_filter(reach, (1.5, 2), mode=("nearest", "wrap")), reach)
-    reach = np.stack([np.interp(row, bins, found) for row, found in zip(angle, reach, strict=True)])
+    reach = np.stack([np.interp(row, bins, radii) for row, radii in zip(angle, reach, strict=True)])
     waves = gaussian_filter(rng.standard_normal((rows, columns)), (4 - 2.5 * hair.curl, 1.5)) * (4 + 14 * hair.curl)
     fall = np.clip((CURTAIN_TOP_MM - height) / 100, 0, 1)[:, None]
     reach = reach + 2.5 + (0.5 + 0.5 * fall) * hair.thickness_mm + waves * fall
@@ -212,11 +212,11 @@ def silhouette(skin: np.ndarray, heights_mm: np.ndarray) -> tuple[np.ndarray, np
     around = np.mod(np.arctan2(skin[:, 0], AXIS_Y_MM - skin[:, 1]), 2 * np.pi)
     radius = np.hypot(skin[:, 0], skin[:, 1] - AXIS_Y_MM)
     bins = np.clip(np.searchsorted(angles, around), 0, len(angles) - 1)
-    found = np.zeros((len(heights_mm), len(angles)))
+    radii = np.zeros((len(heights_mm), len(angles)))
     for i, height in enumerate(heights_mm):
         near = abs(skin[:, 2] - height) < 14
-        np.maximum.at(found[i], bins[near], radius[near])
-    return maximum_filter1d(found, 5, axis=1), angles
+        np.maximum.at(radii[i], bins[near], radius[near])
+    return maximum_filter1d(radii, 5, axis=1), angles
 
 
 def _read(field: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -37,9 +37,9 @@ EYES = ("Brown_Eyes", "Bushy_Eyebrows", "Arched_Eyebrows", "Bags_Under_Eyes")
 def attributes(person: Person, shot: Shot) -> dict[str, int]:
     """Every attribute of `ATTRIBUTES`: 1 present, -1 absent, 0 undefined."""
     dark = shot.glasses is not None and shot.glasses.dark > 0
-    found = _of_person(person, shot) | _of_hair(person, shot) | _of_things(shot, dark)
+    labels = _of_person(person, shot) | _of_hair(person, shot) | _of_things(shot, dark)
     unseen = LOWER_FACE * (shot.mask is not None) + TOP * (shot.hat is not None) + EYES * dark
-    return {name: 0 if name in unseen else found.get(name, 0) for name in ATTRIBUTES}
+    return {name: 0 if name in unseen else labels.get(name, 0) for name in ATTRIBUTES}
 
 
 def _of_person(person: Person, shot: Shot) -> dict[str, int]:

@@ -97,7 +97,7 @@ def mask_mesh(skin: np.ndarray, colour: np.ndarray) -> Mesh:
     half = np.interp(-height, -np.array(MASK_MM), MASK_DEGREES)
     angle = np.radians(half[:, None] * np.linspace(-1, 1, 41))
     rows = zip(angle, np.maximum(drawn, reach), strict=True)
-    reach = np.stack([np.interp(row, bins, found, period=2 * np.pi) for row, found in rows])
+    reach = np.stack([np.interp(row, bins, radii, period=2 * np.pi) for row, radii in rows])
     points = [reach * np.sin(angle), AXIS_Y_MM - reach * np.cos(angle), np.repeat(height[:, None], angle.shape[1], 1)]
     return sheet(np.stack(points, 2), flat_texture(colour), *CLOTH_SHINE)
 
