@@ -16,15 +16,24 @@ from sface_lib.run.code import CHILD, LIBRARY, code_hash, executed_modules, modu
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TRAINING = next(chapter for chapter in CHAPTERS if chapter.name == "04_training")
+# A process for each chapter, begun with packages that load nothing of the library.
 IMPORTED = """
-import ast, importlib, json, sys
-for module in json.loads(sys.argv[1]):
-    importlib.import_module(module)
-for source in json.loads(sys.argv[2]):
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            exec(compile(ast.Module([node], []), "cell", "exec"), {})
-print(json.dumps([name for name in sys.modules if name.split(".")[0] == "sface_lib"]))
+import ast, importlib, json, os, sys
+import accelerate, matplotlib.pyplot, pandas, pyarrow.parquet, scipy.stats, sklearn.metrics, torch, IPython
+def loaded(modules, sources):
+    for module in modules:
+        importlib.import_module(module)
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                exec(compile(ast.Module([node], []), "cell", "exec"), {})
+    return [name for name in sys.modules if name.split(".")[0] == "sface_lib"]
+assert loaded([], []) == []
+for name, given in json.loads(sys.stdin.read()).items():
+    if os.fork() == 0:
+        print(json.dumps([name, loaded(*given)]), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0, name
 """
 
 
@@ -37,15 +46,13 @@ def imported(chapter):
     return ["sface_lib.run", *modules_in(chapter.package)]
 
 
-def loaded(modules, sources) -> set[str]:
-    """What Python itself loads of the library."""
-    command = [sys.executable, "-c", IMPORTED, json.dumps(modules), json.dumps(sources)]
-    return set(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-
-
 @pytest.fixture(scope="module")
-def by_python():
-    return {chapter.name: loaded(imported(chapter), cells(chapter)) for chapter in CHAPTERS}
+def by_python() -> dict[str, set[str]]:
+    """What Python itself loads of the library, by chapter."""
+    asked = json.dumps({each.name: [imported(each), cells(each)] for each in CHAPTERS})
+    command = [sys.executable, "-c", IMPORTED]
+    told = subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout
+    return {name: set(modules) for name, modules in map(json.loads, told.splitlines())}
 
 
 @pytest.fixture(scope="module")
