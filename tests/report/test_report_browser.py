@@ -1,7 +1,6 @@
 """The page in a real browser: readable by everyone at every width, and what can be clicked does what it says."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -68,19 +67,6 @@ def page(browser, report):
 
 def test_nothing_is_wrong_at_any_width(browser, report):
     assert faults(browser, report) == []
-
-
-def test_nothing_is_wrong_with_the_page_of_a_run(browser):
-    """SFACE_PAGE is the page of a finished report."""
-    named = os.environ.get("SFACE_PAGE")
-    if not named:
-        pytest.skip("SFACE_PAGE is not set")
-    assert faults(browser, Path(named)) == []
-    folder = Path(named).parent
-    with opened(browser, Path(named)) as page:
-        shown = set(page.evaluate("[...document.querySelectorAll('figure[id]')].map((each) => each.id)"))
-        drawn = {path.stem for path in folder.glob("figures/*.png")}
-        assert drawn and shown == drawn
 
 
 def test_the_faults_are_found(browser, tmp_path):
