@@ -47,13 +47,13 @@ class NumberedFoldersError(FacesError):
 
     Attributes
     ----------
-    found
-        What was found, without what to do about it.
+    problem
+        What is wrong, without what to do about it.
     """
 
     def __init__(self, message: str, problem: str = ""):
         super().__init__(message)
-        self.found = problem
+        self.problem = problem
 
 
 class ProtocolError(InputError):

@@ -38,8 +38,8 @@ def annotate_images(
 ) -> Annotations:
     """Annotations of images uint8 RGB `[N, 3, S, S]`."""
     blocks = [torch.from_numpy(images[_positions(block, len(images))]) for block in range(_blocks(len(images)))]
-    found = [_annotate_block(classifier, part, accelerator, i, seed, passes) for i, part in enumerate(blocks)]
-    return _joined(classifier.names, found)
+    annotations = [_annotate_block(classifier, part, accelerator, i, seed, passes) for i, part in enumerate(blocks)]
+    return _joined(classifier.names, annotations)
 
 
 def annotate_set(
@@ -88,9 +88,9 @@ def annotate_set(
     with tqdm(total=len(own), unit="block", desc="annotate", disable=not accelerator.is_main_process) as bar:
         for block in own:
             images = faces.load(_positions(block, len(faces)), size_px=classifier.embedder.spec.size_px)
-            found = _annotate_block(classifier, images, accelerator, block, seed, passes)
+            annotations = _annotate_block(classifier, images, accelerator, block, seed, passes)
             with atomic_path(_part(folder, block)) as temporary:
-                pq.write_table(_table(found, faces, block, schema), temporary)
+                pq.write_table(_table(annotations, faces, block, schema), temporary)
             bar.update()
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -111,16 +111,16 @@ def table_schema(names: tuple[str, ...], about: dict) -> pa.Schema:
     return pa.schema(fields, metadata={"sface": json.dumps(about)})
 
 
-def _table(found: Annotations, faces: FaceSet, block: int, schema: pa.Schema) -> pa.Table:
+def _table(annotations: Annotations, faces: FaceSet, block: int, schema: pa.Schema) -> pa.Table:
     positions = _positions(block, len(faces))
     labels = None if faces.labels is None else faces.labels[positions]
     columns = {
         "name": [faces.names[i] for i in positions],
         "identity": [None] * len(positions) if labels is None else [faces.identities[label] for label in labels],
     }
-    for i, name in enumerate(found.names):
-        columns |= {name: found.label[:, i], name + PROBABILITY: found.probability[:, i]}
-        columns[name + CONFIDENCE] = found.confidence[:, i]
+    for i, name in enumerate(annotations.names):
+        columns |= {name: annotations.label[:, i], name + PROBABILITY: annotations.probability[:, i]}
+        columns[name + CONFIDENCE] = annotations.confidence[:, i]
     return pa.table(columns, schema=schema)
 
 

@@ -143,8 +143,8 @@ class AttributeClassifier(nn.Module):
         for images in batches:
             # Not held open over a yield, where it would turn off the caller's gradients.
             with torch.inference_mode(), accelerator.autocast():
-                found = fast.single(fast.prepare(images.to(accelerator.device))).cpu().numpy()
-            yield found
+                rows = fast.single(fast.prepare(images.to(accelerator.device))).cpu().numpy()
+            yield rows
 
     def save(self, path: str | Path, half: bool = False) -> Path:
         """Write everything into one safetensors file; the embedder's weights only where they are its own."""

@@ -215,9 +215,9 @@ def directed_totals(names: Sequence[str], comparisons: Mapping[tuple[str, str], 
         for b in names:
             for pair, direction in (((a, b), "forward"), ((b, a), "backward")):
                 if pair in comparisons:
-                    found = comparisons[pair]
-                    row = {"p": a, "q": b, "KL(p || q)": float(getattr(found.observed, direction).sum())}
-                    rows.append(row | {"null": found.total_reach(direction), "p-value": found.p_total})
+                    comparison = comparisons[pair]
+                    row = {"p": a, "q": b, "KL(p || q)": float(getattr(comparison.observed, direction).sum())}
+                    rows.append(row | {"null": comparison.total_reach(direction), "p-value": comparison.p_total})
     return pd.DataFrame(rows)
 
 
@@ -253,7 +253,7 @@ class Direction:
     ----------
     first, second
         The sets.
-    found
+    asymmetry
         Their two divergences: forward is KL(first || second). Where the difference is above 0 the first explains the
         second better.
     p_value
@@ -265,15 +265,15 @@ class Direction:
 
     first: str
     second: str
-    found: Asymmetry
+    asymmetry: Asymmetry
     p_value: float
     p_corrected: float | None = None
 
     @property
     def ratio(self) -> float | None:
         """The larger divergence over the smaller one; None where that is 0, or the corrected difference turns them."""
-        smaller, larger = sorted((self.found.forward, self.found.backward))
-        turned = (self.found.forward - self.found.backward) * self.found.difference < 0
+        smaller, larger = sorted((self.asymmetry.forward, self.asymmetry.backward))
+        turned = (self.asymmetry.forward - self.asymmetry.backward) * self.asymmetry.difference < 0
         return None if turned or smaller <= 0 else larger / smaller
 
     @property
@@ -281,9 +281,9 @@ class Direction:
         """Who explains whom: P explains Q where KL(Q || P) is the smaller one."""
         if (self.p_value if self.p_corrected is None else self.p_corrected) >= ALPHA:
             return "the sets do not differ beyond chance"
-        if self.found.interval.low <= 0 <= self.found.interval.high:
+        if self.asymmetry.interval.low <= 0 <= self.asymmetry.interval.high:
             return "no direction is decided at this size"
-        one, other = (self.first, self.second) if self.found.interval.low > 0 else (self.second, self.first)
+        one, other = (self.first, self.second) if self.asymmetry.interval.low > 0 else (self.second, self.first)
         times = "" if self.ratio is None else f"{self.ratio:.1f} times, "
         return f"{one} explains {other} better than the reverse ({times}summed over variables)"
 
@@ -306,5 +306,5 @@ def direction(
     first: AnnotatedSet, second: AnnotatedSet, comparison: DivergenceTest, resamples: int, seed: int
 ) -> Direction:
     """Test the direction between two sets; `comparison` is theirs over `tally_variables`, first against second."""
-    found = asymmetry(first.tally(True), second.tally(True), resamples, seed)
-    return Direction(first.name, second.name, found, comparison.p_total)
+    asymmetry_test = asymmetry(first.tally(True), second.tally(True), resamples, seed)
+    return Direction(first.name, second.name, asymmetry_test, comparison.p_total)

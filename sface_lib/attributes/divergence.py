@@ -217,6 +217,6 @@ def by_pseudo_count(a: Tally, b: Tally, pseudo_counts: tuple[float, ...] = (0.1,
     """Totals in both directions at several pseudo-counts: rare attributes drive the asymmetry, and these rule them."""
     rows = []
     for c in pseudo_counts:
-        found = directed_divergences(a.shares(pseudo_count=c), b.shares(pseudo_count=c), a.starts)
-        rows.append({"pseudo-count": c, "forward": found.forward.sum(), "backward": found.backward.sum()})
+        divergences = directed_divergences(a.shares(pseudo_count=c), b.shares(pseudo_count=c), a.starts)
+        rows.append({"pseudo-count": c, "forward": divergences.forward.sum(), "backward": divergences.backward.sum()})
     return pd.DataFrame(rows).assign(asymmetry=lambda table: table["forward"] - table["backward"])

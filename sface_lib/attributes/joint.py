@@ -84,7 +84,7 @@ def joint_divergence(
     fold = _folds(codes, y, len(units), seed)
     tried = [_held_out(_standardised(x), y, fold, c) for c in FIRST]
     tried += [_held_out(_standardised(second_order(x)), y, fold, c) for c in SECOND]
-    odds = min(tried, key=lambda found: log_loss(y, 1 / (1 + np.exp(-found))))
+    odds = min(tried, key=lambda logits: log_loss(y, 1 / (1 + np.exp(-logits))))
     odds = _calibrated(odds, y, fold)
     ratio = odds - np.log(len(a) / len(b))
     return JointDivergence(

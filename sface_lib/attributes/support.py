@@ -22,8 +22,8 @@ FEWEST = 10  # Images of a half; images with and without an attribute, in every 
 
 def halves(units: np.ndarray, seed: int) -> np.ndarray:
     """Which images are of the first half of the units, bool `[N]`; the units are dealt at random."""
-    found, codes = np.unique(units, return_inverse=True)
-    return (np.random.default_rng(seed).permutation(len(found)) < len(found) // 2)[codes]
+    distinct_units, codes = np.unique(units, return_inverse=True)
+    return (np.random.default_rng(seed).permutation(len(distinct_units)) < len(distinct_units) // 2)[codes]
 
 
 def support_table(
@@ -62,9 +62,9 @@ def support_table(
         for within in sets:
             points, units = parts[of][0]
             inside = within_support(points, parts[within][1][0]).astype(np.float64)
-            found = unit_mean(inside, units, resamples, seed)
-            low, high = found.interval().low, found.interval().high
-            row = {"of": of, "within": within, "share": found.value, "low": low, "high": high}
+            share = unit_mean(inside, units, resamples, seed)
+            low, high = share.interval().low, share.interval().high
+            row = {"of": of, "within": within, "share": share.value, "low": low, "high": high}
             rows.append(row | {"images": len(points)})
     return pd.DataFrame(rows)
 
@@ -92,7 +92,7 @@ def transfer_table(
     """
     first = {name: halves(units, seed) for name, (_, units) in sets.items()}
     judged = [i for i in range(len(names)) if all(_enough(x[:, i], first[name]) for name, (x, _) in sets.items())]
-    found = {pair: [] for pair in ((a, b) for a in sets for b in sets)}
+    aucs = {pair: [] for pair in ((a, b) for a in sets for b in sets)}
     for i in judged:
         others = np.delete(np.arange(len(names)), i)
         for taught, (x, _) in sets.items():
@@ -100,10 +100,10 @@ def transfer_table(
             model = fit_logistic(rows[:, others].astype(np.float64), rows[:, i])
             for tested, (z, _) in sets.items():
                 seen = z[~first[tested]]
-                found[taught, tested].append(roc_auc_score(seen[:, i] == 1, model.decision_function(seen[:, others])))
+                aucs[taught, tested].append(roc_auc_score(seen[:, i] == 1, model.decision_function(seen[:, others])))
     return pd.DataFrame(
         {"taught on": a, "tested on": b, "auc": float(np.mean(v)) if v else np.nan, "attributes": len(v)}
-        for (a, b), v in found.items()
+        for (a, b), v in aucs.items()
     )
 
 

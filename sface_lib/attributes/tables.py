@@ -62,27 +62,27 @@ class AttributeTable:
         names an image twice.
         """
         rows = _by_stem(self)
-        found = np.array([_row(rows, name) for name in faces.names], np.int64)
-        positions = np.flatnonzero(found >= 0)
+        table_rows = np.array([_row(rows, name) for name in faces.names], np.int64)
+        positions = np.flatnonzero(table_rows >= 0)
         if not len(positions):
             raise InputError(
                 f"'{self.path}' annotates no image of '{faces.path}': it names {self.keys[0]!r}, the set "
                 f"{faces.names[0]!r}; give the table that belongs to the set"
             )
-        used, counts = np.unique(found[positions], return_counts=True)
+        used, counts = np.unique(table_rows[positions], return_counts=True)
         if counts.max() > 1:
             raise InputError(
                 f"'{self.path}' names {self.keys[used[counts.argmax()]]!r}, which fits {counts.max()} images of "
                 f"'{faces.path}'; give the images' names with their folders"
             )
-        absent = np.flatnonzero(found < 0)
+        absent = np.flatnonzero(table_rows < 0)
         if len(absent) and missing == "stop":
             raise InputError(
                 f"{len(absent)} images of '{faces.path}' have no row in '{self.path}' (the first is "
                 f"{faces.names[absent[0]]!r}), and {len(self.keys) - len(positions)} rows have no image; complete the "
                 "table, or leave such images out with --missing skip"
             )
-        return positions, self.values[found[positions]]
+        return positions, self.values[table_rows[positions]]
 
 
 def read_annotations(path: str | Path) -> AttributeTable:

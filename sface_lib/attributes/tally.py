@@ -179,8 +179,8 @@ def adjusted_prevalence(share: np.ndarray, tpr: np.ndarray, fpr: np.ndarray) -> 
     """
     share, tpr, fpr = (np.asarray(x, np.float64) for x in (share, tpr, fpr))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.clip((share - fpr) / (tpr - fpr), 0, 1)
-    return np.where(tpr > fpr, found, np.nan)
+        prevalences = np.clip((share - fpr) / (tpr - fpr), 0, 1)
+    return np.where(tpr > fpr, prevalences, np.nan)
 
 
 def adjusted_interval(tally: Tally, drawn: np.ndarray, rates: pd.DataFrame, seed: int) -> tuple[np.ndarray, np.ndarray]:

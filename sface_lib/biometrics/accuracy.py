@@ -89,13 +89,13 @@ def seed_variances(by_model: Sequence[Sequence[PairMean]]) -> list[SeedVariance 
     degrees = [len(means) - 1 for means in by_model]
     scales = [_scale(average(means)) for means in by_model]
     common = sum(parts) / max(np.finfo(float).tiny, float(np.dot(degrees, scales)))
-    found: list[SeedVariance | None] = []
+    variances: list[SeedVariance | None] = []
     for own, own_degrees, scale in zip(parts, degrees, scales, strict=True):
         alone = own_degrees + 1 >= FEWEST_SEEDS
         added, observed = (own / own_degrees if alone else common * scale) / (own_degrees + 1)
         known = SeedVariance(max(0.0, added), observed, own_degrees if alone else sum(degrees))
-        found.append(known if own_degrees else None)
-    return found
+        variances.append(known if own_degrees else None)
+    return variances
 
 
 def _scale(mean: PairMean) -> float:

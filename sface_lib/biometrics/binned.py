@@ -60,12 +60,12 @@ def binned_metrics(genuine: np.ndarray, impostors: BinnedImpostors) -> tuple[Ver
     moments = (float(genuine.mean()), float(genuine.std())), (impostors.mean, impostors.sd)
     low, high = impostors.edges[:-1], impostors.edges[1:]
     counted = [_accepted(genuine, places, impostors.counts) for places in ((low + high) / 2, low, high)]
-    found, *ends = (summarise(counts, *moments) for counts in counted)
+    metrics, *ends = (summarise(counts, *moments) for counts in counted)
     brackets = {"eer": _crossing_bracket(genuine, impostors.counts, *(to_curve(*c) for c in counted[1:]))}
     for name in ("fmr100", "fmr1000", "auc"):
         values = [getattr(end, name) for end in ends]
         brackets[name] = None if None in values else (min(values), max(values))
-    return found, brackets
+    return metrics, brackets
 
 
 def _crossing_bracket(genuine: np.ndarray, counts: np.ndarray, low: RocCurve, high: RocCurve) -> tuple[float, float]:

@@ -99,8 +99,8 @@ def with_all(weights: np.ndarray) -> np.ndarray:
 def as_estimates(values: Mapping[str, np.ndarray], identities: int) -> dict[str, Estimate]:
     """Estimates from float64 [1 + R]: that of the sample, then the draws; all but mean scores are rates."""
     return {
-        name: Estimate.of_draws(float(found[0]), found[1:], identities, is_rate=name not in MEAN_SCORES)
-        for name, found in values.items()
+        name: Estimate.of_draws(float(draws[0]), draws[1:], identities, is_rate=name not in MEAN_SCORES)
+        for name, draws in values.items()
     }
 
 

@@ -98,7 +98,7 @@ def garbe(fmr: Sequence[float], fnmr: Sequence[float], weight: float = EQUAL_WEI
 
 
 def _checked(rates: Sequence[float]) -> np.ndarray:
-    found = np.asarray(rates, np.float64)
-    if found.ndim != 1 or len(found) < 2 or not ((found >= 0) & (found <= 1)).all():
+    error_rates = np.asarray(rates, np.float64)
+    if error_rates.ndim != 1 or len(error_rates) < 2 or not ((error_rates >= 0) & (error_rates <= 1)).all():
         raise InputError(f"rates are {list(rates)}; give those of at least two groups, each from 0 to 1")
-    return found
+    return error_rates

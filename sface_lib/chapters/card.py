@@ -133,7 +133,7 @@ def make_card(
     judge = open_judge("verifier", verifier, embedder)
     authentic = None if against is None else open_faces(against)
     given = open_given(spec, () if authentic is None else authentic.identities, on_bad_image="skip")
-    found, given = given.faces.inspect(), given.usable()
+    manifest, given = given.faces.inspect(), given.usable()
     faces = given.faces
     scored = faces.subset(sample_images(faces, MOST_OF_CLASS, seed, MOST_SCORED))
     described = [None, None]
@@ -145,12 +145,12 @@ def make_card(
     return SetCard(
         name=name,
         kind=faces.kind,
-        images=found.n_images,
-        undecodable=len(found.bad),
-        identities=None if faces.labels is None else found.n_identities,
-        images_of_identity=found.images_per_identity or {},
-        sizes_px=dict(found.sizes),
-        fingerprint=found.fingerprint,
+        images=manifest.n_images,
+        undecodable=len(manifest.bad),
+        identities=None if faces.labels is None else manifest.n_identities,
+        images_of_identity=manifest.images_per_identity or {},
+        sizes_px=dict(manifest.sizes),
+        fingerprint=manifest.fingerprint,
         judge=Path(verifier).name,
         judge_sha256=judge.sha256,
         judge_trained_on=str(judge.model.description["trained_on"]),
@@ -204,30 +204,30 @@ def tables(card: SetCard) -> dict[str, pd.DataFrame]:
         if card.eer_within is None
         else f"{100 * card.eer_within:.2f} of {card.scored_images:,} images",
     }
-    found = {"What the set holds.": pd.DataFrame(own.items(), columns=["what", "value"])}
+    frames = {"What the set holds.": pd.DataFrame(own.items(), columns=["what", "value"])}
     if card.described:
         both = [vars(each) for each in (card.described, card.authentic)]
         rows = [(name.replace("_", " "), *(each[name] for each in both)) for name in both[0] if _is_number(both, name)]
         caption = "The set beside the authentic one: see the report's notebook 02 for what each figure is."
-        found[caption] = pd.DataFrame(rows, columns=["measure", "set", "authentic"])
+        frames[caption] = pd.DataFrame(rows, columns=["measure", "set", "authentic"])
     if card.audit:
         claims = [
             {"claim": each.claim, "value": each.value, "chance": each.chance, "comparisons": each.comparisons}
             | {"subjects": each.subjects, "what is supported": each.verdict}
             for each in card.audit.claims
         ]
-        found["What it gives away of the authentic persons: see docs/auditing.md."] = pd.DataFrame(claims)
+        frames["What it gives away of the authentic persons: see docs/auditing.md."] = pd.DataFrame(claims)
         leaks = [
             {"at least (%)": 100 * leak.bound, "confidence (%)": 100 * leak.level, "persons": leak.persons}
             for leak in card.audit.leak.values()
         ]
         if leaks:
-            found["Share of classes nearer to a training person than the floor explains."] = pd.DataFrame(leaks)
+            frames["Share of classes nearer to a training person than the floor explains."] = pd.DataFrame(leaks)
     if card.attributes:
         shares = [(name, 100 * share) for name, share in card.attributes.items()]
         caption = f"Attributes, in % of {card.annotated_images:,} images, as a classifier tells them."
-        found[caption] = pd.DataFrame(shares, columns=["attribute", "share (%)"])
-    return found
+        frames[caption] = pd.DataFrame(shares, columns=["attribute", "share (%)"])
+    return frames
 
 
 def _is_number(tables: list[Mapping[str, Any]], name: str) -> bool:

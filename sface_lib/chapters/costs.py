@@ -84,12 +84,12 @@ class Sizes:
     @classmethod
     def of(cls, p: ReportParameters, study: Study, faces: FaceSet) -> "Sizes":
         """Those of a study whose training images are `faces`; its evaluated images are control persons by default."""
-        found = evaluated_pairs(*study.pairs, p.evaluation_folds)
-        evaluated = len(found.images)
+        benchmarks = evaluated_pairs(*study.pairs, p.evaluation_folds)
+        evaluated = len(benchmarks.images)
         if study.rendered:
             persons = len(faces.identities)
             return cls(IMAGES_CONTROL * persons, IMAGES_HELD_OUT * persons, evaluated)
-        default = 0 if found.faces.labels is None else evaluated
+        default = 0 if benchmarks.faces.labels is None else evaluated
         return cls(_apart(p, "control", faces) or default, _apart(p, "held_out", faces), evaluated)
 
 

@@ -24,7 +24,7 @@ def failures(name: str, faces: FaceSet, read: int, undecodable: int) -> Failures
     return Failures(name, read + aligned.unreadable, undecodable + aligned.unreadable, looked_at, aligned.without_face)
 
 
-def failure_rates(found: Iterable[Failures]) -> pd.DataFrame:
+def failure_rates(counts: Iterable[Failures]) -> pd.DataFrame:
     """A row for each set."""
     return pd.DataFrame(
         {
@@ -34,7 +34,7 @@ def failure_rates(found: Iterable[Failures]) -> pd.DataFrame:
             if each.photographs is None
             else _rate(each.without_face, each.photographs),
         }
-        for each in found
+        for each in counts
     )
 
 

@@ -27,7 +27,9 @@ def write_selection(stage: Any, positions: np.ndarray, labels: np.ndarray) -> No
 
 def write_pairs(stage: Any, pairs: Mapping[str, ProtocolPairs]) -> None:
     """Hand the evaluated pairs of each benchmark on, as positions in the set that they name."""
-    tables = [pd.DataFrame(dataclasses.asdict(found)).assign(benchmark=name) for name, found in pairs.items()]
+    tables = [
+        pd.DataFrame(dataclasses.asdict(of_benchmark)).assign(benchmark=name) for name, of_benchmark in pairs.items()
+    ]
     write_text(stage.output(PAIRS), pd.concat(tables).to_csv(index=False))
 
 

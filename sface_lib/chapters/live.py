@@ -75,5 +75,5 @@ def drawing(log: Path) -> bytes:
 
 def _newest(folder: Path) -> tuple[Path, float] | None:
     """The log that was written last, and when; None before the first."""
-    found = [(path, path.stat().st_mtime) for path in folder.rglob("log.jsonl") if path.stat().st_size]
-    return max(found, key=lambda each: each[1], default=None)
+    logs = [(path, path.stat().st_mtime) for path in folder.rglob("log.jsonl") if path.stat().st_size]
+    return max(logs, key=lambda each: each[1], default=None)

@@ -89,9 +89,14 @@ class SetSpec(BaseModel):
 
     @check_model(mode="after")
     def _fits(self) -> "SetSpec":
-        if self.generated != (not self.path):
+        if self.generated and self.path:
             raise ValueError(
-                f"synthetic: the set {self.name!r} needs a path, and only the generator's set, 'generated', has none"
+                "synthetic: 'generated' is what this run's generator draws and has no path; give the set at "
+                f"{self.path!r} another name"
+            )
+        if not self.generated and not self.path:
+            raise ValueError(
+                f"synthetic: the set {self.name!r} needs a path; only the generator's set, 'generated', has none"
             )
         if not self.exposed and (self.generated or self.labels == AUTHENTIC):
             raise ValueError(

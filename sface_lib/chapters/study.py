@@ -414,7 +414,7 @@ def open_persons(name: str, path: str, on_bad_image: Literal["stop", "skip"] = "
         return open_faces(path, on_bad_image)
     except NumberedFoldersError as error:
         raise FacesError(
-            f"{name} = {error.found}; if each folder is one identity, give the copy that `sface data convert IN OUT "
+            f"{name} = {error.problem}; if each folder is one identity, give the copy that `sface data convert IN OUT "
             "--labels folders` makes"
         ) from None
 

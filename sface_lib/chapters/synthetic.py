@@ -123,7 +123,7 @@ def open_images(spec: SetSpec, on_bad_image: Literal["stop", "skip"] = "stop") -
         if spec.labels == AUTHENTIC:  # States that classes are identities.
             return open_faces(spec.path, on_bad_image, FOLDERS)
         raise InputError(
-            f"the synthetic set {spec.name!r}: {error.found}; give it as {spec.name}={spec.path}:none if so, or as "
+            f"the synthetic set {spec.name!r}: {error.problem}; give it as {spec.name}={spec.path}:none if so, or as "
             f"{spec.name}={spec.path}:folders if each folder is one identity"
         ) from None
 

@@ -29,6 +29,7 @@ def class_kernel_distance(
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    block_rows: int = BLOCK_ROWS,
 ) -> tuple[float, Interval]:
     """Squared maximum mean discrepancy of two sets with the same labels, by class, and its identity bootstrap.
 
@@ -41,7 +42,7 @@ def class_kernel_distance(
     first, within a set without pairs of an image with itself. One draw of weights serves both sets: a class with itself
     weighs w_i, classes i and j weigh w_i w_j.
 
-    Classes of which a set has one image only are left out.
+    Classes of which a set has one image only are left out. `block_rows` images of `a` are compared at a time.
 
     Raises
     ------
@@ -57,8 +58,8 @@ def class_kernel_distance(
     if len(labels) < 2:
         raise InputError("fewer than two classes have two images in both sets; a distance by class needs them")
     first, second = (a, a_labels), (b, b_labels)
-    within = [_kernel_blocks(*one, *one, labels, own=True) for one in (first, second)]
-    blocks = within[0] + within[1] - 2 * _kernel_blocks(*first, *second, labels)
+    within = [_kernel_blocks(*one, *one, labels, block_rows, own=True) for one in (first, second)]
+    blocks = within[0] + within[1] - 2 * _kernel_blocks(*first, *second, labels, block_rows)
     weights = identity_weights(len(labels), resamples, seed)
     drawn = _weighted_share(blocks, np.ones_like(blocks), weights)
     estimate = Estimate.of_draws(float(blocks.mean()), drawn, len(labels), is_rate=False)
@@ -70,13 +71,19 @@ def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _kernel_blocks(
-    a: np.ndarray, a_labels: np.ndarray, b: np.ndarray, b_labels: np.ndarray, labels: np.ndarray, own: bool = False
+    a: np.ndarray,
+    a_labels: np.ndarray,
+    b: np.ndarray,
+    b_labels: np.ndarray,
+    labels: np.ndarray,
+    block_rows: int,
+    own: bool = False,
 ) -> np.ndarray:
     """Mean of the kernel for each pair of classes, float64 `[K, K]`; `own` leaves out an image with itself."""
     member_a, member_b = ((given[:, None] == labels).astype(np.float64) for given in (a_labels, b_labels))
     sums = np.zeros((len(labels), len(labels)))
-    for start in range(0, len(a), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
+    for start in range(0, len(a), block_rows):
+        rows = slice(start, start + block_rows)
         sums += member_a[rows].T @ (_kernel(a[rows], b) @ member_b)
     counts = np.outer(member_a.sum(0), member_b.sum(0))
     if own:

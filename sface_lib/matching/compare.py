@@ -10,6 +10,7 @@ from sface_lib.errors import InputError
 from sface_lib.matching.scores import MOST_EXACT, Pairs, PairScores, ScoreBlocks
 from sface_lib.matching.stream import (
     EDGES,
+    TILE,
     Collector,
     Genuine,
     Histogram,
@@ -32,6 +33,8 @@ def compare_sets(
     top_pairs: int = 0,
     nearest: int = 0,
     accelerator: Accelerator | None = None,
+    most_exact: int = MOST_EXACT,
+    tile: tuple[int, int] = TILE,
 ) -> PairScores:
     """Score every row of one set against every row of the other; genuine means the same label.
 
@@ -47,6 +50,10 @@ def compare_sets(
         How many of its best columns to give for each row of `a`.
     accelerator
         Device and processes; every process gets the whole result. None is this process's processor.
+    most_exact
+        How many scores are kept one by one; of more, impostors are counted in bins.
+    tile
+        Rows and columns of the score matrix that are computed at a time.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def compare_sets(
         raise InputError("a and b have no label in common, so there is no genuine pair; check the two sets' labels")
     if len(np.union1d(a_labels, b_labels)) < 2:
         raise InputError(f"a and b hold one identity, {a_labels[0]}, so there is no impostor pair; give at least two")
-    return _compare(a, a_labels, b, b_labels, False, top_pairs, nearest, accelerator)
+    return _compare(a, a_labels, b, b_labels, False, top_pairs, nearest, accelerator, most_exact, tile)
 
 
 def compare_within(
@@ -69,6 +76,8 @@ def compare_within(
     top_pairs: int = 0,
     nearest: int = 0,
     accelerator: Accelerator | None = None,
+    most_exact: int = MOST_EXACT,
+    tile: tuple[int, int] = TILE,
 ) -> PairScores:
     """Score every unordered pair of one set once; no image is compared with itself.
 
@@ -84,7 +93,7 @@ def compare_within(
             f"a has {len(counts)} identities and at most {counts.max()} images of one; "
             "genuine and impostor pairs need two identities and two images of one"
         )
-    return _compare(a, a_labels, a, a_labels, True, top_pairs, nearest, accelerator)
+    return _compare(a, a_labels, a, a_labels, True, top_pairs, nearest, accelerator, most_exact, tile)
 
 
 def strongest_pairs(a: np.ndarray, b: np.ndarray, count: int, accelerator: Accelerator | None = None) -> Pairs:
@@ -122,6 +131,8 @@ def _compare(
     top_pairs: int,
     nearest: int,
     accelerator: Accelerator | None,
+    most_exact: int,
+    tile: tuple[int, int],
 ) -> PairScores:
     device = accelerator.device if accelerator else torch.device("cpu")
     a_order, b_order = np.argsort(a_labels, kind="stable"), np.argsort(b_labels, kind="stable")
@@ -129,8 +140,8 @@ def _compare(
     right = left if within else _placed(b, b_order, device)
     a_labels, b_labels = a_labels[a_order], b_labels[b_order]
     n_scores = len(a) * (len(a) - 1) // 2 if within else len(a) * len(b)
-    _check_affordable(a_labels, b_labels, within, nearest)
-    exact = n_scores <= MOST_EXACT
+    _check_affordable(a_labels, b_labels, within, nearest, most_exact)
+    exact = n_scores <= most_exact
     shared = accelerator is not None and accelerator.num_processes > 1 and not exact
     genuine, histogram = Genuine(a_labels, b_labels), Histogram()
     best = TopPairs(top_pairs) if top_pairs else None
@@ -138,7 +149,7 @@ def _compare(
     whole = _Whole(len(a), len(b)) if exact else None
     collectors = [collector for collector in (genuine, histogram, best, near, whole) if collector is not None]
     part = (accelerator.process_index, accelerator.num_processes) if shared else (0, 1)
-    stream(left, None if within else right, collectors, *part)
+    stream(left, None if within else right, collectors, *part, tile)
     if shared:
         _exchange(collectors)
     scores, labels = genuine.state()
@@ -156,17 +167,19 @@ def _compare(
     return PairScores(scores, labels, impostors, blocks, pairs, neighbours)
 
 
-def _check_affordable(a_labels: np.ndarray, b_labels: np.ndarray, within: bool, nearest: int) -> None:
+def _check_affordable(
+    a_labels: np.ndarray, b_labels: np.ndarray, within: bool, nearest: int, most_genuine: int
+) -> None:
     """Refuse more neighbours than there are, and more genuine scores than can be kept one by one."""
     if nearest > len(b_labels) - within:
         raise InputError(f"nearest = {nearest}: a row has at most {len(b_labels) - within} others to be near to")
     (names, counts), (others, other_counts) = (np.unique(x, return_counts=True) for x in (a_labels, b_labels))
     _, mine, theirs = np.intersect1d(names, others, return_indices=True)
     genuine = int((counts[mine].astype(np.int64) * (other_counts[theirs] - within)).sum()) // (2 if within else 1)
-    if genuine > MOST_EXACT:
+    if genuine > most_genuine:
         raise InputError(
-            f"{genuine:,} genuine scores exceed the {MOST_EXACT:,} that are kept exactly; compare fewer images of each "
-            "identity"
+            f"{genuine:,} genuine scores exceed the {most_genuine:,} that are kept exactly; compare fewer images of "
+            "each identity"
         )
 
 

@@ -13,7 +13,8 @@ import torch
 
 from sface_lib.errors import InputError
 
-TILE_ROWS, TILE_COLUMNS = 2048, 4096
+TILE = (2048, 4096)  # Rows and columns of the score matrix.
+ROWS_AT_ONCE = 2048  # Whose lengths are measured together.
 # A counted score is off by at most half a step of 1 / SCALE, plus float32 rounding (0.001 steps). With this SCALE the
 # indices of the bins fit int16.
 SCALE = 16380
@@ -59,7 +60,12 @@ class Collector(Protocol):
 
 
 def stream(
-    a: torch.Tensor, b: torch.Tensor | None, collectors: Sequence[Collector], rank: int = 0, ranks: int = 1
+    a: torch.Tensor,
+    b: torch.Tensor | None,
+    collectors: Sequence[Collector],
+    rank: int = 0,
+    ranks: int = 1,
+    tile: tuple[int, int] = TILE,
 ) -> None:
     """Compute the scores of `a` against `b` and hand them to the collectors; without `b`, of each pair within `a`.
 
@@ -69,19 +75,23 @@ def stream(
         Rows of unit length, float32 `[Na, d]` and `[Nb, d]`, on one device.
     rank, ranks
         Number of this process, from 0, and number of processes: each takes every `ranks`-th row of tiles.
+    tile
+        Rows and columns of a tile.
     """
-    for tile in _tiles(a, a if b is None else b, b is None, rank, ranks):
+    for each in _tiles(a, a if b is None else b, b is None, rank, ranks, *tile):
         for collector in collectors:
-            collector.add(tile)
+            collector.add(each)
 
 
-def _tiles(a: torch.Tensor, b: torch.Tensor, within: bool, rank: int, ranks: int) -> Iterator[Tile]:
-    buffer = torch.empty(TILE_ROWS, TILE_COLUMNS, device=a.device)
-    for row in range(rank * TILE_ROWS, len(a), ranks * TILE_ROWS):
-        rows = a[row : row + TILE_ROWS]
-        for column in range(row // TILE_COLUMNS * TILE_COLUMNS if within else 0, len(b), TILE_COLUMNS):
-            columns = b[column : column + TILE_COLUMNS]
-            is_full = len(rows) == TILE_ROWS and len(columns) == TILE_COLUMNS
+def _tiles(
+    a: torch.Tensor, b: torch.Tensor, within: bool, rank: int, ranks: int, height: int, width: int
+) -> Iterator[Tile]:
+    buffer = torch.empty(height, width, device=a.device)
+    for row in range(rank * height, len(a), ranks * height):
+        rows = a[row : row + height]
+        for column in range(row // width * width if within else 0, len(b), width):
+            columns = b[column : column + width]
+            is_full = len(rows) == height and len(columns) == width
             scores = torch.mm(rows, columns.T, out=buffer if is_full else None)
             kept = None
             if within and column < row + len(rows):
@@ -247,7 +257,7 @@ def unit_rows(name: str, embeddings: np.ndarray) -> np.ndarray:
     embeddings = np.asarray(embeddings, np.float32)
     if embeddings.ndim != 2 or not len(embeddings):
         raise InputError(f"set {name} must be embeddings [N, d] with N >= 1, got shape {embeddings.shape}")
-    parts = (embeddings[start : start + TILE_ROWS] for start in range(0, len(embeddings), TILE_ROWS))
+    parts = (embeddings[start : start + ROWS_AT_ONCE] for start in range(0, len(embeddings), ROWS_AT_ONCE))
     lengths = np.concatenate([np.linalg.norm(part, axis=1) for part in parts])  # At once it would copy all squares.
     bad = np.flatnonzero(~(np.abs(lengths - 1) < UNIT_TOLERANCE))
     if bad.size:

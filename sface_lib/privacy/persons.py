@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sface_lib.biometrics import checks
 from sface_lib.errors import InputError
-from sface_lib.matching.stream import EDGES, Histogram, Tile, stream, unit_rows
+from sface_lib.matching.stream import EDGES, TILE, Histogram, Tile, stream, unit_rows
 
 # A class of fewer images is not judged, and a part of it that is smaller is an outlier, not a person.
 FEWEST_JUDGED, FEWEST_OF_PART, LEAST_PART = 4, 2, 0.2
@@ -48,7 +48,7 @@ class _Links:
             self.component = connected_components(graph, directed=False)[1][self.component]
 
 
-def best_earlier(embeddings: np.ndarray) -> np.ndarray:
+def best_earlier(embeddings: np.ndarray, tile: tuple[int, int] = TILE) -> np.ndarray:
     """Each image's best score over the images before it, float32 `[N]`; minus infinity for the first.
 
     Raises
@@ -58,7 +58,7 @@ def best_earlier(embeddings: np.ndarray) -> np.ndarray:
     """
     rows = _rows("images", embeddings)
     collector = _Earlier(len(rows))
-    stream(rows, None, [collector])
+    stream(rows, None, [collector], tile=tile)
     return collector.best.numpy()
 
 
@@ -91,7 +91,7 @@ def can_show(persons: int, fmr: float) -> bool:
     return persons * (persons - 1) / 2 * fmr >= 1
 
 
-def components(templates: np.ndarray, threshold: float) -> np.ndarray:
+def components(templates: np.ndarray, threshold: float, tile: tuple[int, int] = TILE) -> np.ndarray:
     """Which templates `[K, d]` are of one person: component of each, int64 `[K]`, numbered from 0 without a gap.
 
     Two that score `threshold` or more are linked, and whatever a chain of links joins is one component (single
@@ -105,7 +105,7 @@ def components(templates: np.ndarray, threshold: float) -> np.ndarray:
     """
     rows = _rows("templates", templates)
     collector = _Links(len(rows), threshold)
-    stream(rows, None, [collector])
+    stream(rows, None, [collector], tile=tile)
     return np.unique(collector.component, return_inverse=True)[1]
 
 

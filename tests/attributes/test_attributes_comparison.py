@@ -345,7 +345,7 @@ def test_a_broad_set_explains_a_narrow_one_whichever_stands_first(three):
     there, back = judged(broad, narrow), judged(narrow, broad)
     said = f"broad explains narrow better than the reverse ({there.ratio:.1f} times, summed over variables)"
     assert there.verdict == back.verdict == said
-    own, other = there.found, back.found
+    own, other = there.asymmetry, back.asymmetry
     assert own.forward == pytest.approx(plain_total(broad, narrow)) and own.forward > own.backward
     assert (own.forward, own.backward) == pytest.approx((other.backward, other.forward))
     assert own.interval.low > 0 > other.interval.high and max(there.p_value, back.p_value) < 0.05
@@ -378,7 +378,7 @@ def test_a_mere_shift_explains_neither_way():
     """60 % against 40 % is as far one way as the other, however sure the difference is."""
     more, less = (dict.fromkeys(NAMES, share) for share in (0.6, 0.4))
     found = judged(shares(2000, more, 7, "more"), shares(2000, less, 8, "less", 1000))
-    assert found.verdict == "no direction is decided at this size" and found.found.forward > 0.15
+    assert found.verdict == "no direction is decided at this size" and found.asymmetry.forward > 0.15
 
 
 def test_a_ratio_that_the_correction_turns_is_not_told():

@@ -18,7 +18,7 @@ import torch
 
 from sface_lib.engine import make_accelerator
 from sface_lib.matching import bootstrap_comparison, compare, compare_sets, compare_within
-from sface_lib.matching.stream import TILE_COLUMNS, TILE_ROWS, Genuine, Histogram, Nearest, TopPairs, stream
+from sface_lib.matching.stream import TILE, Genuine, Histogram, Nearest, TopPairs, stream
 
 WIDTH, PERSONS = 512, 1000
 BUDGET_GIB, BOOTSTRAP_SECONDS = 1.0, 20
@@ -50,14 +50,14 @@ def unit(count: int, device: torch.device | str = "cpu", seed: int = 0) -> torch
 
 def rates(device: torch.device) -> None:
     """Scores a second of the product alone, with histogram and moments, and with all outputs."""
-    count = 8 * TILE_ROWS if device.type == "cpu" else 32 * TILE_ROWS
-    a, b = unit(count, device), unit(4 * TILE_COLUMNS, device, 1)
+    count = 8 * TILE[0] if device.type == "cpu" else 32 * TILE[0]
+    a, b = unit(count, device), unit(4 * TILE[1], device, 1)
     scores, labels = len(a) * len(b), [np.sort(np.arange(len(rows)) % PERSONS) for rows in (a, b)]
-    buffer = torch.empty(TILE_ROWS, TILE_COLUMNS, device=device)
+    buffer = torch.empty(*TILE, device=device)
 
     def product() -> None:
-        for rows in a.split(TILE_ROWS):
-            for columns in b.split(TILE_COLUMNS):
+        for rows in a.split(TILE[0]):
+            for columns in b.split(TILE[1]):
                 torch.mm(rows, columns.T, out=buffer)
 
     def counted() -> None:

@@ -188,7 +188,7 @@ def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known)
     every = several(judges, sets)
     (found,) = every.done
     assert found.shown.name == "noise" and found.larger is None
-    assert found.remedies.filterer is None and found.remedies.found == found.above_chance == ()
+    assert found.remedies.filterer is None and found.remedies.done == found.above_chance == ()
     facts = compute.facts(found)
     assert facts.larger is None and facts.impartial_judge is None
     assert {claim.p_corrected for claim in facts.claims} == {None}
@@ -330,8 +330,8 @@ def test_the_remedy_is_of_the_whole_set_and_its_link_of_the_compared_part(known)
     drawn, trained, control = (judges[0].embed(f) for f in (known.likenesses, known.authentic, known.control))
     templates = np.array([trained[known.authentic.labels == k].mean(0) for k in range(PERSONS)])
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    assert found.filterer == "a" and [remedy.fmr for remedy in found.found] == [0.5, 0.1]
-    for remedy in found.found:
+    assert found.filterer == "a" and [remedy.fmr for remedy in found.done] == [0.5, 0.1]
+    for remedy in found.done:
         expected = filter_synthetic(drawn, templates, control, known.control.labels, remedy.fmr, SETTINGS.seed)
         assert remedy.kept.tolist() == np.flatnonzero(expected.kept).tolist() and len(remedy.kept) < len(drawn)
         compared = np.flatnonzero(expected.kept[positions])
@@ -596,7 +596,8 @@ def test_the_page_shows_what_was_computed(linked):
     every = compute.Audits(claims.StudyPlan({"set": linked.plan}), (linked,), {})
     assert show_sets.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
     spans = show_sets.by_set(every.done, lambda each: show.spans(each.views))
-    assert len(show.link(views)) == len(show.intervals(spans)) == 9 and set(spans["set"]) == {"set"}
+    assert len(show.link(views)) == len(show.fnmr(views)) == len(show.intervals(spans)) == 9
+    assert set(spans["set"]) == {"set"}
     auc = shown.link_metrics.auc
     row = spans.query("judge == 'sharp' and setting == @LINK and measure == 'AUC'").iloc[0]
     assert row["value"] == pytest.approx(auc, abs=1e-6) and row["95 % low"] <= auc <= row["95 % high"]

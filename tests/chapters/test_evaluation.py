@@ -606,9 +606,9 @@ def everything():
 def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
     _, found = everything()
     assert (found.first_benchmark, found.names) == ("first", (*FLOOR, *FOUR))
-    assert [len(models[CLS].evaluations) for models in found.found.values()] == [2, 2]
-    assert found.found["second"]["baseline"].accuracy.mean == 1
-    assert found.found["second"][KT].verdict == "did not learn"
+    assert [len(models[CLS].evaluations) for models in found.by_benchmark.values()] == [2, 2]
+    assert found.by_benchmark["second"]["baseline"].accuracy.mean == 1
+    assert found.by_benchmark["second"][KT].verdict == "did not learn"
     right = share_correct(found)["first"]
     assert list(right) == [*FOUR] and right["baseline"].tolist() == [1] * 8
     assert right[CLS].tolist() == [1, 0.5, 1, 1, 1, 1, 1, 1]

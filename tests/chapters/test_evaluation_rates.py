@@ -54,33 +54,37 @@ def test_fnmr_is_told_at_each_rate_that_a_benchmark_can_show(found):
     _, evaluated = found
     rows = rates.on_benchmarks(evaluated)
     assert [(row.pairs, row.fmr) for row in rows] == [(b, f) for b in ("first", "second") for f in (1e-2, 1e-3, 1e-4)]
-    scored = evaluated.found["first"][CLS].first.scored
+    scored = evaluated.by_benchmark["first"][CLS].first.scored
     assert rows[0].fnmr[CLS].value == fnmr_at_fmr(scored.mated, scored.other, 0.01)[0]
     assert set(rows[1].fnmr.values()) == {None}
     table, grey = show_rates.fnmr(rows)
-    assert table["FMR"].tolist() == ["1 %", "1 %"] and table["pairs"].tolist() == ["first", "second"]
-    rate = rows[0].fnmr[CLS]
+    assert table.columns.tolist() == ["model", "FMR", "first", "second"] and set(table["FMR"]) == {"1 %"}
+    rate, place = rows[0].fnmr[CLS], table.index[table["model"] == CLS].item()
     span = rate.interval
-    assert table.loc[0, CLS] == f"{100 * rate.value:.1f} [{100 * span.low:.1f}, {100 * span.high:.1f}]"
-    assert (0, CLS) in grey  # Three false matches set its threshold.
+    assert table.loc[place, "first"] == f"{100 * rate.value:.1f} [{100 * span.low:.1f}, {100 * span.high:.1f}]"
+    assert (place, "first") in grey  # Three false matches set its threshold.
 
 
 def test_a_threshold_from_the_first_benchmark_is_used_on_all(found):
     _, evaluated = found
     (baseline, *_) = rows = rates.elsewhere(evaluated)
     assert [(row.model, row.fmr) for row in rows] == [(name, 0.01) for name in ("baseline", CLS, KT, CL)]
-    second = evaluated.found["second"]["baseline"].first.scored
-    fmr, fnmr = baseline.found["second"]
+    second = evaluated.by_benchmark["second"]["baseline"].first.scored
+    fmr, fnmr = baseline.rates["second"]
     assert fmr.value == (second.other >= baseline.threshold).mean()
     assert fnmr.value == (second.mated < baseline.threshold).mean()
     # On the first its own error counts, as everywhere at a fixed FMR.
-    first = evaluated.found["first"]["baseline"].first.scored
-    assert baseline.found["first"][0] is None
-    assert baseline.found["first"][1].estimate.variance == first.at(0.01).estimate.variance > fnmr.estimate.variance
+    first = evaluated.by_benchmark["first"]["baseline"].first.scored
+    assert baseline.rates["first"][0] is None
+    assert baseline.rates["first"][1].estimate.variance == first.at(0.01).estimate.variance > fnmr.estimate.variance
     table, grey = show_rates.elsewhere(rows, "first")
-    assert table.columns.tolist() == ["model", "FMR on first", "threshold", "first", "second"]
-    assert " / " in table.loc[0, "second"] and "/" not in table.loc[0, "first"]
-    assert set(grey) == {(i, name) for i in range(4) for name in ("first", "second")}  # A few false matches each.
+    assert table.columns.tolist() == ["model", "FMR on first", "threshold", "rate", "first", "second"]
+    assert table["rate"].tolist() == ["FMR", "FNMR"] * 4 and set(table["first"][::2]) == {"set here"}
+    assert table.loc[0, "second"].startswith(f"{100 * fmr.value:.2f} [")
+    assert table.loc[1, "second"].startswith(f"{100 * fnmr.value:.1f} [")
+    assert {(i, "first") for i in range(1, 8, 2)} <= set(grey)  # A few false matches set each threshold.
+    for i, rate in enumerate((fmr, fnmr)):
+        assert ((i, "second") in grey) == bool(rate.imprecise)
 
 
 def test_all_pairs_of_the_images_give_rates_and_groups(found):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sface_lib.errors import InputError
-from sface_lib.matching import compare, compare_sets, compare_within, stream
+from sface_lib.matching import compare_sets, compare_within
+
+SMALL = (16, 32)  # Tiles that a few rows span.
 
 
 def embedded(n_classes: int, images: int, strength: float = 0.0, seed: int = 0, d: int = 16):
@@ -55,15 +57,9 @@ def everything(within: bool, **options):
     return found, scores, same, kept
 
 
-@pytest.fixture
-def small_tiles(monkeypatch):
-    monkeypatch.setattr(stream, "TILE_ROWS", 16)
-    monkeypatch.setattr(stream, "TILE_COLUMNS", 32)
-
-
 @pytest.mark.parametrize("within", [False, True])
-def test_what_is_collected_from_tiles_is_what_the_whole_matrix_holds(small_tiles, within):
-    found, scores, same, kept = everything(within, top_pairs=25, nearest=3)
+def test_what_is_collected_from_tiles_is_what_the_whole_matrix_holds(within):
+    found, scores, same, kept = everything(within, top_pairs=25, nearest=3, tile=SMALL)
     np.testing.assert_allclose(np.sort(found.genuine), np.sort(scores[same & kept]), atol=1e-6)
     others = scores[~same & kept]
     np.testing.assert_allclose(np.sort(found.impostor), np.sort(others), atol=1e-6)
@@ -84,19 +80,18 @@ def test_what_is_collected_from_tiles_is_what_the_whole_matrix_holds(small_tiles
     np.testing.assert_allclose(np.take_along_axis(scores, found.nearest[1], 1), found.nearest[0], atol=1e-6)
 
 
-def test_of_equal_scores_the_first_rows_stand_first(small_tiles):
+def test_of_equal_scores_the_first_rows_stand_first():
     a = np.tile(np.eye(4, dtype=np.float32), (20, 1))
-    found = compare_within(a, np.arange(80) % 8, top_pairs=10, nearest=2)
+    found = compare_within(a, np.arange(80) % 8, top_pairs=10, nearest=2, tile=SMALL)
     assert list(zip(found.top_pairs.a_rows, found.top_pairs.b_rows, strict=True))[:3] == [(0, 8), (0, 16), (0, 24)]
     assert np.all(found.top_pairs.scores == 1) and np.all(found.nearest[0] == 1)
 
 
 @pytest.mark.parametrize("within", [False, True])
-def test_counted_scores_give_the_metrics_of_all_scores_within_their_brackets(small_tiles, monkeypatch, within):
-    kept = everything(within)[0]
+def test_counted_scores_give_the_metrics_of_all_scores_within_their_brackets(within):
+    kept = everything(within, tile=SMALL)[0]
     exact = kept.metrics()
-    monkeypatch.setattr(compare, "MOST_EXACT", 2000)
-    found = everything(within)[0]
+    found = everything(within, tile=SMALL, most_exact=2000)[0]
     assert found.blocks is None
     metrics, brackets = found.metrics(), found.brackets()
     for name in ("genuine_mean", "genuine_sd", "impostor_mean", "impostor_sd", "fdr", "d_prime"):
@@ -159,10 +154,9 @@ def test_labels_of_any_size_stay_themselves():
         assert found.metrics().n_genuine == 8 and set(found.genuine_identity) == set(labels)
 
 
-def test_more_genuine_scores_than_can_be_kept_are_refused(monkeypatch):
-    monkeypatch.setattr(compare, "MOST_EXACT", 5)
+def test_more_genuine_scores_than_can_be_kept_are_refused():
     with pytest.raises(InputError, match="6 genuine scores exceed the 5"):
-        compare_within(*embedded(2, 3))
+        compare_within(*embedded(2, 3), most_exact=5)
 
 
 PROGRAM = """
@@ -170,16 +164,15 @@ import sys
 from pathlib import Path
 import numpy as np
 from sface_lib.engine import make_accelerator
-from sface_lib.matching import compare, compare_sets, compare_within, stream
-stream.TILE_ROWS, stream.TILE_COLUMNS, compare.MOST_EXACT = 16, 32, 5000
+from sface_lib.matching import compare_sets, compare_within
 accelerator = make_accelerator("float32")
 random = np.random.default_rng(0)
 a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in random.standard_normal((2, 150, 8)).astype(np.float32))
 labels = random.integers(0, 9, 150)
 parts = {}
 for name, found in {
-    "sets": compare_sets(a, labels, b, labels, 20, 3, accelerator),
-    "within": compare_within(a, labels, 20, 3, accelerator),
+    "sets": compare_sets(a, labels, b, labels, 20, 3, accelerator, 5000, (16, 32)),
+    "within": compare_within(a, labels, 20, 3, accelerator, 5000, (16, 32)),
 }.items():
     parts |= {f"{name} counts": found.impostors.counts, f"{name} genuine": found.genuine}
     parts |= {f"{name} top": found.top_pairs.scores, f"{name} rows": found.top_pairs.a_rows}

@@ -6,7 +6,7 @@ import pytest
 
 from sface_lib.biometrics import bootstrap_metrics, identity_weights
 from sface_lib.errors import InputError
-from sface_lib.matching import bootstrap_comparison, compare, compare_sets, compare_within
+from sface_lib.matching import bootstrap_comparison, compare_sets, compare_within
 
 
 def embedded(counts, strength: float, seed: int, d: int = 8):
@@ -93,7 +93,6 @@ def test_two_unrelated_sets_are_covered_by_their_interval():
     assert 183 <= held <= 198
 
 
-def test_counted_scores_have_no_interval(monkeypatch):
-    monkeypatch.setattr(compare, "MOST_EXACT", 20)
+def test_counted_scores_have_no_interval():
     with pytest.raises(InputError, match="intervals need all scores"):
-        bootstrap_comparison(compare_within(*embedded([3] * 4, 1.0, 0)), 100, 0)
+        bootstrap_comparison(compare_within(*embedded([3] * 4, 1.0, 0), most_exact=20), 100, 0)

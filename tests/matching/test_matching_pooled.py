@@ -60,10 +60,9 @@ def test_a_rate_of_couples_has_the_variance_of_persons_not_of_scores():
     assert found.estimate.variance > 5 * alone
 
 
-def test_scores_that_were_only_counted_are_refused(monkeypatch):
-    monkeypatch.setattr("sface_lib.matching.compare.MOST_EXACT", 10)
+def test_scores_that_were_only_counted_are_refused():
     with pytest.raises(InputError, match="need all scores"):
-        PooledComparisons(compare_within(*embedded([4, 3], 0)))
+        PooledComparisons(compare_within(*embedded([4, 3], 0), most_exact=10))
 
 
 def test_impostors_of_one_group_are_counted_alone():

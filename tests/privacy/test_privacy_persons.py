@@ -28,11 +28,7 @@ def persons(count: int, images: int, spread: float, seed: int = 0, width: int = 
     return unit(rows + noise), np.repeat(np.arange(count), images)
 
 
-@pytest.fixture
-def small_tiles(monkeypatch):
-    """Blocks so small that a few rows span several of them."""
-    monkeypatch.setattr(stream, "TILE_ROWS", 4)
-    monkeypatch.setattr(stream, "TILE_COLUMNS", 8)
+SMALL = (4, 8)  # A few rows span several such tiles.
 
 
 # Copies
@@ -44,10 +40,10 @@ def test_an_image_is_compared_with_those_before_it_alone():
     np.testing.assert_allclose(found[1:], np.cos(np.deg2rad([60, 0, 10, 40])), atol=1e-6)
 
 
-def test_the_best_earlier_score_does_not_depend_on_the_blocks(small_tiles):
+def test_the_best_earlier_score_does_not_depend_on_the_blocks():
     rows = persons(37, 1, 0.0)[0]
     scores = np.where(np.tri(37, k=-1, dtype=bool), rows @ rows.T, -np.inf)
-    np.testing.assert_allclose(best_earlier(rows), scores.max(1), atol=1e-6)
+    np.testing.assert_allclose(best_earlier(rows, SMALL), scores.max(1), atol=1e-6)
 
 
 # Threshold
@@ -84,9 +80,9 @@ def test_what_a_chain_of_links_joins_is_one_component():
 
 
 @pytest.mark.parametrize(("degrees", "count"), [(9.99, 36), (10.01, 1)])
-def test_links_across_blocks_are_found_as_within(small_tiles, degrees, count):
+def test_links_across_blocks_are_found_as_within(degrees, count):
     ring = at_angle(*np.random.default_rng(0).permutation(np.arange(0, 360, 10)))
-    assert len(np.unique(components(ring, np.cos(np.deg2rad(degrees))))) == count
+    assert len(np.unique(components(ring, np.cos(np.deg2rad(degrees)), SMALL))) == count
 
 
 def test_classes_that_share_a_person_are_counted_once():

@@ -52,7 +52,7 @@ def called(models: list[list[PairMean]]) -> list[bool]:
     evaluations = ([SimpleNamespace(mean=mean) for mean in own] for own in models)
     on_pairs = {name: SimpleNamespace(evaluations=own) for name, own in zip(names, evaluations, strict=True)}
     evaluated = SimpleNamespace(
-        found={"pairs": on_pairs},
+        by_benchmark={"pairs": on_pairs},
         pairs={},
         by_labels=names,
         trained={name: SimpleNamespace(trained_on=name) for name in names},

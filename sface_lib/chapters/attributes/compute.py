@@ -137,7 +137,7 @@ def compare(
     given = open_sets(stage, study, accelerator)
     plans = record_plan(stage, PLAN, plan_comparison(given, classifier, p))
     told = {each.name: gathering.annotate(each, classifier, embedder, p.seed) for each in given}
-    annotations = {name: found for name, (_, found) in told.items()}
+    annotations = {name: of_set for name, (_, of_set) in told.items()}
     reliable = classifier.reliable(p.attribute_reliability)
     sets = {name: whole.only(reliable) for name, (whole, _) in told.items()}
     first, second = compared_pair(list(sets.values()))
@@ -160,7 +160,7 @@ def compare(
         second=second,
         given=tuple(given),
         sets=sets,
-        confidence={name: float(found.confidence[:, reliable].mean()) for name, (_, found) in told.items()},
+        confidence={name: float(of_set.confidence[:, reliable].mean()) for name, (_, of_set) in told.items()},
         prevalences=shares,
         truth=truth,
         degradations=tuple(poorer),
@@ -305,12 +305,12 @@ def _facts(d: Direction) -> DirectionFacts:
     return DirectionFacts(
         first=d.first,
         second=d.second,
-        forward=d.found.forward,
-        backward=d.found.backward,
+        forward=d.asymmetry.forward,
+        backward=d.asymmetry.backward,
         ratio=d.ratio,
-        difference=d.found.difference,
-        low=d.found.interval.low,
-        high=d.found.interval.high,
+        difference=d.asymmetry.difference,
+        low=d.asymmetry.interval.low,
+        high=d.asymmetry.interval.high,
         p=d.p_corrected,
         verdict=d.verdict,
     )

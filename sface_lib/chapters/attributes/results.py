@@ -123,4 +123,4 @@ class AttributesResults(Results):
 
     VERSION = 5
 
-    found: AttributeFindings | None
+    findings: AttributeFindings | None

@@ -93,11 +93,20 @@ def annotate(
     given: AttributeSet, classifier: AttributeClassifier, embedder: Embedder, seed: int
 ) -> tuple[AnnotatedSet, Annotations]:
     """A set as notebook 06 compares it, and all that the classifier says of it."""
-    found = annotate_faces(classifier, given.faces, embedder, seed, PASSES)
+    annotations = annotate_faces(classifier, given.faces, embedder, seed, PASSES)
     known = [ATTRIBUTES.index(name) for name in classifier.names]
     truth = None if given.truth is None else given.truth[:, known]
-    about = (given.name, given.role, found.names, found.label, found.probability, given.units, given.by_identity, truth)
-    return AnnotatedSet(*about), found
+    about = (
+        given.name,
+        given.role,
+        annotations.names,
+        annotations.label,
+        annotations.probability,
+        given.units,
+        given.by_identity,
+        truth,
+    )
+    return AnnotatedSet(*about), annotations
 
 
 def degraded(
@@ -125,7 +134,7 @@ def sample_embeddings(
     verifier: RecognitionModel,
     given: AttributeSet,
     classifier: AttributeClassifier,
-    found: Annotations,
+    annotations: Annotations,
     embedder: Embedder,
     seed: int,
     most: int = MOST_IMAGES,
@@ -136,7 +145,7 @@ def sample_embeddings(
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(given.faces))[:most])
     if verifier.fingerprint == classifier.embedder.fingerprint:
-        return found.embedding[chosen], given.units[chosen]
+        return annotations.embedding[chosen], given.units[chosen]
     return embedder.embed(verifier, given.faces.subset(chosen), fuse=False), given.units[chosen]
 
 
@@ -152,5 +161,5 @@ def evaluated_attributes(
         values = annotate_faces(classifier, faces, embedder, seed).label
     else:
         values = truth[list(classifier.names)].to_numpy(np.int8)
-    sides = (np.concatenate([getattr(found, side) for found in pairs.values()]) for side in ("left", "right"))
+    sides = (np.concatenate([getattr(benchmark, side) for benchmark in pairs.values()]) for side in ("left", "right"))
     return tuple(values[side] for side in sides)

@@ -59,7 +59,7 @@ class Page:
 
     def __init__(self, stage: Stage, classifier: AttributeClassifier, comparison: ComparedSets, looks: Looks):
         self._looks = looks
-        self._stage, self._classifier, self._found = stage, classifier, comparison
+        self._stage, self._classifier, self._compared = stage, classifier, comparison
         self._first, self._second = comparison.first, comparison.second
 
     def reliability(self) -> None:
@@ -90,9 +90,9 @@ class Page:
                 "images": len(each.faces),
                 "units": "identities" if each.by_identity else "images",
                 "number of units": len(np.unique(each.units)),
-                "mean confidence": self._found.confidence[each.name],
+                "mean confidence": self._compared.confidence[each.name],
             }
-            for each in self._found.given
+            for each in self._compared.given
         ]
         caption = "What is compared. Mean confidence of the labels over stochastic passes."
         self._table(pd.DataFrame(rows), "sets", caption, floats="%.3f")
@@ -103,13 +103,13 @@ class Page:
 
     def plan(self) -> None:
         """What will be claimed of the sets."""
-        (drift, attributes), (differ, pairs), (lost, measures) = self._found.plans.plans[-1]["families"].items()
+        (drift, attributes), (differ, pairs), (lost, measures) = self._compared.plans.plans[-1]["families"].items()
         self._stage.say(
             f"The claims that were planned before any image was annotated, in three families: that {drift} differ, "
             f"{len(attributes['claims'])} claims ({attributes['splits']:,} random splits); {differ}, "
             f"{len(pairs['claims'])} claims ({pairs['splits']:,}); and {lost}, {len(measures['claims'])} claims "
             f"({measures['shuffles']:,} random signs). Each family is corrected for its number of claims (Holm; alpha "
-            f"{pairs['alpha']:g}). {self._found.plans.in_words()}"
+            f"{pairs['alpha']:g}). {self._compared.plans.in_words()}"
         )
 
     def prevalence(self) -> None:
@@ -119,7 +119,7 @@ class Page:
         unreliable = [name for name, good in zip(classifier.names, reliable, strict=True) if not good]
         figure, axes = plots.new_figure(width=7.4, height=11.5)
         untaught = [name for name in ATTRIBUTES if name not in classifier.names]
-        table, dotted = self._found.prevalences, len(self._found.sets) <= MOST_DOTTED
+        table, dotted = self._compared.prevalences, len(self._compared.sets) <= MOST_DOTTED
         if dotted:
             drawings.plot_attribute_shares(axes, table, self._looks.of_set, unreliable, untaught)
         else:
@@ -138,12 +138,12 @@ class Page:
         if not in_batch():
             from IPython.display import display
 
-            display(set_comparer(self._found.prevalences, self._looks))
+            display(set_comparer(self._compared.prevalences, self._looks))
 
     def separability(self) -> None:
         """Whether the drift is of the faces or of the pictures' quality."""
-        table = self._found.separability.copy()
-        for name in self._found.degradations:
+        table = self._compared.separability.copy()
+        for name in self._compared.degradations:
             low, high = (table.pop(f"{end}, {name}") for end in ("low", "high"))
             spans = zip(table[f"excess, {name}"], low, high, strict=True)
             table[f"excess, {name}"] = [f"{value:.3f} [{start:.3f}, {end:.3f}]" for value, start, end in spans]
@@ -160,7 +160,7 @@ class Page:
 
     def truth(self) -> None:
         """How far the shares are off where the truth is known, and so whether adjusting them helps."""
-        table, off = self._found.truth, tables.errors_of_shares(self._found.truth, self._found.attributes)
+        table, off = self._compared.truth, tables.errors_of_shares(self._compared.truth, self._compared.attributes)
         if off is None:
             self._stage.say(
                 "Adjusted shares are not shown: no set's truth is known here, or the classifier does not say how well "
@@ -186,7 +186,7 @@ class Page:
 
     def divergence(self) -> None:
         """The attributes that differ most, in both directions."""
-        drift, forward = self._found.drift, f"KL({self._first} || {self._second})"
+        drift, forward = self._compared.drift, f"KL({self._first} || {self._second})"
         figure, axes = plots.new_figure(width=7.2, height=6.2)
         largest = drift.sort_values("js", ascending=False).head(20)
         colours = tuple(self._looks.of_set(name).colour for name in (self._first, self._second))
@@ -201,7 +201,7 @@ class Page:
 
     def drifted(self) -> None:
         """Which attributes differ beyond chance, and by more than poorer pictures explain."""
-        drift, counts = self._found.drift, compute.separable_counts(self._found)
+        drift, counts = self._compared.drift, compute.separable_counts(self._compared)
         more, less = (
             ", ".join(map(attribute_in_words, names[:MOST_NAMED])) or "none"
             for names in tables.more_and_less_frequent(drift)
@@ -217,10 +217,10 @@ class Page:
         figure, panels = self._matrices(2, 5.6)
         titles = {"KL(p || q)": "sum over variables", "joint KL(p || q)": "all together"}
         for ax, (column, title) in zip(panels, titles.items(), strict=True):
-            self._matrix(ax, self._found.directed, ("p", "q", column), "nats")
+            self._matrix(ax, self._compared.directed, ("p", "q", column), "nats")
             ax.set(title=f"KL(row || column), {title}", xlabel="column", ylabel="row")
         self._stage.figure(
-            (figure, self._found.directed),
+            (figure, self._compared.directed),
             "directed",
             alt="Two heat maps of the divergence of every set from every other, by variable and jointly.",
             caption="Directed divergence. A small number means that the column's set explains the row's.",
@@ -228,7 +228,7 @@ class Page:
 
     def together(self) -> None:
         """Which attributes go together more or less in the second set."""
-        phi, names = self._found.phi, self._found.attributes
+        phi, names = self._compared.phi, self._compared.attributes
         pairs = tables.attribute_pairs(phi, names)
         figure, axes = plots.new_figure(width=9.2, height=7.6)
         labels = [attribute_in_words(name) for name in names]
@@ -249,27 +249,27 @@ class Page:
 
     def conditional(self) -> None:
         """Where shares within a group differ most."""
-        if self._found.conditional is None:
+        if self._compared.conditional is None:
             self._stage.say(
                 "Shares within a group are not shown: no reliably classified group has enough images in both sets."
             )
             return
-        widest = tables.largest_first(self._found.conditional, "difference", 12).reset_index()
+        widest = tables.largest_first(self._compared.conditional, "difference", 12).reset_index()
         caption = "Attributes whose share among men or within an ancestry differs most."
         self._table(widest, "conditional", caption, floats="%.3f")
 
     def support(self) -> None:
         """Who lies within whose support, and whose attributes predict whose."""
-        transfers = self._found.transfer["auc"].notna().any()
+        transfers = self._compared.transfer["auc"].notna().any()
         figure, panels = self._matrices(2 + transfers, 4.6)
-        for ax, (by, part) in zip(panels, self._found.support.groupby("by", sort=False), strict=False):
+        for ax, (by, part) in zip(panels, self._compared.support.groupby("by", sort=False), strict=False):
             self._matrix(ax, part, ("of", "within", "share"), "share")
             ax.set(title=by, xlabel="within the support of", ylabel="images of")
         if transfers:
-            self._matrix(panels[2], self._found.transfer, ("taught on", "tested on", "auc"), "mean AUC")
+            self._matrix(panels[2], self._compared.transfer, ("taught on", "tested on", "auc"), "mean AUC")
             panels[2].set(title="attributes from the others", xlabel="tested on", ylabel="taught on")
         self._stage.figure(
-            (figure, self._found.support),
+            (figure, self._compared.support),
             "support",
             alt="Heat maps: share of each set's images within another's support, by profile and by embedding; "
             "transfer AUC.",
@@ -277,18 +277,18 @@ class Page:
             "identity.",
         )
         caption = "Attributes predicted from the others, mean AUC."
-        self._table(self._found.transfer, "transfer", caption, floats="%.3f", folded=True)
+        self._table(self._compared.transfer, "transfer", caption, floats="%.3f", folded=True)
 
     def _matrices(self, count: int, width: float) -> tuple[Figure, Any]:
         """Room for heat maps of all sets, each with its numbers: beside one another, or below where sets are many."""
-        sets = len(self._found.sets)
+        sets = len(self._compared.sets)
         if sets <= MOST_BESIDE:
             return plots.new_figure(columns=count, width=width, height=0.8 * width)
         return plots.new_figure(rows=count, width=2.4 + 0.38 * sets, height=1.8 + 0.3 * sets)
 
     def _matrix(self, axes: Any, table: pd.DataFrame, columns: tuple[str, str, str], label: str) -> None:
         """A table of row set, column set and value as a heat map of all sets."""
-        names = list(self._found.sets)
+        names = list(self._compared.sets)
         row, column, value = columns
         square = table.pivot(index=row, columns=column, values=value).reindex(index=names, columns=names)
         plots.plot_matrix(axes, square.to_numpy(), names, names, label)
@@ -299,16 +299,16 @@ class Page:
             {
                 "first": d.first,
                 "second": d.second,
-                "KL(first || second)": d.found.forward,
-                "KL(second || first)": d.found.backward,
+                "KL(first || second)": d.asymmetry.forward,
+                "KL(second || first)": d.asymmetry.backward,
                 "ratio": d.ratio,
-                "difference": d.found.difference,
-                "95 % low": d.found.interval.low,
-                "95 % high": d.found.interval.high,
+                "difference": d.asymmetry.difference,
+                "95 % low": d.asymmetry.interval.low,
+                "95 % high": d.asymmetry.interval.high,
                 "p that they differ, corrected": p_in_words(d.p_corrected, self._at_floor(d.p_value)),
                 "verdict": d.verdict,
             }
-            for d in self._found.directions.values()
+            for d in self._compared.directions.values()
         ]
         caption = (
             "Which of two sets explains the other, by the sum over variables; the difference is corrected for the "
@@ -327,9 +327,9 @@ class Page:
         """What rare values add to the divergence, and which attributes carry the asymmetry."""
         first, second = self._first, self._second
         caption = f"{first} against {second} at several pseudo-counts: what rare values add."
-        self._table(self._found.smoothing, "pseudo_counts", caption, floats="%.3f")
+        self._table(self._compared.smoothing, "pseudo_counts", caption, floats="%.3f")
         self._table(
-            tables.carried_asymmetry(self._found.drift)[
+            tables.carried_asymmetry(self._compared.drift)[
                 ["attribute", "difference", "forward", "backward", "asymmetry"]
             ],
             "asymmetry",
@@ -339,13 +339,13 @@ class Page:
 
     def drift_and_accuracy(self) -> None:
         """Whether accuracy is lost where attributes drift."""
-        if self._found.gaps.empty:
+        if self._compared.gaps.empty:
             return
         figure, axes = plots.new_figure(width=8.2, height=5.8)
-        plots.plot_named_points(axes, self._found.gaps, "drift", "gap", "attribute", most_named=MOST_POINTS_NAMED)
+        plots.plot_named_points(axes, self._compared.gaps, "drift", "gap", "attribute", most_named=MOST_POINTS_NAMED)
         axes.set(xlabel=f"prevalence in {self._second} minus {self._first}", ylabel="accuracy, baseline minus CLS")
         self._stage.figure(
-            (figure, self._found.gaps),
+            (figure, self._compared.gaps),
             "drift_accuracy",
             alt="Accuracy lost on pairs that carry an attribute, over the drift of the attribute's prevalence.",
             caption="Is accuracy lost where attributes drift? The outermost points are named; the numbers behind "
@@ -359,7 +359,7 @@ class Page:
             "forward": f"KL({self._first} || {self._second})",
             "backward": f"KL({self._second} || {self._first})",
         }
-        correlations = {name: each for name, each in self._found.correlations.items() if each is not None}
+        correlations = {name: each for name, each in self._compared.correlations.items() if each is not None}
         for name, each in correlations.items():
             self._stage.say(
                 f"Rank correlation of the accuracy lost with {measures[name]}: {each.value:.2f} over {each.attributes} "
@@ -373,15 +373,15 @@ class Page:
     def what_was_found(self) -> None:
         """The second paper's claim, on these sets."""
         first, second = self._first, self._second
-        way, directed = self._found.directions[first, second], self._found.directed.set_index(["p", "q"])
-        joint, span = directed["joint KL(p || q)"], way.found.interval
+        way, directed = self._compared.directions[first, second], self._compared.directed.set_index(["p", "q"])
+        joint, span = directed["joint KL(p || q)"], way.asymmetry.interval
         self._stage.say(
             "The second paper found that authentic samples explain the synthetic ones and not the reverse: "
             "KL(synthetic || authentic) far below KL(authentic || synthetic). Here, over "
-            f"{len(self._found.attributes)} attributes, the former is {way.found.backward:.3f} nats and the latter "
-            f"{way.found.forward:.3f} (that the sets differ: {self._clause(way.p_value, way.p_corrected)}); "
+            f"{len(self._compared.attributes)} attributes, the former is {way.asymmetry.backward:.3f} nats and the "
+            f"latter {way.asymmetry.forward:.3f} (that the sets differ: {self._clause(way.p_value, way.p_corrected)}); "
             "the latter minus the former, corrected for the small number of identities, is "
-            f"{way.found.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
+            f"{way.asymmetry.difference:.3f} [{span.low:.3f}, {span.high:.3f}]: **{way.verdict}**. The variables are "
             "summed as if they were independent. All attributes together give "
             f"{joint[second, first]:.3f} and {joint[first, second]:.3f} nats, from which no direction is judged, since "
             f"their intervals treat the classifier as fixed. {self._yardstick()}{self._limits()}"
@@ -389,18 +389,18 @@ class Page:
 
     def _yardstick(self) -> str:
         """The same between authentic sets."""
-        roles = {name: each.role for name, each in self._found.sets.items()}
+        roles = {name: each.role for name, each in self._compared.sets.items()}
         return "".join(
-            f"Between the authentic sets {d.first} and {d.second} the two are {d.found.forward:.3f} and "
-            f"{d.found.backward:.3f} "
+            f"Between the authentic sets {d.first} and {d.second} the two are {d.asymmetry.forward:.3f} and "
+            f"{d.asymmetry.backward:.3f} "
             f"nats ({d.verdict}). "
-            for (a, b), d in self._found.directions.items()
+            for (a, b), d in self._compared.directions.items()
             if roles[a] == roles[b] == "authentic"
         )
 
     def _limits(self) -> str:
         """What the rendered sets can't tell."""
-        if self._found.sets[self._first].truth is None:
+        if self._compared.sets[self._first].truth is None:
             return ""
         return (
             "Both authentic sets come from one renderer and both synthetic ones from one generator that was trained on "

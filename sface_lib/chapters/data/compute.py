@@ -220,22 +220,22 @@ def hand_over(stage: Any, selection: Selection, evaluated: Evaluated) -> None:
 
 def failures_of(study: Study, manifest: Manifest, selection: Selection, evaluated: Evaluated) -> tuple[Failures, ...]:
     """Of every set that the report reads but for the synthetic ones, each once: see notebook 02 for those."""
-    found = [failures("authentic", study.faces, manifest.n_images, len(manifest.bad))]
+    counts = [failures("authentic", study.faces, manifest.n_images, len(manifest.bad))]
     for name, faces in study.unseen_sets(len(selection.faces.identities)).items():
         seen = faces.inspect()
-        found.append(failures(name, faces, seen.n_images, len(seen.bad)))
+        counts.append(failures(name, faces, seen.n_images, len(seen.bad)))
     if evaluated.faces.path != study.faces.path:
-        found.append(failures("verification pairs", evaluated.faces, evaluated.read, evaluated.undecodable))
-    return tuple(found)
+        counts.append(failures("verification pairs", evaluated.faces, evaluated.read, evaluated.undecodable))
+    return tuple(counts)
 
 
 def example_pairs(evaluated: Evaluated, seed: int, each: int = 4) -> list[np.ndarray]:
     """Positions of some pairs of each benchmark, left and right in turn: a row of genuine ones, a row of impostors."""
     random, rows = np.random.default_rng(seed), []
-    for found in evaluated.pairs.values():
+    for benchmark in evaluated.pairs.values():
         for same in (True, False):
-            some = random.permutation(np.flatnonzero(found.same == same))[:each]
-            rows.append(np.stack([found.left[some], found.right[some]], 1).ravel())
+            some = random.permutation(np.flatnonzero(benchmark.same == same))[:each]
+            rows.append(np.stack([benchmark.left[some], benchmark.right[some]], 1).ravel())
     return rows
 
 

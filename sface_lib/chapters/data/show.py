@@ -101,19 +101,20 @@ def attributes(truth: pd.DataFrame) -> tuple[tuple[Figure, pd.DataFrame], str]:
     return (figure, shares.rename_axis("attribute").reset_index()), ", ".join(map(attribute_in_words, undecided))
 
 
-def what_was_split(found: DataResults, pairs_left_out: int) -> str:
+def what_was_split(results: DataResults, pairs_left_out: int) -> str:
     """How many images train and how many pairs test, and what was left out."""
     nobody = "**rendered faces of nobody**, which play the authentic role here"
-    kind = nobody if found.rendered else "the authentic set given"
-    tested = f"{found.evaluation_identities:,} other" if found.evaluation_identities else "unknown"
-    benchmarks = f", in {len(found.benchmarks)} benchmarks" if len(found.benchmarks) > 1 else ""
+    kind = nobody if results.rendered else "the authentic set given"
+    tested = f"{results.evaluation_identities:,} other" if results.evaluation_identities else "unknown"
+    benchmarks = f", in {len(results.benchmarks)} benchmarks" if len(results.benchmarks) > 1 else ""
     left_out = f", with {pairs_left_out:,} pairs" if pairs_left_out else ""
     said = (
-        f"The generator is trained on {found.training_images:,} images of {found.training_identities:,} identities of "
-        f"{kind}. Recognition is tested on {found.evaluation_pairs:,} pairs of {tested} identities{benchmarks}. "
-        f"{found.excluded_identities:,} identities of the set occur in the evaluated pairs and are left out of "
-        f"training; {found.undecodable_images:,} images could not be decoded and were left out{left_out}."
+        f"The generator is trained on {results.training_images:,} images of "
+        f"{results.training_identities:,} identities of {kind}. Recognition is tested on "
+        f"{results.evaluation_pairs:,} pairs of {tested} identities{benchmarks}. "
+        f"{results.excluded_identities:,} identities of the set occur in the evaluated pairs and are left out of "
+        f"training; {results.undecodable_images:,} images could not be decoded and were left out{left_out}."
     )
-    if found.evaluation_identities:
+    if results.evaluation_identities:
         return said
     return f"{said} Persons of the pairs are unknown: only byte-identical images could be excluded from training."

@@ -74,7 +74,7 @@ def groups(evaluated: Evaluated, group: Mapping[int, str]) -> pd.DataFrame | Non
     See `accuracy_by_group`, with the columns benchmark, model and trade_off; None where no benchmark has two groups.
     """
     tables = []
-    for benchmark, models in evaluated.found.items() if group else ():
+    for benchmark, models in evaluated.by_benchmark.items() if group else ():
         for name in evaluated.compared:
             table = accuracy_by_group(models[name].first, evaluated.pairs[benchmark], group)
             if len(table) >= FEWEST_GROUPS:
@@ -94,7 +94,7 @@ def sweep(evaluated: Evaluated) -> list[SweepPoint]:
 
 def _sweep_point(name: str, model: TrainedModel, evaluated: Evaluated) -> SweepPoint:
     number = float(model.per_class) if model.per_class is not None else model.images / model.classes
-    accuracy = evaluated.found[evaluated.first_benchmark][name].accuracy
+    accuracy = evaluated.by_benchmark[evaluated.first_benchmark][name].accuracy
     return SweepPoint(model_name(model.strategy, model.trained_on), number, accuracy, evaluated.mean(name))
 
 
@@ -110,7 +110,7 @@ def frontier(evaluated: Evaluated, audited: AuditFacts) -> list[FrontierPoint]:
     links = {model_name("CLS", audited.name): audited.link(judge).auc}
     left = {model_name("CLS", audited.name, fmr=r.fmr): r.link_auc for r in audited.remedy if r.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
-    trained, models = evaluated.trained, evaluated.found[evaluated.first_benchmark]
+    trained, models = evaluated.trained, evaluated.by_benchmark[evaluated.first_benchmark]
     points = [FrontierPoint(name, trained[name].images, auc, models[name].accuracy) for name, auc in links.items()]
     return points if len(points) > 1 else []
 

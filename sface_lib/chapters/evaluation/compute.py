@@ -76,11 +76,11 @@ def gaps(evaluated: Evaluated) -> tuple[BenchmarkGaps, ...]:
     if not evaluated.has_baseline:
         return ()
     names = (BASELINE, *evaluated.synthetic, *evaluated.mixed)
-    single = [_gaps(benchmark, names, [models], True) for benchmark, models in evaluated.found.items()]
+    single = [_gaps(benchmark, names, [models], True) for benchmark, models in evaluated.by_benchmark.items()]
     if len(single) == 1:
         return tuple(single)
     paired = share_identities(evaluated.pairs.values())
-    return (*single, _gaps(MEAN, names, list(evaluated.found.values()), paired))
+    return (*single, _gaps(MEAN, names, list(evaluated.by_benchmark.values()), paired))
 
 
 def _gaps(
@@ -121,15 +121,15 @@ def between_sets(evaluated: Evaluated) -> tuple[SetDifference, ...]:
     None where fewer than two sets train CLS, or the benchmarks do not show the same identities, so that the mean has no
     interval.
     """
-    parts, pairs = list(evaluated.found.values()), list(itertools.combinations(evaluated.by_labels, 2))
+    parts, pairs = list(evaluated.by_benchmark.values()), list(itertools.combinations(evaluated.by_labels, 2))
     if not pairs or (len(parts) > 1 and not share_identities(evaluated.pairs.values())):
         return ()
     of = {name: _by_seed(name, parts) for name in evaluated.by_labels}
-    found = _differences([(of[one], of[other]) for one, other in pairs])
-    p_values = holm([each.p_of_zero() for each in found]).tolist()
+    differences = _differences([(of[one], of[other]) for one, other in pairs])
+    p_values = holm([each.p_of_zero() for each in differences]).tolist()
     sets = [[evaluated.trained[name].trained_on for name in pair] for pair in pairs]
     return tuple(
-        SetDifference(*names, _gap(each, True), p) for names, each, p in zip(sets, found, p_values, strict=True)
+        SetDifference(*names, _gap(each, True), p) for names, each, p in zip(sets, differences, p_values, strict=True)
     )
 
 
@@ -147,11 +147,11 @@ def _as_many(one: list[PairMean], other: list[PairMean]) -> tuple[list[PairMean]
     return one * (seeds // len(one)), other * (seeds // len(other))
 
 
-def _gap(found: Estimate, paired: bool) -> Gap:
+def _gap(difference: Estimate, paired: bool) -> Gap:
     if not paired:
-        return Gap(found.value, None, None)
-    interval = found.interval()
-    return Gap(found.value, interval.low, interval.high)
+        return Gap(difference.value, None, None)
+    interval = difference.interval()
+    return Gap(difference.value, interval.low, interval.high)
 
 
 def _by_seed(name: str, parts: Sequence[Mapping[str, ModelOnBenchmark]]) -> list[PairMean]:
@@ -192,7 +192,9 @@ def results(
         image_px=faces.resolution,
         model_px=dict(embedded.model_px),
         seeds=evaluated.seeds,
-        accuracy={b: {name: model.accuracy for name, model in models.items()} for b, models in evaluated.found.items()},
+        accuracy={
+            b: {name: model.accuracy for name, model in models.items()} for b, models in evaluated.by_benchmark.items()
+        },
         mean_accuracy={name: evaluated.mean(name) for name in evaluated.names},
         gap={row.benchmark: dict(row.gaps) for row in gap_rows},
         between_sets=tuple(differences),

@@ -98,7 +98,7 @@ class Evaluated:
     """
 
     pairs: Mapping[str, ProtocolPairs]
-    found: Mapping[str, Mapping[str, ModelOnBenchmark]]
+    by_benchmark: Mapping[str, Mapping[str, ModelOnBenchmark]]
     trained: Mapping[str, TrainedModel]
 
     @property
@@ -109,7 +109,7 @@ class Evaluated:
     @property
     def names(self) -> tuple[str, ...]:
         """All models."""
-        return tuple(self.found[self.first_benchmark])
+        return tuple(self.by_benchmark[self.first_benchmark])
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -150,11 +150,11 @@ class Evaluated:
     @property
     def seeds(self) -> int:
         """Of the models that were trained here; 1 where all were given."""
-        return max(len(self.found[self.first_benchmark][name].evaluations) for name in self.compared)
+        return max(len(self.by_benchmark[self.first_benchmark][name].evaluations) for name in self.compared)
 
     def mean(self, model: str) -> float:
         """Mean accuracy of a model over the benchmarks."""
-        return float(np.mean([models[model].estimate.value for models in self.found.values()]))
+        return float(np.mean([models[model].estimate.value for models in self.by_benchmark.values()]))
 
 
 def weights_to_evaluate(stage: Any, trained: TrainingResults) -> list[tuple[str, int, Path | str]]:
@@ -193,32 +193,32 @@ def evaluate_all(embedded: ModelEmbeddings, pairs: Mapping[str, ProtocolPairs], 
     InputError
         See `evaluate`.
     """
-    found = {}
+    by_benchmark = {}
     for benchmark, own in pairs.items():
         evaluations = {
             name: [evaluate(rows, own) for rows in by_seed.values()] for name, by_seed in embedded.embeddings.items()
         }
-        found[benchmark] = pool_seeds(evaluations)
-    return Evaluated(pairs, found, _first_seeds(trained))
+        by_benchmark[benchmark] = pool_seeds(evaluations)
+    return Evaluated(pairs, by_benchmark, _first_seeds(trained))
 
 
 def _first_seeds(trained: TrainingResults) -> dict[str, TrainedModel]:
-    found: dict[str, TrainedModel] = {}
+    models: dict[str, TrainedModel] = {}
     for model in trained.models:
-        found.setdefault(model.name, model)
-    return found
+        models.setdefault(model.name, model)
+    return models
 
 
 def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
     """The models of one benchmark, both floors among them, each from the evaluations of its seeds."""
-    by_seed = [[each.mean for each in found] for found in evaluations.values()]
+    by_seed = [[each.mean for each in evaluations_of_seeds] for evaluations_of_seeds in evaluations.values()]
     estimates = {
         name: average(means).estimate(seeds)
         for name, means, seeds in zip(evaluations, by_seed, seed_variances(by_seed), strict=True)
     }
     return {
-        name: ModelOnBenchmark(tuple(found), estimates[name], verdict(name, estimates))
-        for name, found in evaluations.items()
+        name: ModelOnBenchmark(tuple(evaluations_of_seeds), estimates[name], verdict(name, estimates))
+        for name, evaluations_of_seeds in evaluations.items()
     }
 
 
@@ -233,5 +233,5 @@ def share_correct(evaluated: Evaluated) -> dict[str, dict[str, np.ndarray]]:
     """Benchmark -> compared model -> share of its seeds that judge each pair rightly, float64 `[P]`."""
     return {
         benchmark: {name: models[name].share_correct for name in evaluated.compared}
-        for benchmark, models in evaluated.found.items()
+        for benchmark, models in evaluated.by_benchmark.items()
     }

@@ -44,14 +44,14 @@ class Elsewhere:
 
     Attributes
     ----------
-    found
+    rates
         Benchmark -> FMR and FNMR there; None for the FMR of the first, which set the threshold.
     """
 
     model: str
     fmr: float
     threshold: float
-    found: Mapping[str, tuple[ErrorRate | None, ErrorRate]]
+    rates: Mapping[str, tuple[ErrorRate | None, ErrorRate]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def on_benchmarks(evaluated: Evaluated) -> list[RatesAt]:
     """FNMR of the shown models on the pairs of each benchmark."""
     return [
         RatesAt(benchmark, target, {name: _at(models[name].first.scored, target) for name in evaluated.shown})
-        for benchmark, models in evaluated.found.items()
+        for benchmark, models in evaluated.by_benchmark.items()
         for target in TARGETS
     ]
 
@@ -129,7 +129,7 @@ def elsewhere(evaluated: Evaluated) -> list[Elsewhere]:
     """The compared models on every benchmark at thresholds from the first; FMRs it cannot show are left out."""
     transferred = []
     for name in evaluated.compared:
-        scored = {benchmark: models[name].first.scored for benchmark, models in evaluated.found.items()}
+        scored = {benchmark: models[name].first.scored for benchmark, models in evaluated.by_benchmark.items()}
         first_scored = scored[evaluated.first_benchmark]
         for target in TRANSFERRED:
             if first_scored.shows(target):

@@ -40,7 +40,7 @@ def accuracies(evaluated: Evaluated) -> pd.DataFrame:
             "95 % high": model.accuracy.high,
             "verdict": model.verdict,
         }
-        for benchmark, models in evaluated.found.items()
+        for benchmark, models in evaluated.by_benchmark.items()
         for name, model in models.items()
     )
 
@@ -50,7 +50,7 @@ def benchmarks(evaluated: Evaluated, model_px: Mapping[str, int]) -> tuple[pd.Da
     rows, grey = [], []
     for i, name in enumerate(evaluated.shown):
         row = {"model": name, "sees (px)": model_px[name]}
-        for benchmark, models in evaluated.found.items():
+        for benchmark, models in evaluated.by_benchmark.items():
             row[benchmark] = _percent(models[name].accuracy, len(models[name].evaluations))
             if models[name].verdict == "did not learn":
                 grey.append((i, benchmark))
@@ -124,7 +124,7 @@ def plan_in_words(plans: Plans) -> str:
     )
 
 
-def between_sets(found: Sequence[SetDifference]) -> pd.DataFrame:
+def between_sets(differences: Sequence[SetDifference]) -> pd.DataFrame:
     """Which of each two synthetic sets teaches more by labels alone."""
     return pd.DataFrame(
         {
@@ -133,15 +133,15 @@ def between_sets(found: Sequence[SetDifference]) -> pd.DataFrame:
             "points": _points(each.difference),
             "p, corrected": p_in_words(each.p_corrected, False),
         }
-        for each in found
+        for each in differences
     )
 
 
-def which_teaches_most(found: Sequence[SetDifference], evaluated: Evaluated) -> str:
+def which_teaches_most(differences: Sequence[SetDifference], evaluated: Evaluated) -> str:
     """The sets in the order of what CLS learns from them, and which neighbours differ beyond chance."""
     order = sorted(evaluated.by_labels, key=evaluated.mean, reverse=True)
     ranked = ", ".join(f"{evaluated.trained[name].trained_on} ({100 * evaluated.mean(name):.1f} %)" for name in order)
-    differ = [f"{each.first} and {each.second}" for each in found if each.p_corrected < ALPHA]
+    differ = [f"{each.first} and {each.second}" for each in differences if each.p_corrected < ALPHA]
     beyond = f"{'; '.join(differ)} differ beyond chance." if differ else "No two sets differ beyond chance."
     return f"By the mean accuracy of CLS: {ranked}. {beyond}"
 
@@ -245,7 +245,7 @@ def mixtures(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
 
     The first benchmark's; the set alone stands at 0 and the baseline at 1, where they were trained or given.
     """
-    models = evaluated.found[evaluated.first_benchmark]
+    models = evaluated.by_benchmark[evaluated.first_benchmark]
     rows = (
         (name, share, models[model].accuracy, evaluated.mean(model))
         for name, points in _shares(evaluated).items()
@@ -256,13 +256,13 @@ def mixtures(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
 
 def _shares(evaluated: Evaluated) -> dict[str, list[tuple[float, str]]]:
     """For each set that is mixed, by its name, pairs of a share of authentic images and a model, ascending."""
-    found: dict[str, list[tuple[float, str]]] = {}
+    curves: dict[str, list[tuple[float, str]]] = {}
     for name in evaluated.mixed:
         model = evaluated.trained[name]
         alone = [(0.0, each) for each in evaluated.by_labels if evaluated.trained[each].trained_on == model.trained_on]
-        found.setdefault(model.trained_on, alone).append((model.mix, name))
+        curves.setdefault(model.trained_on, alone).append((model.mix, name))
     authentic = [(1.0, BASELINE)] if evaluated.has_baseline else []
-    return {name: points + authentic for name, points in found.items()}
+    return {name: points + authentic for name, points in curves.items()}
 
 
 def frontier(
@@ -289,7 +289,7 @@ def frontier(
     return figure, table
 
 
-def hardest(found: Sequence[HardestPairs]) -> pd.DataFrame:
+def hardest(pairs: Sequence[HardestPairs]) -> pd.DataFrame:
     """Scores of the hardest pairs, the worst first."""
     return pd.DataFrame(
         {
@@ -297,21 +297,21 @@ def hardest(found: Sequence[HardestPairs]) -> pd.DataFrame:
             "pairs": each.kind,
             "scores": ", ".join(f"{score:.2f}" for score in each.scores),
         }
-        for each in found
+        for each in pairs
     )
 
 
-def hardest_faces(found: Sequence[HardestPairs], faces: FaceSet) -> np.ndarray:
+def hardest_faces(pairs: Sequence[HardestPairs], faces: FaceSet) -> np.ndarray:
     """Both images of each pair side by side, a row for each kind of each benchmark: uint8 `[H, W, 3]`."""
-    sides = [np.stack([each.left, each.right], 1).ravel() for each in found]
+    sides = [np.stack([each.left, each.right], 1).ravel() for each in pairs]
     rows = [faces.load(positions, size_px=THUMBNAIL_PX).numpy() for positions in sides]
-    return sheets.contact_sheet(rows, [f"{each.benchmark}, {each.kind}" for each in found])
+    return sheets.contact_sheet(rows, [f"{each.benchmark}, {each.kind}" for each in pairs])
 
 
 def what_was_found(evaluated: Evaluated) -> str:
     """What the models reach on the first benchmark, their gaps there, and who did not learn."""
     benchmark = evaluated.first_benchmark
-    mean = {name: model.accuracy.mean for name, model in evaluated.found[benchmark].items()}
+    mean = {name: model.accuracy.mean for name, model in evaluated.by_benchmark[benchmark].items()}
     reached = ", ".join(f"{name} {100 * mean[name]:.1f} %" for name in evaluated.compared)
     named = evaluated.by_labels if evaluated.has_baseline else ()
     gaps = ", ".join(f"{100 * (mean[BASELINE] - mean[name]):z.1f} points ({name})" for name in named)
@@ -324,7 +324,7 @@ def what_was_found(evaluated: Evaluated) -> str:
 
 def _unlearnt(evaluated: Evaluated) -> str:
     where = {
-        name: [b for b, models in evaluated.found.items() if models[name].verdict == "did not learn"]
+        name: [b for b, models in evaluated.by_benchmark.items() if models[name].verdict == "did not learn"]
         for name in evaluated.compared
     }
     unlearnt = "; ".join(f"{name} on {', '.join(places)}" for name, places in where.items() if places)

@@ -1,5 +1,6 @@
 """Tables and figures of the error rates of notebook 05."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -43,17 +44,22 @@ def comparisons(evaluated: Evaluated, pool: Pool | None) -> pd.DataFrame:
 
 
 def fnmr(rows: Sequence[RatesAt]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """FNMR (%) with intervals, a column for each model, and the cells that break the rule of 30.
+    """FNMR (%) with intervals at each FMR, a row for each model and FMR, and the cells that break the rule of 30.
 
     FMR that no model's impostors can show are left out.
     """
     shown = [row for row in rows if any(row.fnmr.values())]
-    table = [
-        {"pairs": row.pairs, "FMR": f"{100 * row.fmr:g} %"} | {name: _percent(rate) for name, rate in row.fnmr.items()}
-        for row in shown
-    ]
-    grey = [(i, name) for i, row in enumerate(shown) for name, rate in row.fnmr.items() if rate and rate.imprecise]
-    return pd.DataFrame(table), grey
+    models = dict.fromkeys(name for row in shown for name in row.fnmr)
+    targets = dict.fromkeys(row.fmr for row in shown)
+    table, grey = [], []
+    for model, target in itertools.product(models, targets):
+        cells = {"model": model, "FMR": f"{100 * target:g} %"}
+        for row in (row for row in shown if row.fmr == target):
+            rate = row.fnmr.get(model)
+            cells[row.pairs] = _percent(rate)
+            grey += [(len(table), row.pairs)] if rate and rate.imprecise else []
+        table.append(cells)
+    return pd.DataFrame(table).fillna(""), grey
 
 
 def _percent(rate: ErrorRate | None) -> str:
@@ -62,9 +68,9 @@ def _percent(rate: ErrorRate | None) -> str:
     return _in_percent(rate.estimate)
 
 
-def _in_percent(found: Estimate, digits: int = 1) -> str:
-    span = found.interval()
-    value, low, high = (f"{100 * each:z.{digits}f}" for each in (found.value, span.low, span.high))
+def _in_percent(rate: Estimate, digits: int = 1) -> str:
+    span = rate.interval()
+    value, low, high = (f"{100 * each:z.{digits}f}" for each in (rate.value, span.low, span.high))
     return f"{value} [{low}, {high}]"
 
 
@@ -76,7 +82,7 @@ def roc(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     columns, _ = plots.grid(len(evaluated.pairs), 3)
     figure, panels = plots.new_panels(len(evaluated.pairs), columns, width=3.6, height=3.4, sharex=True, sharey=True)
     tables = []
-    for ax, (benchmark, models) in zip(panels, evaluated.found.items(), strict=True):
+    for ax, (benchmark, models) in zip(panels, evaluated.by_benchmark.items(), strict=True):
         curves = {name: points_of(models[name].first.scored, "fmr", "tmr") for name in evaluated.shown}
         banded = [name for name in curves if name in evaluated.compared]
         plots.plot_banded(ax, curves, "fmr", "tmr", banded, looks.of_model)
@@ -90,16 +96,18 @@ def roc(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
 
 def scores(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     """Histograms of genuine and impostor scores of the shown models on the first benchmark, and their moments."""
-    models = evaluated.found[evaluated.first_benchmark]
+    models = evaluated.by_benchmark[evaluated.first_benchmark]
     columns, _ = plots.grid(len(evaluated.shown))
     figure, panels = plots.new_panels(len(evaluated.shown), columns, width=2.9, height=2.4, sharex=True)
     table = []
     scored = [models[name].first.scored for name in evaluated.shown]
     edges = plots.score_edges([side for each in scored for side in (each.other, each.mated)], BINS)
     for ax, name in zip(panels, evaluated.shown, strict=True):
-        found = models[name].first
-        plots.plot_scores(ax, found.scored.mated, found.scored.other, name, edges, looks.of_model(name).colour)
-        m = found.metrics
+        evaluation = models[name].first
+        plots.plot_scores(
+            ax, evaluation.scored.mated, evaluation.scored.other, name, edges, looks.of_model(name).colour
+        )
+        m = evaluation.metrics
         row = {"model": name, "genuine mean": m.genuine_mean, "genuine SD": m.genuine_sd}
         table.append(row | {"impostor mean": m.impostor_mean, "impostor SD": m.impostor_sd, "d-prime": m.d_prime})
     plots.label_outside(panels, columns)
@@ -108,22 +116,23 @@ def scores(evaluated: Evaluated, looks: Looks) -> tuple[Figure, pd.DataFrame]:
 
 def by_threshold(evaluated: Evaluated) -> pd.DataFrame:
     """Scores of the main model's first seed on the first benchmark, by threshold: see `thresholds`."""
-    scored = evaluated.found[evaluated.first_benchmark][evaluated.main].first.scored
+    scored = evaluated.by_benchmark[evaluated.first_benchmark][evaluated.main].first.scored
     return thresholds(scored.mated, scored.other)
 
 
 def elsewhere(rows: Sequence[Elsewhere], first: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """FMR and FNMR (%) of each compared model on every benchmark at its threshold from the first.
+    """FMR and FNMR (%) of each compared model on every benchmark at its threshold from the first, a row for each.
 
-    And the cells of which one rate breaks the rule of 30.
+    And the cells that break the rule of 30.
     """
     table, grey = [], []
-    for i, row in enumerate(rows):
-        cells = {"model": row.model, f"FMR on {first}": f"{100 * row.fmr:g} %", "threshold": f"{row.threshold:.3f}"}
-        for name, (fmr, fnmr) in row.found.items():
-            cells[name] = f"{_in_percent(fmr.estimate, 2)} / {_percent(fnmr)}" if fmr else _percent(fnmr)
-            grey += [(i, name)] if fnmr.imprecise or (fmr and fmr.imprecise) else []
-        table.append(cells)
+    for row in rows:
+        about = {"model": row.model, f"FMR on {first}": f"{100 * row.fmr:g} %", "threshold": f"{row.threshold:.3f}"}
+        fmr, fnmr = ({name: pair[i] for name, pair in row.rates.items()} for i in (0, 1))
+        for kind, rates, digits in (("FMR", fmr, 2), ("FNMR", fnmr, 1)):
+            grey += [(len(table), name) for name, rate in rates.items() if rate and rate.imprecise]
+            values = {name: _in_percent(rate.estimate, digits) if rate else "set here" for name, rate in rates.items()}
+            table.append(about | {"rate": kind} | values)
     return pd.DataFrame(table), grey
 
 
@@ -162,10 +171,10 @@ def open_set_caption(searched: Mapping[str, Scored]) -> str:
     )
 
 
-def by_group(found: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+def by_group(differentials: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """FMR and FNMR (%) within each group by the compared models, and the cells that break the rule of 30."""
     rows, grey = [], []
-    for model, each in found.items():
+    for model, each in differentials.items():
         for name, fmr in each.fmr.items():
             fnmr = each.fnmr[name]
             row: dict[str, object] = {"model": model, "group": capitalised(name)}
@@ -177,16 +186,16 @@ def by_group(found: Mapping[str, Differentials]) -> tuple[pd.DataFrame, list[tup
     return pd.DataFrame(rows), grey
 
 
-def by_group_caption(found: Mapping[str, Differentials]) -> str:
+def by_group_caption(differentials: Mapping[str, Differentials]) -> str:
     """At which threshold."""
-    target = next(iter(found.values())).fmr_target
+    target = next(iter(differentials.values())).fmr_target
     return (
         f"FMR and FNMR (%) within groups with 95 % intervals, at each model's threshold for FMR {100 * target:g} % "
         "over all pairs, treated as fixed; first seed."
     )
 
 
-def inequality(found: Mapping[str, Differentials]) -> pd.DataFrame:
+def inequality(differentials: Mapping[str, Differentials]) -> pd.DataFrame:
     """How unequal the groups' rates are, by model."""
     return pd.DataFrame(
         {
@@ -195,13 +204,13 @@ def inequality(found: Mapping[str, Differentials]) -> pd.DataFrame:
             "FNMR, largest / geometric mean": each.fnmr_ratio,
             "GARBE": each.garbe,
         }
-        for model, each in found.items()
+        for model, each in differentials.items()
     )
 
 
-def between_groups(found: Mapping[str, Differentials], model: str) -> tuple[Figure, pd.DataFrame]:
+def between_groups(differentials: Mapping[str, Differentials], model: str) -> tuple[Figure, pd.DataFrame]:
     """FMR (%) of each two groups by one model, and the numbers of all."""
-    pairs = found[model].between
+    pairs = differentials[model].between
     names = sorted({name for pair in pairs for name in pair})
     square = np.full((len(names), len(names)), np.nan)
     for (one, other), rate in pairs.items():
@@ -220,7 +229,7 @@ def between_groups(found: Mapping[str, Differentials], model: str) -> tuple[Figu
             "comparisons": rate.comparisons,
         }
         | {"95 % low": rate.interval.low, "95 % high": rate.interval.high, "subjects": rate.subjects}
-        for name, each in found.items()
+        for name, each in differentials.items()
         for (one, other), rate in each.between.items()
     ]
     return figure, pd.DataFrame(rows)

@@ -367,29 +367,29 @@ def describe_all(
 
 
 def results(
-    found: Findings | None,
+    findings: Findings | None,
     described: Mapping[str, SetDescription],
     failed: Mapping[str, str],
     accelerator: Accelerator,
 ) -> GenerationResults:
-    """What later chapters and readers of the run folder find; `found` is None where nothing was generated."""
-    return GenerationResults(None if found is None else _facts(found, accelerator), dict(described), dict(failed))
+    """What later chapters and readers of the run folder find; `findings` is None where nothing was generated."""
+    return GenerationResults(None if findings is None else _facts(findings, accelerator), dict(described), dict(failed))
 
 
-def _facts(found: Findings, accelerator: Accelerator) -> GeneratedFacts:
-    training, table = found.training, found.quality.table
+def _facts(findings: Findings, accelerator: Accelerator) -> GeneratedFacts:
+    training, table = findings.training, findings.quality.table
     return GeneratedFacts(
         kind=training.generator.kind,
         kimg=training.kimg,
         kimg_before=training.kimg_before,
         images_per_second=training.log[-1]["images_per_second"] if training.log else None,
         generator_parameters=sum(weights.numel() for weights in training.generator.parameters()),
-        synthetic_images=len(found.synthetic),
-        classes=len(found.synthetic.identities),
+        synthetic_images=len(findings.synthetic),
+        classes=len(findings.synthetic.identities),
         resolution_px=training.resolution_px,
         quality=table.dropna(subset="synthetic").set_index("measure")["synthetic"].to_dict(),
-        memorisation_auc=found.memorised.auc if found.memorised else None,
-        shortcomings=tuple(found.shortcomings),
+        memorisation_auc=findings.memorised.auc if findings.memorised else None,
+        shortcomings=tuple(findings.shortcomings),
         precision=accelerator.mixed_precision,
         device=str(accelerator.device),
     )

@@ -241,11 +241,11 @@ def _distinct(
     rates = dict.fromkeys((fmr, min(fmr, 2 * FALSE_LINKS / len(own))))
     random, compared = np.random.default_rng(seed), min(len(own), len(known))
     some, others = (rows[random.permutation(len(rows))[:compared]] for rows in (own, known))
-    found = []
+    at_rates = []
     for rate in (rate for rate in rates if can_show(len(known), rate)):
         threshold = threshold_between(known, rate)
         counts = [int(components(rows, threshold).max()) + 1 for rows in (own, some, others)]
-        found.append(
+        at_rates.append(
             Distinct(
                 fmr=rate,
                 images=images,
@@ -258,7 +258,7 @@ def _distinct(
                 recognised=reference.recognised(images, threshold),
             )
         )
-    return tuple(found)
+    return tuple(at_rates)
 
 
 def _of_classes(
@@ -272,27 +272,27 @@ def _of_classes(
 ) -> dict[str, float | int | None]:
     """What the labels of a sample are good for, by the names of `SetDescription`; None where it can't be told."""
     nothing = dict.fromkeys(("eer", "consistency", "diversity", "several_persons"))
-    found = nothing | dict.fromkeys(("scored_images", "scored_classes", "judged_classes"), 0)
+    measures = nothing | dict.fromkeys(("scored_images", "scored_classes", "judged_classes"), 0)
     if sample.labels is None:
-        return found
+        return measures
     counts = np.bincount(sample.labels)
     if counts.max() > 1:
-        found["consistency"] = float(np.nanmean(quality.class_consistency(rows, sample.labels)))
+        measures["consistency"] = float(np.nanmean(quality.class_consistency(rows, sample.labels)))
         varied = _varied(sample, verifier, embedder, seed, limits.varied_classes)
         spread = assessment.diversity(reference.varied, varied)
-        found["diversity"] = float(np.nanmean(spread)) if np.isfinite(spread).any() else None
+        measures["diversity"] = float(np.nanmean(spread)) if np.isfinite(spread).any() else None
     scored = sample_images(sample, MOST_OF_CLASS, seed, limits.scored)
     compared = np.unique(sample.labels[scored], return_counts=True)[1]
     if len(compared) > 1 and compared.max() > 1:
-        found["eer"] = compare_within(rows[scored], sample.labels[scored]).metrics().eer
-        found |= {"scored_images": len(scored), "scored_classes": len(compared)}
+        measures["eer"] = compare_within(rows[scored], sample.labels[scored]).metrics().eer
+        measures |= {"scored_images": len(scored), "scored_classes": len(compared)}
     images = reference.most_images(PARTS_FMR)
     if images is not None:
         threshold = threshold_between(reference.templates(images), PARTS_FMR)
         several = several_persons(rows, sample.labels, threshold)
-        found["judged_classes"] = len(several)
-        found["several_persons"] = float(several.mean()) if len(several) else None
-    return found
+        measures["judged_classes"] = len(several)
+        measures["several_persons"] = float(several.mean()) if len(several) else None
+    return measures
 
 
 def _varied(
@@ -327,8 +327,8 @@ def _near_copy_score(
 def _sharpness(faces: FaceSet) -> float:
     """Mean over the images of a set, at one size for all sets."""
     blocks = [range(start, min(start + BLOCK, len(faces))) for start in range(0, len(faces), BLOCK)]
-    found = [sharpness(faces.load(block, size_px=COMMON_PX).numpy()) for block in blocks]
-    return float(np.average(found, weights=[len(block) for block in blocks]))
+    sharpnesses = [sharpness(faces.load(block, size_px=COMMON_PX).numpy()) for block in blocks]
+    return float(np.average(sharpnesses, weights=[len(block) for block in blocks]))
 
 
 def _without_eyes(faces: FaceSet, most: int, seed: int) -> tuple[float | None, int]:

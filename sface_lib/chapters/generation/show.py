@@ -145,15 +145,16 @@ def classes(quality: Quality, looks: Looks) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.DataFrame(numbers)
 
 
-def memorised(found: Memorisation | None, synthetic_images: int) -> str:
+def memorised(memorisation: Memorisation | None, synthetic_images: int) -> str:
     """Whether training images can be told from unseen ones by the synthetic set."""
-    if found is None:
+    if memorisation is None:
         return "Not measured: it needs images of the same identities that the generator never saw."
+    span = memorisation.interval
     return (
-        f"Training images against held-out ones: AUC **{found.auc:.3f}** "
-        f"[{found.interval.low:.3f}, {found.interval.high:.3f}] over {len(found.member_best):,} and "
-        f"{len(found.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is no memorisation. This "
-        "number is pooled over persons, whose differences may mask some; notebook 03 compares within persons."
+        f"Training images against held-out ones: AUC **{memorisation.auc:.3f}** "
+        f"[{span.low:.3f}, {span.high:.3f}] over {len(memorisation.member_best):,} and "
+        f"{len(memorisation.held_out_best):,} images and {synthetic_images:,} synthetic ones; 0.5 is no memorisation. "
+        "This number is pooled over persons, whose differences may mask some; notebook 03 compares within persons."
     )
 
 
@@ -185,18 +186,18 @@ def between(ways: Mapping[tuple[int, int], np.ndarray]) -> tuple[np.ndarray, She
     )
 
 
-def what_was_drawn(found: Findings) -> str:
+def what_was_drawn(findings: Findings) -> str:
     """How long the generator was trained, what it drew, and how well identities are told apart in it."""
-    training, n_classes = found.training, len(found.synthetic.identities)
-    eer = found.quality.table.set_index("measure").loc[EER_OF_SAMPLES]
+    training, n_classes = findings.training, len(findings.synthetic.identities)
+    eer = findings.quality.table.set_index("measure").loc[EER_OF_SAMPLES]
     earlier = f", {training.kimg_before:.1f} of them before this run" if training.kimg_before else ""
     return (
         f"The generator ({training.generator.kind}) has seen {training.kimg:.1f} thousand images at "
         f"{training.resolution_px} px{earlier}. "
-        f"{len(found.synthetic):,} faces were drawn, {len(found.synthetic) // n_classes} for each of {n_classes:,} "
-        f"classes. Within the synthetic set identities are told apart with an EER of {100 * eer['synthetic']:.1f} %, "
-        f"within as many authentic images of each class with {100 * eer['authentic']:.1f} %. "
-        + " ".join(found.shortcomings)
+        f"{len(findings.synthetic):,} faces were drawn, {len(findings.synthetic) // n_classes} for each of "
+        f"{n_classes:,} classes. Within the synthetic set identities are told apart with an EER of "
+        f"{100 * eer['synthetic']:.1f} %, within as many authentic images of each class with "
+        f"{100 * eer['authentic']:.1f} %. " + " ".join(findings.shortcomings)
     )
 
 
@@ -316,18 +317,18 @@ def distinct_identities(sets: Mapping[str, SetDescription]) -> pd.DataFrame | No
     rows = [
         {
             "set": name,
-            "FMR (%)": 100 * found.fmr,
-            "images of a template, at most": found.images,
-            "classes": found.classes,
-            "identities": found.identities,
-            "false links expected": found.false_links,
-            "classes compared": found.compared,
-            "identities of them": found.of_compared,
-            "of as many authentic": found.of_authentic,
-            "authentic recognised (%)": _percent(found.recognised),
+            "FMR (%)": 100 * distinct.fmr,
+            "images of a template, at most": distinct.images,
+            "classes": distinct.classes,
+            "identities": distinct.identities,
+            "false links expected": distinct.false_links,
+            "classes compared": distinct.compared,
+            "identities of them": distinct.of_compared,
+            "of as many authentic": distinct.of_authentic,
+            "authentic recognised (%)": _percent(distinct.recognised),
         }
         for name, each in sets.items()
-        for found in each.distinct
+        for distinct in each.distinct
     ]
     return pd.DataFrame(rows) if rows else None
 
@@ -392,28 +393,32 @@ def what_sets_are(sets: Mapping[str, SetDescription], barred: Mapping[str, str])
 
 
 def _cautions(each: SetDescription) -> list[str]:
-    found = []
+    sentences = []
     if each.undecodable:
-        found.append(f"{each.undecodable:,} of {each.inspected:,} images looked at cannot be decoded and are left out")
-    found += _caution_of_copies(each)
+        sentences.append(
+            f"{each.undecodable:,} of {each.inspected:,} images looked at cannot be decoded and are left out"
+        )
+    sentences += _caution_of_copies(each)
     if each.classes is None:
-        found.append("it has no labels, so that nothing is known of its identities")
-    found += [
+        sentences.append("it has no labels, so that nothing is known of its identities")
+    sentences += [
         f"its classes show fewer identities: of {last.compared:,} classes {last.of_compared:,} are distinct, of as "
         f"many authentic persons {last.of_authentic:,} (FMR {100 * last.fmr:.2g} %)"
         for last in each.distinct[-1:]
         if last.of_compared < LEAST_DISTINCT * last.of_authentic
     ]
     if (each.several_persons or 0) > MOST_SEVERAL:
-        found.append(f"{100 * each.several_persons:.0f} % of {each.judged_classes:,} classes hold several persons each")
+        sentences.append(
+            f"{100 * each.several_persons:.0f} % of {each.judged_classes:,} classes hold several persons each"
+        )
     if (each.eer or 0) >= NEAR_CHANCE:
-        found.append(f"its labels hardly tell identities apart (EER {100 * each.eer:.1f} %, chance is 50 %)")
+        sentences.append(f"its labels hardly tell identities apart (EER {100 * each.eer:.1f} %, chance is 50 %)")
     if (each.without_eyes or 0) > MOST_WITHOUT_EYES:
-        found.append(
+        sentences.append(
             f"eyes are not in place in {100 * each.without_eyes:.0f} % of {each.looked_at:,} images: it may be aligned "
             "otherwise than recognition models expect"
         )
-    return found
+    return sentences
 
 
 def _caution_of_copies(each: SetDescription) -> list[str]:
@@ -433,7 +438,7 @@ def _caution_of_verifier(why: str | None) -> list[str]:
 
 
 def _identities(each: SetDescription, low: bool) -> int | None:
-    return next((found.identities for found in each.distinct if (found.fmr < FMR) == low), None)
+    return next((distinct.identities for distinct in each.distinct if (distinct.fmr < FMR) == low), None)
 
 
 def _share_of_authentic(each: SetDescription) -> float | None:

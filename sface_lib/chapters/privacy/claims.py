@@ -164,10 +164,10 @@ def _notes(claim: Claim, verdict: Verdict, sets: AuditedSets) -> tuple[str, ...]
     return tuple(note for note, holds in conditions.items() if holds)
 
 
-def deviations(plan: ClaimsPlan, found: Sequence[ClaimFacts]) -> list[str]:
+def deviations(plan: ClaimsPlan, claims: Sequence[ClaimFacts]) -> list[str]:
     """How what was claimed differs from the plan, in words; nothing where it does not."""
     planned = {(name, judge) for name in plan.claims for judge in plan.judges}
-    made = {(claim.claim, claim.judge) for claim in found if claim.judge in plan.judges and not claim.barred}
+    made = {(claim.claim, claim.judge) for claim in claims if claim.judge in plan.judges and not claim.barred}
     return [
         *(f"planned and not made: {name}, by {the(judge)}" for name, judge in sorted(planned - made)),
         *(f"made and not planned: {name}, by {the(judge)}" for name, judge in sorted(made - planned)),

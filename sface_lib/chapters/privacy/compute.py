@@ -252,23 +252,23 @@ def plant(sets: AuditedSets, views: Sequence[View], settings: AuditSettings) -> 
     }
 
 
-def results(found: Audits) -> PrivacyResults:
+def results(audits: Audits) -> PrivacyResults:
     """What is recorded of all audits, for later chapters."""
-    sets = found.done[0].sets
+    sets = audits.done[0].sets
     return PrivacyResults(
-        judges={view.name: _judge_facts(view) for view in found.views},
-        plan_sha256=found.plan.sha256,
-        verifier_shipped=found.views[0].judge.sha256 == sha256_of_file(VERIFIER_PATH),
+        judges={view.name: _judge_facts(view) for view in audits.views},
+        plan_sha256=audits.plan.sha256,
+        verifier_shipped=audits.views[0].judge.sha256 == sha256_of_file(VERIFIER_PATH),
         authentic_px=sets.authentic.resolution,
-        sets=tuple(map(facts, found.done)),
-        failed=dict(found.failed),
+        sets=tuple(map(facts, audits.done)),
+        failed=dict(audits.failed),
     )
 
 
-def facts(found: Audit) -> AuditFacts:
+def facts(set_audit: Audit) -> AuditFacts:
     """What is recorded of one set's audit."""
-    sets, views = found.sets, found.views
-    impartial = [view for view in views if view.may_judge and view.name != found.remedies.filterer]
+    sets, views = set_audit.sets, set_audit.views
+    impartial = [view for view in views if view.may_judge and view.name != set_audit.remedies.filterer]
     labelled = views if sets.by_label else ()
     return AuditFacts(
         name=sets.name,
@@ -278,13 +278,13 @@ def facts(found: Audit) -> AuditFacts:
         images=len(sets.synthetic),
         training_images=sets.training_images,
         image_px=sets.synthetic.resolution,
-        barred=found.barred,
-        larger=found.larger.name if found.larger else None,
+        barred=set_audit.barred,
+        larger=set_audit.larger.name if set_audit.larger else None,
         impartial_judge=shown_view(impartial).name if impartial else None,
         metrics={view.name: view.scores.metrics for view in views},
         rank1={view.name: view.scores.ranks[0].value for view in labelled},
         rank1_chance=1 / len(sets.authentic.identities),
-        chance=chance_facts(found),
+        chance=chance_facts(set_audit),
         shuffle={view.name: _link_at_chance(view.evidence.labelled.link.test) for view in labelled},
         label_free={
             view.name: _link_at_chance(view.evidence.label_free.test) for view in views if view.evidence.label_free
@@ -295,14 +295,14 @@ def facts(found: Audit) -> AuditFacts:
             for view in views
             if view.evidence.nearer
         },
-        claims=found.claims,
+        claims=set_audit.claims,
         planted={
             name: PlantedFacts(
                 _alarm_facts(copies.strangers), copies.same_persons and _alarm_facts(copies.same_persons)
             )
-            for name, copies in found.planted.items()
+            for name, copies in set_audit.planted.items()
         },
-        remedy=tuple(left for remedy in found.remedies.found for left in remedy.left),
+        remedy=tuple(left for remedy in set_audit.remedies.done for left in remedy.left),
     )
 
 
@@ -324,20 +324,22 @@ def facts_of_leak(view: View) -> LeakFacts | None:
     return LeakFacts(leak.bound, leak.level, leak.classes, leak.persons, leak.fewest_persons)
 
 
-def _nearer_facts(found: NearnessDifference) -> NearerFacts:
-    span, lead = found.best.estimate.interval(), found.lead.estimate
-    return NearerFacts(found.best.estimate.value, span.low, span.high, lead.value, found.auc.value, found.classes)
+def _nearer_facts(difference: NearnessDifference) -> NearerFacts:
+    span, lead = difference.best.estimate.interval(), difference.lead.estimate
+    return NearerFacts(
+        difference.best.estimate.value, span.low, span.high, lead.value, difference.auc.value, difference.classes
+    )
 
 
 def _alarm_facts(alarm: Alarm) -> AlarmFacts:
     return AlarmFacts(alarm.threshold, alarm.detectable, alarm.silent.rate, alarm.share_above)
 
 
-def chance_facts(found: Audit) -> ChanceFacts:
+def chance_facts(set_audit: Audit) -> ChanceFacts:
     """Which groups classes were renamed within, how many there were, and how many classes were left out."""
-    sets, view = found.sets, found.views[0]
+    sets, view = set_audit.sets, set_audit.views[0]
     return ChanceFacts(
-        within=found.plan.groups,
+        within=set_audit.plan.groups,
         called=sets.groups is not None and sets.demographics.called,
         groups=0 if sets.groups is None else int(sets.groups.loc[view.sets.renamed].nunique()),
         left_out=0 if sets.groups is None else len(view.sets.classes) - len(view.sets.renamed),

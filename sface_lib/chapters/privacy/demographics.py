@@ -53,10 +53,10 @@ def called(classifier: AttributeClassifier, faces: FaceSet, embedder: Embedder) 
     if "Male" not in reliable and not ancestries:
         return None
     first = first_of_class(faces.require_labels(), IMAGES_CALLED)
-    found, owner = annotate_faces(classifier, faces.subset(first), embedder, passes=1), faces.labels[first]
+    annotations, owner = annotate_faces(classifier, faces.subset(first), embedder, passes=1), faces.labels[first]
     share, mean = (
-        pd.DataFrame(values, columns=list(found.names)).groupby(owner).mean()
-        for values in (found.label > 0, found.probability)
+        pd.DataFrame(values, columns=list(annotations.names)).groupby(owner).mean()
+        for values in (annotations.label > 0, annotations.probability)
     )
     traits = pd.DataFrame(index=mean.index)
     if "Male" in reliable:

@@ -30,15 +30,15 @@ def plot_sets(
         "chance, 97.5 %", "supports a claim".
     """
     for row in table.itertuples(index=False, name=None):
-        found = dict(zip(table.columns, row, strict=True))
-        i = judges.index(found["judge"])
-        place = sets.index(found["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
-        colour = look(found["set"]).colour
-        band = found["chance, 2.5 %"], found["chance, 97.5 %"]
+        cells = dict(zip(table.columns, row, strict=True))
+        i = judges.index(cells["judge"])
+        place = sets.index(cells["set"]) + (i - (len(judges) - 1) / 2) * 0.6 / max(1, len(judges))
+        colour = look(cells["set"]).colour
+        band = cells["chance, 2.5 %"], cells["chance, 97.5 %"]
         axes.plot(band, [place, place], color=BAND, linewidth=9, solid_capstyle="butt", zorder=1)
-        axes.plot([found["95 % low"], found["95 % high"]], [place, place], color=colour, linewidth=1.5)
-        fill = colour if found["supports a claim"] else "white"
-        axes.plot(found["value"], place, indexed(i).marker, color=colour, markerfacecolor=fill, markersize=6)
+        axes.plot([cells["95 % low"], cells["95 % high"]], [place, place], color=colour, linewidth=1.5)
+        fill = colour if cells["supports a claim"] else "white"
+        axes.plot(cells["value"], place, indexed(i).marker, color=colour, markerfacecolor=fill, markersize=6)
     for i, judge in enumerate(judges):
         axes.plot([], [], indexed(i).marker, color="0.3", label=judge)
     axes.plot([], [], color=BAND, linewidth=9, label="chance, 95 %")
@@ -93,10 +93,10 @@ def plot_bands(axes: Axes, table: pd.DataFrame, over: str, look: Looking, joined
 
 def bins_of(values: np.ndarray, most: int = 40) -> np.ndarray | int:
     """Edges of bins: one for each value where few can occur, such as shares of some classes; else 20 bins."""
-    found = np.unique(values.round(9))
-    step = np.diff(found).min() if len(found) > 1 else 0.0
-    count = round((found[-1] - found[0]) / step) + 1 if step else most + 1
-    return found[0] + step * (np.arange(count + 1) - 0.5) if count <= most else 20
+    levels = np.unique(values.round(9))
+    step = np.diff(levels).min() if len(levels) > 1 else 0.0
+    count = round((levels[-1] - levels[0]) / step) + 1 if step else most + 1
+    return levels[0] + step * (np.arange(count + 1) - 0.5) if count <= most else 20
 
 
 def plot_null(axes: Axes, null: np.ndarray, observed: float, label: str, colour: str = NEUTRAL) -> None:

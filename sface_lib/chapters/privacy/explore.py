@@ -78,7 +78,7 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
     first = widgets.BoundedIntText(0, 0, last, step=THUMBNAILS, description="from image")
     side = {"width": f"{SIDE_PX}px", "height": f"{SIDE_PX}px"}
     thumbnails = [widgets.Button(layout=widgets.Layout(**side)) for _ in range(THUMBNAILS)]
-    looks, found = widgets.HTML(), widgets.HTML()
+    looks, matches = widgets.HTML(), widgets.HTML()
     own = f"sface-{secrets.token_hex(6)}"  # A style holds on the whole page, where other sets have a browser, too.
 
     def row(title: str, faces: FaceSet, rows: np.ndarray, face: np.ndarray) -> str:
@@ -91,7 +91,7 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
     def show(index: int) -> None:
         face = view.sets.synthetic[0][index]
         rows = [row(title, faces, given[0], face) for title, (faces, given) in of.items() if given is not None]
-        found.value = _figure(sets.synthetic, index, f"synthetic image {index}") + "".join(rows)
+        matches.value = _figure(sets.synthetic, index, f"synthetic image {index}") + "".join(rows)
 
     def turn(*_: Any) -> None:
         rules = []
@@ -112,7 +112,7 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
     first.observe(turn, "value")
     turn()
     grid = widgets.Box(thumbnails, layout=widgets.Layout(flex_flow="row wrap"))
-    return widgets.VBox([first, looks, grid, found])
+    return widgets.VBox([first, looks, grid, matches])
 
 
 def _address(faces: FaceSet, index: int) -> str:

@@ -53,24 +53,24 @@ class Exposure:
 
 def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure:
     """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
-    found, shuffles, seed = view.evidence.labelled.exposure, settings.shuffles, settings.seed
-    labels = sets.identities[found.index]
-    compared = pd.Series(np.bincount(view.sets.authentic[1])[found.index] * len(view.sets.synthetic[1]))
+    link_aucs, shuffles, seed = view.evidence.labelled.exposure, settings.shuffles, settings.seed
+    labels = sets.identities[link_aucs.index]
+    compared = pd.Series(np.bincount(view.sets.authentic[1])[link_aucs.index] * len(view.sets.synthetic[1]))
     groups: dict[str, GroupDifference | str] = {}
     for trait, of_each in _traits(sets, labels).items():
         try:
-            each = exposure_by_group(found.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
+            each = exposure_by_group(link_aucs.to_numpy(), of_each, shuffles, settings.bootstrap_resamples, seed)
             counted = compared.groupby(of_each).sum().loc[each.groups["group"]].to_numpy()
             groups[trait] = replace(each, groups=each.groups.assign(comparisons=counted))
         except InputError as error:
             groups[trait] = str(error)
     alike = view.evidence.labelled.exposure_alike
     trend = exposure_by_images(alike.to_numpy(), _images(sets, labels), shuffles, seed)
-    by_identity = pd.Series(found.to_numpy(), index=labels, name="exposure")
+    by_identity = pd.Series(link_aucs.to_numpy(), index=labels, name="exposure")
     return Exposure(by_identity, groups, trend, int(compared.sum()))
 
 
-def write_persons(stage: Any, found: Exposure | None, view: View, sets: AuditedSets) -> None:
+def write_persons(stage: Any, breakdown: Exposure | None, view: View, sets: AuditedSets) -> None:
     """Write whom the set resembles, by one judge, for the owner of the faces alone: `private/`, by name.
 
     Columns: `identity`; `training_images`; `link_auc`, that of its own class, where the set's classes are authentic
@@ -88,8 +88,8 @@ def write_persons(stage: Any, found: Exposure | None, view: View, sets: AuditedS
         table["nearest_class"] = [sets.synthetic.identities[label] for label in table["nearest_class"]]
     table.insert(0, "identity", [names[labels[label]] for label in table.index])
     table.insert(1, "training_images", _images(sets, labels))
-    if found is not None:
-        table.insert(2, "link_auc", found.by_identity.reindex(labels).to_numpy())
+    if breakdown is not None:
+        table.insert(2, "link_auc", breakdown.by_identity.reindex(labels).to_numpy())
     _write(stage, "exposure", table, view, sets)
 
 
@@ -125,13 +125,13 @@ def planned_exposure(sets: AuditedSets) -> tuple[str, ...]:
     return (*names, BY_IMAGES) if len(np.unique(_images(sets, sets.identities))) > 1 else names
 
 
-def exposure_claims(found: Exposure, view: View) -> list[Claim]:
+def exposure_claims(breakdown: Exposure, view: View) -> list[Claim]:
     """The claims that exposure is the same in all groups, and whatever the number of images."""
     about = {"judge": view.name, "interval": None, "competent": view.competent, "margin": 0.0}
     about["barred"] = view.barred
-    every = {"identities": len(found.by_identity), "comparisons": found.comparisons}
+    every = {"identities": len(breakdown.by_identity), "comparisons": breakdown.comparisons}
     made = []
-    for trait, each in found.groups.items():
+    for trait, each in breakdown.groups.items():
         if isinstance(each, GroupDifference):
             null = np.sqrt(each.test.null)  # A variance, of which more is all that can be asked.
             made.append(
@@ -147,7 +147,7 @@ def exposure_claims(found: Exposure, view: View) -> list[Claim]:
                     **about,
                 )
             )
-    if (trend := found.by_images) is not None:
+    if (trend := breakdown.by_images) is not None:
         p = {"p_value": trend.p_two_sided, "p_floor": 2 * trend.floor}
         of = {"value": trend.observed, "chance": 0.0, "null_sd": float(trend.null.std())}
         made.append(Claim(BY_IMAGES, **of, **p, **about, **every))

@@ -44,14 +44,14 @@ class Remedies:
     filterer
         The judge that filters: the first competent one that may judge the set; None without one. Its own view of what
         it left is flattered.
-    found
+    done
         A remedy for each rate, in the order asked for.
     refused
         Why a rate could not be had.
     """
 
     filterer: str | None
-    found: tuple[Remedy, ...] = ()
+    done: tuple[Remedy, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -64,15 +64,15 @@ def filter_at_rates(sets: AuditedSets, views: Sequence[View], settings: AuditSet
     if filterer is None or sets.control is None:
         return Remedies(filterer.name if filterer else None)
     drawn, trained = _whole(filterer, sets)
-    found, refused = [], []
+    remedies, refused = [], []
     for fmr in rates(settings):
         try:
             filtered = filter_synthetic(drawn, trained, *filterer.sets.control, fmr, settings.seed)
         except InputError as error:
             refused.append(str(error))
             continue
-        found.append(_remedy(filtered, sets, views))
-    return Remedies(filterer.name, tuple(found), tuple(refused))
+        remedies.append(_remedy(filtered, sets, views))
+    return Remedies(filterer.name, tuple(remedies), tuple(refused))
 
 
 def rates(settings: AuditSettings) -> list[float]:
@@ -107,5 +107,5 @@ def _remedy(filtered: Filtered, sets: AuditedSets, views: Sequence[View]) -> Rem
 
 def hand_over(stage: Any, name: str, remedies: Remedies) -> None:
     """Leave the positions that each remedy keeps of a set, for notebook 04 to train on."""
-    for remedy in remedies.found:
+    for remedy in remedies.done:
         handover.write_filtered(stage, name, remedy.fmr, remedy.kept)

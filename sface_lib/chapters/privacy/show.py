@@ -40,6 +40,15 @@ def link(views: Sequence[View]) -> pd.DataFrame:
         {"judge": view.name, "setting": setting}
         | {"subjects": len(np.unique(comparison.genuine_identity))}
         | _metrics_row(view.scores.metrics[setting])
+        for view in views
+        for setting, comparison in view.scores.comparisons.items()
+    )
+
+
+def fnmr(views: Sequence[View]) -> pd.DataFrame:
+    """FNMR at fixed FMR with 95 % intervals, by judge and setting."""
+    return pd.DataFrame(
+        {"judge": view.name, "setting": setting}
         | {f"FNMR at FMR {100 * target:g} %": _fnmr(PooledComparisons(comparison), target) for target in TARGETS}
         for view in views
         for setting, comparison in view.scores.comparisons.items()
@@ -61,11 +70,11 @@ def _metrics_row(metrics: VerificationMetrics) -> dict[str, object]:
 
 def _fnmr(comparisons: PooledComparisons, target: float) -> str:
     """FNMR at an FMR with its interval, with a question mark where it breaks the rule of 30; at the lowest FMR none."""
-    found = comparisons.at(target) if comparisons.shows(target) else None
-    if found is None or (found.imprecise and target == TARGETS[-1]):
+    rate = comparisons.at(target) if comparisons.shows(target) else None
+    if rate is None or (rate.imprecise and target == TARGETS[-1]):
         return TOO_FEW
-    low, high = list(estimate_row(found.estimate).values())[1:]
-    return f"{found.value:.3f} [{low:.3f}, {high:.3f}]{' ?' if found.imprecise else ''}"
+    low, high = list(estimate_row(rate.estimate).values())[1:]
+    return f"{rate.value:.3f} [{low:.3f}, {high:.3f}]{' ?' if rate.imprecise else ''}"
 
 
 def spans(views: Sequence[View]) -> pd.DataFrame:
@@ -99,10 +108,10 @@ def intervals(table: pd.DataFrame) -> pd.DataFrame:
 
 def scores(view: View, look: Look) -> Figure:
     """Densities of the scores in the settings that the labels allow, on one axis of scores."""
-    found = {setting: view.scores.comparisons[setting] for setting in _settings(view)}
-    edges = plots.score_edges([side for each in found.values() for side in (each.genuine, each.impostor)], BINS)
-    figure, panels = plots.new_panels(len(found), 1, width=7.2, height=2.0, sharex=True, sharey=True)
-    for ax, (setting, each) in zip(panels, found.items(), strict=True):
+    comparisons = {setting: view.scores.comparisons[setting] for setting in _settings(view)}
+    edges = plots.score_edges([side for each in comparisons.values() for side in (each.genuine, each.impostor)], BINS)
+    figure, panels = plots.new_panels(len(comparisons), 1, width=7.2, height=2.0, sharex=True, sharey=True)
+    for ax, (setting, each) in zip(panels, comparisons.items(), strict=True):
         own = OF_AUTHENTIC if setting == SETTINGS[0] else look
         plots.plot_scores(ax, each.genuine, each.impostor, setting, edges, own.colour)
     plots.label_outside(panels, 1)
@@ -163,18 +172,18 @@ def _curve(comparison: PairScores) -> pd.DataFrame:
 
 def identification(views: Sequence[View], identities: int, look: Look) -> tuple[Figure, pd.DataFrame]:
     """Share of probes found within each rank, synthetic probes first, then authentic ones, and the numbers behind."""
-    found = {
+    panels = {
         "synthetic probes, authentic templates": {view.label: view.scores.ranks for view in views},
         "authentic probes, synthetic templates": {view.label: view.scores.ranks_back for view in views},
     }
     table = pd.DataFrame(
         {"probes": title.split()[0], "judge": name, "rank": k, "chance": k / identities} | estimate_row(share)
-        for title, judges in found.items()
+        for title, judges in panels.items()
         for name, shares in judges.items()
         for k, share in enumerate(shares, 1)
     )
     figure, axes = plots.new_figure(columns=2, width=5.2, height=3.8)
-    for ax, title in zip(axes, found, strict=True):
+    for ax, title in zip(axes, panels, strict=True):
         own = table[table["probes"] == title.split()[0]]
         drawings.plot_ranks(ax, own, identities, look.variants(view.label for view in views).get)
         ax.set_title(title)
@@ -182,23 +191,23 @@ def identification(views: Sequence[View], identities: int, look: Look) -> tuple[
     return figure, table
 
 
-def chance_in_words(found: ChanceFacts) -> str:
+def chance_in_words(facts: ChanceFacts) -> str:
     """Within what groups chance is taken, who is left out, and what is not excluded without groups."""
-    if not found.within:
+    if not facts.within:
         return (
             "The groups of the training identities are not known, or fewer than five share theirs with another. So "
             "chance permutes names among all identities: that a class shows gender or ancestry alone is **not "
             "excluded**. Give `groups`, a CSV with the columns identity and group, or an `attribute_classifier` that "
             "predicts them."
         )
-    called = ", as the attribute classifier predicts them, with its errors" if found.called else ""
+    called = ", as the attribute classifier predicts them, with its errors" if facts.called else ""
     left_out = (
-        f" {found.left_out} identities are alone in their group and excluded from label-based tests."
-        if found.left_out
+        f" {facts.left_out} identities are alone in their group and excluded from label-based tests."
+        if facts.left_out
         else ""
     )
     return (
-        f"Names are exchanged within the {found.groups} groups of equal {' and '.join(found.within)}{called}: what "
+        f"Names are exchanged within the {facts.groups} groups of equal {' and '.join(facts.within)}{called}: what "
         f"groups share counts as chance.{left_out}"
     )
 
@@ -222,7 +231,7 @@ def chance(view: View, look: Look) -> tuple[Figure, pd.DataFrame] | None:
 def chance_caption(name: str, view: View) -> str:
     """Which links of a set are drawn."""
     labelled, free = view.evidence.labelled, view.evidence.label_free
-    drawn = [kind for kind, found in (("same-label", labelled), ("label-free", free)) if found]
+    drawn = [kind for kind, test in (("same-label", labelled), ("label-free", free)) if test]
     links = f"{' and '.join(drawn)} link{'s' * (len(drawn) > 1)} by {the(view.name)}"
     return f"{name}: {links}; chance in grey, observed as a line."
 
@@ -253,8 +262,8 @@ def _strongest_by_number(view: View) -> pd.DataFrame:
     """The share of equal labels among the strongest pairs, from ten of them on."""
     best = view.scores.strongest
     sizes = np.unique(np.geomspace(FEWEST_STRONGEST, max(FEWEST_STRONGEST, len(best.scores)), CURVE_POINTS).astype(int))
-    found = equal_labels(best, view.sets.authentic[1], view.sets.synthetic[1], tuple(sizes.tolist()))
-    return found.rename(columns={"strongest pairs": OVER, "same label": "value"}).assign(measure=EQUAL_LABELS)
+    shares = equal_labels(best, view.sets.authentic[1], view.sets.synthetic[1], tuple(sizes.tolist()))
+    return shares.rename(columns={"strongest pairs": OVER, "same label": "value"}).assign(measure=EQUAL_LABELS)
 
 
 def tail(views: Sequence[View]) -> pd.DataFrame:

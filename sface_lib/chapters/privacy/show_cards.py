@@ -21,10 +21,10 @@ def what_was_found(audits: Audits) -> str:
     return "\n\n".join(said)
 
 
-def _found_of(found: Audit) -> str:
-    if found.larger is None:
-        return barred_of(found)
-    view, parts = found.shown, []
+def _found_of(audit: Audit) -> str:
+    if audit.larger is None:
+        return barred_of(audit)
+    view, parts = audit.shown, []
     if view.evidence.labelled:
         metrics, rank_1 = view.link_metrics, view.evidence.labelled.rank_1
         low, high = view.evidence.labelled.link.test.band()
@@ -36,33 +36,37 @@ def _found_of(found: Audit) -> str:
     elif view.evidence.label_free:
         free = view.evidence.label_free.test
         low, high = free.band()
-        doubt = ", which is no claim here" if "control" in found.sets.barred else ""
-        whole = "images" if found.sets.labels == "none" else "classes"
+        doubt = ", which is no claim here" if "control" in audit.sets.barred else ""
+        whole = "images" if audit.sets.labels == "none" else "classes"
         parts.append(
             f"By {the(view.name)} {100 * free.observed:.1f} % of its {whole} are nearer to a training person than to "
             f"any control person, where random halves give {100 * low:.1f} to {100 * high:.1f} %{doubt}."
         )
-    judged = sum(claim.p_corrected is not None for claim in found.claims)
-    parts.append(f"Of {judged} judged claims, {len(found.above_chance)} are above chance.")
+    judged = sum(claim.p_corrected is not None for claim in audit.claims)
+    parts.append(f"Of {judged} judged claims, {len(audit.above_chance)} are above chance.")
     return " ".join(parts)
 
 
-def card(found: Audit) -> str:
+def card(audit: Audit) -> str:
     """One set in words: a sentence, and a list of what rests on what."""
-    if found.larger is None:
-        return f"**{found.name}**: {barred_of(found)}"
-    judged = [claim for claim in found.claims if claim.p_corrected is not None]
+    if audit.larger is None:
+        return f"**{audit.name}**: {barred_of(audit)}"
+    judged = [claim for claim in audit.claims if claim.p_corrected is not None]
     groups = {
         "Above chance": [claim for claim in judged if claim.above],
         "Below chance": [claim for claim in judged if claim.verdict == BELOW],
         "Equivalent to chance": [claim for claim in judged if claim.verdict.startswith(EQUIVALENT)],
         "Not decided at this size": [claim for claim in judged if claim.verdict.startswith("not decided")],
     }
-    copied, images = found.sets.training_images, len(found.sets.whole_synthetic)
+    copied, images = audit.sets.training_images, len(audit.sets.whole_synthetic)
     lines = [f"Training images: {copied:,} of its {images:,} images, byte for byte."] if copied else []
     lines += [f"{title}: {_listed(claims)}." for title, claims in groups.items() if claims]
-    lines += [f"Leak share: {leak_in_words(found)}", f"Compared with: {_floor(found)}.", f"Judges: {_judges(found)}."]
-    return "\n".join([f"**{found.name}**: {_found_of(found)}", "", *(f"- {line}" for line in lines)])
+    lines += [
+        f"Leak share: {leak_in_words(audit)}",
+        f"Compared with: {_floor(audit)}.",
+        f"Judges: {_judges(audit)}.",
+    ]
+    return "\n".join([f"**{audit.name}**: {_found_of(audit)}", "", *(f"- {line}" for line in lines)])
 
 
 def _listed(claims: Iterable[ClaimFacts]) -> str:
@@ -73,18 +77,18 @@ def _listed(claims: Iterable[ClaimFacts]) -> str:
     return "; ".join(f"{name} (by {' and '.join(map(the, judges))})" for name, judges in by.items())
 
 
-def _floor(found: Audit) -> str:
+def _floor(audit: Audit) -> str:
     """The persons and sets that say what is no leak."""
-    sets, said = found.sets, []
+    sets, said = audit.sets, []
     if sets.control is not None:
         kind = "like the training persons" if sets.exchangeable else "whose images may differ in kind"
         said.append(f"{len(sets.control.identities):,} control persons {kind}")
-    said += [f"the unexposed set {name}" for name in found.shown.evidence.nearer]
+    said += [f"the unexposed set {name}" for name in audit.shown.evidence.nearer]
     return ", and ".join(said) or "nothing: neither control persons nor an unexposed set was given"
 
 
-def _judges(found: Audit) -> str:
+def _judges(audit: Audit) -> str:
     """Who judges, what they were trained on as far as that is known, and who may not."""
-    may = [f"{the(v.name)} (trained on: {v.judge.model.description['trained_on']})" for v in found.views if v.may_judge]
-    not_asked = [f"not {the(name)}, which {why}" for name, why in found.barred.items()]
+    may = [f"{the(v.name)} (trained on: {v.judge.model.description['trained_on']})" for v in audit.views if v.may_judge]
+    not_asked = [f"not {the(name)}, which {why}" for name, why in audit.barred.items()]
     return ", ".join([*may, *not_asked])

@@ -14,7 +14,7 @@ from sface_lib.chapters.words import capitalised, p_in_words, the
 from sface_lib.privacy.verdict import BARRED
 
 
-def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
+def claims(facts: Sequence[ClaimFacts]) -> pd.DataFrame:
     """What the evidence on a set supports, claim by claim."""
     rows = [
         {
@@ -29,14 +29,14 @@ def claims(found: Sequence[ClaimFacts]) -> pd.DataFrame:
             "comparisons": claim.comparisons,
             "subjects": claim.subjects,
         }
-        for claim in found
+        for claim in facts
     ]
     return pd.DataFrame(rows).astype({"comparisons": "Int64"}).sort_values("claim", kind="stable")
 
 
 def all_claims(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """The claims on every set, and the cells of values that support none."""
-    table = by_set(audits.done, lambda found: claims(found.claims))
+    table = by_set(audits.done, lambda audited: claims(audited.claims))
     barred = np.flatnonzero(table["verdict"].str.startswith(BARRED))
     return table, [(int(row), column) for row in barred for column in ("value", "90 % low", "90 % high")]
 
@@ -88,9 +88,9 @@ def remedy(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]] | None:
     return table, [(row, column) for row, column in grey if not pd.isna(table.loc[row, column])]
 
 
-def _left(found: Audit) -> pd.DataFrame:
+def _left(audit: Audit) -> pd.DataFrame:
     """A row for each filter and judge; one for each filter where labels tell no judge anything of a link."""
-    rows = pd.DataFrame(dataclasses.asdict(facts) for each in found.remedies.found for facts in each.left)
+    rows = pd.DataFrame(dataclasses.asdict(facts) for each in audit.remedies.done for facts in each.left)
     if len(rows) and rows[["link_auc", "link_eer", "rank1"]].isna().all(axis=None):
         rows = rows.drop_duplicates("fmr").assign(judge=None)
     return rows

@@ -69,26 +69,33 @@ def _member_rows(view: View) -> Iterable[dict[str, object]]:
         measure = "membership of images, pooled over persons: AUC"
         about = {"comparisons": pooled.members * pooled.others, "subjects": pooled.identities}
         yield {"judge": view.name, "measure": measure} | estimate_row(pooled.auc) | about
-    for unit, found in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
-        for rate, tpr in ((0.01, found.tpr), (0.001, found.tpr_1000)) if found else ():
-            above, measure = int(rate * found.others), f"membership of {unit}: TPR at FPR {100 * rate:g} %"
+    for unit, membership in (("images", view.evidence.images_pooled), ("persons", view.evidence.persons)):
+        for rate, tpr in ((0.01, membership.tpr), (0.001, membership.tpr_1000)) if membership else ():
+            above, measure = int(rate * membership.others), f"membership of {unit}: TPR at FPR {100 * rate:g} %"
             if tpr is None:
-                why = f"{found.others:,} unseen {unit} cannot show it"
+                why = f"{membership.others:,} unseen {unit} cannot show it"
                 yield {"judge": view.name, "measure": measure, NOT_PRECISE: why}
                 continue
-            few = f"its threshold by {above} of {found.others:,} unseen {unit}" if above < ERRORS_FOR_PRECISION else ""
-            about = {"comparisons": found.members, "subjects": found.identities, NOT_PRECISE: few}
+            few = (
+                f"its threshold by {above} of {membership.others:,} unseen {unit}"
+                if above < ERRORS_FOR_PRECISION
+                else ""
+            )
+            about = {"comparisons": membership.members, "subjects": membership.identities, NOT_PRECISE: few}
             yield {"judge": view.name, "measure": measure} | estimate_row(tpr) | about
 
 
-def exposure(found: Exposure) -> pd.DataFrame | None:
+def exposure(breakdown: Exposure) -> pd.DataFrame | None:
     """Link of the identities of each group; None where no trait's groups can be compared."""
     tables = [
-        each.groups.assign(attribute=trait) for trait, each in found.groups.items() if isinstance(each, GroupDifference)
+        each.groups.assign(attribute=trait)
+        for trait, each in breakdown.groups.items()
+        if isinstance(each, GroupDifference)
     ]
     if not tables:
         return None
     table = pd.concat(tables)
+    table["group"] = table["group"].map(capitalised)
     return table[["attribute", *table.columns.drop("attribute")]]
 
 

@@ -115,7 +115,7 @@ def _teaches(summary: Summary, evaluation: EvaluationResults | None) -> Finding 
 
 def _drift(attributes: AttributesResults) -> Finding | None:
     """How many attributes differ; None where they were not compared."""
-    comparison = attributes.found
+    comparison = attributes.findings
     if comparison is None:
         return None
     first, second = comparison.compared
