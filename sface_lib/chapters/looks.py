@@ -16,7 +16,7 @@ from sface_lib.chapters.shared import BASELINE, POPULATION_SETS, Synthetic
 from sface_lib.registry import extensions
 
 INK = "#262626"  # Of authentic faces.
-GREY = "#8c8c8c"  # Of floors, chance and what supports no claim.
+GREY = "#8c8c8c"  # Of references, chance and what supports no claim.
 _PALETTE = sns.color_palette("colorblind").as_hex()
 COLOURS = tuple(_PALETTE[i] for i in (0, 1, 2, 4, 3, 9))
 MARKERS = ("s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
@@ -79,7 +79,7 @@ class Look:
 
 
 OF_AUTHENTIC = Look(INK)
-FLOORS = {"raw pixels": Look(GREY, "x", ":"), "untrained": Look(GREY, "+", "--")}
+REFERENCES = {"raw pixels": Look(GREY, "x", ":"), "untrained": Look(GREY, "+", "--")}
 OF_GLOBAL = Look(_PALETTE[5], "*")  # The population's other set in the authentic role.
 
 
@@ -117,8 +117,8 @@ class Looks:
 
     def of_model(self, name: str) -> Look:
         """Of a model by its name, see `model_name`: the colour and marker of its set, varied by the strategy."""
-        if name in FLOORS:
-            return FLOORS[name]
+        if name in REFERENCES:
+            return REFERENCES[name]
         strategy, _, rest = name.partition(" ")
         if strategy == BASELINE:
             return self.of_set(AUTHENTIC)

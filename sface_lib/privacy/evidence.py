@@ -1,6 +1,6 @@
 """The whole analysis by one judge: intervals, identification, and the statistical tests, all planned beforehand.
 
-A judge is whatever gives embeddings: a recognition model, or raw pixels as the floor. Tests that need unseen images of
+A judge is whatever gives embeddings: a recognition model, or raw pixels as a reference. Tests that need unseen images of
 the training persons, or unseen persons, are left out where there are none: their field is then None or empty.
 """
 

@@ -1,4 +1,4 @@
-"""Who judges a link: recognition models that taught nothing in the run, and raw pixels as the floor."""
+"""Who judges a link: recognition models that taught nothing in the run, and raw pixels as a reference."""
 
 import dataclasses
 import functools

@@ -12,7 +12,7 @@ from sface_lib.recognition.models import RecognitionModel
 
 # Larger batches are no faster on a CPU and take more memory; smaller ones cost a fifth.
 CPU_BATCH, GPU_BATCH = 32, 256
-PIXELS_PX = 32  # Side of the images behind the raw-pixel floor.
+PIXELS_PX = 32  # Side of the images behind the raw-pixel reference.
 
 
 def batch_size(accelerator: Accelerator) -> int:
@@ -79,7 +79,7 @@ def embed_faces(
 
 
 def pixel_embeddings(faces: FaceSet, size_px: int = PIXELS_PX) -> np.ndarray:
-    """The floor of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
+    """The lowest reference of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
     rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px, GPU_BATCH)]
     pixels = torch.cat(rows)
     pixels -= pixels.mean(1, keepdim=True)

@@ -162,9 +162,9 @@ def verify(
     return evaluate(embed_faces(model, faces, accelerator), pairs), pairs
 
 
-def learnt(model: Estimate, floors: Sequence[Estimate]) -> bool:
-    """Whether a model's lower bound is above the accuracy of every floor (raw pixels, the untrained network)."""
-    return all(model.interval().low > floor.value for floor in floors)
+def learnt(model: Estimate, references: Sequence[Estimate]) -> bool:
+    """Whether a model's lower bound is above the accuracy of every reference (raw pixels, the untrained network)."""
+    return all(model.interval().low > reference.value for reference in references)
 
 
 def late_spread(steps: Sequence[int], accuracies: Sequence[float]) -> float | None:

@@ -272,6 +272,6 @@ def _exhausted(history: list[float], validation: Validation | None) -> bool:
 
 
 def untrained_model(recipe: TrainingRecipe) -> RecognitionModel:
-    """The recipe's network at its random start: a floor that every trained model must be above."""
+    """The recipe's network at its random start: a reference that every trained model must be above."""
     seed_everything(recipe.seed)
     return RecognitionModel(*recipe.network("nothing"))

@@ -179,7 +179,11 @@ def test_the_judge_whose_pictures_are_shown_is_competent_and_sees_the_larger_lin
     aucs = {view.name: view.link_metrics.auc for view in linked.views}
     assert aucs[PIXELS] > aucs["sharp"] > aucs["blind"]
     assert linked.shown.name == "sharp" and linked.larger is linked.shown
-    assert [view.competent for view in linked.views] == [True, True, False]  # Pixels are a floor, however well they do.
+    assert [view.competent for view in linked.views] == [
+        True,
+        True,
+        False,
+    ]  # Pixels are a reference, however well they do.
 
 
 def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known):
@@ -594,7 +598,7 @@ def test_the_filters_own_view_is_grey():
 def test_the_page_shows_what_was_computed(linked):
     views, shown = linked.views, linked.shown
     every = compute.Audits(claims.StudyPlan({"set": linked.plan}), (linked,), {})
-    assert show_sets.judges(views)["judges"].tolist() == ["yes", "yes", "floor"]
+    assert show_sets.judges(views)["judges"].tolist() == ["yes", "yes", "reference"]
     spans = show_sets.by_set(every.done, lambda each: show.spans(each.views))
     assert len(show.link(views)) == len(show.fnmr(views)) == len(show.intervals(spans)) == 9
     assert set(spans["set"]) == {"set"}

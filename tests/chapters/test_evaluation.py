@@ -87,33 +87,33 @@ def stands(value, low=None, said="learnt", seeds=1):
     return ModelOnBenchmark(by_seeds(*[value] * seeds), known(value, value - 0.05 if low is None else low), said)
 
 
-FLOOR = {"raw pixels": stands(0.55, said="floor"), "untrained": stands(0.6, said="floor")}
+REFERENCE = {"raw pixels": stands(0.55, said="reference"), "untrained": stands(0.6, said="reference")}
 FOUR = {"baseline": stands(0.9), CLS: stands(0.8), KT: stands(0.85), CL: stands(0.7)}
 
 
 def evaluated(found=None, pairs=PAIRS):
     """Models on the benchmarks, all of the same pairs."""
-    found = found or {"first": FLOOR | FOUR}
+    found = found or {"first": REFERENCE | FOUR}
     return evaluated_on(dict.fromkeys(found, pairs), found)
 
 
 def evaluated_on(pairs, found):
     models = next(iter(found.values()))
-    return Evaluated(pairs, found, {name: trained(name) for name in models if name not in FLOOR})
+    return Evaluated(pairs, found, {name: trained(name) for name in models if name not in REFERENCE})
 
 
-FLOORS = {"raw pixels": known(0.55, 0.5), "untrained": known(0.6, 0.55)}
+REFERENCES = {"raw pixels": known(0.55, 0.5), "untrained": known(0.6, 0.55)}
 
 
 def of(low):
-    return verdict(CLS, FLOORS | {CLS: known(0.7, low)})
+    return verdict(CLS, REFERENCES | {CLS: known(0.7, low)})
 
 
-def test_a_model_learnt_where_its_lower_bound_is_above_both_floors():
+def test_a_model_learnt_where_its_lower_bound_is_above_both_references():
     assert of(0.61) == "learnt"
 
 
-def test_a_model_between_the_floors_did_not_learn():
+def test_a_model_between_the_references_did_not_learn():
     assert of(0.58) == "did not learn"
 
 
@@ -122,7 +122,7 @@ def test_a_model_whose_lower_bound_is_below_or_at_a_floor_did_not_learn():
 
 
 def test_a_floor_is_a_floor_however_accurate_it_is():
-    assert [verdict(name, FLOORS | {name: known(0.99, 0.98)}) for name in FLOORS] == ["floor", "floor"]
+    assert [verdict(name, REFERENCES | {name: known(0.99, 0.98)}) for name in REFERENCES] == ["reference", "reference"]
 
 
 def test_embeddings_that_know_everybody_judge_every_pair_rightly():
@@ -134,7 +134,7 @@ def test_embeddings_that_know_everybody_judge_every_pair_rightly():
 def test_seeds_are_averaged_and_their_spread_is_told():
     """One seed is right on all of both folds, the other on 3 of 4 pairs of the first: 1 and 7/8."""
     by_seed = [judged(), judged(MISSES)]
-    found = pool_seeds(dict.fromkeys((*FLOOR, CLS), by_seed))[CLS]
+    found = pool_seeds(dict.fromkeys((*REFERENCE, CLS), by_seed))[CLS]
     assert found.accuracy.mean == pytest.approx(15 / 16)
     assert found.accuracy.sd == pytest.approx(1 / 16)  # Of two values: half their distance.
     assert found.sd_over_folds == pytest.approx(1 / 16)  # 0, and half of 1 - 3/4.
@@ -144,8 +144,8 @@ def test_seeds_are_averaged_and_their_spread_is_told():
 
 def test_intervals_hold_what_seeds_add_in_common_to_all_models():
     """CLS by its seeds 0.6 and 0.8, KT 0.7 and 0.7: a common variance of 0.01 on two degrees, half of it in a mean."""
-    floors = {"raw pixels": by_seeds(0.55), "untrained": by_seeds(0.6)}
-    found = pool_seeds(floors | {CLS: by_seeds(0.6, 0.8), KT: by_seeds(0.7, 0.7)})
+    references = {"raw pixels": by_seeds(0.55), "untrained": by_seeds(0.6)}
+    found = pool_seeds(references | {CLS: by_seeds(0.6, 0.8), KT: by_seeds(0.7, 0.7)})
     assert (
         found[CLS].estimate.seeds
         == found[KT].estimate.seeds
@@ -166,7 +166,7 @@ def test_the_gap_is_taken_within_a_seed():
         KT: replace(FOUR[KT], evaluations=by_seeds(0.9, 0.8)),
         CL: replace(FOUR[CL], evaluations=by_seeds(0.75, 0.65)),
     }
-    (row,) = compute.gaps(evaluated({"first": FLOOR | four}))
+    (row,) = compute.gaps(evaluated({"first": REFERENCE | four}))
     # Of six differences only those of CLS vary: 2 * 0.01^2 on three degrees, of which a mean of two has half.
     own = (four["baseline"].mean - four[CLS].mean).estimate()
     expected = replace(own, seeds=SeedVariance(0.01**2 / 3, 0.01**2 / 3, 3)).interval()
@@ -177,14 +177,14 @@ def test_the_gap_is_taken_within_a_seed():
 
 def test_the_page_says_over_what_intervals_are_taken():
     one, two = (
-        show.benchmarks_caption(evaluated({"first": FLOOR | {"baseline": stands(0.9, seeds=seeds)}}), 64)
+        show.benchmarks_caption(evaluated({"first": REFERENCE | {"baseline": stands(0.9, seeds=seeds)}}), 64)
         for seeds in (1, 2)
     )
     assert "with one seed, the variation between trainings is unknown" in one and "from 2 seeds, of trainings" in two
 
 
 def test_the_mean_of_a_model_is_over_all_benchmarks():
-    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {CLS: stands(0.6)}})
+    found = evaluated({"first": REFERENCE | FOUR, "second": REFERENCE | FOUR | {CLS: stands(0.6)}})
     assert (found.mean("baseline"), found.mean(CLS)) == pytest.approx((0.9, 0.7))
 
 
@@ -197,7 +197,7 @@ def with_gap_of(*points):
         name: replace(FOUR[name], evaluations=(replace(judged(), mean=over_persons(value, *part)),))
         for name, (value, part) in parts.items()
     }
-    return FLOOR | FOUR | models
+    return REFERENCE | FOUR | models
 
 
 def test_a_gap_is_of_the_same_persons():
@@ -285,7 +285,9 @@ SWEPT = {f"{CLS} 16": stands(0.82), f"{CLS} 4": stands(0.75), f"{KT} 4": stands(
 
 
 def test_the_sweep_goes_through_each_strategy_by_images_per_class():
-    found = evaluated({"first": FLOOR | FOUR | SWEPT, "second": FLOOR | FOUR | SWEPT | {f"{KT} 4": stands(0.7)}})
+    found = evaluated(
+        {"first": REFERENCE | FOUR | SWEPT, "second": REFERENCE | FOUR | SWEPT | {f"{KT} 4": stands(0.7)}}
+    )
     points = breakdown.sweep(found)
     assert [(p.model, p.images_per_class, p.accuracy.mean) for p in points] == [
         *(("baseline", 4, 0.88), ("baseline", 8, 0.9)),
@@ -293,11 +295,11 @@ def test_the_sweep_goes_through_each_strategy_by_images_per_class():
         *((KT, 4, 0.8), (KT, 8, 0.85), (CL, 8, 0.7)),
     ]
     assert points[5].mean_accuracy == pytest.approx(0.75)
-    assert found.shown == (*FLOOR, *FOUR)
+    assert found.shown == (*REFERENCE, *FOUR)
 
 
 def test_the_baseline_is_swept_only_where_that_many_images_were_trained_on():
-    found = evaluated({"first": FLOOR | FOUR | {f"{CLS} 16": stands(0.82)}})
+    found = evaluated({"first": REFERENCE | FOUR | {f"{CLS} 16": stands(0.82)}})
     points = breakdown.sweep(found)
     assert [p.images_per_class for p in points if p.model == "baseline"] == [8]
     _, table = show.sweep(points, "first", LOOKS)
@@ -419,7 +421,7 @@ FILTERED = {f"{CLS} filtered 0.5": stands(0.78), f"{CLS} filtered 0.2": stands(0
 
 def on_filtered():
     """CLS learnt from 30 and 16 images of the filtered sets."""
-    found = evaluated({"first": FLOOR | FOUR | FILTERED})
+    found = evaluated({"first": REFERENCE | FOUR | FILTERED})
     fewer = {name: trained(name, images) for name, images in zip(FILTERED, (30, 16), strict=True)}
     return replace(found, trained=found.trained | fewer)
 
@@ -485,7 +487,7 @@ def persons(count):
 def test_groups_are_told_only_on_benchmarks_that_have_two():
     pairs = persons(80)
     right = judged(np.repeat(np.eye(80), 2, axis=0), pairs)
-    models = {name: replace(model, evaluations=(right,)) for name, model in (FLOOR | FOUR).items()}
+    models = {name: replace(model, evaluations=(right,)) for name, model in (REFERENCE | FOUR).items()}
     found = evaluated({"first": models}, pairs)
     halves = {person: "ab"[person >= 40] for person in range(80)}
     table = breakdown.groups(found, halves)
@@ -517,7 +519,7 @@ def test_the_overview_of_groups_tells_the_worst_and_the_range_of_false_matches()
 
 def test_the_table_shows_seeds_where_there_are_several_and_greys_what_did_not_learn():
     two = ModelOnBenchmark((judged(), judged(MISSES)), known(0.8, 0.75), "learnt")
-    found = evaluated({"first": FLOOR | FOUR | {CLS: two, CL: stands(0.6, said="did not learn")} | SWEPT})
+    found = evaluated({"first": REFERENCE | FOUR | {CLS: two, CL: stands(0.6, said="did not learn")} | SWEPT})
     table, grey = show.benchmarks(found, dict.fromkeys(found.names, 32))
     cells = table.set_index("model")["first"]
     assert table.columns.tolist() == ["model", "sees (px)", "first"]
@@ -527,28 +529,28 @@ def test_the_table_shows_seeds_where_there_are_several_and_greys_what_did_not_le
 
 
 def test_several_benchmarks_have_a_mean_beside_them():
-    found = evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {KT: stands(0.75)}})
+    found = evaluated({"first": REFERENCE | FOUR, "second": REFERENCE | FOUR | {KT: stands(0.75)}})
     table, _ = show.benchmarks(found, dict.fromkeys(found.names, 32))
     assert table.set_index("model").loc[KT, "mean"] == "80.0"
 
 
 def test_the_numbers_behind_the_figure_hold_the_sweep_and_the_drawing_does_not():
-    figure, table = show.accuracy(evaluated({"first": FLOOR | FOUR | SWEPT}), LOOKS)
-    assert table["model"].tolist() == [*FLOOR, *FOUR, *SWEPT]
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["chance", *FLOOR, *FOUR]
+    figure, table = show.accuracy(evaluated({"first": REFERENCE | FOUR | SWEPT}), LOOKS)
+    assert table["model"].tolist() == [*REFERENCE, *FOUR, *SWEPT]
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["chance", *REFERENCE, *FOUR]
 
 
 @pytest.mark.parametrize(("count", "legend_in"), [(1, 0), (3, 2), (5, 2)])
 def test_the_roc_has_one_legend_and_a_panel_for_each_benchmark(count, legend_in):
-    figure, table = show_rates.roc(evaluated({f"b{i}": FLOOR | FOUR for i in range(count)}), LOOKS)
+    figure, table = show_rates.roc(evaluated({f"b{i}": REFERENCE | FOUR for i in range(count)}), LOOKS)
     assert [i for i, ax in enumerate(figure.axes) if ax.get_legend()] == [legend_in]
     assert [ax.get_title() for ax in figure.axes][:count] == table["benchmark"].unique().tolist()
-    assert table["model"].unique().tolist() == [*FLOOR, *FOUR]
+    assert table["model"].unique().tolist() == [*REFERENCE, *FOUR]
 
 
 def test_the_sentence_tells_the_gap_and_who_did_not_learn_where():
     weak = stands(0.6, said="did not learn")
-    said = show.what_was_found(evaluated({"first": FLOOR | FOUR, "second": FLOOR | FOUR | {CLS: weak}}))
+    said = show.what_was_found(evaluated({"first": REFERENCE | FOUR, "second": REFERENCE | FOUR | {CLS: weak}}))
     assert f"reach: baseline 90.0 %, {CLS} 80.0 %, {KT} 85.0 %, {CL} 70.0 %; raw pixels 55.0 %" in said
     assert f"is 10.0 points ({CLS}). **Did not learn**" in said and said.endswith(f"{CLS} on second.")
     alone = show.what_was_found(evaluated())
@@ -605,7 +607,7 @@ def everything():
 
 def test_models_are_evaluated_on_every_benchmark_with_all_their_seeds():
     _, found = everything()
-    assert (found.first_benchmark, found.names) == ("first", (*FLOOR, *FOUR))
+    assert (found.first_benchmark, found.names) == ("first", (*REFERENCE, *FOUR))
     assert [len(models[CLS].evaluations) for models in found.by_benchmark.values()] == [2, 2]
     assert found.by_benchmark["second"]["baseline"].accuracy.mean == 1
     assert found.by_benchmark["second"][KT].verdict == "did not learn"
@@ -639,7 +641,7 @@ GIVEN = {"given a": stands(0.8), "given b": stands(0.75)}
 
 
 def test_given_networks_stand_for_their_sets_and_without_a_baseline_there_is_no_gap():
-    found = evaluated({"first": FLOOR | GIVEN, "second": FLOOR | GIVEN})
+    found = evaluated({"first": REFERENCE | GIVEN, "second": REFERENCE | GIVEN})
     assert found.by_labels == found.compared == ("given a", "given b") and found.main == "given a"
     assert compute.gaps(found) == () and compute.baseline_training(found) is None
     (between,) = compute.between_sets(found)
@@ -657,7 +659,7 @@ def open_faces_of(count):
 
 
 def test_a_given_baseline_is_not_doubted_for_a_curve_that_nobody_knows():
-    given = evaluated({"first": {**FLOOR, **FOUR}})
+    given = evaluated({"first": {**REFERENCE, **FOUR}})
     given = replace(given, trained=given.trained | {"baseline": replace(trained("baseline"), strategy="given")})
     baseline = compute.baseline_training(given)
     assert baseline.trained_out and baseline.given
@@ -671,7 +673,7 @@ def test_a_given_baseline_is_not_doubted_for_a_curve_that_nobody_knows():
 def test_a_given_network_is_set_against_every_seed_of_another():
     """Differences 0.1 and 0.3 of a baseline by two seeds to one network."""
     two = ModelOnBenchmark(by_seeds(0.8, 1.0), known(0.9, 0.85), "learnt")
-    found = evaluated({"first": FLOOR | {"baseline": two, "given a": stands(0.7)}})
+    found = evaluated({"first": REFERENCE | {"baseline": two, "given a": stands(0.7)}})
     gap = compute.gaps(found)[0].gaps["given a"]
     assert gap.value == pytest.approx(0.2) and gap.low < 0.1
     assert found.seeds == 2
@@ -681,7 +683,7 @@ MIXED = {f"{CLS} mixed 0.5": stands(0.87), f"{CLS} mixed 0.1": stands(0.82)}
 
 
 def test_mixed_models_have_gaps_and_a_curve_from_the_set_to_the_baseline():
-    found = evaluated({"first": FLOOR | FOUR | MIXED})
+    found = evaluated({"first": REFERENCE | FOUR | MIXED})
     assert found.compared == tuple(FOUR) and found.mixed == tuple(MIXED)
     assert compute.gaps(found)[0].gaps[f"{CLS} mixed 0.5"].value == pytest.approx(0.03)
     _, table = show.mixtures(found, LOOKS)

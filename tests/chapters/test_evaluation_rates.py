@@ -42,7 +42,7 @@ def protocol(seed: int) -> ProtocolPairs:
 
 @pytest.fixture(scope="module")
 def found():
-    """All models on two benchmarks, the floors worst."""
+    """All models on two benchmarks, the references worst."""
     noise = dict(zip(MODELS, (4.0, 3.0, 0.6, 1.2, 0.8, 1.0), strict=True))
     rows = {name: {0: embeddings(each, i)} for i, (name, each) in enumerate(noise.items())}
     embedded = ModelEmbeddings(rows, dict.fromkeys(MODELS, 32))

@@ -83,7 +83,7 @@ MEANS = (0.9, 0.8, 0.85, 0.6)
 MODELS = {name: accuracy(mean) for name, mean in zip(NAMES, MEANS, strict=True)} | {
     "CL generated": accuracy(0.6, "did not learn")
 }
-FLOORS = {"raw pixels": accuracy(0.55, "floor"), "untrained": accuracy(0.56, "floor")}
+REFERENCES = {"raw pixels": accuracy(0.55, "reference"), "untrained": accuracy(0.56, "reference")}
 TRAINING = training()
 DATA = DataResults(True, 4000, 200, 0, "f", 2400, 120, 0, 0, 0, 0, 3000, ("first", "second"), 60, (1, 2), ())
 GENERATED = GeneratedFacts("stylegan2", 25.0, 0.0, 100.0, 1000, 1440, 120, 64, {}, None, (), "no", "cpu")
@@ -91,7 +91,7 @@ GENERATION = GenerationResults(GENERATED, {}, {})
 
 
 def evaluation(benchmarks=("first", "second")):
-    found = {name: FLOORS | MODELS | {"KT generated 20": accuracy(0.7)} for name in benchmarks}
+    found = {name: REFERENCES | MODELS | {"KT generated 20": accuracy(0.7)} for name in benchmarks}
     means = {name: each.mean for name, each in found["first"].items()}
     gap = {name: {CLS: Gap(0.1, None, None)} for name in benchmarks}
     if len(benchmarks) > 1:
@@ -112,7 +112,7 @@ def test_each_model_stands_beside_the_link_of_its_own_training_images():
         ("KT generated", "generated", 0.85, 0.75),
         ("CL generated", "generated", 0.6, 0.75),
     ]
-    assert [(floor.name, floor.learns_from, floor.link) for floor in summary.floors] == [
+    assert [(each.name, each.learns_from, each.link) for each in summary.references] == [
         ("raw pixels", "none", None),
         ("untrained", "none", None),
     ]
@@ -150,7 +150,7 @@ def test_a_link_below_chance_is_drawn_too():
 
 def test_without_models_every_set_stands_beside_its_links():
     summary = summarise(privacy(), None, None)
-    assert (summary.benchmark, summary.floors) == (None, ())
+    assert (summary.benchmark, summary.references) == (None, ())
     table, grey = show.overview(summary)
     assert table.columns.tolist() == ["set", "link EER", "link AUC", "label-free"] and grey == []
     assert table[["set", "link AUC"]].to_numpy().tolist() == [["generated", 0.75]]
@@ -162,8 +162,8 @@ def test_without_models_every_set_stands_beside_its_links():
 def test_given_networks_are_told_without_a_gap_where_there_is_no_baseline():
     given = trained("given generated")
     found = evaluation()
-    accuracies = {b: FLOORS | {given.name: accuracy(0.7)} for b in found.accuracy}
-    means = {given.name: 0.7} | dict.fromkeys(FLOORS, 0.55)
+    accuracies = {b: REFERENCES | {given.name: accuracy(0.7)} for b in found.accuracy}
+    means = {given.name: 0.7} | dict.fromkeys(REFERENCES, 0.55)
     found = replace(found, accuracy=accuracies, mean_accuracy=means, gap={}, doubts=())
     summary = summarise(privacy(), replace(TRAINING, models=(given,), teacher_sha256=None), found)
     assert [(m.name, m.link.auc) for m in summary.models] == [("given generated", 0.75)]

@@ -25,9 +25,9 @@ from sface_lib.recognition import (
     pixel_embeddings,
 )
 
-FLOORS = ("raw pixels", "untrained")
+REFERENCES = ("raw pixels", "untrained")
 
-Verdict = Literal["floor", "learnt", "did not learn"]
+Verdict = Literal["reference", "learnt", "did not learn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class ModelOnBenchmark:
 class Evaluated:
     """Every model on every benchmark: benchmark -> pairs, and benchmark -> model -> what it reaches.
 
-    `trained` has how each model was trained, whatever its seed, but for the floors and a teacher that was given.
+    `trained` has how each model was trained, whatever its seed, but for the references and a teacher that was given.
     """
 
     pairs: Mapping[str, ProtocolPairs]
@@ -210,7 +210,7 @@ def _first_seeds(trained: TrainingResults) -> dict[str, TrainedModel]:
 
 
 def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, ModelOnBenchmark]:
-    """The models of one benchmark, both floors among them, each from the evaluations of its seeds."""
+    """The models of one benchmark, both references among them, each from the evaluations of its seeds."""
     by_seed = [[each.mean for each in evaluations_of_seeds] for evaluations_of_seeds in evaluations.values()]
     estimates = {
         name: average(means).estimate(seeds)
@@ -223,10 +223,10 @@ def pool_seeds(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, Mod
 
 
 def verdict(model: str, estimates: Mapping[str, Estimate]) -> Verdict:
-    """Whether a model learnt: its lower bound is above the accuracy of both floors."""
-    if model in FLOORS:
-        return "floor"
-    return "learnt" if learnt(estimates[model], [estimates[floor] for floor in FLOORS]) else "did not learn"
+    """Whether a model learnt: its lower bound is above the accuracy of both references."""
+    if model in REFERENCES:
+        return "reference"
+    return "learnt" if learnt(estimates[model], [estimates[reference] for reference in REFERENCES]) else "did not learn"
 
 
 def share_correct(evaluated: Evaluated) -> dict[str, dict[str, np.ndarray]]:

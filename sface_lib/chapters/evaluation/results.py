@@ -9,7 +9,7 @@ from sface_lib.run import Facts, Results
 class Accuracy(Facts):
     """Accuracy of a model on a benchmark: mean and standard deviation over seeds, 95 % interval, and the verdict.
 
-    The verdict is "learnt", "did not learn", or "floor" for a model that stands under all others.
+    The verdict is "learnt", "did not learn", or "reference" for what every model must be above.
     """
 
     mean: float
@@ -67,7 +67,7 @@ class EvaluationResults(Results):
         where it is.
     """
 
-    VERSION = 4
+    VERSION = 5
 
     pairs: dict[str, int]
     folds: tuple[int, ...]

@@ -328,4 +328,6 @@ def _unlearnt(evaluated: Evaluated) -> str:
         for name in evaluated.compared
     }
     unlearnt = "; ".join(f"{name} on {', '.join(places)}" for name, places in where.items() if places)
-    return f"**Did not learn** (lower bound not above both floors): {unlearnt}." if unlearnt else "All of them learnt."
+    return (
+        f"**Did not learn** (lower bound not above both references): {unlearnt}." if unlearnt else "All of them learnt."
+    )

@@ -79,7 +79,7 @@ def _judge_row(view: View, metrics: VerificationMetrics) -> dict[str, object]:
         "sees (px)": model.spec.size_px if model else PIXELS_PX,
         "authentic EER": metrics.eer,
         "authentic AUC": metrics.auc,
-        "judges": "floor" if model is None else "yes" if view.competent else "no: not competent",
+        "judges": "reference" if model is None else "yes" if view.competent else "no: not competent",
     }
 
 

@@ -47,12 +47,12 @@ class ModelBesideLink:
     Attributes
     ----------
     link
-        The same-label link of its training images by the chosen judge; None for a floor, which learnt from none, and
+        The same-label link of its training images by the chosen judge; None for a reference, which learnt from none, and
         for a set whose classes do not stand for authentic identities.
     shuffle
         That link against the null of the set; None for the baseline, too.
     label_free
-        Share of its set's classes that are nearer to a training person than to any control person; None for a floor and
+        Share of its set's classes that are nearer to a training person than to any control person; None for a reference and
         the baseline, and without control persons who could stand for training persons.
     taught
         Whether it learnt from a teacher, too.
@@ -71,7 +71,7 @@ class ModelBesideLink:
 
 @dataclass(frozen=True)
 class Summary:
-    """The models and the floors under them, on the first of some benchmarks, with the judge of the links.
+    """The models and the references under them, on the first of some benchmarks, with the judge of the links.
 
     Where there are no models, the sets and no benchmark. `audited` is what notebook 03 found of the first set.
     """
@@ -81,10 +81,10 @@ class Summary:
     n_benchmarks: int
     judge: ChosenJudge
     models: tuple[ModelBesideLink, ...]
-    floors: tuple[ModelBesideLink, ...]
+    references: tuple[ModelBesideLink, ...]
 
     def __getitem__(self, name: str) -> ModelBesideLink:
-        return next(model for model in (*self.models, *self.floors) if model.name == name)
+        return next(model for model in (*self.models, *self.references) if model.name == name)
 
     @property
     def by_labels(self) -> list[ModelBesideLink]:
@@ -131,12 +131,12 @@ def summarise(
             about = accuracy[model.name], evaluation.mean_accuracy[model.name]
             learnt = {"taught": model.taught} | _links(privacy, model.trained_on, judge)
             models[model.name] = ModelBesideLink(model.name, model.strategy, model.trained_on, *about, **learnt)
-    floors = tuple(
+    references = tuple(
         ModelBesideLink(name, "none", "none", estimate, evaluation.mean_accuracy[name])
         for name, estimate in accuracy.items()
-        if estimate.verdict == "floor"
+        if estimate.verdict == "reference"
     )
-    return Summary(privacy.sets[0], benchmark, len(evaluation.accuracy), judge, tuple(models.values()), floors)
+    return Summary(privacy.sets[0], benchmark, len(evaluation.accuracy), judge, tuple(models.values()), references)
 
 
 def _links(privacy: PrivacyResults, name: str, judge: ChosenJudge) -> dict[str, Any]:

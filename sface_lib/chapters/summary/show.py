@@ -28,8 +28,8 @@ AXES = {
 
 
 def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """Every model and floor in a row, and the cells of links that must not be relied on; without models the sets."""
-    rows = [_row(model) for model in (*summary.models, *summary.floors)]
+    """Every model and reference in a row, and the cells of links that must not be relied on; without models the sets."""
+    rows = [_row(model) for model in (*summary.models, *summary.references)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
     doubted = [i for i, model in enumerate(summary.models) if summary.doubts(model)]
     table = pd.DataFrame(rows)[columns].rename(columns={"accuracy": f"accuracy on {summary.benchmark}"})
@@ -61,7 +61,7 @@ def overview_caption(summary: Summary) -> str:
     if summary.benchmark is None:
         return f"The links of each set {link}"
     return (
-        f"Accuracy of each model and of the two floors on {summary.benchmark}, with its interval and verdict"
+        f"Accuracy of each model and of the two references on {summary.benchmark}, with its interval and verdict"
         + (f", and in the mean of all {summary.n_benchmarks} benchmarks" if summary.n_benchmarks > 1 else "")
         + f"; and the identity link of the training images {link}"
     )
