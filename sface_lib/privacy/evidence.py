@@ -1,7 +1,7 @@
 """The whole analysis by one judge: intervals, identification, and the statistical tests, all planned beforehand.
 
-A judge is whatever gives embeddings: a recognition model, or raw pixels as a reference. Tests that need unseen images of
-the training persons, or unseen persons, are left out where there are none: their field is then None or empty.
+A judge is whatever gives embeddings: a recognition model, or raw pixels as a reference. Tests that need unseen images
+of the training persons, or unseen persons, are left out where there are none: their field is then None or empty.
 """
 
 import dataclasses

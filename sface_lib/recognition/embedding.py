@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 
 from sface_lib.data import FaceSet
+from sface_lib.errors import InputError
 from sface_lib.recognition.given_embeddings import GivenEmbeddings
 from sface_lib.recognition.models import RecognitionModel
 
@@ -66,7 +67,20 @@ def _embed(
         fast = model.for_inference()
         for images in batches:
             rows.append([kind.cpu().numpy() for kind in how(fast, fast.prepare(images.to(accelerator.device)))])
-    return tuple(map(np.concatenate, zip(*rows, strict=True)))
+    kinds = tuple(map(np.concatenate, zip(*rows, strict=True)))
+    for kind in kinds:
+        _check_lengths(kind)
+    return kinds
+
+
+def _check_lengths(rows: np.ndarray) -> None:
+    """Refuse rows without a direction."""
+    bad = np.flatnonzero(~(np.linalg.norm(rows, axis=1) > 0.5))
+    if bad.size:
+        raise InputError(
+            f"the model's output is zero, infinite or NaN for {bad.size:,} of {len(rows):,} images, the first at "
+            f"position {bad[0]}; check its weights, or set precision = float32"
+        )
 
 
 def embed_faces(
@@ -79,7 +93,7 @@ def embed_faces(
 
 
 def pixel_embeddings(faces: FaceSet, size_px: int = PIXELS_PX) -> np.ndarray:
-    """The lowest reference of every table: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
+    """The lowest reference: grey pixels at a small size, centred, of unit length; float32 `[N, size_px**2]`."""
     rows = [images.float().mean(1).flatten(1) for images in image_batches(faces, size_px, GPU_BATCH)]
     pixels = torch.cat(rows)
     pixels -= pixels.mean(1, keepdim=True)

@@ -102,13 +102,13 @@ class RecognitionModel:
         return next(self.network.parameters(), torch.empty(0)).device
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 RGB `[N, 3, H, W]` -> float32 at the network's door; on the images' device."""
+        """uint8 RGB `[N, 3, H, W]` -> float32 at the network's input; on the images' device."""
         if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
             raise InputError(f"images must be uint8 [N, 3, H, W], got {images.dtype} {list(images.shape)}")
         return self.spec.to_network_input(resize_images(images, self.spec.size_px))
 
     def prepare_differentiable(self, images: torch.Tensor) -> torch.Tensor:
-        """Float RGB `[N, 3, S, S]` in [-1, 1] -> float32 at the network's door, for gradients by the images."""
+        """Float RGB `[N, 3, S, S]` in [-1, 1] -> float32 at the network's input, for gradients by the images."""
         grey, size = (images.float() + 1) * 127.5, self.spec.size_px
         if images.shape[-1] != size:
             grey = F.interpolate(grey, size=size, mode="bicubic", align_corners=False, antialias=True)

@@ -271,7 +271,28 @@ def _exhausted(history: list[float], validation: Validation | None) -> bool:
     return len(history) - 1 - int(np.argmax(history)) >= validation.patience
 
 
-def untrained_model(recipe: TrainingRecipe) -> RecognitionModel:
-    """The recipe's network at its random start: a reference that every trained model must be above."""
+def untrained_model(recipe: TrainingRecipe, images: torch.Tensor | None = None) -> RecognitionModel:
+    """The recipe's network at its random start: a reference that every trained model must be above.
+
+    Parameters
+    ----------
+    images
+        uint8 RGB `[N, 3, H, W]`, whose means and variances the batch norms take. Without them every layer of a deep
+        network multiplies its input, until the output is beyond what float32 holds.
+    """
     seed_everything(recipe.seed)
-    return RecognitionModel(*recipe.network("nothing"))
+    model = RecognitionModel(*recipe.network("nothing"))
+    if images is not None:
+        _measure_norms(model.network, model.prepare(images))
+    return model
+
+
+def _measure_norms(network: torch.nn.Module, prepared: torch.Tensor) -> None:
+    norms = [module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().momentum = 1.0  # The statistics are those of this batch.
+    with torch.no_grad():
+        network(prepared)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.eval().momentum = momentum

@@ -183,7 +183,7 @@ def test_the_judge_whose_pictures_are_shown_is_competent_and_sees_the_larger_lin
         True,
         True,
         False,
-    ]  # Pixels are a reference, however well they do.
+    ]  # Pixels are a reference alone.
 
 
 def test_without_a_competent_judge_the_first_is_shown_and_nothing_is_said(known):

@@ -28,6 +28,7 @@ from sface_lib.recognition import (
     TeacherViews,
     Validation,
     cosface_logits,
+    embed_batches,
     embed_faces,
     resolve_pairs,
     untrained_model,
@@ -362,3 +363,19 @@ def test_a_model_that_has_embedded_can_give_gradients_by_its_images(data):
     images = torch.zeros(2, 3, 32, 32, requires_grad=True)
     model.single(model.prepare_differentiable(images)).sum().backward()
     assert images.grad.abs().sum() > 0 and not any(w.is_inference() for w in model.network.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["iresnet50", "iresnet100"])
+def test_an_untrained_network_of_any_depth_gives_embeddings_where_its_norms_were_measured(backbone):
+    """Without, its values grow by a factor a layer: the length of what comes out is beyond float32."""
+    deep = dataclasses.replace(recipe(), backbone=backbone, size_px=112)
+    images = torch.randint(0, 256, (8, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    accelerator = make_accelerator(FLOAT32)
+    measured = untrained_model(deep, images)
+    rows = embed_batches(measured, [images], accelerator)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert np.abs(rows @ rows.T - np.eye(8)).max() < 0.999  # Images are told apart, if badly.
+    assert not any(module.training for module in measured.network.modules())
+    with pytest.raises(InputError, match="output is zero, infinite or NaN for 8 of 8 images, the first at position 0"):
+        embed_batches(untrained_model(deep), [images], accelerator)

@@ -47,13 +47,13 @@ class ModelBesideLink:
     Attributes
     ----------
     link
-        The same-label link of its training images by the chosen judge; None for a reference, which learnt from none, and
-        for a set whose classes do not stand for authentic identities.
+        The same-label link of its training images by the chosen judge; None for a reference, which learnt from none,
+        and for a set whose classes do not stand for authentic identities.
     shuffle
         That link against the null of the set; None for the baseline, too.
     label_free
-        Share of its set's classes that are nearer to a training person than to any control person; None for a reference and
-        the baseline, and without control persons who could stand for training persons.
+        Share of its set's classes that are nearer to a training person than to any control person; None for a reference
+        and the baseline, and without control persons who could stand for training persons.
     taught
         Whether it learnt from a teacher, too.
     """

@@ -28,7 +28,7 @@ AXES = {
 
 
 def overview(summary: Summary) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
-    """Every model and reference in a row, and the cells of links that must not be relied on; without models the sets."""
+    """A row for each model and reference, and the cells of links not to be relied on; without models the sets."""
     rows = [_row(model) for model in (*summary.models, *summary.references)]
     columns = [name for name in rows[0] if name != "mean of benchmarks" or summary.n_benchmarks > 1]
     doubted = [i for i, model in enumerate(summary.models) if summary.doubts(model)]

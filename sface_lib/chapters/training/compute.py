@@ -22,6 +22,8 @@ from sface_lib.errors import ParameterError, RunError
 from sface_lib.files import sha256_of_file
 from sface_lib.recognition import STRATEGIES, ProtocolPairs, RecognitionModel, open_model, untrained_model
 
+NORM_IMAGES = 64  # Whose statistics the untrained network's norms take.
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -151,8 +153,10 @@ def train_all(
 
     See `train_recognition` for `judged_on`.
     """
-    p = stage.parameters
-    untrained_model(make_recipe(p, p.seed)).save(stage.output("weights/untrained.safetensors"))
+    p, faces = stage.parameters, plan.sets[AUTHENTIC].faces
+    some = np.linspace(0, len(faces) - 1, min(NORM_IMAGES, len(faces))).astype(np.int64)
+    untrained = untrained_model(make_recipe(p, p.seed), faces.load(some, size_px=p.recognition_resolution_px))
+    untrained.save(stage.output("weights/untrained.safetensors"))
     decoded = {} if p.processes > 1 else decode(plan, p.recognition_resolution_px)
     baselines, done = {}, {}
     for model in plan.models:
