@@ -8,6 +8,7 @@ import html
 import io
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ TABLE_FILES = (("CSV", "csv"), ("LaTeX", "tex"))
 INTERVAL, UNBROKEN = re.compile(r"\[[^\]]*\]"), "\u00a0"  # An interval stays on one line.
 BREAKABLE = re.compile(r"(?<=\d) (?=(?:%|px\b))|(?<=\bp) (?=[<≤=] )|(?<=[<≤≥=]) (?=\d)")  # A value and its unit.
 HEADINGS = re.compile(r"^h[1-6]$")
+MARKDOWN_HEADING = re.compile(r"(#{1,6}) ")
 SIZE = re.compile(r'<svg\b[^>]*?\bwidth="([0-9.]+)pt" height="([0-9.]+)pt"')
 PATHS = re.compile(r' d="[^"]*"')
 FINER = re.compile(r"(\b\d+\.\d\d)\d+")  # Than a hundredth of a point.
@@ -113,6 +115,42 @@ def plain_traceback(output: Any) -> str:
     return strip_ansi("\n".join(lines))
 
 
+def without_results(cells: Sequence[Any]) -> set[int]:
+    """Positions of text under which code ran and showed nothing: of parts that these parameters leave out.
+
+    A heading stands for all up to the next one of its level; text without a heading for the code up to the next text.
+    The notebook's title stays.
+    """
+    silent = set()
+    for i, cell in enumerate(cells):
+        level = _level(cell)
+        if cell.cell_type != "markdown" or level == 1:
+            continue
+        below = itertools.takewhile(lambda each: not _ends(each, level), cells[i + 1 :])  # noqa: B023 - used at once
+        code = [each for each in below if each.cell_type == "code"]
+        if code and not any(_shows(output) for each in code for output in each.outputs):
+            silent.add(i)
+    return silent
+
+
+def _level(cell: Any) -> int:
+    """That of the heading that a cell begins with; 0 without one."""
+    heading = MARKDOWN_HEADING.match(cell.source) if cell.cell_type == "markdown" else None
+    return len(heading.group(1)) if heading else 0
+
+
+def _ends(cell: Any, level: int) -> bool:
+    """Whether a cell begins what is no longer below text with a heading of this level, or 0 of text without one."""
+    return cell.cell_type == "markdown" and (level == 0 or 0 < _level(cell) <= level)
+
+
+def _shows(output: Any) -> bool:
+    """Whether the page shows an output: stderr is progress, and a widget needs a kernel."""
+    if output.output_type == "stream":
+        return output.name == "stdout" and bool(output.text.strip())
+    return "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+
+
 @dataclass
 class Composer:
     """Makes pieces of the page from the cells of one notebook, in their order.
@@ -154,13 +192,13 @@ class Composer:
 
     def _output(self, output: Any, heading: str) -> str:
         """One output: the richest form that the page can hold."""
+        if not _shows(output):
+            return ""
         if output.output_type == "stream":
-            return _pre(self.redact(strip_ansi(output.text))) if output.name == "stdout" else ""
+            return _pre(self.redact(strip_ansi(output.text)))
         if output.output_type == "error":
             return _pre(self.redact(plain_traceback(output)), ERROR_CLASS)
         data = output.get("data", {})
-        if "application/vnd.jupyter.widget-view+json" in data:
-            return ""
         if "text/html" in data:
             return self._clean(data["text/html"], heading)
         if "text/markdown" in data:

@@ -8,7 +8,7 @@ from pygments.formatters import HtmlFormatter
 
 from sface_lib.chapters.story import bibliography, glossary
 from sface_lib.files import write_text
-from sface_lib.report.cells import Composer, Outline, code_html, plain_traceback
+from sface_lib.report.cells import Composer, Outline, code_html, plain_traceback, without_results
 from sface_lib.report.execution import read_executed
 from sface_lib.report.labels import Labels
 from sface_lib.report.mentions import Mentions, identifier
@@ -72,10 +72,10 @@ def _section(folder: RunFolder, spec: Chapter, redact: Redactor, labels: Labels,
 
 
 def _pieces(notebook: Any, composer: Composer) -> list[str]:
-    """The cells of a notebook as HTML, in order."""
-    pieces = []
-    for cell, heading in zip(notebook.cells, headings(notebook.cells, "this notebook"), strict=True):
-        if cell.cell_type == "markdown":
+    """The cells of a notebook as HTML, in order, without words about what did not run."""
+    pieces, left_out = [], without_results(notebook.cells)
+    for i, (cell, heading) in enumerate(zip(notebook.cells, headings(notebook.cells, "this notebook"), strict=True)):
+        if cell.cell_type == "markdown" and i not in left_out:
             pieces.append(composer.markdown(cell.source, heading))
         elif cell.cell_type == "code":
             pieces.append(code_html(composer.redact(cell.source)) + composer.outputs(cell.outputs, heading))

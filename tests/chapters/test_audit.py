@@ -905,7 +905,11 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
     supports = numbers.groupby(["set", "judge"])["supports a claim"].all()
     assert supports["taught", "a"] == supports["both", "b"] == False  # noqa: E712
     assert supports["taught", "b"] and supports["whole", "a"]
-    links = show_sets.by_set(partial.done, lambda each: show.link(each.views))
+    every = show_sets.by_set(partial.done, lambda each: show.link(each.views))
+    links = show_sets.authentic_once(every)
+    within = links[links["setting"] == THREE_SETTINGS[0]]
+    assert within["set"].tolist() == ["every set"] * 2 and within["judge"].tolist() == ["a", "b"]
+    assert len(every) - len(links) == 2 * (len(partial.done) - 1)
     cells = show_sets.barred_cells(partial, links)
     assert {(links.loc[i, "set"], links.loc[i, "judge"]) for i, _ in cells} == {
         ("taught", "a"),

@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import pytest
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from report_workshop import Workshop
 
-from sface_lib.report.cells import Composer, Outline
+from sface_lib.report.cells import Composer, Outline, without_results
 from sface_lib.report.labels import Labels
 from sface_lib.report.mentions import Mentions
 from sface_lib.report.redaction import Redactor
@@ -162,3 +162,28 @@ def test_a_value_stays_with_its_unit_and_an_interval_with_its_value(tmp_path):
     table = "<table><tr><th>a</th><td>1.5 [0.2, 2.5]</td><td>2</td></tr></table>"
     output = SimpleNamespace(output_type="display_data", get=lambda *_: {"text/html": table})
     assert composer.outputs([output], "heading").count('class="span"') == 1
+
+
+def test_text_about_what_did_not_run_is_left_out():
+    said = new_code_cell("say()", outputs=[new_output("display_data", {"text/markdown": "7"})])
+    progress = new_output("stream", name="stderr", text="50 %")
+    widget = new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "VBox()"})
+    silent = new_code_cell("if False: say()", outputs=[progress, widget])
+    text = {
+        "# Title": [silent],
+        "## Shown": [silent, said],
+        "Nothing follows this.": [silent],
+        "### Nothing here": [silent, silent],
+        "## Nothing in all of it": [silent],
+        "### nor below": [silent],
+        "## Shown below": [silent],
+        "This is shown:": [said],
+        "The end.": [],
+    }
+    cells = [cell for source, code in text.items() for cell in (new_markdown_cell(source), *code)]
+    assert [cells[i].source for i in sorted(without_results(cells))] == [
+        "Nothing follows this.",
+        "### Nothing here",
+        "## Nothing in all of it",
+        "### nor below",
+    ]

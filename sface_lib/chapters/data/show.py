@@ -109,9 +109,8 @@ def what_was_split(results: DataResults, pairs_left_out: int) -> str:
     benchmarks = f", in {len(results.benchmarks)} benchmarks" if len(results.benchmarks) > 1 else ""
     left_out = f", with {pairs_left_out:,} pairs" if pairs_left_out else ""
     said = (
-        f"The generator is trained on {results.training_images:,} images of "
-        f"{results.training_identities:,} identities of {kind}. Recognition is tested on "
-        f"{results.evaluation_pairs:,} pairs of {tested} identities{benchmarks}. "
+        f"The training images are {results.training_images:,}, of {results.training_identities:,} identities of "
+        f"{kind}. Recognition is tested on {results.evaluation_pairs:,} pairs of {tested} identities{benchmarks}. "
         f"{results.excluded_identities:,} identities of the set occur in the evaluated pairs and are left out of "
         f"training; {results.undecodable_images:,} images could not be decoded and were left out{left_out}."
     )

@@ -1,7 +1,7 @@
 """The claims of all sets and what the evidence supports, and what the filters leave."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,11 @@ from sface_lib.chapters.words import capitalised, p_in_words, the
 from sface_lib.privacy.verdict import BARRED
 
 
-def claims(facts: Sequence[ClaimFacts]) -> pd.DataFrame:
-    """What the evidence on a set supports, claim by claim."""
+BY_BARRED = f"{BARRED} (see the card)"
+
+
+def claims(facts: Sequence[ClaimFacts], barred: Container[str] = ()) -> pd.DataFrame:
+    """What the evidence on a set supports, claim by claim; `barred` are judges that may not judge it."""
     rows = [
         {
             "claim": claim.claim,
@@ -25,7 +28,7 @@ def claims(facts: Sequence[ClaimFacts]) -> pd.DataFrame:
             "90 % low": claim.low,
             "90 % high": claim.high,
             "p, corrected": p_in_words(claim.p_corrected, claim.p_at_floor),
-            "verdict": claim.verdict + (f" ({'; '.join(claim.notes)})" if claim.notes else ""),
+            "verdict": BY_BARRED if claim.judge in barred else _verdict(claim),
             "comparisons": claim.comparisons,
             "subjects": claim.subjects,
         }
@@ -34,9 +37,13 @@ def claims(facts: Sequence[ClaimFacts]) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"comparisons": "Int64"}).sort_values("claim", kind="stable")
 
 
+def _verdict(claim: ClaimFacts) -> str:
+    return claim.verdict + (f" ({'; '.join(claim.notes)})" if claim.notes else "")
+
+
 def all_claims(audits: Audits) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """The claims on every set, and the cells of values that support none."""
-    table = by_set(audits.done, lambda audited: claims(audited.claims))
+    table = by_set(audits.done, lambda audited: claims(audited.claims, audited.barred))
     barred = np.flatnonzero(table["verdict"].str.startswith(BARRED))
     return table, [(int(row), column) for row in barred for column in ("value", "90 % low", "90 % high")]
 

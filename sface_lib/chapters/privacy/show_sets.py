@@ -30,6 +30,8 @@ OVERVIEW = {
     MEMBERSHIP_OF_IMAGES: "membership of images (AUC)",
 }
 
+EVERY_SET = "every set"  # In whose place the authentic images stand.
+
 
 def sets(audits: Audits) -> pd.DataFrame:
     """The audited sets: what their classes stand for, and how many of their images are compared."""
@@ -107,7 +109,7 @@ def barred_cells(audits: Audits, table: pd.DataFrame) -> list[tuple[int, str]]:
     rows = [
         i
         for i, row in enumerate(table.to_dict("records"))
-        if row["judge"] in of[row["set"]] and row.get("setting") != SETTINGS[0]
+        if row["judge"] in of.get(row["set"], ()) and row.get("setting") != SETTINGS[0]
     ]
     return [(i, column) for i in rows for column in columns if not pd.isna(table.loc[i, column])]
 
@@ -202,3 +204,12 @@ def by_set(audits: Iterable[Audit], table: Callable[[Audit], pd.DataFrame | None
         return None
     whole = pd.concat([frame.assign(set=name) for name, frame in tables], ignore_index=True)
     return whole[["set", *whole.columns.drop("set")]]
+
+
+def authentic_once(table: pd.DataFrame) -> pd.DataFrame:
+    """A table by set, judge and setting in which rows within the authentic set that repeat another set's stand once."""
+    others = list(table.columns.drop("set"))
+    authentic = table["setting"] == SETTINGS[0]
+    shared = authentic & table.duplicated(others, keep=False)
+    whole = table.assign(set=table["set"].mask(shared, EVERY_SET))
+    return whole[~(shared & table.duplicated(others))].reset_index(drop=True)
