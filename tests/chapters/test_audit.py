@@ -908,8 +908,9 @@ def test_numbers_of_a_judge_that_taught_the_generator_are_grey_with_the_reason(p
     every = show_sets.by_set(partial.done, lambda each: show.link(each.views))
     links = show_sets.authentic_once(every)
     within = links[links["setting"] == THREE_SETTINGS[0]]
-    assert within["set"].tolist() == ["every set"] * 2 and within["judge"].tolist() == ["a", "b"]
-    assert len(every) - len(links) == 2 * (len(partial.done) - 1)
+    judges = [view.name for view in partial.views]
+    assert within["judge"].tolist() == judges and set(within["set"]) == {"every set"}
+    assert len(every) - len(links) == len(judges) * (len(partial.done) - 1)
     cells = show_sets.barred_cells(partial, links)
     assert {(links.loc[i, "set"], links.loc[i, "judge"]) for i, _ in cells} == {
         ("taught", "a"),

@@ -13,7 +13,6 @@ from sface_lib.chapters.privacy.show_sets import by_set
 from sface_lib.chapters.words import capitalised, p_in_words, the
 from sface_lib.privacy.verdict import BARRED
 
-
 BY_BARRED = f"{BARRED} (see the card)"
 
 

@@ -153,10 +153,8 @@ def train_all(
 
     See `train_recognition` for `judged_on`.
     """
-    p, faces = stage.parameters, plan.sets[AUTHENTIC].faces
-    some = np.linspace(0, len(faces) - 1, min(NORM_IMAGES, len(faces))).astype(np.int64)
-    untrained = untrained_model(make_recipe(p, p.seed), faces.load(some, size_px=p.recognition_resolution_px))
-    untrained.save(stage.output("weights/untrained.safetensors"))
+    p = stage.parameters
+    write_untrained(stage, plan.sets[AUTHENTIC].faces)
     decoded = {} if p.processes > 1 else decode(plan, p.recognition_resolution_px)
     baselines, done = {}, {}
     for model in plan.models:
@@ -174,6 +172,14 @@ def train_all(
             baselines[model.seed] = trained
         done[model.file] = Training(time.perf_counter() - started, tuple(read_log(work / "log.jsonl")))
     return done
+
+
+def write_untrained(stage: Any, faces: FaceSet) -> None:
+    """Write the weights of the untrained network, its norms measured on some images of a set."""
+    p = stage.parameters
+    some = np.linspace(0, len(faces) - 1, min(NORM_IMAGES, len(faces))).astype(np.int64)
+    model = untrained_model(make_recipe(p, p.seed), faces.load(some, size_px=p.recognition_resolution_px))
+    model.save(stage.output("weights/untrained.safetensors"))
 
 
 def decode(plan: Plan, size_px: int) -> dict[tuple[str, bool], tuple[np.ndarray, FaceBatches]]:
