@@ -444,6 +444,10 @@ def test_there_is_no_frontier_without_an_impartial_judge_or_a_filtered_model():
     found = on_filtered()
     assert breakdown.frontier(found, audited(impartial=None)) == []
     assert breakdown.frontier(evaluated(), audited()) == []
+    untaught = {"baseline": FOUR["baseline"]}
+    assert (
+        breakdown.frontier(evaluated({"first": REFERENCE | untaught, "second": REFERENCE | untaught}), audited()) == []
+    )
     assert breakdown.frontier(found, replace(audited(), labels="own")) == []
 
 

@@ -101,13 +101,13 @@ def _sweep_point(name: str, model: TrainedModel, evaluated: Evaluated) -> SweepP
 def frontier(evaluated: Evaluated, audited: AuditFacts) -> list[FrontierPoint]:
     """CLS on a whole synthetic set and on what each filter left of it, by the link that the impartial judge still sees.
 
-    There are no points where no judge is impartial, labels are not those of authentic identities, or no filtered set
-    whose link it judged was trained on.
+    There are no points where no judge is impartial, labels are not those of authentic identities, or the set, or no
+    filtered set whose link it judged, was trained on.
     """
-    judge = audited.impartial_judge
-    if judge is None or not audited.by_label:
+    judge, whole = audited.impartial_judge, model_name("CLS", audited.name)
+    if judge is None or not audited.by_label or whole not in evaluated.names:
         return []
-    links = {model_name("CLS", audited.name): audited.link(judge).auc}
+    links = {whole: audited.link(judge).auc}
     left = {model_name("CLS", audited.name, fmr=r.fmr): r.link_auc for r in audited.remedy if r.judge == judge}
     links |= {name: auc for name, auc in left.items() if name in evaluated.names and auc is not None}
     trained, models = evaluated.trained, evaluated.by_benchmark[evaluated.first_benchmark]
