@@ -274,6 +274,7 @@ def vectors(tmp_path, by):
     return of
 
 
+@pytest.mark.nightly
 def test_vectors_describe_what_the_model_that_made_them_does_but_for_near_copies(tmp_path, authentic, by, vectors):
     """Sizes are mixed, as no model says at which one pixels are compared."""
     pixels = authentic.load(range(200)).numpy()

@@ -262,6 +262,7 @@ def test_unreadable_photographs_are_told_when_all_others_are_aligned(source, tmp
     assert align_faces(source, tmp_path / "faces") == (tmp_path / "faces", 3, 1, 0)
 
 
+@pytest.mark.nightly
 @pytest.mark.processes
 def test_two_workers_write_the_same_bytes(source, tmp_path):
     align_faces(source, tmp_path / "one")

@@ -10,7 +10,7 @@ from sface_lib.errors import InputError
 from sface_lib.population.benchmarks import BENCHMARKS, draw_protocol
 from sface_lib.population.rendering.sets import truth_table
 
-pytestmark = pytest.mark.render
+pytestmark = [pytest.mark.render, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from sface_lib.population.rendering.sets import render_set, truth_table
 from sface_lib.population.rendering.shots import draw_shot
 from sface_lib.recognition import pixel_embeddings
 
-pytestmark = pytest.mark.render
+pytestmark = [pytest.mark.render, pytest.mark.nightly]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,6 @@ def test_it_is_a_set_of_aligned_faces_with_a_table(folder):
     assert faces.load().float().std() > 25  # No blank pictures.
 
 
-@pytest.mark.nightly
 @pytest.mark.processes
 def test_a_fresh_process_and_two_workers_give_the_same_pixels(folder, tmp_path):
     command = [sys.executable, "-m", "sface_lib.cli", "population", "render", "--identities", "4", "--images", "3"]

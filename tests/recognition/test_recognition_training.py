@@ -366,10 +366,9 @@ def test_a_model_that_has_embedded_can_give_gradients_by_its_images(data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["iresnet50", "iresnet100"])
-def test_an_untrained_network_of_any_depth_gives_embeddings_where_its_norms_were_measured(backbone):
+def test_a_deep_untrained_network_gives_embeddings_where_its_norms_were_measured():
     """Without, its values grow by a factor a layer: the length of what comes out is beyond float32."""
-    deep = dataclasses.replace(recipe(), backbone=backbone, size_px=112)
+    deep = dataclasses.replace(recipe(), backbone="iresnet50", size_px=112)
     images = torch.randint(0, 256, (8, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     accelerator = make_accelerator(FLOAT32)
     measured = untrained_model(deep, images)

@@ -138,7 +138,7 @@ def start(workshop):
     return process, int(file.read_text())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_ctrl_c_stops_the_kernel_and_still_makes_the_page(workshop, number):
     process, kernel = start(workshop)
     process.send_signal(number)
