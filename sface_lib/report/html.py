@@ -72,14 +72,26 @@ def _section(folder: RunFolder, spec: Chapter, redact: Redactor, labels: Labels,
 
 
 def _pieces(notebook: Any, composer: Composer) -> list[str]:
-    """The cells of a notebook as HTML, in order, without words about what did not run."""
-    pieces, left_out = [], without_results(notebook.cells)
+    """The cells of a notebook as HTML, in order, without words about what did not run.
+
+    Code cells that show nothing are folded together with the next one.
+    """
+    pieces, left_out, waiting = [], without_results(notebook.cells), []
     for i, (cell, heading) in enumerate(zip(notebook.cells, headings(notebook.cells, "this notebook"), strict=True)):
-        if cell.cell_type == "markdown" and i not in left_out:
-            pieces.append(composer.markdown(cell.source, heading))
-        elif cell.cell_type == "code":
-            pieces.append(code_html(composer.redact(cell.source)) + composer.outputs(cell.outputs, heading))
-    return pieces
+        if cell.cell_type == "code":
+            waiting.append(composer.redact(cell.source))
+            if shown := composer.outputs(cell.outputs, heading):
+                pieces.append(_folded(waiting) + shown)
+        elif cell.cell_type == "markdown" and i not in left_out:
+            pieces += [_folded(waiting), composer.markdown(cell.source, heading)]
+    return [*pieces, _folded(waiting)]
+
+
+def _folded(sources: list[str]) -> str:
+    """Cells of code as one folded piece; they wait no longer."""
+    code = code_html("\n\n".join(filter(None, sources)))
+    sources.clear()
+    return code
 
 
 def _duration(seconds: float) -> str:

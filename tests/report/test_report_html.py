@@ -187,3 +187,13 @@ def test_text_about_what_did_not_run_is_left_out():
         "## Nothing in all of it",
         "### nor below",
     ]
+
+
+def test_code_cells_that_show_nothing_are_folded_with_the_next_one(tmp_path):
+    """The parameters, the opening and two silent cells with the first that says something; then the last alone."""
+    workshop = Workshop(tmp_path)
+    workshop.notebook("91_first", "first = 1", "second = 2", "stage.say('Seven.')", "third = 3\nstage.finish()")
+    assert workshop.run(stages=(Chapter("91_first", "First"),))[0] == 0
+    folded = workshop.page().split('<details class="code">')[1:]
+    assert len(folded) == 2 and all(name in folded[0] for name in ("first", "second")) and "third" in folded[1]
+    assert "Seven." in folded[0] and "second" not in folded[1].split("</details>")[0]
