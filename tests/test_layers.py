@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parents[1] / "sface_lib"
 # From the ground up; CONTRIBUTING.md tells the same order.
 PARTS = (
@@ -80,6 +82,7 @@ def test_contributing_tells_the_same_order():
     assert told in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_notebooks_start_without_what_few_of_them_need():
     """Each is a process of its own, and torchvision imports the compiler of torch: seconds, six times a report."""
     heavy = ["torchvision", "torch._dynamo"]

@@ -107,11 +107,13 @@ def run(command: str, environment: dict[str, str]) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_another_process_finds_what_a_package_adds(tmp_path):
     told = "from sface_lib.recognition import STRATEGIES; print(list(STRATEGIES), STRATEGIES['PULL'].learns_from)"
     assert run(told, install(tmp_path)) == "['CLS', 'KT', 'CL', 'PULL'] nothing"
 
 
+@pytest.mark.slow
 def test_stages_are_computed_anew_when_an_added_package_changes(tmp_path):
     """Its code is part of what a stage executes; of the library's modules none is changed."""
     told = "from sface_lib.run.code import code_hash; print(code_hash(['sface_lib.errors']))"

@@ -51,6 +51,7 @@ def test_a_set_against_itself_has_no_asymmetry_in_any_draw():
     assert (found.forward, found.difference, found.interval.low, found.interval.high) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_that_of_dealing_anew():
     """The interval of a single attribute at 50 % against 20 %, of independent images, is the delta method's."""
     values = [np.where(np.arange(4000) < n, 1, -1).astype(np.int8)[:, None] for n in (2000, 800)]

@@ -209,6 +209,7 @@ def test_tallies_that_do_not_fit_are_refused():
 FEWEST, MOST = 2, 16
 
 
+@pytest.mark.slow
 def test_halves_of_one_set_are_told_apart_as_rarely_as_promised(truth):
     whole, total = tally_attributes(truth[0], ATTRIBUTES, truth[1]), []
     for seed in range(200):
@@ -217,6 +218,7 @@ def test_halves_of_one_set_are_told_apart_as_rarely_as_promised(truth):
     assert FEWEST <= sum(total) <= MOST
 
 
+@pytest.mark.slow
 def test_so_are_halves_of_persons_with_few_and_with_many_images(truth):
     values, labels = truth
     kept = np.random.default_rng(0).integers(1, 21, 200)  # Of each person 1 to 20 images.

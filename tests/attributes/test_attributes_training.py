@@ -34,6 +34,7 @@ def from_images(seen, folder, **options):
 # Learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["images", "embeddings"])
 def test_what_shows_is_learnt_and_what_does_not_is_said_to_be_unreliable(tmp_path, seen, by):
     faces, values = seen

@@ -58,6 +58,7 @@ def test_a_dry_run_tells_inputs_work_and_hours_and_leaves_no_trace(tmp_path, cap
     assert "evaluation of 4 recognition models: 64 images" in said and "attributes: " not in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("inputs_opened_here")
 def test_a_dry_run_of_given_sets_counts_what_an_audit_computes_and_no_generator(
     tmp_path, capsys, rendered_zip, monkeypatch

@@ -145,6 +145,7 @@ class Folder:
         return self.folder / "work" / name
 
 
+@pytest.mark.slow
 def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, monkeypatch):
     taught, train = [], compute.train_recognition
 

@@ -129,6 +129,7 @@ def test_of_two_equal_faces_the_one_nearer_to_the_middle_is_the_main_one(heads):
     assert face.points[2, 0] > 160
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (700, 5), (20, 20), (2, 3000), (64, 64), (640, 480)])
 def test_where_nobody_is_nobody_is_found(size):
     assert found_in(photograph(size=size)) is None
@@ -196,6 +197,7 @@ def test_faces_of_numbered_folders_open_as_the_photographs_were_taken(tmp_path, 
     assert len(faces) == 4 and faces.identities == (() if labels == "none" else ("00000", "01000"))
 
 
+@pytest.mark.slow
 def test_files_that_are_not_read_are_counted_and_named(source, tmp_path, capsys):
     for name in ("Ann Lee/IMG_0001.HEIC", "Zoë/no_ending", "notes.txt"):
         (source / name).write_bytes(b"?")

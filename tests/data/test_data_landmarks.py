@@ -13,6 +13,7 @@ from sface_lib.errors import InputError
 from sface_lib.population import shipped_faces, shipped_truth
 
 
+@pytest.mark.slow
 def test_eyes_of_aligned_faces_lie_where_the_template_has_them():
     truth = shipped_truth("balanced")
     plain = (truth["yaw_degrees"].abs() < 20) & ~truth["masked"] & ~truth["occluded"]
@@ -25,6 +26,7 @@ def test_eyes_of_aligned_faces_lie_where_the_template_has_them():
     assert np.median(misalignment(faces)[found]) < 0.04
 
 
+@pytest.mark.slow
 def test_a_shift_of_the_picture_is_a_shift_of_the_eyes():
     faces = shipped_faces("balanced").load(np.arange(0, 400, 5))
     plain, moved = find_eyes(faces), find_eyes(faces.roll((3, 5), (2, 3)))
@@ -32,6 +34,7 @@ def test_a_shift_of_the_picture_is_a_shift_of_the_eyes():
     assert np.median(moved[both] - plain[both], 0) == pytest.approx(np.tile([5 / 64, 3 / 64], (2, 1)), abs=0.012)
 
 
+@pytest.mark.slow
 def test_a_mirrored_face_has_its_eyes_exchanged():
     faces = shipped_faces("balanced").load(np.arange(0, 400, 5))
     plain, mirrored = find_eyes(faces), find_eyes(faces.flip(3))

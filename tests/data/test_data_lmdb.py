@@ -194,6 +194,7 @@ def test_an_image_without_a_label_is_refused_and_not_named(tmp_path, files):
 # ---- processes ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_set_survives_pickling_and_worker_processes(tmp_path, files):
     faces = open_faces(put(tmp_path / "set", {f"{i}": (data, i % 2) for i, data in enumerate(files)}))
     faces[0]  # The file is mapped before the fork.

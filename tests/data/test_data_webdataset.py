@@ -179,6 +179,7 @@ def test_a_tar_beside_identity_folders_is_left_aside(folder, make, tmp_path):
     assert open_faces(folder).kind == "folder"
 
 
+@pytest.mark.slow
 def test_headers_are_not_kept(tmp_path, files):
     """A shard of a million images would otherwise take a gigabyte."""
     tar = PlainTar(pack(tmp_path / "a.tar", samples(files, range(6))))

@@ -42,6 +42,7 @@ def row(table, measure):
     return table.set_index("measure").loc[measure]
 
 
+@pytest.mark.slow
 def test_another_sample_of_the_same_persons_is_as_good_as_can_be(measured):
     authentic, others, held_out = measured
     table = assessment.quality_table(authentic, others, 200, 0)

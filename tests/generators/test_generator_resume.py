@@ -58,6 +58,7 @@ def weights_of(made: GeneratorTrainer) -> dict[str, torch.Tensor]:
     return {f"{name}.{key}": value for name, m in modules.items() for key, value in m.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_training_in_two_parts_ends_with_the_same_bits(faces, tmp_path, precision):
     whole = trainer(faces, tmp_path / "whole", 15, precision)

@@ -25,6 +25,7 @@ def test_weights_log_and_figures_belong_together():
     assert SHIPPED_PATH.stat().st_size <= 9 * 2**20
 
 
+@pytest.mark.slow
 def test_the_shipped_generator_has_the_consistency_that_is_stated():
     """A part of the stated protocol: ten images of every tenth class."""
     generator, accelerator, model = load_generator(SHIPPED_PATH), make_accelerator("float32"), open_model(VERIFIER_PATH)

@@ -114,6 +114,7 @@ def test_the_average_is_held_by_its_half_life(faces, tmp_path):
     torch.testing.assert_close(made.ema.constant, old * 0.5**21)
 
 
+@pytest.mark.slow
 def test_augmentation_grows_while_the_discriminator_knows_the_images(faces, tmp_path):
     made = trainer(faces, tmp_path, total_kimg=0.4, ada_kimg=0.1, ada_target=0.6, snapshot_kimg=0.08)
     authentic = made.objective.authentic

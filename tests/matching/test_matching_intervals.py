@@ -83,6 +83,7 @@ def test_a_resample_weighs_pairs_by_how_often_their_identities_were_drawn():
     np.testing.assert_allclose(bootstrap_comparison(comparison, 200, 7)["impostor_mean"].draws, drawn, atol=0.002)
 
 
+@pytest.mark.slow
 def test_two_unrelated_sets_are_covered_by_their_interval():
     """The link of 200 pairs of random sets: 95 % intervals that hold chance in 183 to 198 of them."""
     held = 0

@@ -58,6 +58,7 @@ def test_a_mirrored_face_looks_the_other_way():
         assert np.corrcoef(plain[:, i], sign * mirrored[:, i])[0, 1] > 0.7
 
 
+@pytest.mark.slow
 def test_teaching_is_repeatable(tmp_path):
     first = train_nuisance_regressor(tmp_path / "a.safetensors", steps=3)
     again = train_nuisance_regressor(tmp_path / "b.safetensors", steps=3)

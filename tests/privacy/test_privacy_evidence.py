@@ -216,6 +216,7 @@ def test_unseen_images_that_are_as_sharp_are_what_the_judge_has_seen_of_them():
     assert found.strangers.threshold == pytest.approx(again.strangers.threshold, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_planted_copies_are_blurred_like_the_null(tmp_path):
     """A synthetic set of blurred pictures: copies that were left sharp would be told from the null by that alone."""
     training, control = shipped_faces("balanced"), shipped_faces("control")
@@ -239,6 +240,7 @@ def test_of_many_unseen_persons_as_many_images_as_the_set_has_are_enough():
     assert set(_of_persons(labels, 2000, 1)) != set(positions)
 
 
+@pytest.mark.slow
 def test_planted_copies_of_rendered_faces_are_found():
     """Control persons blurred to the sharpness of the shipped held-out images stand in for a synthetic set."""
     verifier = open_judge("verifier", VERIFIER_PATH, Embedder(make_accelerator()))
@@ -275,6 +277,7 @@ def test_other_images_of_the_same_persons_raise_the_first_alarm_and_not_the_seco
     assert (exact["rate"] > 0.9).all()
 
 
+@pytest.mark.slow
 def test_without_exchangeable_persons_a_set_is_held_against_unexposed_ones(linked, unlinked):
     barred = {"control": NOT_EXCHANGEABLE}
     other = {"floor": photographs(PERSONS, 12, 9, law=8)}

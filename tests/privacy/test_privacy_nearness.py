@@ -50,6 +50,7 @@ def test_sets_that_follow_training_persons_are_nearer_and_by_their_lead_too():
     assert found.auc.value > 0.95
 
 
+@pytest.mark.slow
 def test_a_shift_that_both_sets_share_is_no_nearness():
     """Training and control persons of two distributions, both sets of the first: rejections as rare as promised."""
     above = 0

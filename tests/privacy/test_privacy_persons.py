@@ -153,6 +153,7 @@ def rendered():
     return embed_faces(open_model(VERIFIER_PATH), faces, make_accelerator("float32")), faces.labels
 
 
+@pytest.mark.slow
 def test_two_rendered_persons_in_one_class_are_found_and_pure_classes_are_left(rendered):
     rows, labels = rendered
     threshold = threshold_between(templates(rows, labels, 5)[1], 0.05)

@@ -124,6 +124,7 @@ def test_combined_learning_is_the_sum_of_both():
     torch.testing.assert_close(CombinedLearning(*parts)(x, labels, taught), both)
 
 
+@pytest.mark.slow
 def test_knowledge_transfer_never_looks_at_labels(data, tmp_path):
     accelerator = make_accelerator(FLOAT32)
     taught = CachedTeacher(untrained_model(recipe(seed=9)), data, accelerator)
@@ -134,6 +135,7 @@ def test_knowledge_transfer_never_looks_at_labels(data, tmp_path):
     assert not same_weights(train(data, tmp_path / "c"), train(shuffled, tmp_path / "d"))
 
 
+@pytest.mark.slow
 def test_training_in_two_parts_ends_with_the_same_bits(data, tmp_path):
     whole = train(data, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -164,6 +166,7 @@ def test_the_learning_rate_falls_where_the_papers_does():
     assert rates == {0.05: 0, 0.005: 40, 0.0005: 48, 0.00005: 52}
 
 
+@pytest.mark.slow
 def test_a_teacher_of_another_width_is_met_by_a_projection_that_is_no_part_of_the_model(data, tmp_path):
     teacher = CachedTeacher(untrained_model(recipe(embedding_size=16)), data, make_accelerator(FLOAT32))
     learner = trainer(data, tmp_path, "KT", teacher, steps=40, learning_rate=0.02)
@@ -194,6 +197,7 @@ def test_a_teacher_sees_a_set_at_its_own_size(data):
     assert F.cosine_similarity(own, both).min() > 0.99
 
 
+@pytest.mark.slow
 def test_knowledge_transfer_learns_from_a_set_without_labels_and_classification_refuses_it(data, tmp_path):
     path = write_faces(tmp_path / "unlabelled.zip", data.images(np.arange(len(data)))[0])
     unlabelled, accelerator = FaceBatches(open_faces(path), 32), make_accelerator(FLOAT32)
@@ -205,6 +209,7 @@ def test_knowledge_transfer_learns_from_a_set_without_labels_and_classification_
             train(unlabelled, tmp_path / "c", strategy, teacher)
 
 
+@pytest.mark.slow
 def test_validation_is_logged_and_the_best_model_counts_only_when_asked_for(data, tmp_path):
     accuracies = iter([0.6, 0.9, 0.7, 0.8] * 2)
     seen = []
@@ -292,6 +297,7 @@ def test_a_teacher_embeds_nothing_before_all_is_checked_and_nothing_for_a_finish
         train(data, tmp_path / "run", "CL", teacher())
 
 
+@pytest.mark.slow
 def test_training_taught_by_another_teacher_is_not_gone_on_with(data, tmp_path):
     accelerator = make_accelerator(FLOAT32)
 
