@@ -549,3 +549,11 @@ def test_a_set_that_no_judge_may_judge_is_not_reliable():
     (first, *_), _, _ = cards(privacy(barred=BARRED).sets[0])
     assert (first.badge, first.number) == ("not reliable", "")
     assert first.sentence == "Nothing can be said: no admissible judge is left."
+
+
+def test_no_frontier_is_drawn_where_no_set_of_a_model_has_a_link():
+    """An audit with a baseline alone: its link is of no synthetic set, and has no null."""
+    whole = summarise(privacy(), TRAINING, evaluation())
+    alone = replace(whole, models=tuple(model for model in whole.models if model.name == "baseline"))
+    assert show.frontier(whole, LOOKS) is not None and len(alone.models) == 1
+    assert show.frontier(alone, LOOKS) is None

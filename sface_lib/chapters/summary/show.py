@@ -67,8 +67,11 @@ def overview_caption(summary: Summary) -> str:
     )
 
 
-def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame]:
-    """Accuracy of the models over each link that their sets have, a panel each, and the numbers behind."""
+def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame] | None:
+    """Accuracy of the models over each link that their sets have, a panel each, and the numbers behind.
+
+    None where no set of a model has a link.
+    """
     numbers = pd.DataFrame([_row(model) for model in summary.models])
     doubted = [model.name for model in summary.models if summary.doubts(model)]
     nulls = {
@@ -79,16 +82,15 @@ def frontier(summary: Summary, looks: Looks) -> tuple[Figure, pd.DataFrame]:
         for end in ("low", "high"):
             numbers[f"{column}, chance {end}"] = [np.nan if null is None else getattr(null, end) for null in intervals]
     panels = [column for column in nulls if numbers[f"{column}, chance low"].notna().any()]
-    figure, axes = plots.new_figure(columns=max(1, len(panels)), width=5.6, height=3.8)
-    for ax, column in zip(np.ravel(axes), panels, strict=False):
+    if not panels:
+        return None
+    figure, axes = plots.new_figure(columns=len(panels), width=5.6, height=3.8)
+    for ax, column in zip(np.ravel(axes), panels, strict=True):
         rows = numbers[numbers[column].notna()]
         bands = rows[[f"{column}, chance low", f"{column}, chance high"]].to_numpy()
         plots.plot_frontier(ax, rows, column, summary.benchmark, bands, looks.of_model, doubted)
         ax.set_xlabel(AXES[column])
-    if panels:
-        plots.legend(np.ravel(axes)[-1])
-    else:
-        axes.set_axis_off()
+    plots.legend(np.ravel(axes)[-1])
     return figure, numbers
 
 
