@@ -67,6 +67,7 @@ def test_every_loop_gives_numbers_and_one_that_differs_is_named(gpu, tmp_path):
         assert list(gpu.failures({name: found})) == [f"{name} does not agree: {found['apart']}"]
 
 
+@pytest.mark.slow
 def test_a_long_training_gives_small_files_and_is_not_begun_again(gpu, tmp_path, rendered_zip):
     faces = [str(rendered_zip(tmp_path / f"{i}.zip", 4, 4, 64, first=4 * i)) for i in range(2)]
     command = ["transfer", "--toy", "--out", str(tmp_path / "out"), "--seconds", "1", "--teacher", str(VERIFIER_PATH)]

@@ -42,6 +42,7 @@ def part(module: str) -> str:
     return (module.split(".") + [""])[1]
 
 
+@pytest.mark.slow
 def test_no_part_imports_one_below_it():
     known = modules()
     assert {part(name) for name in known} - {""} == set(PARTS)

@@ -174,6 +174,7 @@ def test_reliability_is_found_by_name_in_whatever_order_it_was_noted():
     assert classifier.reliable(0.75).tolist() == [False, True, True, False, True, True]
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_of_head_calibration_thresholds_and_embedder():
     first = tiny_classifier().fingerprint
     assert tiny_classifier().fingerprint == first != tiny_classifier(tiny_embedder(5)).fingerprint
@@ -214,6 +215,7 @@ def test_a_head_on_another_models_embeddings_comes_back_with_that_model(tmp_path
     assert held == sum(tensor.numel() for tensor in classifier.state_dict().values())
 
 
+@pytest.mark.slow
 def test_without_a_word_the_embedder_is_the_shipped_verifier(tmp_path, faces):
     classifier = tiny_classifier(open_model(VERIFIER_PATH), own=False)
     width = embedded(classifier, faces.subset([0])).shape[1]

@@ -237,6 +237,7 @@ def test_splits_of_images_would_take_persons_for_differences(truth):
         assert compare_tallies(a, b, 100, seed).p_total < 0.05
 
 
+@pytest.mark.slow
 def test_images_of_strangers_are_compared_with_identities():
     """Labels of images are no identities: they are shared with none."""
     small = []

@@ -51,6 +51,7 @@ def drawn_of_many(axes):
     plots.plot_frontier(axes[7], accuracies(link=0.6), "link", "LFW", np.array([[0.45, 0.55]] * 16), LOOK)
 
 
+@pytest.mark.slow
 def test_sixteen_names_stand_beside_the_lines():
     figure, axes = plots.new_figure(columns=4, rows=2, width=7)
     drawn_of_many(axes.ravel())

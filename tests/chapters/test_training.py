@@ -173,6 +173,7 @@ def test_the_baseline_of_each_seed_teaches_its_own_kt_and_cl(tmp_path, sets, mon
     assert kept.image_px == {"authentic": 32, "synthetic": 32}
 
 
+@pytest.mark.slow
 def test_every_image_is_hashed_and_decoded_once_for_all_models(tmp_path, sets, monkeypatch):
     """Two seeds, a sweep and a filtered set share what they learn from."""
     p = parameters(recognition_seeds=2, sweep_images_per_class="3", training_steps=1)
@@ -407,6 +408,7 @@ def test_shares_that_are_none_are_refused(wrong):
         parameters(mix=wrong)
 
 
+@pytest.mark.slow
 def test_a_mixed_model_learns_from_both_sets_as_other_classes(tmp_path, sets):
     p = parameters(mix="0.34", recognition_batch=4)
     stage, plan = Folder(tmp_path, p), make_plan(p, sets, {})

@@ -130,6 +130,7 @@ def test_two_processes_give_a_model_their_bar_and_a_finished_run_is_read(tmp_pat
     assert same_weights(model, again) and len(read_log(tmp_path / "two" / "log.jsonl")) == len(log)
 
 
+@pytest.mark.slow
 def test_a_mixture_of_sets_is_trained_on_alike_in_this_process_and_by_the_command(
     tmp_path, faces, rendered_zip, capsys
 ):
@@ -326,6 +327,7 @@ def test_a_teacher_sees_every_image_once_whichever_subsets_are_trained_on(faces,
     assert torch.allclose(turned, first.flip(1), atol=1e-5) and len(embedded) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "dataset.json", "record"])
 def test_one_identity_is_refused_with_what_was_taken_for_it(tmp_path, rendered_zip, kind):
     images = open_faces(rendered_zip(tmp_path / "many.zip", 4, 8, 32)).load()

@@ -113,6 +113,7 @@ def test_resuming_on_other_faces_is_refused(faces, tmp_path, rendered_zip):
         trainer(others, tmp_path / "work", 10).train()
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(faces, tmp_path, capsys):
     trainer(faces, tmp_path / "a", 15).train()
     trainer(faces, tmp_path / "b", 10).train()

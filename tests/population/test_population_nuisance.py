@@ -31,6 +31,7 @@ def test_truth_is_angles_weighted_light_and_expression():
     assert np.isnan(hidden[4:]).all() and not np.isnan(hidden[:4]).any()
 
 
+@pytest.mark.slow
 def test_predictions_explain_identities_that_the_network_never_saw():
     """Of `balanced`, which it was not taught on. Expression is small in 64 px and partly hidden: it is the hardest."""
     faces, truth = shipped_faces("balanced"), shipped_truth("balanced")

@@ -105,6 +105,7 @@ def test_what_unseen_images_are_needed_for_is_left_out(linked):
     assert set(verdict) == {"same-label link, AUC", "rank-1 identification", "label of the nearest image"}
 
 
+@pytest.mark.slow
 def test_where_groups_are_known_they_belong_to_chance_and_impostors_of_the_same_group_are_told(linked):
     """Thirty-nine of forty persons in three groups; the last is alone in its own and left out."""
     groups = pd.Series([*np.repeat(["a", "b", "c"], 13), "alone"])

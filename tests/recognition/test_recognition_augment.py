@@ -49,6 +49,7 @@ def test_most_robust_views_differ_and_still_show_the_face(data):
     assert alike.median() > 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["robust", "randaugment", "mild"])
 def test_an_augmented_run_resumes_to_the_same_weights(data, tmp_path, preset):
     def run(folder, **changes):

@@ -14,6 +14,7 @@ from sface_lib.recognition import dlib_model, embed_faces
 from sface_lib.recognition.dlib_model import CROP_EYES, DlibNetwork, dlib_crop, dlib_file, open_dlib_model
 
 
+@pytest.mark.slow
 def test_descriptors_are_those_of_dlib():
     dlib = pytest.importorskip("dlib")
     theirs = dlib.face_recognition_model_v1(str(dlib_file()))

@@ -201,6 +201,7 @@ def test_a_specification_given_replaces_the_known_one_if_the_network_takes_it(tm
         open_model(tmp_path / "model.pth", InputSpec(112))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilefacenet", "torchvision:resnet18", "torchvision:mobilenet_v3_small"])
 def test_other_backbones_train_and_open_again(tmp_path, name):
     torch.manual_seed(0)

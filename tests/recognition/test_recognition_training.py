@@ -280,6 +280,7 @@ def test_processes_that_see_different_checkpoints_are_refused(data, tmp_path, mo
         train(data, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_teacher_embeds_nothing_before_all_is_checked_and_nothing_for_a_finished_run(data, tmp_path, monkeypatch):
     accelerator = make_accelerator(FLOAT32)
 
