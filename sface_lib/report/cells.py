@@ -8,7 +8,7 @@ import html
 import io
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,7 @@ def without_results(cells: Sequence[Any]) -> set[int]:
         level = _level(cell)
         if cell.cell_type != "markdown" or level == 1:
             continue
-        below = itertools.takewhile(lambda each: not _ends(each, level), cells[i + 1 :])  # noqa: B023 - used at once
-        code = [each for each in below if each.cell_type == "code"]
+        code = [each for each in _below(cells[i + 1 :], level) if each.cell_type == "code"]
         if code and not any(_shows(output) for each in code for output in each.outputs):
             silent.add(i)
     return silent
@@ -139,9 +138,12 @@ def _level(cell: Any) -> int:
     return len(heading.group(1)) if heading else 0
 
 
-def _ends(cell: Any, level: int) -> bool:
-    """Whether a cell begins what is no longer below text with a heading of this level, or 0 of text without one."""
-    return cell.cell_type == "markdown" and (level == 0 or 0 < _level(cell) <= level)
+def _below(following: Sequence[Any], level: int) -> Iterator[Any]:
+    """Of the cells that follow a text, those that belong to it; `level` is that of its heading, 0 without one."""
+    for cell in following:
+        if cell.cell_type == "markdown" and (level == 0 or 0 < _level(cell) <= level):
+            return
+        yield cell
 
 
 def _shows(output: Any) -> bool:

@@ -4,7 +4,7 @@ import ast
 import os
 import resource
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,15 @@ def take_parameters(stage: str, chapter: Chapter | None, namespace: Mapping[str,
     if missing:
         raise ParameterError(f"the parameters cell of {stage} does not set {', '.join(missing)}; add it there")
     if chapter:  # A notebook of one's own may set any.
-        _refuse_unknown(stage, _names_set(namespace), model)
+        _refuse_unknown(stage, _names_set(namespace), model, names)
     parameters = check(model, {name: namespace[name] for name in names[1:]})
     return Path(namespace["run_dir"]).expanduser().resolve(), parameters
 
 
-def _refuse_unknown(stage: str, names: Iterable[str], model: type[Parameters]) -> None:
-    known = ["run_dir", *model.model_fields]
-    for name in names:
-        if name not in known:
-            raise unknown_parameter(name, model, f"in {stage}", f"it has {', '.join(known)}")
+def _refuse_unknown(stage: str, names_set: Iterable[str], model: type[Parameters], names: Sequence[str]) -> None:
+    for name in names_set:
+        if name not in names:
+            raise unknown_parameter(name, model, names, f"in {stage}", f"it has {', '.join(names)}")
 
 
 def _names_set(namespace: Mapping[str, Any]) -> list[str]:

@@ -58,7 +58,8 @@ def existing(value: str, shards: bool = False) -> str | None:
 
 def setting(default: Any, description: str, formerly: str = "", **limits: Any) -> Any:
     """A parameter with its default, its sentence, the name that it once had, and its limits."""
-    return Field(default, description=description, json_schema_extra={"formerly": formerly}, **limits)
+    extra = {"formerly": formerly} if formerly else None
+    return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
 def path_setting(default: str, description: str, words: Iterable[str], shards: bool = False) -> Any:
@@ -76,19 +77,21 @@ def check(model: type[P], values: Mapping[str, Any]) -> P:
     """
     for name in values:
         if name not in model.model_fields:
-            raise unknown_parameter(name, model, "", "'sface report --help' lists all")
+            raise unknown_parameter(name, model, model.model_fields, "", "'sface report --help' lists all")
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise ParameterError("; ".join(_sentence(model, item) for item in error.errors())) from None
 
 
-def unknown_parameter(name: str, model: type[Parameters], where: str, otherwise: str) -> ParameterError:
-    """The error for a name that a model lacks: it suggests the present name, the nearest one, or `otherwise`."""
+def unknown_parameter(
+    name: str, model: type[Parameters], names: Iterable[str], where: str, otherwise: str
+) -> ParameterError:
+    """The error for a name that is not in `names`: it suggests its name in the model, the nearest, or `otherwise`."""
     for new, field in model.model_fields.items():
         if (field.json_schema_extra or {}).get("formerly") == name:
             return ParameterError(f"parameter {name!r} is called {new!r} now; use that name")
-    near = difflib.get_close_matches(name, list(model.model_fields), n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)
     hint = f"did you mean {near[0]!r}?" if near else f"{otherwise}."
     return ParameterError(f"parameter {name!r} does not exist{f' {where}' if where else ''}; {hint}")
 

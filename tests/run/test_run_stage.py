@@ -86,6 +86,7 @@ def test_a_path_of_the_user_is_no_reason_to_ask_for_parameters_of_other_stages(t
         ("01_data", {"protocol": "pyproject.toml"}, "protocol and protocol_faces go with faces of your own"),
         ("04_training", {"keep_model": "best"}, "needs validation_identities and validation_interval_steps"),
         ("07_summary", {"seed": 3}, "parameter 'seed' does not exist in 07_summary; it has run_dir."),
+        ("07_summary", {"run_dirr": "x"}, "parameter 'run_dirr' does not exist in 07_summary; did you mean 'run_dir'?"),
     ],
 )
 def test_a_kernel_refuses_what_the_command_line_refuses(tmp_path, name, changes, sentence):

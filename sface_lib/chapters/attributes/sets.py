@@ -96,17 +96,8 @@ def annotate(
     annotations = annotate_faces(classifier, given.faces, embedder, seed, PASSES)
     known = [ATTRIBUTES.index(name) for name in classifier.names]
     truth = None if given.truth is None else given.truth[:, known]
-    about = (
-        given.name,
-        given.role,
-        annotations.names,
-        annotations.label,
-        annotations.probability,
-        given.units,
-        given.by_identity,
-        truth,
-    )
-    return AnnotatedSet(*about), annotations
+    told = annotations.names, annotations.label, annotations.probability
+    return AnnotatedSet(given.name, given.role, *told, given.units, given.by_identity, truth), annotations
 
 
 def degraded(
