@@ -143,23 +143,19 @@ def test_equivalence_is_claimed_where_there_is_no_link_and_not_beyond_the_margin
     assert [row.case for row in found if row.at_most is not None and not row.met] == [] and len(found) == 6
 
 
-def test_nothing_is_said_of_persons_where_nothing_leaks_and_the_bound_stays_below_what_does(pool, monkeypatch):
+def test_nothing_is_said_of_persons_where_nothing_leaks_and_the_bound_stays_below_what_does(pool):
     """Thirty persons of each kind, the last sixty blurred; a generator's are none here."""
     blurred = pool.rows[-60:, :5] + 0.3 * pool.rows[-1, 0]
     changed = {"blurred": unit(blurred), simulate_auditor.GENERATOR: pool.rows[:0, :5]}
-    monkeypatch.setattr(simulate_auditor, "PERSONS", 30)
-    monkeypatch.setattr(simulate_auditor, "CHANGED", 60)
-    monkeypatch.setattr(simulate_auditor, "CHANGED_SETS", ("blurred",))
-    monkeypatch.setattr(simulate_auditor, "AGAINST", [("blurred", simulate_auditor.UNCHANGED)])
+    design = simulate_auditor.Design(persons=30, changed=60, changes=("blurred",), pairs=(), shares=(0.3,))
     own = dataclasses.replace(pool, changed=changed)
-    silent = list(simulate_auditor.silent(own, "verifier", 40))
+    silent = list(simulate_auditor.silent(own, "verifier", 40, design))
     assert len(silent) == 8 and [row.case for row in silent if not row.met] == []
-    (against,) = simulate_auditor.against_unexposed(own, "verifier", 40)
+    (against,) = simulate_auditor.against_unexposed(own, "verifier", 40, design)
     assert against.at_most is not None and against.met
-    two = simulate_auditor.of_two_distributions(own, pool, "verifier", 10)
+    two = simulate_auditor.of_two_distributions(own, pool, "verifier", 10, design)
     assert two.at_most is two.at_least is None
-    monkeypatch.setattr(simulate_auditor, "SHARES", (0.3,))
-    leaking = list(simulate_auditor.leaking(own, "verifier", 20, 60))
+    leaking = list(simulate_auditor.leaking(own, "verifier", 20, 60, design))
     bounds = [row for row in leaking if row.at_most is not None]
     assert len(leaking) == 4 and len(bounds) == 2 and all(row.met for row in bounds)
     positive = next(row for row in leaking if "a person each, bound above 0" in row.case)

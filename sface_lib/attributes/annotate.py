@@ -18,26 +18,40 @@ from sface_lib.files import atomic_path, claim_folder
 from sface_lib.recognition import Embedder
 from sface_lib.recognition.embedding import batch_size
 
-BLOCK = 1024  # Images that are annotated together; what dropout draws belongs to a block.
+BLOCK_IMAGES = 1024  # Images that are annotated together; what dropout draws belongs to a block.
 RECIPE_FILE = "annotate.json"
 PROBABILITY, CONFIDENCE = "_probability", "_confidence"
 
 
 def annotate_faces(
-    classifier: AttributeClassifier, faces: FaceSet, embedder: Embedder, seed: int = 0, passes: int = PASSES
+    classifier: AttributeClassifier,
+    faces: FaceSet,
+    embedder: Embedder,
+    seed: int = 0,
+    passes: int = PASSES,
+    block_images: int = BLOCK_IMAGES,
 ) -> Annotations:
-    """Annotations of a set, in its order."""
+    """Annotations of a set, in its order.
+
+    Dropout draws anew for each block of `block_images`: another size gives other confidences.
+    """
     rows = embedder.embed(classifier.embedder, faces, fuse=False)
     classifier.to(embedder.accelerator.device)
-    blocks = (rows[_positions(block, len(faces))] for block in range(_blocks(len(faces))))
-    return _joined(classifier.names, [classifier.annotate(own, seed, i, passes) for i, own in enumerate(blocks)])
+    blocks = _blocks(len(faces), block_images)
+    parts = [classifier.annotate(rows[block], seed, i, passes) for i, block in enumerate(blocks)]
+    return _joined(classifier.names, parts)
 
 
 def annotate_images(
-    classifier: AttributeClassifier, images: np.ndarray, accelerator: Accelerator, seed: int = 0, passes: int = PASSES
+    classifier: AttributeClassifier,
+    images: np.ndarray,
+    accelerator: Accelerator,
+    seed: int = 0,
+    passes: int = PASSES,
+    block_images: int = BLOCK_IMAGES,
 ) -> Annotations:
-    """Annotations of images uint8 RGB `[N, 3, S, S]`."""
-    blocks = [torch.from_numpy(images[_positions(block, len(images))]) for block in range(_blocks(len(images)))]
+    """Annotations of images uint8 RGB `[N, 3, S, S]`, in blocks as in `annotate_faces`."""
+    blocks = [torch.from_numpy(images[block]) for block in _blocks(len(images), block_images)]
     annotations = [_annotate_block(classifier, part, accelerator, i, seed, passes) for i, part in enumerate(blocks)]
     return _joined(classifier.names, annotations)
 
@@ -49,6 +63,7 @@ def annotate_set(
     accelerator: Accelerator,
     seed: int = 0,
     passes: int = PASSES,
+    block_images: int = BLOCK_IMAGES,
 ) -> Path:
     """Write the annotations of a set as one parquet table: a row an image, in the set's order.
 
@@ -62,8 +77,8 @@ def annotate_set(
     ----------
     out
         A path that ends in .parquet.
-    seed, passes
-        Of the stochastic passes behind the confidence.
+    seed, passes, block_images
+        Of the stochastic passes behind the confidence, which draw anew for each block of so many images.
 
     Raises
     ------
@@ -77,26 +92,33 @@ def annotate_set(
     if out.exists():
         raise InputError(f"'{out}' exists already; remove it or give another path")
     folder = out.with_name(out.name + ".parts")
-    recipe = {"classifier": classifier.fingerprint, "faces": faces.fingerprint, "seed": seed, "passes": passes}
+    recipe = {
+        "classifier": classifier.fingerprint,
+        "faces": faces.fingerprint,
+        "seed": seed,
+        "passes": passes,
+        "block_images": block_images,
+    }
     if accelerator.is_main_process:
         claim_folder(folder, RECIPE_FILE, recipe)
     accelerator.wait_for_everyone()
     schema = table_schema(classifier.names, recipe | {"reliability": classifier.description["reliability"]})
-    missing = [block for block in range(_blocks(len(faces))) if not _part(folder, block).exists()]
+    blocks = _blocks(len(faces), block_images)
+    missing = [i for i in range(len(blocks)) if not _part(folder, i).exists()]
     own = missing[accelerator.process_index :: accelerator.num_processes]
     accelerator.wait_for_everyone()
     with tqdm(total=len(own), unit="block", desc="annotate", disable=not accelerator.is_main_process) as bar:
-        for block in own:
-            images = faces.load(_positions(block, len(faces)), size_px=classifier.embedder.spec.size_px)
-            annotations = _annotate_block(classifier, images, accelerator, block, seed, passes)
-            with atomic_path(_part(folder, block)) as temporary:
-                pq.write_table(_table(annotations, faces, block, schema), temporary)
+        for i in own:
+            images = faces.load(blocks[i], size_px=classifier.embedder.spec.size_px)
+            annotations = _annotate_block(classifier, images, accelerator, i, seed, passes)
+            with atomic_path(_part(folder, i)) as temporary:
+                pq.write_table(_table(annotations, faces, blocks[i], schema), temporary)
             bar.update()
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         with atomic_path(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for block in range(_blocks(len(faces))):
-                writer.write_table(pq.read_table(_part(folder, block), schema=schema))
+            for i in range(len(blocks)):
+                writer.write_table(pq.read_table(_part(folder, i), schema=schema))
         shutil.rmtree(folder)
     accelerator.wait_for_everyone()
     return out
@@ -111,8 +133,7 @@ def table_schema(names: tuple[str, ...], about: dict) -> pa.Schema:
     return pa.schema(fields, metadata={"sface": json.dumps(about)})
 
 
-def _table(annotations: Annotations, faces: FaceSet, block: int, schema: pa.Schema) -> pa.Table:
-    positions = _positions(block, len(faces))
+def _table(annotations: Annotations, faces: FaceSet, positions: np.ndarray, schema: pa.Schema) -> pa.Table:
     labels = None if faces.labels is None else faces.labels[positions]
     columns = {
         "name": [faces.names[i] for i in positions],
@@ -137,12 +158,9 @@ def _joined(names: tuple[str, ...], blocks: list[Annotations]) -> Annotations:
     return Annotations(names, *(np.concatenate([getattr(block, part) for block in blocks]) for part in parts))
 
 
-def _blocks(count: int) -> int:
-    return -(-count // BLOCK)
-
-
-def _positions(block: int, count: int) -> np.ndarray:
-    return np.arange(block * BLOCK, min((block + 1) * BLOCK, count))
+def _blocks(count: int, images: int) -> list[np.ndarray]:
+    """Positions of each block of so many images, the last of what is left."""
+    return np.split(np.arange(count), range(images, count, images))
 
 
 def _part(folder: Path, block: int) -> Path:

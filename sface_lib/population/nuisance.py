@@ -5,6 +5,7 @@ of recognition embeddings would reward.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +78,17 @@ class NuisanceRegressor:
         return np.concatenate(rows) * self.sd + self.mean
 
 
-def train_nuisance_regressor(path: str | Path, sets: str | Path = FOLDER, steps: int = STEPS) -> Path:
-    """Teach the network on the sets `control`, `global` and `benchmark` of a folder, and write it in half precision.
+def train_nuisance_regressor(
+    path: str | Path, sets: str | Path = FOLDER, steps: int = STEPS, taught_by: Sequence[str] = TAUGHT_BY
+) -> Path:
+    """Teach the network on sets of a folder, given by name, and write it in half precision.
 
     `balanced` and `held-out` are left to judge it by.
     """
     path = require_safetensors(path)
     accelerator = make_accelerator()
-    pixels = torch.cat([open_faces(Path(sets) / f"{name}.zip").load(size_px=SIZE_PX) for name in TAUGHT_BY])
-    truth = np.concatenate([nuisance_truth(pd.read_parquet(Path(sets) / f"{name}.parquet")) for name in TAUGHT_BY])
+    pixels = torch.cat([open_faces(Path(sets) / f"{name}.zip").load(size_px=SIZE_PX) for name in taught_by])
+    truth = np.concatenate([nuisance_truth(pd.read_parquet(Path(sets) / f"{name}.parquet")) for name in taught_by])
     mean, sd = np.nanmean(truth, 0), np.nanstd(truth, 0)
     seed_everything(SEED)
     network = NuisanceNetwork().train().to(accelerator.device, memory_format=torch.channels_last)

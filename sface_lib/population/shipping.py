@@ -1,5 +1,6 @@
 """Make anew what ships: render, pack, draw the benchmarks, train verifier and regressor, note what came out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,7 @@ from sface_lib.population.shipped import SETS, SIZE_PX, VERIFIER_PATH, ShippedSe
 from sface_lib.population.verifier import train_verifier
 
 
-def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
+def ship(out: str | Path, work: str | Path, workers: int = 1, sets: Mapping[str, ShippedSet] = SETS) -> Path:
     """Write all that ships into a folder; give the manifest's path.
 
     Parameters
@@ -25,6 +26,8 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
         Folder of the rendered images and the checkpoints: a run that was stopped goes on.
     workers
         Rendering processes.
+    sets
+        What is rendered, by name; the regressor learns from those of `nuisance.TAUGHT_BY`.
 
     Raises
     ------
@@ -35,8 +38,8 @@ def ship(out: str | Path, work: str | Path, workers: int = 1) -> Path:
     """
     out, work, made = Path(out), Path(work), []
     out.mkdir(parents=True, exist_ok=True)  # What cannot be written is told before the rendering, not after it.
-    for name, chosen in SETS.items():
-        images = max(other.end for other in SETS.values() if other.split == chosen.split)
+    for name, chosen in sets.items():
+        images = max(other.end for other in sets.values() if other.split == chosen.split)
         folder = render_set(work / chosen.split, chosen.split, chosen.identities, images, SIZE_PX, workers=workers)
         made.append(pack(folder, chosen, out / f"{name}.zip"))
         table = pd.read_parquet(folder / LABELS_FILE)

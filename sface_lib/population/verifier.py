@@ -24,7 +24,6 @@ from sface_lib.recognition import (
 )
 
 SPLIT, IDENTITIES, IMAGES = "verifier-train", 1000, 12
-TRAINED_ON = f"{IDENTITIES:,} rendered identities of its own, {IMAGES} images each, from labels alone"
 RECIPE = RecognitionRecipe(
     backbone="compact",
     size_px=SIZE_PX,
@@ -44,7 +43,14 @@ JUDGED_AT_ONCE = 16
 POOR_PX, POOR_BLUR_PX, POOR_NOISE = 32, 0.6, 5.0  # Noise in grey levels.
 
 
-def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path:
+def train_verifier(
+    path: str | Path,
+    work: str | Path,
+    workers: int = 1,
+    identities: int = IDENTITIES,
+    images: int = IMAGES,
+    recipe: RecognitionRecipe = RECIPE,
+) -> Path:
     """Render the verifier's own identities, train it on them, and write it with weights in half precision.
 
     Parameters
@@ -55,6 +61,8 @@ def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path
         Folder of the rendered images and the checkpoints: a run that was stopped goes on.
     workers
         Rendering processes.
+    identities, images, recipe
+        What it is trained on, images of each identity, and how: the defaults make what ships.
 
     Raises
     ------
@@ -64,10 +72,12 @@ def train_verifier(path: str | Path, work: str | Path, workers: int = 1) -> Path
         Checkpoints of another recipe in `work`.
     """
     path = require_safetensors(path)
-    folder = render_set(Path(work) / SPLIT, SPLIT, IDENTITIES, IMAGES, SIZE_PX, workers=workers)
-    data = FaceBatches(open_faces(folder), RECIPE.size_px)
-    model = RecognitionTrainer(data, "CLS", RECIPE, make_accelerator(), Path(work) / "training").train()
-    model.description["trained_on"] = TRAINED_ON
+    folder = render_set(Path(work) / SPLIT, SPLIT, identities, images, SIZE_PX, workers=workers)
+    data = FaceBatches(open_faces(folder), recipe.size_px)
+    model = RecognitionTrainer(data, "CLS", recipe, make_accelerator(), Path(work) / "training").train()
+    model.description["trained_on"] = (
+        f"{identities:,} rendered identities of its own, {images} images each, from labels alone"
+    )
     return model.save(path, half=True)
 
 

@@ -26,19 +26,14 @@ def faces(tmp_path_factory) -> FaceSet:
     return random_set(tmp_path_factory.mktemp("faces") / "set.zip", 30, 6)
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
-    """Thirty images are four blocks, the last of six."""
-    monkeypatch.setattr(module, "BLOCK", 8)
-
-
 def made(faces, path, **options):
-    options = {"classifier": tiny_classifier()} | options
+    """Thirty images are four blocks, the last of six."""
+    options = {"classifier": tiny_classifier(), "block_images": 8} | options
     return annotate_set(options.pop("classifier"), faces, path, accelerator=make_accelerator("float32"), **options)
 
 
 def in_memory(faces, **options):
-    return annotate_faces(tiny_classifier(), faces, Embedder(make_accelerator("float32")), **options)
+    return annotate_faces(tiny_classifier(), faces, Embedder(make_accelerator("float32")), block_images=8, **options)
 
 
 def stop_after(monkeypatch, name: str, calls: int) -> None:
@@ -100,7 +95,7 @@ def test_its_metadata_says_what_made_it_and_how_reliable_each_attribute_is(tmp_p
     noted = json.loads(pq.read_schema(path).metadata[b"sface"])
     assert noted["reliability"] == classifier.description["reliability"]
     assert (noted["classifier"], noted["faces"]) == (classifier.fingerprint, faces.fingerprint)
-    assert (noted["seed"], noted["passes"]) == (7, 3)
+    assert (noted["seed"], noted["passes"], noted["block_images"]) == (7, 3, 8)
 
 
 def test_an_unlabelled_set_has_no_identities(tmp_path):
@@ -125,7 +120,7 @@ def test_what_a_block_draws_is_its_own(tmp_path, faces):
     # A batch of another size may sum in another order.
     np.testing.assert_allclose(start[COLUMNS[3:5]], whole[COLUMNS[3:5]][:16], atol=1e-6)
     same = np.repeat(faces.load([4]).numpy(), 16, 0)
-    found = module.annotate_images(tiny_classifier(), same, make_accelerator("float32"))
+    found = module.annotate_images(tiny_classifier(), same, make_accelerator("float32"), block_images=8)
     np.testing.assert_allclose(found.probability, found.probability[:1].repeat(16, 0), atol=1e-6)
     assert len(np.unique(found.confidence.round(5), axis=0)) == 16
 
@@ -164,7 +159,13 @@ def test_what_a_killed_process_left_half_written_is_no_part_of_the_table(tmp_pat
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"passes": 5}, {"classifier": tiny_classifier(tiny_embedder(9))}, {"classifier": "other thresholds"}],
+    [
+        {"seed": 1},
+        {"passes": 5},
+        {"block_images": 16},
+        {"classifier": tiny_classifier(tiny_embedder(9))},
+        {"classifier": "other thresholds"},
+    ],
 )
 def test_parts_of_another_recipe_are_not_mixed_in(tmp_path, faces, monkeypatch, change):
     out = tmp_path / "table.parquet"
@@ -217,12 +218,12 @@ from sface_lib.engine import make_accelerator
 from several_processes import become
 become(2)
 folder, rank = Path(sys.argv[1]), os.environ["RANK"]
-annotate.BLOCK = 8
 faces, accelerator = open_faces(folder / "set.zip"), make_accelerator("float32")
 assert (accelerator.num_processes, accelerator.process_index) == (2, int(rank))
 block, done = annotate._annotate_block, []
 annotate._annotate_block = lambda *given: (done.append(given[3]), block(*given))[1]
-annotate.annotate_set(open_classifier(folder / "mac.safetensors"), faces, folder / "two.parquet", accelerator)
+classifier = open_classifier(folder / "mac.safetensors")
+annotate.annotate_set(classifier, faces, folder / "two.parquet", accelerator, block_images=8)
 (folder / f"blocks-{rank}.txt").write_text(" ".join(map(str, done)))
 """
 

@@ -38,6 +38,7 @@ from sface_lib.population.verifier import degraded, judge
 from sface_lib.recognition import open_model
 
 MIB = 2**20
+TRAINED_ON = "1,000 rendered identities of its own, 12 images each, from labels alone"
 
 
 def test_the_manifest_names_every_file_as_it_is_and_the_law_of_the_code():
@@ -115,9 +116,7 @@ def test_the_verifier_is_competent_and_never_saw_these_identities():
     plain, poor = judge(model), judge(model, poor=True)
     # With an incompetent verifier every set would look private.
     assert plain.eer <= 0.03 and plain.fmr1000 <= 0.15 and poor.eer <= 0.06
-    assert model.description["trained_on"] == verifier.TRAINED_ON and verifier.SPLIT not in {
-        s.split for s in SETS.values()
-    }
+    assert model.description["trained_on"] == TRAINED_ON and verifier.SPLIT not in {s.split for s in SETS.values()}
 
 
 def test_degraded_images_have_lost_their_detail_and_little_else():
@@ -147,20 +146,22 @@ def members(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.fixture
-def small_verifier(monkeypatch):
-    monkeypatch.setattr(verifier, "IDENTITIES", 3)
-    monkeypatch.setattr(verifier, "IMAGES", 4)
-    monkeypatch.setattr(verifier, "RECIPE", dataclasses.replace(verifier.RECIPE, steps=2, batch=8))
+small_verifier = functools.partial(
+    verifier.train_verifier,
+    identities=3,
+    images=4,
+    recipe=dataclasses.replace(verifier.RECIPE, steps=2, batch=8),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.render
-def test_the_verifiers_command_trains_writes_and_judges_a_model(tmp_path, small_verifier, monkeypatch, capsys):
+def test_the_verifiers_command_trains_writes_and_judges_a_model(tmp_path, monkeypatch, capsys):
     target, work = tmp_path / "verifier.safetensors", tmp_path / "work"
     impostor = np.linspace(-0.5, 0.5, 2001)
     found = {False: verification_metrics([0.9, 0.0], impostor), True: verification_metrics([0.9, 0.8], impostor)}
     monkeypatch.setattr(verifier, "judge", lambda model, poor: found[poor])
+    monkeypatch.setattr(verifier, "train_verifier", small_verifier)
     command = ["population", "verifier", "--out", str(target), "--work", str(work), "--workers", "1"]
     assert cli.main(command) == 0
     said = capsys.readouterr().out
@@ -170,7 +171,7 @@ def test_the_verifiers_command_trains_writes_and_judges_a_model(tmp_path, small_
     )
     first = sha256_of_file(target)
     model = open_model(target)
-    assert model.embedding_size == 128 and "from labels alone" in model.description["trained_on"]
+    assert model.embedding_size == 128 and "3 rendered identities of its own" in model.description["trained_on"]
     assert len(pd.read_parquet(work / "verifier-train" / "labels.parquet")) == 12
     assert len(open_faces(work / "verifier-train").identities) == 3
     assert cli.main(command) == 0 and sha256_of_file(target) == first
@@ -188,12 +189,12 @@ def test_a_target_that_cannot_be_written_is_told_before_the_training(tmp_path, c
 
 @pytest.mark.slow
 @pytest.mark.render
-def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch, small_verifier):
+def test_shipping_writes_all_that_ships_and_notes_it(tmp_path, monkeypatch):
     sets = {"balanced": ShippedSet("balanced", 3, 0, 2), "held-out": ShippedSet("balanced", 3, 2, 3)}
-    monkeypatch.setattr(shipping, "SETS", sets)
-    monkeypatch.setattr(nuisance, "TAUGHT_BY", ("balanced",))
-    brief = functools.partial(nuisance.train_nuisance_regressor, steps=2)
+    brief = functools.partial(nuisance.train_nuisance_regressor, steps=2, taught_by=("balanced",))
     monkeypatch.setattr(shipping, "train_nuisance_regressor", brief)
+    monkeypatch.setattr(shipping, "train_verifier", small_verifier)
+    monkeypatch.setattr(shipping, "ship", functools.partial(shipping.ship, sets=sets))
     command = ["population", "ship", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work"), "--workers", "1"]
     assert cli.main(command) == 0
     files = read_json(tmp_path / "out" / "manifest.json")["files"]
