@@ -41,10 +41,10 @@ def test_a_row_is_computed_once_a_failed_one_again_and_none_after_its_time(gpu, 
         return {"n": len(calls)}
 
     for _ in range(3):
-        part = gpu.Part(tmp_path / "part.json", seconds=60)
+        part = gpu.Rows(tmp_path / "part.json", seconds=60)
         part.row("a", work)
     assert len(calls) == 2 and read_json(tmp_path / "part.json")["a"]["n"] == 2
-    late = gpu.Part(tmp_path / "part.json", seconds=-1)
+    late = gpu.Rows(tmp_path / "part.json", seconds=-1)
     late.row("b", work)
     assert "b" not in late.rows and len(calls) == 2
     assert list(gpu.failures({"x": {"failed": "Traceback\nValueError: no"}})) == ["x failed: ValueError: no"]

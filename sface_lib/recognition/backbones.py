@@ -16,13 +16,15 @@ SPATIAL_REDUCTION = 16
 
 @dataclasses.dataclass(frozen=True)
 class IResNetLayout:
-    """Blocks and widths of the four stages of an iResNet."""
+    """Blocks and widths of the four stages of an iResNet, and the stride of the convolution before them."""
 
     blocks: tuple[int, int, int, int]
     widths: tuple[int, int, int, int]
+    stem_stride: int = 1
 
 
 LAYOUTS = {
+    "tiny": IResNetLayout((1, 1, 1, 1), (32, 64, 128, 192), stem_stride=2),
     "small": IResNetLayout((1, 1, 1, 1), (32, 64, 128, 256)),
     "compact": IResNetLayout((1, 2, 2, 1), (32, 64, 112, 192)),  # 1.5 M parameters at 64 px.
     "iresnet18": IResNetLayout((2, 2, 2, 2), (64, 128, 256, 512)),
@@ -117,8 +119,8 @@ class IResNet(nn.Module):
             raise InputError(f"backbone {layout!r} does not exist; choose one of {', '.join(LAYOUTS)}")
         if size_px % SPATIAL_REDUCTION:
             raise InputError(f"size_px = {size_px}: an iResNet needs a multiple of {SPATIAL_REDUCTION}")
-        blocks, widths = LAYOUTS[layout].blocks, LAYOUTS[layout].widths
-        self.conv1 = _convolution(3, widths[0], 3, padding=1)
+        blocks, widths, stem_stride = dataclasses.astuple(LAYOUTS[layout])
+        self.conv1 = _convolution(3, widths[0], 3, stem_stride, padding=1)
         self.bn1 = nn.BatchNorm2d(widths[0], eps=1e-5)
         self.prelu = PReLU(widths[0])
         below = widths[0]
@@ -128,7 +130,8 @@ class IResNet(nn.Module):
             below = width
         self.bn2 = nn.BatchNorm2d(below, eps=1e-5)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(below * (size_px // SPATIAL_REDUCTION) ** 2, embedding_size)
+        side = -(-size_px // (SPATIAL_REDUCTION * stem_stride))
+        self.fc = nn.Linear(below * side**2, embedding_size)
         self.features = nn.BatchNorm1d(embedding_size, eps=1e-5)
         self._initialise()
 

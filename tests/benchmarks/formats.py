@@ -1,17 +1,13 @@
 """Seconds and memory of sets in the formats in which synthetic faces are handed round.
 
-    python tests/benchmarks/formats.py [--images 1000000] [--formats parquet ...]
-
 Makes parquet, WebDataset, LMDB and RecordIO of the same small images (about 500 bytes each, 50 an identity) in a
 temporary folder, which takes about 1 KB of disk an image and format. A process of its own opens each set, reads all
-images in order, and 10,000 at random. Memory is the peak of that process (resource.getrusage) less what the imports
-take; for LMDB, pages of the mapped file count, though the system takes them back when others need memory.
+images in order, and 10,000 at random. Memory is the peak of that process less what the imports take; for LMDB, pages
+of the mapped file count, though the system takes them back when others need memory.
 """
 
-import argparse
 import io
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -21,10 +17,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
+from rows import Rows, memory_mib
 
 from sface_lib.data import open_faces, write_encoded
 
-RANDOM_READS, AN_IDENTITY, IMAGE_BYTES = 10_000, 50, 500
+IMAGES, RANDOM_READS, AN_IDENTITY, IMAGE_BYTES = 1_000_000, 10_000, 50, 500
 NAMES = {
     "parquet": "set.parquet",
     "WebDataset": "set.tar",
@@ -63,25 +60,20 @@ def make_set(kind: str, path: Path, count: int) -> None:
                     to.put(key.encode(), value, append=True)
 
 
-def peak_mib() -> float:
-    """Peak memory of this process."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def measure(path: str) -> dict[str, float]:
+def read(path: str) -> dict[str, float]:
     """Seconds and MiB of opening and reading a set."""
-    before, found = peak_mib(), {}
+    before, found = memory_mib("VmHWM"), {}
 
     def step(name, work):
         started = time.perf_counter()
         result = work()
-        found[f"{name} s"], found[f"{name} MiB"] = time.perf_counter() - started, peak_mib() - before
+        found[f"{name} s"], found[f"{name} MiB"] = time.perf_counter() - started, memory_mib("VmHWM") - before
         return result
 
     faces = step("open", lambda: open_faces(path))
     order = np.random.default_rng(0).integers(0, len(faces), RANDOM_READS).tolist()
     step("in order", lambda: [len(faces.encoded(i)) for i in range(len(faces))][:0])
-    step("at random", lambda: [len(faces.encoded(i)) for i in order][:0])
+    step(f"{RANDOM_READS:,} at random", lambda: [len(faces.encoded(i)) for i in order][:0])
     return found | {"images": len(faces), "identities": len(faces.identities)}
 
 
@@ -90,32 +82,20 @@ def own(arguments: list[str]) -> str:
     return subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def main() -> None:
-    """Print a line for each format."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--formats", nargs="+", choices=list(NAMES), default=list(NAMES))
-    parser.add_argument("--make", help=argparse.SUPPRESS)
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.make:
-        make_set(arguments.formats[0], Path(arguments.make), arguments.images)
-        return
-    if arguments.measure:
-        print(json.dumps(measure(arguments.measure)))
-        return
-    print(f"{arguments.images:,} images; seconds and peak MiB after: open / all in order / {RANDOM_READS:,} at random")
-    for kind in arguments.formats:
+def measure(rows: Rows, images: int = IMAGES) -> None:
+    """A row for each format: seconds and peak MiB of opening a set, then reading all of it, then some at random."""
+    for kind, name in NAMES.items():
         with TemporaryDirectory() as folder:
-            path = Path(folder) / NAMES[kind]
-            # Made in another process too: what this one had in memory would count as the peak of those it starts.
-            own(["--make", str(path), "--formats", kind, "--images", str(arguments.images)])
-            found = json.loads(own(["--measure", str(path)]))
-        steps = " / ".join(
-            f"{found[f'{s} s']:.1f} s {found[f'{s} MiB']:.0f} MiB" for s in ("open", "in order", "at random")
-        )
-        print(f"{kind:16s} {steps}", flush=True)
+            rows.row(f"{kind}, {images:,} images", lambda k=kind, p=Path(folder) / name: _of_format(k, p, images))
+
+
+def _of_format(kind: str, path: Path, images: int) -> dict[str, float]:
+    own(["make", kind, str(path), str(images)])
+    return json.loads(own(["read", str(path)]))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "make":
+        make_set(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+    else:
+        print(json.dumps(read(sys.argv[2])))

@@ -1,10 +1,8 @@
 """How fast the generator trains and draws, where a step's time goes, and what it holds in memory.
 
-    [SFACE_PEER_STYLEGAN=checkout of stylegan2-ada-pytorch] python -O tests/benchmarks/generator.py [steps]
-
-Ratios are taken within one run; run it on a quiet machine. Every row trains or draws with 200 classes and a batch of
-32, augmentation at p = 0.3. The peer runs in float32 and under bf16 autocast, which its assertions refuse without -O;
-on a GPU at its own mixed precision.
+Ratios are taken within one run. Every row trains or draws with 200 classes and a batch of 32, augmentation at p = 0.3.
+The peer is stylegan2-ada-pytorch, where SFACE_PEER_STYLEGAN names a checkout: in float32 and, where the processor has
+it, under bf16 autocast, which its assertions refuse without `python -O`; on a GPU at its own mixed precision.
 """
 
 import contextlib
@@ -12,15 +10,15 @@ import io
 import os
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from rows import Rows, asked, matrix_rate, median_seconds, memory_mib, precisions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -32,28 +30,13 @@ from sface_lib.generators.stylegan2.augment import augment, draw_transforms
 from sface_lib.generators.stylegan2.networks import StyledConvolution
 from sface_lib.population import shipped_faces
 
-SETTINGS = {"64 px, base 8192, max 128": (64, 8192, 128), "32 px, base 4096, max 128": (32, 4096, 128)}
-SHIPPED = (64, 2048, 128)
-CLASSES, BATCH, P, R1_INTERVAL = 200, 32, 0.3, 16
+SETTINGS = {
+    "64 px, base 8192, max 128": (64, 8192, 128),
+    "32 px, base 4096, max 128": (32, 4096, 128),
+    "64 px, base 2048, max 128 (shipped)": (64, 2048, 128),
+}
+CLASSES, BATCH, P, R1_INTERVAL, STEPS = 200, 32, 0.3, 16, 5
 BUDGET_GIB, ADA_SHARE = 3.0, 0.15
-
-
-def seconds(work: Callable[[], object], times: int) -> float:
-    """Median seconds of a call, after two that warm up."""
-    spent = []
-    for _ in range(times + 2):
-        started = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent[2:]))
-
-
-def matrix_rate(dtype: torch.dtype, device: torch.device, size: int = 2048) -> float:
-    """Operations a second of a matrix product."""
-    a = torch.randn(size, size, device=device).to(dtype)
-    return 2 * size**3 / seconds(lambda: a @ a, 5)
 
 
 def make_trainer(setting: tuple[int, int, int], folder: Path, **changes) -> GeneratorTrainer:
@@ -71,13 +54,13 @@ def make_trainer(setting: tuple[int, int, int], folder: Path, **changes) -> Gene
 def step_seconds(trainer: GeneratorTrainer, steps: int) -> tuple[float, float]:
     """Seconds of a step, and of what R1 adds to one in the mean."""
     trainer.step = 1
-    plain = seconds(trainer._train_step, steps)
+    plain = median_seconds(trainer._train_step, steps)
 
     def regularised() -> None:
         trainer.step = 0
         trainer._train_step()
 
-    return plain, (seconds(regularised, max(2, steps // 3)) - plain) / R1_INTERVAL
+    return plain, (median_seconds(regularised, max(2, steps // 3)) - plain) / R1_INTERVAL
 
 
 def shares(trainer: GeneratorTrainer, steps: int) -> dict[str, float]:
@@ -85,7 +68,7 @@ def shares(trainer: GeneratorTrainer, steps: int) -> dict[str, float]:
     plain, r1 = step_seconds(trainer, steps)
     real, labels, z, fake_labels, transforms = trainer._draw_batch()
     trainer.control.p = 0.0
-    data = seconds(trainer._draw_batch, steps)
+    data = median_seconds(trainer._draw_batch, steps)
     trainer.control.p = P
     gradient = torch.randn_like(real)
 
@@ -111,7 +94,7 @@ def shares(trainer: GeneratorTrainer, steps: int) -> dict[str, float]:
         trainer._average()
 
     parts = {"G": generator_alone, "ADA": augmentation, "optimisers and average": updates}
-    found = {name: seconds(work, steps) for name, work in parts.items()} | {"data": data, "R1": r1}
+    found = {name: median_seconds(work, steps) for name, work in parts.items()} | {"data": data, "R1": r1}
     return {"step": plain + r1, "D": plain - sum(found.values()) + r1} | found
 
 
@@ -138,7 +121,7 @@ def flops(trainer: GeneratorTrainer) -> float:
 def sampled_rate(trainer: GeneratorTrainer, steps: int) -> float:
     """Images a second that the averaged generator draws."""
     labels = np.arange(BATCH) % CLASSES
-    return BATCH / seconds(lambda: draw(trainer.ema, trainer.accelerator, labels, labels, 0), steps)
+    return BATCH / median_seconds(lambda: draw(trainer.ema, trainer.accelerator, labels, labels, 0), steps)
 
 
 @contextlib.contextmanager
@@ -192,102 +175,103 @@ def peer_rates(folder: str, setting: tuple[int, int, int], autocast: bool, steps
             phase(g, optimisers[0], "Gmain")
             phase(d, optimisers[1], "Dmain")
 
-        trained = seconds(step, steps)
+        trained = median_seconds(step, steps)
         if not autocast or device.type == "cuda":
-            trained += seconds(lambda: phase(d, optimisers[1], "Dreg", R1_INTERVAL), 2) / R1_INTERVAL
+            trained += median_seconds(lambda: phase(d, optimisers[1], "Dreg", R1_INTERVAL), 2) / R1_INTERVAL
 
         def sample() -> None:
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                 g(torch.randn(BATCH, 128, device=device), code, noise_mode="const")
 
-        return BATCH / trained, BATCH / seconds(sample, steps)
+        return BATCH / trained, BATCH / median_seconds(sample, steps)
 
 
-def modulation_table(steps: int) -> None:
-    """Scaling activations against modulated weights of every image by a grouped convolution."""
-    print("\nmodulated convolution, forward and backward, batch 32, bf16: scaled activations, grouped weights (ms)")
-    for width, size in ((128, 8), (128, 16), (64, 32), (32, 64)):
-        layer = StyledConvolution(width, width, GeneratorSpec(CLASSES, 64, 2048, 128), size)
-        x = torch.randn(BATCH, width, size, size).to(memory_format=torch.channels_last).requires_grad_()
-        w = torch.randn(BATCH, 128)
+def modulation(width: int, size: int, precision: str) -> dict[str, float]:
+    """Milliseconds of a modulated convolution, forward and backward: scaled activations, or grouped weights."""
+    layer = StyledConvolution(width, width, GeneratorSpec(CLASSES, 64, 2048, 128), size)
+    x = torch.randn(BATCH, width, size, size).to(memory_format=torch.channels_last).requires_grad_()
+    w, accelerator = torch.randn(BATCH, 128), make_accelerator(precision)
 
-        def scaled(layer=layer, x=x, w=w):
-            with torch.autocast("cpu", torch.bfloat16):
-                layer(x, w, fixed_noise=True).sum().backward()
+    def scaled() -> None:
+        with accelerator.autocast():
+            layer(x, w, fixed_noise=True).sum().backward()
 
-        def grouped(layer=layer, x=x, w=w, width=width, size=size):
-            with torch.autocast("cpu", torch.bfloat16):
-                style = layer.style(w)
-                weight = layer.weight * style[:, None, :, None, None]
-                weight = weight * layer.demodulation(style)[:, :, None, None, None]
-                flat = x.reshape(1, BATCH * width, size, size)
-                y = F.conv2d(flat, weight.reshape(-1, width, 3, 3), padding=1, groups=BATCH)
-                y = y.reshape(BATCH, width, size, size) + layer.noise * layer.noise_strength
-                F.leaky_relu(y + layer.bias[:, None, None], 0.2).sum().backward()
+    def grouped() -> None:
+        with accelerator.autocast():
+            style = layer.style(w)
+            weight = layer.weight * style[:, None, :, None, None]
+            weight = weight * layer.demodulation(style)[:, :, None, None, None]
+            flat = x.reshape(1, BATCH * width, size, size)
+            y = F.conv2d(flat, weight.reshape(-1, width, 3, 3), padding=1, groups=BATCH)
+            y = y.reshape(BATCH, width, size, size) + layer.noise * layer.noise_strength
+            F.leaky_relu(y + layer.bias[:, None, None], 0.2).sum().backward()
 
-        spent = [1e3 * seconds(work, steps) for work in (scaled, grouped)]
-        print(f"  {width:4d} channels, {size:2d} px: {spent[0]:7.1f} {spent[1]:7.1f}")
+    return {
+        f"{name} ms": 1e3 * median_seconds(work, STEPS) for name, work in (("scaled", scaled), ("grouped", grouped))
+    }
 
 
-def peak_gib(setting: tuple[int, int, int]) -> float:
+def peak_gib(setting: tuple[int, int, int]) -> dict:
     """Peak memory of a fresh process that takes four steps."""
-    answer = subprocess.run(
-        [sys.executable, __file__, "--memory", *map(str, setting)], capture_output=True, text=True, check=True
-    )
-    return float(answer.stdout.split()[-1])
+    command = [sys.executable, __file__, *map(str, setting)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return asked({"GiB": float(answer.stdout.split()[-1])}, "GiB", at_most=BUDGET_GIB)
 
 
-def memory_alone(setting: tuple[int, int, int]) -> None:
-    """Take four steps, one with R1, and print the peak in GiB."""
+def memory_alone(setting: tuple[int, int, int]) -> float:
+    """Take four steps, one with R1: the peak in GiB."""
     with TemporaryDirectory() as folder:
         trainer = make_trainer(setting, Path(folder))
         for _ in range(4):
             trainer._train_step()
     if torch.cuda.is_available():
-        print(torch.cuda.max_memory_allocated() / 2**30)
-    else:
-        # Not getrusage: a process inherits the peak of the one that started it.
-        peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-        print(int(peak.split()[1]) / 2**20)
+        return torch.cuda.max_memory_allocated() / 2**30
+    return memory_mib("VmHWM") / 1024
 
 
-def main(steps: int = 5) -> None:
-    """Print all tables."""
-    accelerator, folder = make_accelerator(), os.environ.get("SFACE_PEER_STYLEGAN")
-    rates = {
-        name: matrix_rate(dtype, accelerator.device)
-        for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16))
+def speed(trainer: GeneratorTrainer, product: float) -> dict[str, float]:
+    """Images a second trained and drawn, and the former beside what the arithmetic allows."""
+    trained = BATCH / sum(step_seconds(trainer, STEPS))
+    return {
+        "trained images/s": trained,
+        "drawn images/s": sampled_rate(trainer, STEPS),
+        "share of what the matrix product allows": trained * flops(trainer) / BATCH / product,
     }
-    print(f"matrix product: {rates['float32'] / 1e12:.2f} TFLOP/s float32, {rates['bf16'] / 1e12:.2f} bf16")
+
+
+def shares_of_a_step(trainer: GeneratorTrainer) -> dict:
+    """Milliseconds of a step, and the shares of its parts."""
+    parts = shares(trainer, STEPS)
+    total = parts.pop("step")
+    measured = {"ms": 1e3 * total} | {name: spent / total for name, spent in parts.items()}
+    return asked(measured, "ADA", at_most=ADA_SHARE)
+
+
+def measure(rows: Rows) -> None:
+    """All rows."""
+    accelerator, folder = make_accelerator(), os.environ.get("SFACE_PEER_STYLEGAN")
+    precision = "bf16" if accelerator.mixed_precision == "bf16" else "float32"
+    product = matrix_rate(torch.bfloat16 if precision == "bf16" else torch.float32, accelerator.device)
     with TemporaryDirectory() as work:
-        for name, setting in (SETTINGS | {"64 px, base 2048, max 128 (shipped)": SHIPPED}).items():
+        for name, setting in SETTINGS.items():
             trainer = make_trainer(setting, Path(work))
-            trained, drawn = BATCH / sum(step_seconds(trainer, steps)), sampled_rate(trainer, steps)
-            limit = BATCH * rates[{"no": "float32"}.get(accelerator.mixed_precision, "bf16")] / flops(trainer)
-            print(f"\n{name}: drawn {drawn:.0f} images/s, trained {trained:.1f}, {trained / limit:.0%} of what the")
-            print(f"  arithmetic allows ({limit:.1f})")
-            kinds = {"float32": False} | ({} if __debug__ else {"bf16 autocast": True})
-            for kind, autocast in kinds.items() if folder else ():
-                theirs = peer_rates(folder, setting, autocast, max(2, steps // 2))
-                ratios = f"ours {trained / theirs[0]:.1f} and {drawn / theirs[1]:.1f} times"
-                print(f"  peer, {kind}: trained {theirs[0]:.1f}, drawn {theirs[1]:.0f}: {ratios}")
-            if not folder:
-                print("  peer absent: set SFACE_PEER_STYLEGAN")
-            parts = shares(trainer, steps)
-            total = parts.pop("step")
-            print(
-                "  " + ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in parts.items()),
-                f"of {1e3 * total:.0f} ms",
-            )
-            print(f"  augmentation within {ADA_SHARE:.0%}: {'yes' if parts['ADA'] <= ADA_SHARE * total else 'NO'}")
-            peak = peak_gib(setting)
-            print(f"  peak memory {peak:.2f} GiB, within {BUDGET_GIB:.0f}: {'yes' if peak <= BUDGET_GIB else 'NO'}")
-    if accelerator.device.type == "cpu":
-        modulation_table(steps)
+            rows.row(f"{name}, {precision}", lambda t=trainer: speed(t, product))
+            for kind in precisions() if folder else ():
+                if __debug__ and kind == "bf16":
+                    continue
+                rows.row(f"{name}, peer, {kind}", lambda s=setting, k=kind: peer_speed(folder, s, k == "bf16"))
+            rows.row(f"{name}, shares of a step", lambda t=trainer: shares_of_a_step(t))
+            rows.row(f"{name}, peak memory", lambda s=setting: peak_gib(s))
+    for width, size in ((128, 8), (128, 16), (64, 32), (32, 64)) if accelerator.device.type == "cpu" else ():
+        name = f"modulated convolution, {width} channels, {size} px, {precision}"
+        rows.row(name, lambda w=width, s=size: modulation(w, s, precision))
+
+
+def peer_speed(folder: str, setting: tuple[int, int, int], autocast: bool) -> dict[str, float]:
+    """Images a second of the official code."""
+    trained, drawn = peer_rates(folder, setting, autocast, max(2, STEPS // 2))
+    return {"trained images/s": trained, "drawn images/s": drawn}
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--memory"]:
-        memory_alone(tuple(map(int, sys.argv[2:])))
-    else:
-        main(*map(int, sys.argv[1:]))
+    print(memory_alone(tuple(map(int, sys.argv[1:]))))

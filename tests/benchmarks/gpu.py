@@ -29,7 +29,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
@@ -38,6 +38,7 @@ import generator as generator_benchmark
 import numpy as np
 import recognition as recognition_benchmark
 import torch
+from rows import Rows, failures, matrix_rate, median_seconds
 from safetensors.torch import save_file
 
 from sface_lib.attributes import annotate_faces, open_classifier
@@ -135,32 +136,6 @@ TOY = Size(
     student="small",
     transfer_batch=8,
 )
-
-
-class Part:
-    """The rows of one part: each is computed once, written as soon as it is known, and told in a line."""
-
-    def __init__(self, path: Path, seconds: float):
-        self.path, self.end = path, time.perf_counter() + seconds
-        self.rows = read_json(path) if path.exists() else {}
-
-    def row(self, name: str, work: Callable[[], dict]) -> None:
-        """Compute a row unless it is there, or the time is up; what fails is a row with its traceback."""
-        if name in self.rows and "failed" not in self.rows[name]:
-            return
-        if time.perf_counter() > self.end:
-            print(f"{name}: left for the next call", flush=True)
-            return
-        started = time.perf_counter()
-        try:
-            found = work()
-        except Exception:
-            found = {"failed": traceback.format_exc()}
-        self.rows[name] = found | {"row_seconds": round(time.perf_counter() - started, 2)}
-        write_json(self.path, self.rows)
-        print(f"{name}: {json.dumps(self.rows[name])}", flush=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
 
 def on_device() -> bool:
@@ -421,7 +396,7 @@ def peak_mib(work: Callable[[], object]) -> float | None:
 
 def agree(out: Path, size: Size, seconds: float) -> dict:
     """All rows of the first part."""
-    part, values = Part(out / "agree.json", seconds), out / "values"
+    part, values = Rows(out / "agree.json", seconds), out / "values"
     precisions = ["float32", "tf32", "bf16"] if on_device() else ["float32"]
     # The CPU computes while the device does; one process a precision, so that no setting outlives its rows.
     arguments = [sys.executable, __file__, "values", "--out", str(values), *(["--toy"] if size is TOY else [])]
@@ -464,7 +439,7 @@ def busy_share(step: Callable[[], object], times: int) -> float:
 
 def loop_rate(step: Callable[[], object], images: int, steps: int, rates: dict[str, float], precision: str) -> dict:
     """Images a second of a step, beside the matrix product and its own operators, with its peak memory."""
-    seconds = generator_benchmark.seconds(step, steps)
+    seconds = median_seconds(step, steps)
     with generator_benchmark.Operations() as operations:
         step()
     used = "bf16" if precision == "bf16" else "tf32" if "tf32" in rates else "float32"
@@ -487,7 +462,7 @@ def matrix_rates(device: torch.device) -> dict[str, float]:
         if name == "tf32" and device.type != "cuda":
             continue
         before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, allowed
-        found[name] = generator_benchmark.matrix_rate(dtype, device, side)
+        found[name] = matrix_rate(dtype, device, side)
         torch.backends.cuda.matmul.allow_tf32 = before
     return found
 
@@ -514,7 +489,7 @@ def generator_rate(setting: tuple[int, int, int, int], size: Size, rates: dict, 
         found = loop_rate(plain, batch, size.steps, rates, precision)
         trained, r1 = generator_benchmark.step_seconds(trainer, size.steps)
         labels = np.arange(batch) % size.identities
-        drawn = generator_benchmark.seconds(lambda: draw(trainer.ema, accelerator, labels, labels, 0), size.steps)
+        drawn = median_seconds(lambda: draw(trainer.ema, accelerator, labels, labels, 0), size.steps)
     return found | {
         "with_r1_images_per_second": round(batch / (trained + r1), 1),
         "drawn_images_per_second": round(batch / drawn, 1),
@@ -576,7 +551,7 @@ def recognition_peer(size: Size) -> dict:
     for name, half in (("float32", False), ("bf16", True)):
         with mock.patch.multiple(recognition_benchmark, TRAIN_BATCH=size.recognition_batch, SIDE=size.side_px):
             step = recognition_benchmark.peer_step(peer, size.backbone, half, device)
-            seconds = generator_benchmark.seconds(step, size.steps)
+            seconds = median_seconds(step, size.steps)
         found[f"{name}_images_per_second"] = round(size.recognition_batch / seconds, 1)
     return found
 
@@ -627,7 +602,7 @@ def embedding_rates(size: Size) -> dict:
     for name, width in (("mobilefacenet", 128), ("iresnet50", 512)) if size is WHOLE else (("mobilefacenet", 128),):
         model = RecognitionModel(*make_backbone(name, width, 112, 0.0, "nothing"))
         work = lambda model=model: embed_batches(model, [images] * 4, accelerator)  # noqa: E731
-        found[name] = round(4 * batch / generator_benchmark.seconds(work, max(1, size.steps // 2)), 1)
+        found[name] = round(4 * batch / median_seconds(work, max(1, size.steps // 2)), 1)
     return found
 
 
@@ -635,7 +610,7 @@ def annotation_rate(size: Size) -> dict:
     """Images a second annotated, decoding included."""
     faces, accelerator, classifier = small_set(size), make_accelerator("auto"), open_classifier()
     work = lambda: annotate_faces(classifier, faces, Embedder(accelerator))  # noqa: E731
-    return {"images_per_second": round(len(faces) / generator_benchmark.seconds(work, max(1, size.steps // 2)), 1)}
+    return {"images_per_second": round(len(faces) / median_seconds(work, max(1, size.steps // 2)), 1)}
 
 
 def streaming_rate(size: Size) -> dict:
@@ -658,13 +633,13 @@ def streaming_rate(size: Size) -> dict:
         "histogram": lambda: stream(a, b, [Histogram()]),
         "all": lambda: stream(a, b, collectors()),
     }
-    times = {name: generator_benchmark.seconds(work, 1) for name, work in works.items()}
+    times = {name: median_seconds(work, 1) for name, work in works.items()}
     return {f"{name}_scores_per_second": round(len(a) * len(b) / spent) for name, spent in times.items()}
 
 
 def rates(out: Path, size: Size, seconds: float) -> dict:
     """All rows of the second part."""
-    part, device = Part(out / "rates.json", seconds), make_accelerator("float32").device
+    part, device = Rows(out / "rates.json", seconds), make_accelerator("float32").device
     part.row("device", lambda: {"name": torch.cuda.get_device_name() if device.type == "cuda" else "cpu"})
     part.row("matrix product", lambda: matrix_rates(device))
     product = {k: v for k, v in part.rows["matrix product"].items() if k != "row_seconds"}
@@ -728,7 +703,7 @@ def transfer(out: Path, size: Size, seconds: float, work: Path, sets: list[str],
         with TemporaryDirectory() as folder:
             trial = RecognitionTrainer(data, "KT", base, accelerator, Path(folder), taught)
             pieces = trial.data.walk(trial._positions())
-            spent = generator_benchmark.seconds(lambda: trial._train_step(pieces), 3 * size.steps)
+            spent = median_seconds(lambda: trial._train_step(pieces), 3 * size.steps)
         steps = max(size.steps, int(seconds / spent))
         write_json(plan, {"steps": steps, "step_seconds": spent})
     recipe = dataclasses.replace(base, steps=read_json(plan)["steps"])
@@ -762,15 +737,6 @@ def write_shards(model: RecognitionModel, out: Path) -> list[str]:
     for name, shard in zip(names, shards, strict=True):
         save_file(shard, out / name)
     return names
-
-
-def failures(rows: dict) -> Iterator[str]:
-    """Rows that failed or do not agree."""
-    for name, row in rows.items():
-        if "failed" in row:
-            yield f"{name} failed: {row['failed'].strip().splitlines()[-1]}"
-        elif row.get("within") is False:
-            yield f"{name} does not agree: {row['apart']}"
 
 
 def main(argv: list[str] | None = None) -> int:

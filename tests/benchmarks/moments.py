@@ -1,14 +1,7 @@
-"""Waits that a reader notices, each beside what is asked of it; the exit code is 1 where one takes longer.
-
-    python tests/benchmarks/moments.py
-
-Run it on a quiet machine: each wait is the median of a few. The rows of real faces need SFACE_REAL_DATA.
-"""
+"""Waits that a reader notices, each beside what is asked of it. The rows of real faces need SFACE_REAL_DATA."""
 
 import io
 import os
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from PIL import Image
+from rows import Rows, asked, median_seconds
 
 from sface_lib.biometrics import kfold_accuracy
 from sface_lib.chapters.generation.explore import explorer
@@ -26,16 +20,6 @@ from sface_lib.generators.stylegan2 import Generator, GeneratorSpec
 from sface_lib.report.redaction import Redactor
 
 TIMES = 5
-
-
-def median_seconds(work: Callable[[], object]) -> float:
-    """Median seconds of a call, after one that warms up."""
-    spent = []
-    for _ in range(TIMES + 1):
-        started = time.perf_counter()
-        work()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent[1:]))
 
 
 def many_images(folder: Path) -> Path:
@@ -87,16 +71,8 @@ def waits(folder: Path) -> Iterator[tuple[str, Callable[[], object], float]]:
     yield f"{len(chosen):,} of them at 64 px", lambda: lfw.load(chosen, size_px=64), 3.0
 
 
-def main() -> int:
-    """Print a line for each wait."""
-    late = False
+def measure(rows: Rows) -> None:
+    """A row for each wait, the median of a few."""
     with TemporaryDirectory() as folder:
-        for name, work, asked in waits(Path(folder)):
-            seconds = median_seconds(work)
-            print(f"{name}: {seconds:.3f} s (asked: {asked:g} s)", flush=True)
-            late |= seconds > asked
-    return int(late)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        for name, work, most in waits(Path(folder)):
+            rows.row(name, lambda w=work, m=most: asked({"s": median_seconds(w, TIMES)}, "s", at_most=m))

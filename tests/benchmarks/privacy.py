@@ -1,11 +1,10 @@
 """How fast all scores of two sets are counted, what they hold in memory, and whether intervals cover.
 
-    python tests/benchmarks/privacy.py [scores]
-
-Run it on a quiet machine. Rates are scores a second at width 512, beside the float32 matrix product alone in the same
-run. The memory row compares 1e10 scores (or as many as given) in a fresh process.
+Rates are at width 512, beside the float32 matrix product alone in the same run. The memory row compares 1e10 scores in
+a fresh process.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -13,33 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
+from rows import Rows, asked, in_turn, median_seconds, memory_mib
 
 from sface_lib.engine import make_accelerator
 from sface_lib.matching import bootstrap_comparison, compare, compare_sets, compare_within
 from sface_lib.matching.stream import TILE, Genuine, Histogram, Nearest, TopPairs, stream
 
-WIDTH, PERSONS = 512, 1000
+WIDTH, PERSONS, SCORES, SECONDS = 512, 1000, 10**10, 8
 BUDGET_GIB, BOOTSTRAP_SECONDS = 1.0, 20
 CASIA_X_SFACE = 490_623 * 633_000
-
-
-def median_seconds(work: Callable[[], object], times: int = 5) -> float:
-    """Median seconds of a call, after one that warms up."""
-    spent = []
-    for _ in range(times + 1):
-        started = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent[1:]))
-
-
-def memory_kib(kind: str) -> int:
-    """Memory of this process in KiB: "VmRSS" now, "VmHWM" at most since the peak was last forgotten."""
-    return int(next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(kind)).split()[1])
 
 
 def unit(count: int, device: torch.device | str = "cpu", seed: int = 0) -> torch.Tensor:
@@ -48,17 +30,17 @@ def unit(count: int, device: torch.device | str = "cpu", seed: int = 0) -> torch
     return torch.nn.functional.normalize(rows).to(device)
 
 
-def rates(device: torch.device) -> None:
-    """Scores a second of the product alone, with histogram and moments, and with all outputs."""
+def rates(rows: Rows, device: torch.device) -> None:
+    """Rows of scores a second: with histogram and moments, and with all outputs, beside the product alone."""
     count = 8 * TILE[0] if device.type == "cpu" else 32 * TILE[0]
     a, b = unit(count, device), unit(4 * TILE[1], device, 1)
-    scores, labels = len(a) * len(b), [np.sort(np.arange(len(rows)) % PERSONS) for rows in (a, b)]
+    scores, labels = len(a) * len(b), [np.sort(np.arange(len(part)) % PERSONS) for part in (a, b)]
     buffer = torch.empty(*TILE, device=device)
 
     def product() -> None:
-        for rows in a.split(TILE[0]):
+        for part in a.split(TILE[0]):
             for columns in b.split(TILE[1]):
-                torch.mm(rows, columns.T, out=buffer)
+                torch.mm(part, columns.T, out=buffer)
 
     def counted() -> None:
         stream(a, b, [Histogram()])
@@ -68,33 +50,37 @@ def rates(device: torch.device) -> None:
         stream(a, b, [Histogram(), Genuine(*labels), TopPairs(1000), Nearest(len(a), 10, False, device)])
         compare._sums(a, b, False)
 
-    works = {"product": product, "histogram and moments": counted, "all outputs": everything}
-    # In turns, so that a machine that slows down slows all of them.
-    spent = pd.DataFrame([{name: median_seconds(work, 1) for name, work in works.items()} for _ in range(7)])
-    alone = scores / spent["product"].median()
-    print(f"{device.type}: {alone / 1e6:.0f} million scores a second by the float32 product alone")
-    for name, asked in (("histogram and moments", 0.7), ("all outputs", 0.5)):
-        share = (spent["product"] / spent[name]).median()
-        print(f"  {name}: {share * alone / 1e6:.0f} million, {share:.0%} of it (asked: {asked:.0%})")
-        print(
-            f"    CASIA-WebFace x SFace, {CASIA_X_SFACE:.2g} scores: {CASIA_X_SFACE / share / alone / 60:.0f} minutes"
-        )
+    def beside_the_product(work: Callable[[], None], least: float) -> dict:
+        taken = in_turn({"product": product, "work": work}, SECONDS, least=7)
+        rate, share = scores / taken["work"], taken["product"] / taken["work"]
+        measured = {
+            "million scores/s": rate / 1e6,
+            "share of the product": share,
+            "minutes for CASIA-WebFace x SFace": CASIA_X_SFACE / rate / 60,
+        }
+        return asked(measured, "share of the product", at_least=least)
+
+    for name, work, least in (("histogram and moments", counted, 0.7), ("all outputs", everything, 0.5)):
+        rows.row(f"scores, {name}", lambda w=work, m=least: beside_the_product(w, m))
 
 
-def memory_alone(scores: int) -> None:
-    """Compare two sets of so many scores; print seconds and the peak beyond the embeddings in GiB."""
+def memory_alone(scores: int) -> dict[str, float]:
+    """Compare two sets of so many scores: seconds, and the peak beyond the embeddings."""
     count = int(np.sqrt(scores))
     a, b = (unit(count, seed=seed).numpy() for seed in (0, 1))
     labels = np.arange(count) % PERSONS
     Path("/proc/self/clear_refs").write_text("5")  # Forget the peak: making the embeddings was one.
-    before = memory_kib("VmRSS")
-    started = time.perf_counter()
-    found = compare_sets(a, labels, b, labels, top_pairs=1000, accelerator=make_accelerator())
+    before, started = memory_mib("VmRSS"), time.perf_counter()
+    metrics = compare_sets(a, labels, b, labels, top_pairs=1000, accelerator=make_accelerator()).metrics()
     spent = time.perf_counter() - started
-    peak = memory_kib("VmHWM") - before
-    metrics, brackets = found.metrics(), found.brackets()
-    print(f"EER {metrics.eer:.5f} within {brackets['eer']}")
-    print(spent, peak / 2**20)
+    return {"s": spent, "GiB": (memory_mib("VmHWM") - before) / 1024, "EER": metrics.eer}
+
+
+def in_a_fresh_process(scores: int) -> dict:
+    """`memory_alone`, where nothing else was in memory before."""
+    command = [sys.executable, __file__, str(scores)]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return asked(json.loads(answer.stdout), "GiB", at_most=BUDGET_GIB)
 
 
 def coverage(persons: int, trials: int = 200) -> float:
@@ -111,25 +97,22 @@ def coverage(persons: int, trials: int = 200) -> float:
     return float(np.mean([span.low <= mean <= span.high for span in found]))
 
 
-def main(scores: int = 10**10) -> None:
-    """Print all tables."""
-    rates(make_accelerator().device)
-    answer = subprocess.run(
-        [sys.executable, __file__, "--memory", str(scores)], stdout=subprocess.PIPE, text=True, check=True
+def measure(rows: Rows) -> None:
+    """All rows."""
+    rates(rows, make_accelerator().device)
+    rows.row(f"{SCORES:.0e} scores, memory beyond the embeddings", lambda: in_a_fresh_process(SCORES))
+    comparison = compare_within(unit(8000).numpy(), np.arange(8000) // 40)
+    resample = lambda: bootstrap_comparison(comparison, 500, 0)  # noqa: E731
+    rows.row(
+        "500 resamples of 200 x 40 images",
+        lambda: asked({"s": median_seconds(resample, 2, warm_up=1)}, "s", at_most=BOOTSTRAP_SECONDS),
     )
-    told, last = answer.stdout.strip().splitlines()
-    spent, peak = map(float, last.split())
-    print(f"{scores:.0e} scores: {spent:.0f} s, {peak:.2f} GiB beyond the embeddings (asked: {BUDGET_GIB:g}); {told}")
-    a = unit(8000).numpy()
-    comparison = compare_within(a, np.arange(8000) // 40)
-    spent = median_seconds(lambda: bootstrap_comparison(comparison, 500, 0), 2)
-    print(f"500 resamples of 200 x 40 images: {spent:.1f} s (asked: {BOOTSTRAP_SECONDS})")
     for persons in (12, 50, 200):
-        print(f"95 % intervals of the AUC of {persons} identities hold it in {coverage(persons):.1%} of 200 sets")
+        rows.row(
+            f"95 % intervals of the AUC of {persons} identities, 200 sets",
+            lambda n=persons: {"hold it in": coverage(n)},
+        )
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--memory"]:
-        memory_alone(int(sys.argv[2]))
-    else:
-        main(*(int(float(text)) for text in sys.argv[1:]))
+    print(json.dumps(memory_alone(int(sys.argv[1]))))

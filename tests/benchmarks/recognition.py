@@ -1,11 +1,10 @@
 """How fast recognition learns, embeds, reads and judges on this machine: ratios within one run.
 
-    [SFACE_PEER_SFACE=checkout of SFace's code] python -O tests/benchmarks/recognition.py [seconds]
-
-All ways of a row are taken in turn for the seconds given (8), and medians are printed: other load hits all. Training:
-iResNets at 112 px, batch 16, CosFace over CASIA-WebFace's 10,572 classes; ours reads JPEG files from RecordIO in two
-processes, the peer is given tensors. Embedding: the plain float32 network, channels first (the peer's, where it is
-given), against what `embed_batches` runs; weights are noise, but for the verifier's. Heads: batch 128, width 512.
+The peer is SFace's code, where SFACE_PEER_SFACE names a checkout. All ways of a row are taken in turn, and medians are
+kept: other load hits all. Training: iResNets at 112 px, batch 16, CosFace over CASIA-WebFace's 10,572 classes; ours
+reads JPEG files from RecordIO in two processes, the peer is given tensors. Embedding: the plain float32 network,
+channels first (the peer's, where it is given), against what `embed_batches` runs; weights are noise, but for the
+verifier's. Heads: batch 128, width 512.
 """
 
 import copy
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from rows import Rows, in_turn, precisions
 from torch import nn
 
 from sface_lib.biometrics import kfold_accuracy
@@ -44,7 +44,7 @@ from sface_lib.recognition import (
 
 BACKBONES = {"mobilefacenet": 128, "iresnet18": 512, "iresnet50": 512}
 BATCHES, HEAD_BATCH, WIDTH, CLASSES, SIDE = (16, 32), 128, 512, 10_572, 112
-TRAINED, TRAIN_BATCH, EPOCHS = ("iresnet50", "iresnet18"), 16, 6
+TRAINED, TRAIN_BATCH, EPOCHS, SECONDS = ("iresnet50", "iresnet18"), 16, 6, 8
 
 
 def peer_modules() -> types.SimpleNamespace | None:
@@ -61,40 +61,38 @@ def peer_modules() -> types.SimpleNamespace | None:
     return types.SimpleNamespace(networks=iresnet, head=CosFace, calculate_roc=calculate_roc)
 
 
-def in_turn(ways: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Median seconds of each way, after one call to warm up."""
-    taken, end = {name: [] for name in ways}, time.perf_counter() + seconds
-    for way in ways.values():
-        way()
-    while time.perf_counter() < end or min(map(len, taken.values())) < 3:
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            taken[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in taken.items()}
-
-
 @torch.inference_mode()
-def embedding(name: str, model: RecognitionModel, plain: nn.Module, batch: int, seconds: float) -> None:
-    """Print images a second of one network, without fusion, against a plain one."""
-    accelerator = make_accelerator("bf16")
-    plain, single = copy.deepcopy(plain).to(memory_format=torch.contiguous_format), model.for_inference().network
-    with accelerator.autocast():
-        half = model.for_inference().network
+def embedding(model: RecognitionModel, plain: nn.Module, batch: int) -> dict[str, float]:
+    """Images a second of one network, without fusion, beside a plain one."""
+    plain = copy.deepcopy(plain).to(memory_format=torch.contiguous_format)
     images = torch.randn(batch, 3, *model.spec.input_px)
     last = images.contiguous(memory_format=torch.channels_last)
 
-    def in_bf16():
+    def ours(precision: str) -> Callable[[], object]:
+        accelerator = make_accelerator(precision)
         with accelerator.autocast():
-            half(last)
+            network = model.for_inference().network
 
-    taken = in_turn({"plain": lambda: plain(images), "float32": lambda: single(last), "bf16": in_bf16}, seconds)
-    speeds = ", ".join(f"{way} {batch / t:.0f}/s (x{taken['plain'] / t:.2f})" for way, t in taken.items())
-    print(f"embedding by {name}, batch {batch}: {speeds}", flush=True)
+        def embed() -> None:
+            with accelerator.autocast():
+                network(last)
+
+        return embed
+
+    ways = {"plain": lambda: plain(images)} | {precision: ours(precision) for precision in precisions()}
+    return beside(in_turn(ways, SECONDS), "plain", batch)
 
 
-def heads(seconds: float) -> None:
-    """Print milliseconds of one forward and backward pass of each head alone."""
+def beside(taken: dict[str, float], reference: str, images: int) -> dict[str, float]:
+    """Images a second of each way, and how many times as fast as a reference it is, where that was taken."""
+    rates = {f"{way} images/s": images / seconds for way, seconds in taken.items()}
+    if reference not in taken:
+        return rates
+    return rates | {f"{way} x": taken[reference] / taken[way] for way in taken if way != reference}
+
+
+def heads() -> dict[str, float]:
+    """Milliseconds of one forward and backward pass of each head alone."""
     x, labels = torch.randn(HEAD_BATCH, WIDTH, requires_grad=True), torch.randint(0, CLASSES, (HEAD_BATCH,))
     made = {head: MarginHead(WIDTH, CLASSES, head) for head in HEADS}
 
@@ -102,8 +100,8 @@ def heads(seconds: float) -> None:
         head.zero_grad()
         head(x, labels).backward()
 
-    taken = in_turn({name: lambda head=head: step(head) for name, head in made.items()}, seconds)
-    print("heads:", ", ".join(f"{name} {1000 * t:.0f} ms" for name, t in taken.items()))
+    taken = in_turn({name: lambda head=head: step(head) for name, head in made.items()}, SECONDS)
+    return {f"{name} ms": 1000 * seconds for name, seconds in taken.items()}
 
 
 def peer_step(peer: types.SimpleNamespace, name: str, half: bool, device: str = "cpu") -> Callable[[], object]:
@@ -145,38 +143,29 @@ def jpeg_files(number: int) -> list[bytes]:
     return files
 
 
-def training(peer: types.SimpleNamespace | None, data: FaceBatches, seconds: float) -> None:
-    """Print images a second of a training step, ours and the peer's."""
-    for name in TRAINED:
-        with tempfile.TemporaryDirectory() as folder:
-            ways = {"ours in bf16": our_step(name, data, "bf16", Path(folder) / "a")}
-            ways["ours in float32"] = our_step(name, data, "float32", Path(folder) / "b")
-            if peer:
-                ways |= {"peer in float32": peer_step(peer, name, False), "peer in bf16": peer_step(peer, name, True)}
-            taken = in_turn(ways, 3 * seconds)
-        against = taken.get("peer in float32")
-        rows = (
-            f"{way} {TRAIN_BATCH / t:.1f}/s" + (f" (x{against / t:.2f})" if against else "") for way, t in taken.items()
-        )
-        print(f"training {name}: {', '.join(rows)}{'' if peer else ', peer absent'}", flush=True)
+def training(peer: types.SimpleNamespace | None, name: str, data: FaceBatches) -> dict[str, float]:
+    """Images a second of a training step, ours and the peer's."""
+    with tempfile.TemporaryDirectory() as folder:
+        ways = {f"ours, {p}": our_step(name, data, p, Path(folder) / p) for p in precisions()}
+        if peer:
+            ways |= {f"peer, {p}": peer_step(peer, name, p == "bf16") for p in precisions()}
+        return beside(in_turn(ways, 3 * SECONDS), "peer, float32", TRAIN_BATCH)
 
 
-def reading(data: FaceBatches, seconds: float) -> None:
-    """Print images a second that come decoded and mirrored: at 112 px from RecordIO, at 64 px from the population."""
-    small = FaceBatches(shipped_faces("balanced"), 64)
-    for what, batches, size in (("RecordIO, 112 px, ahead", data, 128), ("population, 64 px, held", small, 128)):
-        walk = batches.walk(batches.shuffled(0, size * step, size) for step in itertools.count())
-        for _ in range(8):
-            next(walk)
-        started, count = time.perf_counter(), 0
-        while time.perf_counter() < started + seconds:
-            images = next(walk)[1]
-            count += len(torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images))
-        print(f"reading, {what}: {count / (time.perf_counter() - started):,.0f}/s", flush=True)
+def reading(batches: FaceBatches, size: int = 128) -> dict[str, float]:
+    """Images a second that come decoded and mirrored."""
+    walk = batches.walk(batches.shuffled(0, size * step, size) for step in itertools.count())
+    for _ in range(8):
+        next(walk)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() < started + SECONDS:
+        images = next(walk)[1]
+        count += len(torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images))
+    return {"images/s": count / (time.perf_counter() - started)}
 
 
-def judging(peer: types.SimpleNamespace | None, seconds: float) -> None:
-    """Print milliseconds of the ten-fold accuracy of 6,000 pairs from embeddings."""
+def judging(peer: types.SimpleNamespace | None) -> dict[str, float]:
+    """Milliseconds of the ten-fold accuracy of 6,000 pairs from embeddings."""
     random = np.random.default_rng(0)
     rows = random.standard_normal((12_000, WIDTH)).astype(np.float32)
     rows[1::2] += 0.5 * rows[::2]
@@ -189,35 +178,35 @@ def judging(peer: types.SimpleNamespace | None, seconds: float) -> None:
         wide = rows.astype(np.float64)  # As its own test gives them.
         steps = np.arange(0, 4, 0.01)  # Its rate at FAR is left out: it fails with current SciPy.
         ways["peer"] = lambda: peer.calculate_roc(steps, wide[::2], wide[1::2], same, 10)
-    taken = in_turn(ways, seconds)
-    said = ", ".join(f"{way} {1000 * t:.1f} ms" for way, t in taken.items())
-    print(f"judging 6,000 pairs: {said}{'' if peer else ', peer absent'}", flush=True)
+    return {f"{way} ms": 1000 * seconds for way, seconds in in_turn(ways, SECONDS).items()}
 
 
-def memory(data: FaceBatches) -> None:
-    """Print the peak memory of this process and of its readers after each of some epochs over the RecordIO set."""
-    peaks = []
+def memory(data: FaceBatches) -> dict[str, float]:
+    """Peak MiB of this process and of its largest reader after the first and the last of some epochs."""
+    peaks = {}
     for epoch in range(EPOCHS):
         for _ in data.walk(data.shuffled(epoch, start, 128) for start in range(0, len(data) - 128, 128)):
             pass
-        usage = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        peaks.append("{:.0f} + {:.0f}".format(*usage))
-    print(f"peak memory by epoch (MiB, this process + its largest reader): {'; '.join(peaks)}", flush=True)
+        if epoch in (0, EPOCHS - 1):
+            for who, kind in (("this process", resource.RUSAGE_SELF), ("reader", resource.RUSAGE_CHILDREN)):
+                peaks[f"{who}, epoch {epoch + 1}, MiB"] = resource.getrusage(kind).ru_maxrss / 1024
+    return peaks
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
+def measure(rows: Rows) -> None:
+    """All rows."""
     torch.manual_seed(0)
-    print(f"{torch.get_num_threads()} threads")
     peer = peer_modules()
     with tempfile.TemporaryDirectory() as folder:
         files, labels = jpeg_files(2000), np.arange(CLASSES)
         path = write_encoded(Path(folder) / "train.rec", (files[i % 2000] for i in labels), labels)
         data = FaceBatches(open_faces(path), SIDE, held=False)
-        training(peer, data, seconds)
-        reading(data, seconds)
-        memory(data)
-    judging(peer, seconds)
+        for name in TRAINED:
+            rows.row(f"training {name}", lambda n=name: training(peer, n, data))
+        rows.row("reading RecordIO, 112 px, ahead", lambda: reading(data))
+        rows.row("reading the population, 64 px, held", lambda: reading(FaceBatches(shipped_faces("balanced"), 64)))
+        rows.row("peak memory of reading RecordIO", lambda: memory(data))
+    rows.row("judging 6,000 pairs", lambda: judging(peer))
     models = {"verifier": open_model(VERIFIER_PATH)}
     models |= {name: RecognitionModel(*make_backbone(name, width, SIDE, 0.0, "")) for name, width in BACKBONES.items()}
     for name, model in models.items():
@@ -225,9 +214,5 @@ def main() -> None:
         if peer and name.startswith("iresnet"):
             plain = getattr(peer.networks, name)(num_features=WIDTH, use_se=False).eval()
         for batch in BATCHES:
-            embedding(name, model, plain, batch, seconds)
-    heads(seconds)
-
-
-if __name__ == "__main__":
-    main()
+            rows.row(f"embedding by {name}, batch {batch}", lambda m=model, p=plain, b=batch: embedding(m, p, b))
+    rows.row("heads, forward and backward", heads)

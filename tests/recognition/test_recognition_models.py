@@ -1,5 +1,7 @@
 """Networks carry the field's names and sizes, and models see what their input specification says."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +115,16 @@ def test_iresnets_have_the_published_size_and_names(layout, blocks):
     } <= names
 
 
+@pytest.mark.parametrize(("size_px", "side"), [(32, 1), (64, 2), (112, 4)])
+def test_a_strided_stem_halves_every_map_and_rounds_up(size_px, side):
+    """Eight 3x3 convolutions, a 1x1 beside each pair, norms, slopes, and a linear layer from 192 maps of this side."""
+    network, widths = IResNet("tiny", 128, size_px), (32, 32, 64, 128, 192)
+    blocks = sum(9 * n_in * n + 9 * n * n + n_in * n + 2 * n_in + 7 * n for n_in, n in itertools.pairwise(widths))
+    wanted = 3 * 9 * 32 + 3 * 32 + blocks + 2 * 192 + 192 * side**2 * 128 + 128 + 2 * 128
+    assert sum(p.numel() for p in network.parameters()) == wanted
+    assert network.eval()(torch.zeros(2, 3, size_px, size_px)).shape == (2, 128)
+
+
 def test_iresnets_begin_as_in_the_published_code():
     """Kernels from N(0, 0.1), norms as identity, slopes of 0.25; the last norm's scale is one and is not trained."""
     torch.manual_seed(0)
@@ -129,7 +141,7 @@ def test_iresnets_begin_as_in_the_published_code():
 
 
 def test_impossible_networks_are_refused():
-    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of small, compact, iresnet18"):
+    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of tiny, small, compact, iresnet18"):
         IResNet("iresnet7")
     with pytest.raises(InputError, match="multiple of 16"):
         IResNet("small", size_px=40)
