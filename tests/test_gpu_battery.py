@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from sface_lib.files import read_json
@@ -65,6 +66,33 @@ def test_every_loop_gives_numbers_and_one_that_differs_is_named(gpu, tmp_path):
         np.savez(gpu.file_of(tmp_path, "float32", name), **{key: 1.1 * array for key, array in arrays.items()})
         found = gpu.compared(tmp_path, "float32", name)
         assert list(gpu.failures({name: found})) == [f"{name} does not agree: {found['apart']}"]
+
+
+def test_a_disagreement_without_a_number_is_a_row_and_no_crash(gpu, tmp_path):
+    for precision, array in (("cpu", np.ones(3)), ("float32", np.array([1.0, np.nan, 1.0]))):
+        (tmp_path / precision).mkdir()
+        np.savez(gpu.file_of(tmp_path, precision, "sampling"), images=array)
+    rows = gpu.Rows(tmp_path / "agree.json")
+    rows.row("sampling", lambda: gpu.compared(tmp_path, "float32", "sampling"))
+    assert list(gpu.failures(read_json(tmp_path / "agree.json"))) == [
+        "sampling does not agree: {'images': 'of other shape, or not numbers'}"
+    ]
+
+
+def test_a_row_that_is_no_number_for_json_has_failed(gpu, tmp_path):
+    rows = gpu.Rows(tmp_path / "part.json")
+    rows.row("rate", lambda: {"images/s": float("inf")})
+    assert "Out of range float" in read_json(tmp_path / "part.json")["rate"]["failed"]
+
+
+def test_a_tensor_too_large_for_a_file_is_cut_into_rows(gpu):
+    state = {"small": torch.ones(4, 2), "large": torch.arange(4096.0).view(64, 64), "count": torch.tensor(3)}
+    pieces = dict(gpu._pieces(state, most_mib=3 / 1024))
+    assert {name: tuple(piece.shape) for name, piece in pieces.items()} == {
+        "small": (4, 2), "large.0": (21, 64), "large.1": (21, 64), "large.2": (21, 64), "large.3": (1, 64), "count": (),
+    }  # fmt: skip
+    whole = torch.cat([pieces[f"large.{i}"] for i in range(4)])
+    assert torch.equal(whole, state["large"].half()) and pieces["count"] == 3
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ def make_accelerator(precision: str = "auto") -> Accelerator:
     """An `Accelerator` for this process: any device, any number of processes.
 
     `precision` is "float32", "bf16", or "auto": bf16 autocast where the processor computes in it, float32 elsewhere.
+    Accelerate keeps one precision for a process: of several accelerators the newest alone may be used.
 
     Raises
     ------

@@ -75,10 +75,12 @@ def _layout(state: dict[str, torch.Tensor], path: str) -> str:
         )
     blocks = tuple(len({name.split(".")[1] for name in state if name.startswith(f"layer{i}.")}) for i in STAGES)
     widths = tuple(len(state[f"layer{i}.0.conv1.weight"]) for i in STAGES if f"layer{i}.0.conv1.weight" in state)
-    for name, known in LAYOUTS.items():
+    # Shapes do not show a strided stem, nor the side of the images behind it.
+    plain = {name: layout for name, layout in LAYOUTS.items() if layout.stem_stride == 1}
+    for name, known in plain.items():
         if known == IResNetLayout(blocks, widths):
             return name
-    raise WeightsError(f"{path} is an iResNet of {blocks} blocks of {widths} channels; known are {', '.join(LAYOUTS)}")
+    raise WeightsError(f"{path} is an iResNet of {blocks} blocks of {widths} channels; known are {', '.join(plain)}")
 
 
 def _size_px(state: dict[str, torch.Tensor], path: str) -> int:

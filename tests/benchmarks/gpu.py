@@ -22,14 +22,16 @@ transfer
 import argparse
 import contextlib
 import dataclasses
+import gc
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
@@ -65,6 +67,7 @@ from sface_lib.recognition import (
     make_backbone,
     open_model,
     teach,
+    untrained_model,
 )
 
 # Largest ||device - CPU|| / ||CPU|| of each precision. Float32 sums in another order, which steps of training multiply;
@@ -73,6 +76,8 @@ TOLERANCES = {"float32": 5e-3, "tf32": 2e-2, "bf16": 1e-1}
 MIB = 2**20
 FILE_MIB = 15.5
 CASIA_CLASSES = 10_572
+NORM_IMAGES = 64  # Whose statistics an untrained network's norms take.
+TRAINED_SHARE = 0.85  # Of the seconds of `transfer`; the rest is for saving, and for steps slower than those measured.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -320,7 +325,9 @@ def compared(folder: Path, precision: str, name: str) -> dict:
             raise RuntimeError(said.read_text(encoding="utf-8") if said.exists() else f"{path} was not computed")
     wanted, found = (dict(np.load(path)) for path in paths)
     apart = {key: relative_error(found[key], wanted[key]) for key in wanted}
-    return {"apart": apart, "within": bool(max(apart.values()) <= TOLERANCES[precision]), "of": TOLERANCES[precision]}
+    within = max(apart.values()) <= TOLERANCES[precision]
+    told = {key: error if math.isfinite(error) else "of other shape, or not numbers" for key, error in apart.items()}
+    return {"apart": told, "within": bool(within), "of": TOLERANCES[precision]}
 
 
 def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
@@ -384,7 +391,8 @@ def launched(folder: Path, size: Size) -> dict:
 
 
 def peak_mib(work: Callable[[], object]) -> float | None:
-    """Most memory that tensors hold on the device during a call; None on a CPU."""
+    """Most memory that tensors hold on the device during a call, in MiB; None on a CPU."""
+    gc.collect()  # Trainers of earlier rows refer to themselves.
     if not torch.cuda.is_available():
         work()
         return None
@@ -431,10 +439,19 @@ def busy_share(step: Callable[[], object], times: int) -> float:
         for _ in range(times):
             step()
         wait()
+    return round(_own_seconds(profile) / clock, 3)
+
+
+def _own_seconds(profile: torch.profiler.profile) -> float:
+    """Seconds of the device's kernels, each counted once and not with the operator that started it; else of the CPU."""
     events = profile.key_averages()
-    device = sum(event.self_device_time_total for event in events) if torch.cuda.is_available() else 0.0
-    alone = device or sum(event.self_cpu_time_total for event in events)
-    return round(alone / 1e6 / clock, 3)
+    if not torch.cuda.is_available():
+        return sum(event.self_cpu_time_total for event in events) / 1e6
+    kernels = [e for e in events if e.device_type == torch.autograd.DeviceType.CUDA and not e.is_user_annotation]
+    seconds = sum(event.self_device_time_total for event in kernels) / 1e6
+    if not seconds:
+        raise RuntimeError("the profiler saw no kernel; is CUPTI installed?")
+    return seconds
 
 
 def loop_rate(step: Callable[[], object], images: int, steps: int, rates: dict[str, float], precision: str) -> dict:
@@ -561,7 +578,9 @@ def recognition_memory(size: Size) -> dict:
     found = {}
     for batch in size.memory:
         with TemporaryDirectory() as folder:
-            found[f"batch {batch}"] = peak_mib(recognition_step(size, "bf16", folder, batch))
+            step = recognition_step(size, "bf16", folder, batch)
+            step()  # Makes the optimiser's own tensors.
+            found[f"batch {batch}"] = peak_mib(step)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return found
@@ -600,7 +619,8 @@ def embedding_rates(size: Size) -> dict:
     accelerator, batch, found = make_accelerator("auto"), size.recognition_batch, {}
     images = torch.randint(256, (batch, 3, 112, 112), dtype=torch.uint8)
     for name, width in (("mobilefacenet", 128), ("iresnet50", 512)) if size is WHOLE else (("mobilefacenet", 128),):
-        model = RecognitionModel(*make_backbone(name, width, 112, 0.0, "nothing"))
+        recipe = RecognitionRecipe(name, 112, width, 1, batch, 0.1, 0.0, None, 64.0, 1.0, seed=0)
+        model = untrained_model(recipe, images[:NORM_IMAGES])
         work = lambda model=model: embed_batches(model, [images] * 4, accelerator)  # noqa: E731
         found[name] = round(4 * batch / median_seconds(work, max(1, size.steps // 2)), 1)
     return found
@@ -687,12 +707,12 @@ class Joined(FaceBatches):
 
 
 def transfer(out: Path, size: Size, seconds: float, work: Path, sets: list[str], teacher: str) -> dict:
-    """Train by KT until the time is up or the schedule ends; weights in files below 16 MiB each.
+    """Train by KT for about so many seconds, starting included; weights in files below 16 MiB each.
 
-    The schedule's length is set at the first call, from the rate of a few steps and `--total-seconds`.
+    The schedule's length is set at the first call, from the rate of a few steps and what is left of the time.
     """
-    accelerator = make_accelerator("auto")
-    data = Joined([FaceBatches(open_faces(path), size.side_px) for path in sets])
+    begun, accelerator = time.perf_counter(), make_accelerator("auto")
+    data = Joined([FaceBatches(open_faces(path), size.side_px, held=True) for path in sets])
     taught = LiveTeacher(open_model(teacher), accelerator)
     plan = work / "plan.json"
     base = RecognitionRecipe(
@@ -704,15 +724,18 @@ def transfer(out: Path, size: Size, seconds: float, work: Path, sets: list[str],
             trial = RecognitionTrainer(data, "KT", base, accelerator, Path(folder), taught)
             pieces = trial.data.walk(trial._positions())
             spent = median_seconds(lambda: trial._train_step(pieces), 3 * size.steps)
-        steps = max(size.steps, int(seconds / spent))
-        write_json(plan, {"steps": steps, "step_seconds": spent})
+        left = TRAINED_SHARE * (seconds - (time.perf_counter() - begun))
+        write_json(plan, {"steps": max(size.steps, int(left / spent)), "step_seconds": spent, "training_seconds": 0.0})
     recipe = dataclasses.replace(base, steps=read_json(plan)["steps"])
     trainer = RecognitionTrainer(data, "KT", recipe, accelerator, work / "training", taught)
     started = time.perf_counter()
     model = trainer.train()
+    told = read_json(plan)
+    told["training_seconds"] = round(told["training_seconds"] + time.perf_counter() - started, 1)
+    write_json(plan, told)
     found = {
         "images": len(data), "identities": data.n_classes, "steps": recipe.steps, "batch": recipe.batch,
-        "samples": recipe.steps * recipe.batch, "training_seconds": round(time.perf_counter() - started, 1),
+        "samples": recipe.steps * recipe.batch, "training_seconds": told["training_seconds"],
     }  # fmt: skip
     shards = write_shards(model, out)
     (out / "transfer-log.jsonl").write_bytes((work / "training" / "log.jsonl").read_bytes())
@@ -722,11 +745,13 @@ def transfer(out: Path, size: Size, seconds: float, work: Path, sets: list[str],
 
 
 def write_shards(model: RecognitionModel, out: Path) -> list[str]:
-    """Weights in half precision, in as many safetensors as need be for each to stay below 16 MiB."""
+    """Weights in half precision, in as many safetensors as need be for each to stay below 16 MiB.
+
+    A tensor that is too large alone is cut into rows, `<name>.0` and so on.
+    """
     shards: list[dict[str, torch.Tensor]] = [{}]
     held = 0.0
-    for name, tensor in model.network.state_dict().items():
-        tensor = tensor.half().cpu().contiguous() if tensor.is_floating_point() else tensor.cpu()
+    for name, tensor in _pieces(model.network.state_dict()):
         weight = tensor.numel() * tensor.element_size() / MIB
         if held + weight > FILE_MIB and shards[-1]:
             shards.append({})
@@ -737,6 +762,17 @@ def write_shards(model: RecognitionModel, out: Path) -> list[str]:
     for name, shard in zip(names, shards, strict=True):
         save_file(shard, out / name)
     return names
+
+
+def _pieces(state: dict[str, torch.Tensor], most_mib: float = FILE_MIB) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in state.items():
+        tensor = (tensor.half() if tensor.is_floating_point() else tensor).cpu()
+        parts = math.ceil(tensor.numel() * tensor.element_size() / MIB / most_mib)
+        if parts < 2:
+            yield name, tensor.contiguous()
+            continue
+        for i, rows in enumerate(tensor.split(len(tensor) // parts)):
+            yield f"{name}.{i}", rows.contiguous()
 
 
 def main(argv: list[str] | None = None) -> int:

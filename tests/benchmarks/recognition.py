@@ -64,8 +64,10 @@ def peer_modules() -> types.SimpleNamespace | None:
 @torch.inference_mode()
 def embedding(model: RecognitionModel, plain: nn.Module, batch: int) -> dict[str, float]:
     """Images a second of one network, without fusion, beside a plain one."""
-    plain = copy.deepcopy(plain).to(memory_format=torch.contiguous_format)
-    images = torch.randn(batch, 3, *model.spec.input_px)
+    device = make_accelerator().device
+    model.to(device)
+    plain = copy.deepcopy(plain).to(device, memory_format=torch.contiguous_format)
+    images = torch.randn(batch, 3, *model.spec.input_px, device=device)
     last = images.contiguous(memory_format=torch.channels_last)
 
     def ours(precision: str) -> Callable[[], object]:
@@ -148,7 +150,8 @@ def training(peer: types.SimpleNamespace | None, name: str, data: FaceBatches) -
     with tempfile.TemporaryDirectory() as folder:
         ways = {f"ours, {p}": our_step(name, data, p, Path(folder) / p) for p in precisions()}
         if peer:
-            ways |= {f"peer, {p}": peer_step(peer, name, p == "bf16") for p in precisions()}
+            device = make_accelerator().device.type
+            ways |= {f"peer, {p}": peer_step(peer, name, p == "bf16", device) for p in precisions()}
         return beside(in_turn(ways, 3 * SECONDS), "peer, float32", TRAIN_BATCH)
 
 

@@ -1,6 +1,7 @@
 """Rows of measurements: each is told as soon as it is known, and kept as JSON; and what all benchmarks measure with."""
 
 import datetime
+import gc
 import json
 import platform
 import time
@@ -38,12 +39,14 @@ class Rows:
         started = time.perf_counter()
         try:
             measured = work()
+            json.dumps(measured, allow_nan=False)
         except Exception:
             measured = {FAILED: traceback.format_exc()}
         self.rows[name] = measured | {"row_seconds": round(time.perf_counter() - started, 2)}
         write_json(self.path, self.rows)
         print(f"{name}: {json.dumps(self.rows[name])}", flush=True)
         if torch.cuda.is_available():
+            gc.collect()
             torch.cuda.empty_cache()
 
 
@@ -103,27 +106,26 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, side: int = MATRIX_SID
 
 def median_seconds(work: Callable[[], object], times: int, warm_up: int = 2) -> float:
     """Median seconds of a call, the device's work included, after some that warm up."""
-    spent = []
-    for _ in range(times + warm_up):
-        started = time.perf_counter()
-        work()
-        if torch.accelerator.is_available():
-            torch.accelerator.synchronize()
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent[warm_up:]))
+    return float(np.median([_seconds(work) for _ in range(times + warm_up)][warm_up:]))
 
 
 def in_turn(ways: dict[str, Callable[[], object]], seconds: float, least: int = 3) -> dict[str, float]:
     """Median seconds of each way, after one call to warm up: taken in turn, so that other load hits all."""
     taken, end = {name: [] for name in ways}, time.perf_counter() + seconds
     for way in ways.values():
-        way()
+        _seconds(way)
     while time.perf_counter() < end or min(map(len, taken.values())) < least:
         for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            taken[name].append(time.perf_counter() - start)
+            taken[name].append(_seconds(way))
     return {name: float(np.median(values)) for name, values in taken.items()}
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter() - started
 
 
 def memory_mib(kind: str) -> float:

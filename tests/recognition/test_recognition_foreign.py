@@ -115,12 +115,18 @@ def test_it_opens_from_safetensors_too_and_saved_by_us_is_the_same_model(tmp_pat
     assert again.fingerprint == model.fingerprint and torch.equal(embedded(again), embedded(model))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [name for name, layout in LAYOUTS.items() if layout.stem_stride == 1])
 def test_every_layout_and_size_is_told_from_shapes(layout):
     with torch.device("meta"):
         network, spec, description = foreign_network(IResNet(layout, 512, 112).state_dict(), "file", "not stated")
     assert description["arguments"] == {"layout": layout, "embedding_size": 512, "size_px": 112, "dropout": 0.0}
     assert spec.input_px == (112, 112) and network.fc.weight.shape[0] == 512
+
+
+def test_a_strided_stem_is_not_guessed_from_shapes(tmp_path):
+    torch.save(insightface_state("tiny", 64), tmp_path / "backbone.pth")
+    with pytest.raises(WeightsError, match=r"of \(16, 32, 64, 128\) channels; known are small, compact"):
+        open_model(tmp_path / "backbone.pth")
 
 
 def without(state: dict, name: str) -> dict:
@@ -218,7 +224,7 @@ def test_other_backbones_train_and_open_again(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "size_px", "message"),
     [
-        ("iresnet7", 112, "'iresnet7' does not exist; choose one of small, .*, strided, torchvision"),
+        ("iresnet7", 112, "'iresnet7' does not exist; choose one of tiny, small, .*, strided, torchvision"),
         ("torchvision", 112, "backbone 'torchvision' does not exist; write torchvision:<name>"),
         ("small:er", 112, "backbone 'small:er' does not exist; write small"),
         ("mobilefacenet", 64, "size_px = 64: mobilefacenet takes faces of 112 px"),

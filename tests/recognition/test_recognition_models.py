@@ -117,10 +117,10 @@ def test_iresnets_have_the_published_size_and_names(layout, blocks):
 
 @pytest.mark.parametrize(("size_px", "side"), [(32, 1), (64, 2), (112, 4)])
 def test_a_strided_stem_halves_every_map_and_rounds_up(size_px, side):
-    """Eight 3x3 convolutions, a 1x1 beside each pair, norms, slopes, and a linear layer from 192 maps of this side."""
-    network, widths = IResNet("tiny", 128, size_px), (32, 32, 64, 128, 192)
+    """Eight 3x3 convolutions, a 1x1 beside each pair, norms, slopes, and a linear layer from 128 maps of this side."""
+    network, widths = IResNet("tiny", 128, size_px), (16, 16, 32, 64, 128)
     blocks = sum(9 * n_in * n + 9 * n * n + n_in * n + 2 * n_in + 7 * n for n_in, n in itertools.pairwise(widths))
-    wanted = 3 * 9 * 32 + 3 * 32 + blocks + 2 * 192 + 192 * side**2 * 128 + 128 + 2 * 128
+    wanted = 3 * 9 * 16 + 3 * 16 + blocks + 2 * 128 + 128 * side**2 * 128 + 128 + 2 * 128
     assert sum(p.numel() for p in network.parameters()) == wanted
     assert network.eval()(torch.zeros(2, 3, size_px, size_px)).shape == (2, 128)
 
