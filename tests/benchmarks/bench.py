@@ -48,11 +48,9 @@ def table(name: str, rows: dict) -> str:
 
 
 def _cell(key: str, value: object) -> str:
-    return (
-        f"{key} {value:,.0f}"
-        if isinstance(value, float) and abs(value) >= 1000
-        else (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}")
-    )
+    if not isinstance(value, float):
+        return f"{key} {value}"
+    return f"{key} {value:,.0f}" if abs(value) >= 1000 else f"{key} {value:.3g}"
 
 
 def publish(docs: Path = DOCS) -> None:

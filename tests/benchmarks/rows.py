@@ -17,6 +17,7 @@ from sface_lib.files import read_json, write_json
 
 MACHINE, FAILED, ASKED, MET = "machine", "failed", "asked", "met"
 MATRIX_SIDE = 2048
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 class Rows:
@@ -70,13 +71,13 @@ def asked(measured: dict, what: str, at_most: float | None = None, at_least: flo
 
 def precisions() -> tuple[str, ...]:
     """The arithmetic that this machine has: bf16 only where it is no emulation, which takes minutes for a row."""
-    return ("float32", "bf16") if bf16_is_fast() else ("float32",)
+    return tuple(DTYPES) if bf16_is_fast() else ("float32",)
 
 
 def machine() -> dict:
     """What measured, when, and how fast its matrix product is."""
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    rates = {f"TFLOP/s {name}": matrix_rate(getattr(torch, _dtype(name)), device) / 1e12 for name in precisions()}
+    rates = {f"TFLOP/s {name}": matrix_rate(DTYPES[name], device) / 1e12 for name in precisions()}
     return {
         "processor": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -84,10 +85,6 @@ def machine() -> dict:
         "torch": torch.__version__,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     } | rates
-
-
-def _dtype(name: str) -> str:
-    return {"bf16": "bfloat16"}.get(name, name)
 
 
 def processor() -> str:
