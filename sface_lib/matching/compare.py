@@ -213,7 +213,8 @@ def _sums(a: torch.Tensor, b: torch.Tensor, within: bool) -> tuple[float, float]
 
 
 def _total(a: torch.Tensor) -> torch.Tensor:
-    return a.sum(0, dtype=torch.float64)
+    """The sum of all rows, float64; in parts, as torch would make a float64 copy of the whole set."""
+    return sum(part.double().sum(0) for part in a.split(GRAM_ROWS))
 
 
 def _gram(a: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from sface_lib.privacy.exposure import exposures, of_equal_images
 from sface_lib.privacy.link import TEMPLATE_SIZES, LabelFreeLink, equal_templates, label_free_link
 from sface_lib.privacy.membership import Membership, MembershipOfImages, membership, membership_of_images
 from sface_lib.privacy.nearness import NearnessDifference, can_be_held_against, nearness_difference
-from sface_lib.privacy.settings import LINK, SETTINGS, EmbeddedSets, SettingScores
+from sface_lib.privacy.settings import LINK, SETTINGS, EmbeddedSet, EmbeddedSets, SettingScores
 from sface_lib.privacy.unlabelled import Galleries, Unlabelled, compare_unlabelled
 from sface_lib.privacy.verdict import ALPHA
 
@@ -132,8 +132,8 @@ def gather_evidence(
     unlabelled, nearer = [], {}
     if sets.held_out is not None:
         image_sides = *sets.authentic, *sets.held_out
-        images = membership_of_images(sets.synthetic[0], *image_sides, shuffles, resamples, seed)
-        pooled = membership(sets.synthetic[0], *_as_many(*image_sides), shuffles, resamples, seed)
+        images = membership_of_images(sets.synthetic.rows, *image_sides, shuffles, resamples, seed)
+        pooled = membership(sets.synthetic.rows, *_as_many(*image_sides), shuffles, resamples, seed)
     if galleries is not None:
         training, unseen = galleries.templates
         label_free = label_free_link(class_templates, training, unseen, shuffles, resamples, seed)
@@ -142,7 +142,7 @@ def gather_evidence(
         leak_level = None if "control" in sets.barred else level
         unlabelled = compare_unlabelled(*sets.synthetic, galleries, leak_level, shuffles, seed)
         nearer = _nearer(sets, galleries, resamples, seed)
-    if sets.control is not None and len(sets.control[0]) >= FEWEST_PROBES:
+    if sets.control is not None and len(sets.control.rows) >= FEWEST_PROBES:
         open_set = identification.open_set(*sets.synthetic, *sets.authentic, *sets.control)
     labelled = None
     if sets.by_label:
@@ -204,7 +204,7 @@ def _by_label(
             min(resamples, GROWTH_RESAMPLES),
             seed,
         ),
-        tail=identification.tail(link.top_pairs, sets.authentic[1], sets.synthetic[1]),
+        tail=identification.tail(link.top_pairs, sets.authentic.labels, sets.synthetic.labels),
         exposure=exposures(link.blocks),
         exposure_alike=exposures(of_equal_images(link.blocks)),
     )
@@ -226,8 +226,8 @@ def left_of(sets: EmbeddedSets, positions: np.ndarray) -> dict[str, float | None
 
     Each is None where no image with an authentic identity's label is left, or labels mean something else.
     """
-    part = tuple(values[positions] for values in sets.synthetic)
-    if not sets.by_label or not np.isin(part[1], sets.authentic[1]).any():
+    part = EmbeddedSet(*(values[positions] for values in sets.synthetic))
+    if not sets.by_label or not np.isin(part.labels, sets.authentic.labels).any():
         return {"link_auc": None, "link_eer": None, "rank1": None}
     metrics = compare_sets(*sets.authentic, *part).metrics()
     rank_1 = identification.ranks(*part, *sets.authentic, 1)[0].value

@@ -179,7 +179,7 @@ def plant_copies(
     seed
         Of the draws without copies.
     """
-    training, synthetic = sets.authentic[0], sets.synthetic[0]
+    training, synthetic = sets.authentic.rows, sets.synthetic.rows
 
     def ratio(images: np.ndarray) -> np.ndarray:
         return neighbour_ratio(embed(images), training)
@@ -198,10 +198,10 @@ def plant_copies(
         above = float(np.mean(own >= threshold))
         return Alarm(*about, float(np.exp(threshold)), above, power_table(threshold, copies, len(own)))
 
-    strangers = alarm(ratio_of(pictures.control, sets.control[0]), pictures.control.identity)
+    strangers = alarm(ratio_of(pictures.control, sets.control.rows), pictures.control.identity)
     same_persons = unseen_above = None
     if pictures.held_out is not None:
-        unseen = ratio_of(pictures.held_out, sets.held_out[0])
+        unseen = ratio_of(pictures.held_out, sets.held_out.rows)
         if strangers.threshold is not None:
             unseen_above = float(np.mean(np.exp(unseen) >= strangers.threshold))
         if can_show_tail(pictures.held_out.identity):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,9 +36,16 @@ MOST_UNLABELLED = 5000  # Images of a set without labels, each of which counts a
 STRONGEST = 1000
 
 
+class EmbeddedSet(NamedTuple):
+    """A set by one judge: unit embeddings float32 `[N, d]`, and labels int64 `[N]`."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class EmbeddedSets:
-    """The sets of a study by one judge: unit embeddings float32 `[N, d]` and labels int64 `[N]` of each.
+    """The sets of a study by one judge.
 
     `control` are persons that no generator saw, `held_out` unseen images of the authentic persons; either may be None.
 
@@ -53,22 +60,23 @@ class EmbeddedSets:
         Why nothing is claimed from "control" or "held_out", by their name: `NOT_EXCHANGEABLE`, `NOT_RANDOM`. Without
         what may be relied on. Of a judge that may claim nothing at all, why, by all of `NEEDS`.
     unexposed
-        Name -> rows and labels of sets whose generator never saw the authentic one.
+        Name -> sets whose generator never saw the authentic one.
     """
 
-    authentic: tuple[np.ndarray, np.ndarray]
-    synthetic: tuple[np.ndarray, np.ndarray]
-    control: tuple[np.ndarray, np.ndarray] | None = None
-    held_out: tuple[np.ndarray, np.ndarray] | None = None
+    authentic: EmbeddedSet
+    synthetic: EmbeddedSet
+    control: EmbeddedSet | None = None
+    held_out: EmbeddedSet | None = None
     groups: pd.Series | None = None
     labels: Literal["authentic", "own", "none"] = "authentic"
     barred: Mapping[str | None, str] = dataclasses.field(default_factory=dict)
-    unexposed: Mapping[str, tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
+    unexposed: Mapping[str, EmbeddedSet] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for name in ("authentic", "synthetic", "control", "held_out"):
             if (given := getattr(self, name)) is not None:
                 checked_set(name, *given)
+                object.__setattr__(self, name, EmbeddedSet(*given))  # A plain pair may be given.
         for name, given in self.unexposed.items():
             checked_set(name, *given)
 
@@ -80,7 +88,7 @@ class EmbeddedSets:
     @property
     def classes(self) -> np.ndarray:
         """Labels that both sets have."""
-        return np.intersect1d(self.authentic[1], self.synthetic[1])
+        return np.intersect1d(self.authentic.labels, self.synthetic.labels)
 
     @property
     def renamed(self) -> np.ndarray:
@@ -166,7 +174,7 @@ def score_settings(
         ranks = identification.ranks(*sets.synthetic, *sets.authentic, max_rank)
         ranks_back = identification.ranks(*sets.authentic, *sets.synthetic, max_rank)
     else:
-        strongest = strongest_pairs(sets.authentic[0], sets.synthetic[0], STRONGEST, accelerator)
+        strongest = strongest_pairs(sets.authentic.rows, sets.synthetic.rows, STRONGEST, accelerator)
     if sets.by_label and sets.groups is not None:
         comparisons[SAME_GROUP] = comparisons[LINK].among(sets.renamed, sets.groups)
     metrics = {name: comparison.metrics() for name, comparison in comparisons.items()}

@@ -24,7 +24,7 @@ class IResNetLayout:
 
 
 LAYOUTS = {
-    "tiny": IResNetLayout((1, 1, 1, 1), (16, 32, 64, 128), stem_stride=2),
+    "mini": IResNetLayout((1, 1, 1, 1), (16, 32, 64, 128), stem_stride=2),
     "small": IResNetLayout((1, 1, 1, 1), (32, 64, 128, 256)),
     "compact": IResNetLayout((1, 2, 2, 1), (32, 64, 112, 192)),  # 1.5 M parameters at 64 px.
     "iresnet18": IResNetLayout((2, 2, 2, 2), (64, 128, 256, 512)),

@@ -48,7 +48,7 @@ from sface_lib.privacy.identification import OpenSet
 from sface_lib.privacy.judges import PIXELS, Judge
 from sface_lib.privacy.planted import Alarm, Planted
 from sface_lib.privacy.power import Power
-from sface_lib.privacy.settings import LINK
+from sface_lib.privacy.settings import LINK, EmbeddedSet
 from sface_lib.privacy.settings import SETTINGS as THREE_SETTINGS
 from sface_lib.privacy.statistics import MEMBERSHIP_OF_IMAGES, NEARER, STATISTICS
 from sface_lib.run import Stage
@@ -367,7 +367,8 @@ def test_what_a_remedy_keeps_is_handed_on_by_its_rate(tmp_path):
 def exposed(index, values):
     of_each = pd.Series(values, index=index)
     evidence = SimpleNamespace(labelled=SimpleNamespace(exposure=of_each, exposure_alike=of_each))
-    sets = SimpleNamespace(authentic=(None, np.repeat(index, 2)), synthetic=(None, np.repeat(index, 3)))
+    pairs = (EmbeddedSet(None, np.repeat(index, images)) for images in (2, 3))
+    sets = SimpleNamespace(**dict(zip(("authentic", "synthetic"), pairs, strict=True)))
     return SimpleNamespace(evidence=evidence, sets=sets, name="a", competent=True, barred="")
 
 

@@ -124,7 +124,7 @@ def test_every_layout_and_size_is_told_from_shapes(layout):
 
 
 def test_a_strided_stem_is_not_guessed_from_shapes(tmp_path):
-    torch.save(insightface_state("tiny", 64), tmp_path / "backbone.pth")
+    torch.save(insightface_state("mini", 64), tmp_path / "backbone.pth")
     with pytest.raises(WeightsError, match=r"of \(16, 32, 64, 128\) channels; known are small, compact"):
         open_model(tmp_path / "backbone.pth")
 
@@ -224,7 +224,7 @@ def test_other_backbones_train_and_open_again(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "size_px", "message"),
     [
-        ("iresnet7", 112, "'iresnet7' does not exist; choose one of tiny, small, .*, strided, torchvision"),
+        ("iresnet7", 112, "'iresnet7' does not exist; choose one of mini, small, .*, strided, torchvision"),
         ("torchvision", 112, "backbone 'torchvision' does not exist; write torchvision:<name>"),
         ("small:er", 112, "backbone 'small:er' does not exist; write small"),
         ("mobilefacenet", 64, "size_px = 64: mobilefacenet takes faces of 112 px"),

@@ -118,7 +118,7 @@ def test_iresnets_have_the_published_size_and_names(layout, blocks):
 @pytest.mark.parametrize(("size_px", "side"), [(32, 1), (64, 2), (112, 4)])
 def test_a_strided_stem_halves_every_map_and_rounds_up(size_px, side):
     """Eight 3x3 convolutions, a 1x1 beside each pair, norms, slopes, and a linear layer from 128 maps of this side."""
-    network, widths = IResNet("tiny", 128, size_px), (16, 16, 32, 64, 128)
+    network, widths = IResNet("mini", 128, size_px), (16, 16, 32, 64, 128)
     blocks = sum(9 * n_in * n + 9 * n * n + n_in * n + 2 * n_in + 7 * n for n_in, n in itertools.pairwise(widths))
     wanted = 3 * 9 * 16 + 3 * 16 + blocks + 2 * 128 + 128 * side**2 * 128 + 128 + 2 * 128
     assert sum(p.numel() for p in network.parameters()) == wanted
@@ -141,7 +141,7 @@ def test_iresnets_begin_as_in_the_published_code():
 
 
 def test_impossible_networks_are_refused():
-    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of tiny, small, compact, iresnet18"):
+    with pytest.raises(InputError, match="'iresnet7' does not exist; choose one of mini, small, compact, iresnet18"):
         IResNet("iresnet7")
     with pytest.raises(InputError, match="multiple of 16"):
         IResNet("small", size_px=40)

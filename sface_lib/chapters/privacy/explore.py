@@ -89,8 +89,8 @@ def match_browser(sets: AuditedSets, view: View, shows_authentic: bool) -> Any:
         return f"<p><b>{title}</b>, scores {said}</p><div>{''.join(shown)}</div>"
 
     def show(index: int) -> None:
-        face = view.sets.synthetic[0][index]
-        rows = [row(title, faces, given[0], face) for title, (faces, given) in of.items() if given is not None]
+        face = view.sets.synthetic.rows[index]
+        rows = [row(title, faces, given.rows, face) for title, (faces, given) in of.items() if given is not None]
         matches.value = _figure(sets.synthetic, index, f"synthetic image {index}") + "".join(rows)
 
     def turn(*_: Any) -> None:

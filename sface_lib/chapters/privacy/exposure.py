@@ -55,7 +55,7 @@ def exposure(view: View, sets: AuditedSets, settings: AuditSettings) -> Exposure
     """Whose link is strong, whether groups of traits differ in it, and whether more training images mean more of it."""
     link_aucs, shuffles, seed = view.evidence.labelled.exposure, settings.shuffles, settings.seed
     labels = sets.identities[link_aucs.index]
-    compared = pd.Series(np.bincount(view.sets.authentic[1])[link_aucs.index] * len(view.sets.synthetic[1]))
+    compared = pd.Series(np.bincount(view.sets.authentic.labels)[link_aucs.index] * len(view.sets.synthetic.labels))
     groups: dict[str, GroupDifference | str] = {}
     for trait, of_each in _traits(sets, labels).items():
         try:

@@ -86,7 +86,7 @@ def _whole(view: View, sets: AuditedSets) -> tuple[np.ndarray, np.ndarray]:
     if len(sets.authentic) < len(sets.whole_authentic):
         rows, labels = view.judge.embed(sets.whole_authentic), sets.whole_authentic.labels
     complete = len(sets.synthetic) == len(sets.whole_synthetic)
-    drawn = view.sets.synthetic[0] if complete else view.judge.embed(sets.whole_synthetic)
+    drawn = view.sets.synthetic.rows if complete else view.judge.embed(sets.whole_synthetic)
     return drawn, templates(rows, labels)[1]
 
 

@@ -30,6 +30,7 @@ from sface_lib.privacy.settings import (
     NOT_RANDOM,
     SETTINGS,
     UNEXPOSED,
+    EmbeddedSet,
     EmbeddedSets,
     SettingScores,
     affordable,
@@ -328,13 +329,13 @@ def view_of(
     return View(judge, embedded, scored, gather_evidence(embedded, scored, *test_settings))
 
 
-def _embedded(judge: Judge, faces: FaceSet) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings and labels of a set; in an unlabelled set every image gets a label of its own."""
-    return judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels
+def _embedded(judge: Judge, faces: FaceSet) -> EmbeddedSet:
+    """A set by a judge; in an unlabelled set every image gets a label of its own."""
+    return EmbeddedSet(judge.embed(faces), np.arange(len(faces)) if faces.labels is None else faces.labels)
 
 
-def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Embeddings and labels of unexposed sets that the judge may judge, can embed, and whose classes it tells apart."""
+def _unexposed(judge: Judge, sets: AuditedSets, authentic: PairScores) -> dict[str, EmbeddedSet]:
+    """Unexposed sets that the judge may judge, can embed, and whose classes it tells apart."""
     usable = {}
     for name, other in sets.unexposed.items() if sets.control is not None else ():
         if judge.part_in(other.barred_models):

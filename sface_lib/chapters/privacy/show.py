@@ -262,7 +262,7 @@ def _strongest_by_number(view: View) -> pd.DataFrame:
     """The share of equal labels among the strongest pairs, from ten of them on."""
     best = view.scores.strongest
     sizes = np.unique(np.geomspace(FEWEST_STRONGEST, max(FEWEST_STRONGEST, len(best.scores)), CURVE_POINTS).astype(int))
-    shares = equal_labels(best, view.sets.authentic[1], view.sets.synthetic[1], tuple(sizes.tolist()))
+    shares = equal_labels(best, view.sets.authentic.labels, view.sets.synthetic.labels, tuple(sizes.tolist()))
     return shares.rename(columns={"strongest pairs": OVER, "same label": "value"}).assign(measure=EQUAL_LABELS)
 
 

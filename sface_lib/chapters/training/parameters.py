@@ -19,7 +19,7 @@ from sface_lib.run.parameters import NUMBER_FROM_TEXT, parse_numbers, setting
 
 # The library's own, named here so that parameters are checked before torch is imported.
 BACKBONES = (
-    "tiny", "small", "compact", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet", "strided",
+    "mini", "small", "compact", "iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet", "strided",
 )  # fmt: skip
 HEADS = ("cosface", "arcface", "elasticface")
 
@@ -32,7 +32,7 @@ class RecognitionTrainingParameters(Processes, RecognitionBatch, Precision):
     )
     backbone: Annotated[str, AfterValidator(one_of("sface_lab.backbones", BACKBONES, "torchvision:"))] = setting(
         "small",
-        "Network that is trained for recognition: tiny, small and compact are narrow iResNets; iresnet18, 34, 50 and "
+        "Network that is trained for recognition: mini, small and compact are narrow iResNets; iresnet18, 34, 50 and "
         "100, mobilefacenet (112 px), torchvision:NAME, or what an installed package adds.",
     )
     embedding_size: int = setting(
