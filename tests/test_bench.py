@@ -41,10 +41,10 @@ def test_a_table_names_what_measured_and_marks_what_missed_and_failed(bench):
         "broken": {"failed": "Traceback\nValueError: no"},
     }
     assert bench.table("privacy", rows) == (
-        "## Privacy\n\nprocessor P, threads 2, TFLOP/s float32 0.123, date 2026-01-02.\n\n"
+        "## Privacy\n\nprocessor: P, threads: 2, TFLOP/s float32: 0.123, date: 2026-01-02.\n\n"
         "| what | measured | asked |\n|---|---|---|\n"
-        "| fast | images/s 12,346; share 0.5 |  |\n"
-        "| slow | s 2.5 | s at most 2: **not met** |\n"
+        "| fast | images/s: 12,346; share: 0.5 |  |\n"
+        "| slow | s: 2.5 | s at most 2: **not met** |\n"
         "| broken | **failed** |  |\n"
     )
 
@@ -55,7 +55,7 @@ def test_tables_are_written_below_the_text_and_replace_older_ones(bench, tmp_pat
     write_json(tmp_path / "speed" / "moments.json", {"machine": MACHINE, "a wait": {"s": 0.25}})
     bench.publish(tmp_path)
     text = path.read_text()
-    assert text.startswith(f"# By hand\n\n{bench.MADE_BELOW}\n## Moments") and "| a wait | s 0.25 |" in text
+    assert text.startswith(f"# By hand\n\n{bench.MADE_BELOW}\n## Moments") and "| a wait | s: 0.25 |" in text
     assert "old tables" not in text
 
 

@@ -49,8 +49,8 @@ def table(name: str, rows: dict) -> str:
 
 def _cell(key: str, value: object) -> str:
     if not isinstance(value, float):
-        return f"{key} {value}"
-    return f"{key} {value:,.0f}" if abs(value) >= 1000 else f"{key} {value:.3g}"
+        return f"{key}: {value}"
+    return f"{key}: {value:,.0f}" if abs(value) >= 1000 else f"{key}: {value:.3g}"
 
 
 def publish(docs: Path = DOCS) -> None:

@@ -11,7 +11,6 @@ import copy
 import io
 import itertools
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from rows import Rows, in_turn, precisions
+from rows import Rows, in_turn, memory_mib, precisions
 from torch import nn
 
 from sface_lib.biometrics import kfold_accuracy
@@ -185,15 +184,14 @@ def judging(peer: types.SimpleNamespace | None) -> dict[str, float]:
 
 
 def memory(data: FaceBatches) -> dict[str, float]:
-    """Peak MiB of this process and of its largest reader after the first and the last of some epochs."""
-    peaks = {}
-    for epoch in range(EPOCHS):
+    """MiB of this process after the first and the last of some epochs."""
+    held = {}
+    for epoch in range(1, EPOCHS + 1):
         for _ in data.walk(data.shuffled(epoch, start, 128) for start in range(0, len(data) - 128, 128)):
             pass
-        if epoch in (0, EPOCHS - 1):
-            for who, kind in (("this process", resource.RUSAGE_SELF), ("reader", resource.RUSAGE_CHILDREN)):
-                peaks[f"{who}, epoch {epoch + 1}, MiB"] = resource.getrusage(kind).ru_maxrss / 1024
-    return peaks
+        if epoch in (1, EPOCHS):
+            held[f"MiB after epoch {epoch}"] = memory_mib("VmRSS")
+    return held
 
 
 def measure(rows: Rows) -> None:
@@ -208,7 +206,7 @@ def measure(rows: Rows) -> None:
             rows.row(f"training {name}", lambda n=name: training(peer, n, data))
         rows.row("reading RecordIO, 112 px, ahead", lambda: reading(data))
         rows.row("reading the population, 64 px, held", lambda: reading(FaceBatches(shipped_faces("balanced"), 64)))
-        rows.row("peak memory of reading RecordIO", lambda: memory(data))
+        rows.row("memory while RecordIO is read", lambda: memory(data))
     rows.row("judging 6,000 pairs", lambda: judging(peer))
     models = {"verifier": open_model(VERIFIER_PATH)}
     models |= {name: RecognitionModel(*make_backbone(name, width, SIDE, 0.0, "")) for name, width in BACKBONES.items()}
