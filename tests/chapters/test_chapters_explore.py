@@ -17,6 +17,7 @@ from sface_lib.chapters.privacy.explore import error_rates, match_browser, thres
 from sface_lib.engine import make_accelerator
 from sface_lib.generators import draw
 from sface_lib.generators.stylegan2 import Generator, GeneratorSpec
+from sface_lib.privacy.settings import EmbeddedSet
 from sface_lib.run.kernel import BATCH, in_batch
 
 
@@ -85,7 +86,7 @@ class Faces:
 def browser(shows_authentic, control=True):
     """Twenty synthetic images, thirty training ones and three control ones, on a circle: angles are known."""
     angles = {"synthetic": np.arange(20) / 10, "authentic": np.arange(30) / 10 + 0.01, "control": np.arange(3) + 0.5}
-    rows = {name: (np.stack([np.cos(a), np.sin(a)], 1), np.arange(len(a))) for name, a in angles.items()}
+    rows = {name: EmbeddedSet(np.stack([np.cos(a), np.sin(a)], 1), np.arange(len(a))) for name, a in angles.items()}
     rows["control"] = rows["control"] if control else None
     faces = {name: Faces(len(a)) for name, a in angles.items()}
     faces["control"] = faces["control"] if control else None

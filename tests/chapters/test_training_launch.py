@@ -44,6 +44,7 @@ from sface_lib.recognition import (
 from sface_lib.run.parameters import check
 
 SMALL = {
+    "backbone": "small",
     "recognition_resolution_px": 32,
     "embedding_size": 32,
     "training_steps": 4,

@@ -227,6 +227,8 @@ def test_labels_of_faces_keep_every_row_of_their_pixels(browser, report):
 def test_what_lies_under_the_pointer_is_named(page):
     image = page.query_selector("figure[id='91_first.curve'] img")
     image.scroll_into_view_if_needed()
+    # What the scrolling sets off comes with the next frame, and would hide the words.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     ((name, x, y, points),) = json.loads(page.get_attribute("figure[id='91_first.curve']", "data-points"))
     assert (name, x, y) == ("verifier", "rank", "EER")
     box = image.bounding_box()
