@@ -1,8 +1,11 @@
 """Fixtures of the whole test suite."""
 
+import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -51,6 +54,15 @@ def inputs_opened_here(monkeypatch: pytest.MonkeyPatch) -> None:
             raise InputError(str(error).strip().splitlines()[-1]) from error
 
     monkeypatch.setattr("sface_lib.report.plan._check_files", opened)
+
+
+@pytest.fixture(scope="module")
+def benchmarks() -> Iterator[Callable[[str], ModuleType]]:
+    """Gives a module of `tests/benchmarks` by its name, which may import its neighbours."""
+    folder = str(Path(__file__).parent / "benchmarks")
+    sys.path.insert(0, folder)
+    yield importlib.import_module
+    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,15 @@
 """The benchmarks' harness: rows are told and kept at once, bars can be missed, and tables say what measured them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from sface_lib.files import read_json, write_json, write_text
 
-BENCHMARKS = str(Path(__file__).parent / "benchmarks")
 MACHINE = {"processor": "P", "threads": 2, "TFLOP/s float32": 0.123456, "date": "2026-01-02", "row_seconds": 1.0}
 
 
 @pytest.fixture(scope="module")
-def bench():
-    """`tests/benchmarks/bench.py`, which imports its neighbours."""
-    sys.path.insert(0, BENCHMARKS)
-    import bench
-
-    yield bench
-    sys.path.remove(BENCHMARKS)
+def bench(benchmarks):
+    return benchmarks("bench")
 
 
 def test_a_bar_is_met_on_its_own_side_alone(bench):

@@ -1,8 +1,5 @@
 """The GPU battery itself, at toy size on the CPU: its rows run, resume, and can fail."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,17 +8,10 @@ from safetensors.torch import load_file
 from sface_lib.files import read_json
 from sface_lib.population import VERIFIER_PATH
 
-BENCHMARKS = str(Path(__file__).parent / "benchmarks")
-
 
 @pytest.fixture(scope="module")
-def gpu():
-    """`tests/benchmarks/gpu.py`, which imports its neighbours."""
-    sys.path.insert(0, BENCHMARKS)
-    import gpu
-
-    yield gpu
-    sys.path.remove(BENCHMARKS)
+def gpu(benchmarks):
+    return benchmarks("gpu")
 
 
 def test_a_difference_is_relative_to_what_was_wanted(gpu):

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rows import DTYPES, Rows, asked, matrix_rate, median_seconds, memory_mib, precisions
+from rows import MACHINE, RATE, Rows, asked, median_seconds, memory_mib, precisions
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -254,7 +254,7 @@ def measure(rows: Rows) -> None:
     """All rows."""
     accelerator, folder = make_accelerator(), os.environ.get("SFACE_PEER_STYLEGAN")
     precision = "bf16" if accelerator.mixed_precision == "bf16" else "float32"
-    product = matrix_rate(DTYPES[precision], accelerator.device)
+    product = 1e12 * rows.rows[MACHINE][RATE.format(precision)]
     with TemporaryDirectory() as work:
         for name, setting in SETTINGS.items():
             trainer = make_trainer(setting, Path(work))

@@ -40,7 +40,7 @@ import generator as generator_benchmark
 import numpy as np
 import recognition as recognition_benchmark
 import torch
-from rows import Rows, failures, matrix_rate, median_seconds
+from rows import Rows, failures, matrix_rate, median_seconds, wait
 from safetensors.torch import save_file
 
 from sface_lib.attributes import annotate_faces, open_classifier
@@ -146,12 +146,6 @@ TOY = Size(
 def on_device() -> bool:
     """Whether there is a device besides the CPU."""
     return torch.accelerator.is_available()
-
-
-def wait() -> None:
-    """Until the device has done what it was given."""
-    if on_device():
-        torch.accelerator.synchronize()
 
 
 # What is computed twice and compared: name -> function of (accelerator, size) that gives named arrays.

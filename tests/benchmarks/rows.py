@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sface_lib.engine import bf16_is_fast
+from sface_lib.engine import bf16_is_fast, make_accelerator
 from sface_lib.files import read_json, write_json
 
 MACHINE, FAILED, ASKED, MET = "machine", "failed", "asked", "met"
+RATE = "TFLOP/s {}"  # Of the matrix product in an arithmetic.
 MATRIX_SIDE = 2048
 DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
@@ -76,8 +77,8 @@ def precisions() -> tuple[str, ...]:
 
 def machine() -> dict:
     """What measured, when, and how fast its matrix product is."""
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    rates = {f"TFLOP/s {name}": matrix_rate(DTYPES[name], device) / 1e12 for name in precisions()}
+    device = make_accelerator().device
+    rates = {RATE.format(name): matrix_rate(DTYPES[name], device) / 1e12 for name in precisions()}
     return {
         "processor": torch.cuda.get_device_name() if device.type == "cuda" else processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
@@ -120,9 +121,14 @@ def in_turn(ways: dict[str, Callable[[], object]], seconds: float, least: int = 
 def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
+    wait()
+    return time.perf_counter() - started
+
+
+def wait() -> None:
+    """Until the device has done what it was given."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
-    return time.perf_counter() - started
 
 
 def memory_mib(kind: str) -> float:
